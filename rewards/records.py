@@ -1,0 +1,189 @@
+"""The records that stages hand to each other: every column, its type and its meaning, in one place.
+
+A parquet file in an artefact holds exactly the columns of one of these schemas, in this order.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    dtype: pl.DataType
+    meaning: str
+    is_optional: bool = False
+    """True when the value may be null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def polars(self) -> pl.Schema:
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def frame(self, rows: list[dict]) -> pl.DataFrame:
+        """Build a frame from dictionaries; a missing optional value becomes null."""
+        return self.check(pl.DataFrame(rows, schema=self.polars, strict=True, infer_schema_length=None))
+
+    def check(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return `frame` with the columns in order; ValueError names a missing column, wrong type or null."""
+        for column in self.columns:
+            if column.name not in frame.columns:
+                raise ValueError(f"{self.name}: column {column.name!r} is missing ({column.meaning})")
+            if frame.schema[column.name] != column.dtype:
+                found = frame.schema[column.name]
+                raise ValueError(f"{self.name}: column {column.name!r} is {found}, expected {column.dtype}")
+            if not column.is_optional and frame[column.name].null_count():
+                row = frame[column.name].is_null().arg_max()
+                raise ValueError(f"{self.name}: column {column.name!r} is null in row {row} ({column.meaning})")
+        return frame.select(self.names)
+
+
+TEXT, INT, FLOAT, BOOL = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+
+PROBLEM = Schema(
+    "problem",
+    "one curated problem (curate -> rewards)",
+    (
+        Column("problem_id", TEXT, "16 hex digits; hash of source, source_id and problem text"),
+        Column("problem", TEXT, "the question as shown to the model"),
+        Column("answer", TEXT, "the reference answer as the source gives it, wrappers such as #### removed"),
+        Column("solution", TEXT, "a worked solution, when the source has one", is_optional=True),
+        Column("source", TEXT, "name of the source in the config"),
+        Column("source_id", TEXT, "the row's own id in its source, or its row number"),
+        Column("licence", TEXT, "licence of the source; null: none stated, not publishable", is_optional=True),
+        Column("language", TEXT, "ISO 639-1 code of the problem text: en, zh, ..."),
+        Column("level", TEXT, "difficulty as the source names it", is_optional=True),
+        Column("subject", TEXT, "subject as the source names it", is_optional=True),
+        Column("provenance", TEXT, "JSON: file and row number, or generator, its settings and seed"),
+        Column("cluster", TEXT, "problem_id that names the row's duplicate cluster"),
+        Column("split", TEXT, "train or validation; a duplicate cluster lies on one side"),
+    ),
+)
+
+REJECT = Schema(
+    "reject",
+    "one row set aside (every stage)",
+    (
+        Column("step", TEXT, "step that set the row aside: read, normalise, filter, dedup, decontaminate, ..."),
+        Column("reason", TEXT, "reason code, lower case with underscores"),
+        Column("detail", TEXT, "what exactly was wrong, for a person"),
+        Column("source", TEXT, "name of the source in the config"),
+        Column("source_id", TEXT, "the row's id or row number in its source"),
+        Column("matched", TEXT, "the row it duplicates or the benchmark row it leaks", is_optional=True),
+        Column("problem", TEXT, "the problem text, or the raw row when it has none"),
+        Column("answer", TEXT, "the reference answer", is_optional=True),
+    ),
+)
+
+COMPILED_REWARD = Schema(
+    "compiled_reward",
+    "one training prompt with its compiled reward (rewards -> training)",
+    (
+        *PROBLEM.columns,
+        Column("canonical", TEXT, "canonical form of the reference answer"),
+        Column("answer_type", TEXT, "type of the answer: integer, fraction, decimal, expression, choice, ..."),
+    ),
+)
+
+ROLLOUT = Schema(
+    "rollout",
+    "one sampled training response (rollouts/step-*.parquet in a train artefact)",
+    (
+        Column("step", INT, "training step, from 1"),
+        Column("problem_id", TEXT, "problem the response answers"),
+        Column("sample", INT, "index of the sample within its prompt, from 0"),
+        Column("seed", INT, "sampling seed, derived from run seed, step, problem and sample"),
+        Column("prompt", TEXT, "the prompt as sent"),
+        Column("response", TEXT, "the response with its special tokens"),
+        Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
+        Column("n_response_tokens", INT, "length of the response in tokens"),
+        Column("finish_reason", TEXT, "stop: ended by itself; length: truncated"),
+        Column("gold", TEXT, "the reference answer"),
+        Column("extracted", TEXT, "the answer found in the response", is_optional=True),
+        Column("reason", TEXT, "verdict of the verifier: correct, wrong, no_answer, truncated, ..."),
+        Column("reward", FLOAT, "1 or 0"),
+    ),
+)
+
+COMPLETION = Schema(
+    "completion",
+    "one benchmark response with its verdict (evaluate -> statistics, report)",
+    (
+        Column("key", TEXT, "hash of weights, prompt, sampling, question, sample and seed"),
+        Column("benchmark", TEXT, "name of the benchmark"),
+        Column("question_id", TEXT, "the question's id within its benchmark"),
+        Column("sample", INT, "index of the sample, from 0"),
+        Column("seed", INT, "sampling seed"),
+        Column("prompt", TEXT, "the prompt as sent"),
+        Column("response", TEXT, "the response with its special tokens"),
+        Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
+        Column("n_response_tokens", INT, "length of the response in tokens"),
+        Column("finish_reason", TEXT, "stop: ended by itself; length: truncated"),
+        Column("gold", TEXT, "the reference answer"),
+        Column("extracted", TEXT, "the answer found in the response", is_optional=True),
+        Column("reason", TEXT, "verdict of the verifier"),
+        Column("is_correct", BOOL, "the verifier accepted the answer"),
+        Column("is_formatted", BOOL, "the response has the asked format, right or wrong"),
+        Column("is_truncated", BOOL, "the response was cut at the token limit"),
+        Column("level", TEXT, "the question's level", is_optional=True),
+        Column("subject", TEXT, "the question's subject", is_optional=True),
+    ),
+)
+
+METRIC = Schema(
+    "metric",
+    "one training step (metrics.jsonl in a train artefact)",
+    (
+        Column("step", INT, "training step, from 1"),
+        Column("reward", FLOAT, "mean reward over the step's responses"),
+        Column("pass_at_n", FLOAT, "share of prompts with at least one correct response"),
+        Column("response_tokens", FLOAT, "mean response length in tokens"),
+        Column("response_tokens_std", FLOAT, "standard deviation of the response length"),
+        Column("response_tokens_correct", FLOAT, "mean length of the correct responses", is_optional=True),
+        Column("response_tokens_wrong", FLOAT, "mean length of the wrong responses", is_optional=True),
+        Column("truncated", FLOAT, "share of responses cut at the token limit"),
+        Column("formatted", FLOAT, "share of responses that hold an answer in the asked format"),
+        Column("policy_loss", FLOAT, "clipped surrogate loss, token mean"),
+        Column("value_loss", FLOAT, "clipped value loss, token mean over the critic's minibatches"),
+        Column("clip_fraction", FLOAT, "share of tokens whose ratio was clipped"),
+        Column("approx_kl", FLOAT, "mean of ratio - 1 - log ratio between new and old policy"),
+        Column("entropy", FLOAT, "mean entropy of the policy over response tokens, nats"),
+        Column("explained_variance", FLOAT, "1 - Var(return - value) / Var(return), before the critic's update"),
+        Column("actor_grad_norm", FLOAT, "gradient norm before clipping"),
+        Column("critic_grad_norm", FLOAT, "mean gradient norm of the critic's minibatches before clipping"),
+        Column("actor_lr", FLOAT, "learning rate of the actor"),
+        Column("critic_lr", FLOAT, "learning rate of the critic"),
+        Column("mismatch_max", FLOAT, "largest |log-prob of engine - log-prob of trainer| over probed tokens"),
+        Column("mismatch_mean", FLOAT, "mean of the same"),
+    ),
+)
+
+TIMING = Schema(
+    "timing",
+    "what one training step cost (timings.jsonl in a train artefact; differs from run to run)",
+    (
+        Column("step", INT, "training step, from 1"),
+        Column("step_s", FLOAT, "wall time of the whole step, seconds"),
+        Column("rollout_s", FLOAT, "sampling responses"),
+        Column("reward_s", FLOAT, "scoring them"),
+        Column("forward_s", FLOAT, "log-probabilities and values before the update"),
+        Column("critic_s", FLOAT, "critic updates"),
+        Column("policy_s", FLOAT, "policy update"),
+        Column("sync_s", FLOAT, "handing the new weights to the rollout engine"),
+        Column("tokens_per_s", FLOAT, "response tokens per second of rollout"),
+        Column("memory_bytes", INT, "peak resident memory of the process"),
+    ),
+)
+
+ALL = (PROBLEM, REJECT, COMPILED_REWARD, ROLLOUT, COMPLETION, METRIC, TIMING)
