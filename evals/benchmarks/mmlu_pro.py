@@ -1,0 +1,27 @@
+"""MMLU-Pro test: 12,032 questions in 14 categories with three to ten options; the answer is a letter.
+
+{"question": ..., "options": [...], "answer": "I", "answer_index": 8, "category": "business"}    -> I
+"""
+
+from evals.benchmarks.registry import LETTERS, Hub, Question, ask_choices, register
+from evals.benchmarks.rows import Row
+
+
+@register(
+    "mmlu_pro",
+    title="MMLU-Pro",
+    file="eval/mmlu_pro.jsonl.gz",
+    hub=Hub("TIGER-Lab/MMLU-Pro"),
+    n_questions=12_032,
+)
+def parse(row: Row) -> Question:
+    choices, letter = row.texts("options"), row.text("answer")
+    if letter not in LETTERS[: len(choices)]:
+        raise row.error(f"field 'answer' is {letter!r}, but there are {len(choices)} options")
+    return Question(
+        ask_choices(row.text("question"), choices),
+        letter,
+        row.optional("question_id"),
+        subject=row.optional("category"),
+        choices=choices,
+    )

@@ -1,0 +1,104 @@
+"""What a benchmark is, and the register of those we know by name.
+
+A benchmark is one file beside this one: a function from a `Row` to a `Question`, registered with its usual
+place below the data root, its home on the hub and how many questions it must have.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from evals.benchmarks.rows import Row
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+QUESTION = pl.Schema(
+    {
+        "question_id": pl.String(),
+        "problem": pl.String(),
+        "answer": pl.String(),
+        "level": pl.String(),
+        "subject": pl.String(),
+        "choices": pl.List(pl.String()),
+    }
+)
+"""Columns of `Benchmark.questions`; level, subject and choices may be null. `problem` lists the choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    problem: str
+    answer: str
+    question_id: str | None = None
+    """None: numbered by its row."""
+    level: str | None = None
+    subject: str | None = None
+    choices: tuple[str, ...] | None = None
+    """Texts of the options A, B, C, ... of a multiple-choice question; `answer` is then the letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Where a benchmark lives on the hub."""
+
+    name: str
+    subset: str = ""
+    split: str = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    name: str
+    title: str
+    file: str
+    """Usual place below the data root."""
+    hub: Hub
+    n_questions: tuple[int, ...]
+    """Row counts that a complete copy may have (mirrors of one benchmark can differ by a row)."""
+    parse: Callable[[Row], Question]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Questions ready to be put to a model; `fingerprint` covers all of them, also those cut by `limit`."""
+
+    name: str
+    questions: pl.DataFrame
+    fingerprint: str
+
+
+_SPECS: dict[str, Spec] = {}
+
+
+def register(
+    name: str, *, title: str, file: str, hub: Hub, n_questions: int | tuple[int, ...]
+) -> Callable[[Callable[[Row], Question]], Callable[[Row], Question]]:
+    """Register the decorated row parser as the benchmark `name`."""
+
+    def add(parse: Callable[[Row], Question]) -> Callable[[Row], Question]:
+        if name in _SPECS:
+            raise ValueError(f"benchmark {name!r} is registered twice")
+        counts = (n_questions,) if isinstance(n_questions, int) else n_questions
+        _SPECS[name] = Spec(name, title, file, hub, counts, parse)
+        return parse
+
+    return add
+
+
+def registered() -> dict[str, Spec]:
+    """All known benchmarks by name, sorted."""
+    return dict(sorted(_SPECS.items()))
+
+
+def ask_choices(stem: str, choices: tuple[str, ...]) -> str:
+    r"""Write a multiple-choice question the way ORZ's GPQA file does.
+
+    >>> print(ask_choices("Which is even?", ("3", "4")))
+    Which is even?
+    <BLANKLINE>
+    A. 3
+    B. 4
+    """
+    options = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+    return f"{stem}\n\n{options}"

@@ -1,0 +1,110 @@
+"""What to benchmark and how to sample it: the `[evals]` section of a run's TOML file.
+
+[evals]
+max_new_tokens = 2048
+[[evals.benchmarks]]
+name = "math500"
+n_samples = 4
+"""
+
+import re
+from typing import Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from rewards.generation import Sampling
+from rewards.prompts import PromptConfig
+from rewards.settings import Settings
+from rewards.verdict import Mode
+
+
+class BenchmarkConfig(Settings):
+    """One benchmark of an evaluation."""
+
+    name: str
+    """Name in tables and file names; for kind = registered one of `evals.benchmarks.registered()`."""
+    kind: Literal["registered", "custom", "frame"] = "registered"
+    """registered: one of ours, its fields and row count are known; custom: your own file or hub data set;
+    frame: handed in by the pipeline, such as held-out problems of a generator."""
+    file: str = ""
+    """Path relative to the data root, or absolute: .jsonl, .jsonl.gz, .json or .parquet. Empty: a registered
+    benchmark's usual place below the data root when it is there, else the hub."""
+    hub: str = ""
+    """Data set on the hub, used when there is no file; empty: the registered benchmark's own."""
+    hub_subset: str = ""
+    """Subset ("config") of the hub data set; empty: the registered benchmark's own, or none."""
+    hub_split: str = ""
+    """Split of the hub data set; empty: the registered benchmark's own, or test."""
+    problem_field: str = "problem"
+    """Field of a custom file that holds the question."""
+    answer_field: str = "answer"
+    """Field of a custom file that holds the reference answer."""
+    id_field: str = "id"
+    """Field of a custom file that holds the question's id; rows are numbered when it is absent."""
+    level_field: str = "level"
+    """Field of a custom file that holds the difficulty; may be absent."""
+    subject_field: str = "subject"
+    """Field of a custom file that holds the subject; may be absent."""
+    limit: int = 0
+    """Use only the first so many questions; 0: all."""
+    n_samples: int = 1
+    """Responses per question, k of avg@k and pass@k. The paper's AIME numbers are avg@16 (section 3.1)."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_file_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+            raise ValueError(f"name must be lower case letters, digits, - and _, got {name!r}")
+        return name
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.limit < 0:
+            raise ValueError(f"limit must be 0 (all) or more, got {self.limit}")
+        if self.n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, got {self.n_samples}")
+        if self.kind == "custom" and not (self.file or self.hub):
+            raise ValueError(f"benchmark {self.name!r} is custom: give file = '...' or hub = '...'")
+        return self
+
+
+class EvalsConfig(Settings):
+    """How checkpoints are benchmarked."""
+
+    benchmarks: tuple[BenchmarkConfig, ...] = (BenchmarkConfig(name="math500", n_samples=4),)
+    """What to score on; each has its own number of samples."""
+    prompt: PromptConfig = PromptConfig()
+    """How a question is put to the model; the paper evaluates with its training prompt."""
+    temperature: float = 1.0
+    """Sampling temperature; 0: greedy. Paper, section 3.1: 1.0."""
+    top_p: float = 1.0
+    """Nucleus sampling mass. Paper, section 3.1: 1.0."""
+    max_new_tokens: int = 8000
+    """Longest response, in tokens; a longer one is cut and counted as truncated. Reference script: 8000."""
+    stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
+    """Strings that end a response; they stay in its text. Reference script."""
+    mode: Mode = "orz"
+    """Verifier: orz asks for the last box inside <answer>; lenient also reads answers without the tags."""
+    seed: int = 42
+    """Each response's own seed is derived from this, the benchmark, the question and the sample index."""
+    chunk: int = 256
+    """Requests handed to the engine at once and written to disk together: what a kill can cost."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [benchmark.name for benchmark in self.benchmarks]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"benchmarks named twice: {', '.join(repeated)}; give each its own name")
+        if self.temperature < 0:
+            raise ValueError(f"temperature must be 0 or more, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+        if self.max_new_tokens < 1 or self.chunk < 1:
+            raise ValueError("max_new_tokens and chunk must be at least 1")
+        if self.temperature == 0 and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
+            raise ValueError("temperature 0 gives the same response every time: set n_samples = 1 or sample")
+        return self
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.stop)

@@ -1,0 +1,88 @@
+"""Fixtures of the evals tests: a small benchmark of sums, a config that asks for them bare, a toy engine."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import polars as pl
+import pytest
+
+from evals.benchmarks import Benchmark, from_frame
+from evals.config import BenchmarkConfig, EvalsConfig
+from rewards.generation import Completion, Sampling
+from rewards.prompts import PromptConfig
+
+
+class ToyEngine:
+    """A deterministic stand-in for a model that answers sums: the seed alone decides each response.
+
+    It is right in about `skill` of the responses; `dies_after` so many it is interrupted.
+    """
+
+    max_model_tokens = 400
+
+    def __init__(self, skill: float = 0.6, dies_after: int | None = None) -> None:
+        self.fingerprint = f"toy-{skill}"
+        self.skill = skill
+        self.n_generated = 0
+        self.batches: list[int] = []
+        self.dies_after = dies_after
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        *,
+        n_logprobs: int = 0,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Completion]:
+        self.batches.append(len(prompts))
+        completions = []
+        for tokens, seed in zip(prompts, seeds, strict=True):
+            if self.dies_after is not None and self.n_generated >= self.dies_after:
+                raise KeyboardInterrupt
+            self.n_generated += 1
+            completions.append(self._respond(bytes(tokens).decode(), seed, sampling))
+            if on_progress:
+                on_progress(1)
+        return completions
+
+    def close(self) -> None:
+        pass
+
+    def _respond(self, prompt: str, seed: int, sampling: Sampling) -> Completion:
+        draw = random.Random(seed)
+        left, right = (int(part) for part in prompt.removesuffix("<think>").split("+"))
+        answer = left + right if draw.random() < self.skill else left + right + draw.choice((1, 2))
+        text = f"add {'slowly ' * draw.randrange(3)}</think><answer>\\boxed{{{answer}}}</answer>"
+        tokens = list(text.encode())[: sampling.max_new_tokens]
+        is_cut = len(tokens) < len(text)
+        return Completion(tokens, bytes(tokens).decode(), "length" if is_cut else "stop")
+
+
+@pytest.fixture
+def sums() -> Benchmark:
+    rows = [
+        {"problem": f"{left}+{right}", "answer": str(left + right), "level": str(left % 3), "subject": "sums"}
+        for left in range(5)
+        for right in range(2)
+    ]
+    return from_frame("sums", pl.DataFrame(rows))
+
+
+@pytest.fixture
+def config() -> EvalsConfig:
+    return EvalsConfig(
+        benchmarks=(BenchmarkConfig(name="sums", kind="frame", n_samples=3),),
+        prompt=PromptConfig(template="bare"),
+        max_new_tokens=200,
+        chunk=4,
+    )
+
+
+@pytest.fixture
+def toy_engine() -> type[ToyEngine]:
+    return ToyEngine
