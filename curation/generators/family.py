@@ -1,4 +1,4 @@
-"""What a generator family is: a function from a seeded random source and knobs to one task with an exact answer.
+"""What a generator family is: a function from a seed and knobs to one task with an exact answer.
 
 A family registers itself by name; row i of a run depends on the seed, the family and i alone.
 """

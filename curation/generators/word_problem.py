@@ -17,7 +17,7 @@ _PATTERNS = {
     "+": (
         "{name} has {a} {things}. {He} buys {b} more {things}. How many {things} does {he} have now?",
         "{name} has {a} {things} and {other} has {b} {things}. How many {things} do they have together?",
-        "There are {a} {things} in a red box and {b} {things} in a blue box. How many {things} are in both boxes?",
+        "There are {a} {things} in one box and {b} {things} in another. How many {things} are there?",
     ),
     "-": (
         "{name} had {a} {things}. {He} gave {b} of them to {other}. How many {things} does {he} have left?",

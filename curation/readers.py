@@ -1,0 +1,176 @@
+"""Reading rows out of files, whatever their format; a bad row is yielded as bad, never raised.
+
+JSON, JSONL, Parquet, Arrow (file or stream) and CSV; JSON and CSV also as .gz and .zst.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+FORMATS = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", ".csv")
+_SHOWN_CHARACTERS = 2000
+
+
+class SourceError(ValueError):
+    """A source cannot be used at all; the message names the file, the row and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """Row `number` (from 1) of a file: its value, or the reason it has none and the raw text to show."""
+
+    number: int
+    value: Any = None
+    reason: str | None = None
+    detail: str = ""
+    shown: str = ""
+
+
+def read_rows(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
+    """Yield the rows of one file in order; SourceError when the file is missing or of no known format."""
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file")
+    plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    suffix = Path(plain).suffix
+    if suffix not in FORMATS:
+        raise SourceError(f"{path}: format {suffix or 'without suffix'} is not one of {', '.join(FORMATS)}")
+    if suffix in (".parquet", ".arrow", ".feather"):
+        yield from _read_columnar(path, suffix, max_row_bytes)
+    elif suffix == ".csv":
+        yield from _read_csv(path, max_row_bytes)
+    elif suffix == ".json" and (rows := _read_json_array(path)) is not None:
+        yield from (_sized(number, row, max_row_bytes) for number, row in enumerate(rows, 1))
+    else:
+        yield from _read_json_lines(path, max_row_bytes)
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        import pyarrow
+
+        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
+    return path.open("rb")
+
+
+def _lines(path: Path) -> Iterator[bytes | RawRow]:
+    """Yield lines; a stream that breaks off ends in one bad row."""
+    number = 0
+    try:
+        with _open(path) as file:
+            for line in file:
+                number += 1
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
+        yield RawRow(
+            number + 1, reason="truncated_file", detail=f"{path.name} breaks off after row {number}: {error}"
+        )
+
+
+def _read_json_lines(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
+    for number, line in enumerate(_lines(path), 1):
+        if isinstance(line, RawRow):
+            yield line
+        elif line.strip():
+            yield _parse_line(number, line, max_row_bytes)
+
+
+def _parse_line(number: int, line: bytes, max_row_bytes: int) -> RawRow:
+    if len(line) > max_row_bytes:
+        return _oversized(number, len(line), max_row_bytes, line[:_SHOWN_CHARACTERS].decode(errors="replace"))
+    shown = line[:_SHOWN_CHARACTERS].decode(errors="replace").strip()
+    try:
+        return RawRow(number, json.loads(line.removeprefix(b"\xef\xbb\xbf").decode()))
+    except UnicodeDecodeError as error:
+        return RawRow(number, reason="invalid_utf8", detail=f"byte {error.start} is not UTF-8", shown=shown)
+    except (ValueError, RecursionError) as error:
+        return RawRow(number, reason="invalid_json", detail=str(error), shown=shown)
+
+
+def _oversized(number: int, size: int, limit: int, shown: str) -> RawRow:
+    detail = f"row has {size} bytes, the limit is {limit} (max_row_bytes)"
+    return RawRow(number, reason="oversized_text", detail=detail, shown=shown)
+
+
+def _sized(number: int, row: Any, max_row_bytes: int) -> RawRow:
+    """Check the size of a row that was parsed with its whole file, by the length of its texts."""
+    texts = [value for value in row.values() if isinstance(value, str)] if isinstance(row, dict) else []
+    size = sum(map(len, texts))
+    if size > max_row_bytes:
+        return _oversized(number, size, max_row_bytes, max(texts, key=len)[:_SHOWN_CHARACTERS])
+    return RawRow(number, row)
+
+
+def _read_json_array(path: Path) -> list | None:
+    """Load a file that holds one JSON list, alone or as a dictionary's only list; None when it holds lines."""
+    try:
+        with _open(path) as file:
+            text = file.read().decode()
+        value = json.loads(text)
+    except (EOFError, zlib.error, OSError) as error:
+        raise SourceError(f"{path}: not readable: {error}") from error
+    except (ValueError, RecursionError) as error:
+        if "Extra data" in str(error):
+            return None
+        raise SourceError(f"{path}: not JSON: {error}") from error
+    if isinstance(value, dict):
+        lists = [inner for inner in value.values() if isinstance(inner, list)]
+        value = lists[0] if len(lists) == 1 else [value]
+    if not isinstance(value, list):
+        raise SourceError(f"{path}: holds one {type(value).__name__}, expected a list of rows")
+    return value
+
+
+def _read_columnar(path: Path, suffix: str, max_row_bytes: int) -> Iterator[RawRow]:
+    import pyarrow
+    import pyarrow.ipc
+    import pyarrow.parquet
+
+    number = 0
+    try:
+        if suffix == ".parquet":
+            batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096)
+        else:
+            try:
+                reader = pyarrow.ipc.open_file(str(path))
+                batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
+            except pyarrow.ArrowInvalid:  # `datasets` writes the stream format under the same suffix
+                batches = iter(pyarrow.ipc.open_stream(str(path)))
+        for batch in batches:
+            for row in batch.to_pylist():
+                number += 1
+                yield _sized(number, row, max_row_bytes)
+    except (pyarrow.ArrowException, OSError) as error:
+        if not number:
+            raise SourceError(f"{path}: not a {suffix[1:]} file: {error}") from error
+        yield RawRow(
+            number + 1, reason="truncated_file", detail=f"{path.name} breaks off after row {number}: {error}"
+        )
+
+
+def _read_csv(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
+    csv.field_size_limit(2**31 - 1)
+    broken: list[RawRow] = []
+
+    def text_lines() -> Iterator[str]:
+        for line in _lines(path):
+            if isinstance(line, RawRow):
+                broken.append(line)
+            else:
+                yield line.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+    reader = csv.DictReader(text_lines())
+    for number, row in enumerate(reader, 1):
+        if None in row or None in row.values():
+            detail = f"row has another number of columns than the header ({len(reader.fieldnames or [])})"
+            yield RawRow(number, reason="wrong_columns", detail=detail, shown=str(row)[:_SHOWN_CHARACTERS])
+        else:
+            yield _sized(number, row, max_row_bytes)
+    yield from broken

@@ -1,0 +1,202 @@
+"""Reading one configured source: rows with the schema's columns, rejects with the reason, and a fingerprint.
+
+rows = read_source(SourceConfig(name="mine", file="mine.jsonl"), data_root=None)
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curation.answers import clean_solution, extract_answer
+from curation.fields import MISSING, FieldProblem, as_text, join_sentences, known_paths, look_up
+from curation.generators import generate
+from curation.readers import RawRow, SourceError, read_rows
+from curation.source_config import HubDataset, SourceConfig
+from rewards.files import canonical_json, hash_file, hash_text
+from rewards.records import REJECT
+
+ROW_SCHEMA = pl.Schema(
+    {
+        name: pl.String()
+        for name in (
+            *("problem", "answer", "solution", "source", "source_id", "licence", "level", "subject"),
+            "provenance",
+        )
+    }
+)
+"""Columns of a row as read, before normalising."""
+
+
+@dataclass(slots=True)
+class SourceRows:
+    """What a source gave: `rows` (ROW_SCHEMA), `rejects` (REJECT) and the hash of what was read."""
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Rows and rejects while a source is read, and which optional fields were ever seen."""
+
+    rows: list[dict] = field(default_factory=list)
+    rejects: list[dict] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    first: Any = None
+    n_read: int = 0
+
+
+def read_source(source: SourceConfig, data_root: Path | None) -> SourceRows:
+    """Read all rows of one source; SourceError names file, row and field when nothing in it can be used."""
+    if source.generator:
+        return _generated(source)
+    if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
+        path = (data_root or Path()) / source.file
+        raw: Iterable[RawRow] = read_rows(path, source.max_row_bytes)
+        tally = _read(source, raw, str(path), {"file": source.file})
+        return _frames(tally, hash_file(path))
+    assert source.hub is not None  # the config's validator
+    rows, revision = _hub_rows(source.hub)
+    origin = {
+        "hub": source.hub.id,
+        "config": source.hub.config,
+        "split": source.hub.split,
+        "revision": revision,
+    }
+    return _frames(_read(source, rows, source.hub.id, origin), revision)
+
+
+def _frames(tally: _Tally, fingerprint: str) -> SourceRows:
+    rows = pl.DataFrame(tally.rows, schema=ROW_SCHEMA)
+    return SourceRows(rows, REJECT.frame(tally.rejects), fingerprint)
+
+
+def _generated(source: SourceConfig) -> SourceRows:
+    assert source.generator is not None
+    settings = source.generator.model_dump()
+    tally = _Tally()
+    for number, task in enumerate(generate(source.generator), 1):
+        if source.n_rows and number > source.n_rows:
+            break
+        tally.rows.append(
+            {
+                "problem": task.problem,
+                "answer": task.answer,
+                "solution": task.solution,
+                "source": source.name,
+                "source_id": str(number),
+                "licence": source.licence or "CC0-1.0",
+                "level": f"{source.generator.digits} digits",
+                "subject": source.generator.family,
+                "provenance": canonical_json({"generator": settings, "row": number}),
+            }
+        )
+    return _frames(tally, hash_text(canonical_json(settings)))
+
+
+def _hub_rows(hub: HubDataset) -> tuple[Iterator[RawRow], str]:
+    """Stream a hub data set; the second value is the commit that was read."""
+    import datasets
+    from huggingface_hub import HfApi
+
+    if Path(hub.id).exists():
+        data = datasets.load_dataset(hub.id, hub.config, split=hub.split)
+        revision = str(data._fingerprint)
+    else:
+        revision = hub.revision or "main"
+        try:
+            revision = HfApi().dataset_info(hub.id, revision=hub.revision).sha or revision
+            data = datasets.load_dataset(
+                hub.id, hub.config, split=hub.split, revision=revision, streaming=True
+            )
+        except (OSError, ValueError) as error:
+            raise SourceError(
+                f"hub data set {hub.id} (config {hub.config}, split {hub.split}, revision {revision}) cannot "
+                f"be read: {error}; check the name, or keep a copy of the file and pass --data-root"
+            ) from error
+    return (RawRow(number, row) for number, row in enumerate(data, 1)), revision
+
+
+def _read(source: SourceConfig, raw: Iterable[RawRow], where: str, origin: dict) -> _Tally:
+    tally = _Tally()
+    for row in raw:
+        if source.n_rows and tally.n_read >= source.n_rows:
+            break
+        tally.n_read += 1
+        if row.reason is None and tally.first is None:
+            tally.first = row.value
+        try:
+            if row.reason is not None:
+                raise FieldProblem(row.reason, row.detail)
+            tally.rows.append(_mapped(source, row, origin, tally.seen))
+        except FieldProblem as problem:
+            tally.rejects.append(_reject(source, row, problem, where))
+    _check_usable(source, tally, where)
+    return tally
+
+
+def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> dict:
+    def get(path: str) -> Any:
+        value = look_up(row.value, path)
+        if value is not MISSING:
+            seen.add(path)
+        return value
+
+    def optional(path: str | None) -> str | None:
+        value = get(path) if path else None
+        return None if value in (None, MISSING, "", []) else as_text(value, str(path))
+
+    if not isinstance(row.value, dict | list):
+        raise FieldProblem("wrong_type", f"the row is a {type(row.value).__name__}, expected an object")
+    # Looked up before any is judged, so that one bad field does not make the others look unknown.
+    values = {path: get(path) for path in (*source.problem_fields, source.answer_field)}
+    problem = join_sentences([as_text(values[path], path) for path in source.problem_fields])
+    answer_text = as_text(values[source.answer_field], source.answer_field)
+    solution = optional(source.solution)
+    return {
+        "problem": problem,
+        "answer": extract_answer(answer_text, source.answer_style, source.answer_field),
+        "solution": clean_solution(solution) or None if solution else None,
+        "source": source.name,
+        "source_id": optional(source.id) or str(row.number),
+        "licence": source.licence,
+        "level": optional(source.level),
+        "subject": optional(source.subject),
+        "provenance": canonical_json({**origin, "row": row.number}),
+    }
+
+
+def _reject(source: SourceConfig, row: RawRow, problem: FieldProblem, where: str) -> dict:
+    shown = row.shown or str(row.value if row.value is not None else "")
+    return {
+        "step": "read",
+        "reason": problem.reason,
+        "detail": f"{where}, row {row.number}: {problem.detail}",
+        "source": source.name,
+        "source_id": str(row.number),
+        "problem": shown[:2000].encode(errors="replace").decode(),
+    }
+
+
+def _check_usable(source: SourceConfig, tally: _Tally, where: str) -> None:
+    if not tally.n_read:
+        raise SourceError(f"source {source.name!r}: {where} holds no rows")
+    optional = (source.solution, source.level, source.subject, source.id)
+    wanted = [*source.problem_fields, source.answer_field, *(path for path in optional if path)]
+    unknown = [path for path in wanted if path not in tally.seen]
+    if unknown and tally.first is not None:
+        fields = known_paths(tally.first)
+        near = get_close_matches(unknown[0], fields, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SourceError(
+            f"source {source.name!r}: no row of {where} has the field {unknown[0]!r}; {hint}"
+            f"fields of row 1: {', '.join(fields[:20])}"
+        )
+    if not tally.rows:
+        detail = tally.rejects[0]["detail"]
+        raise SourceError(f"source {source.name!r}: no row can be used; first problem: {detail}")
