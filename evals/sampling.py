@@ -5,7 +5,7 @@
 Every completion has a key: the hash of weights, prompt, sampling, benchmark, question, sample index and seed.
 One shard per benchmark holds a JSON line per completion in the order of the plan; a chunk is appended and
 fsynced at once. On resume whole chunks are kept, a torn tail is cut off, and lines of other shards in the
-folder whose keys are wanted (the same benchmark with fewer samples, say) are taken over instead of sampled again.
+folder whose keys are wanted (the same benchmark with fewer samples, say) are taken over, not sampled again.
 """
 
 import json

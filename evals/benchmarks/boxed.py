@@ -11,6 +11,6 @@ def boxed_answer(row: Row, field: str) -> str:
     '\\frac{1}{2}'
     """
     answer = last_box(row.text(field))
-    if not answer:
+    if not answer or not answer.strip():
         raise row.error(f"field {field!r} has no balanced \\boxed{{...}}; the answer is read from there")
-    return answer
+    return answer.strip()

@@ -8,6 +8,7 @@ import pytest
 
 from evals.benchmarks import Benchmark, from_frame
 from evals.config import BenchmarkConfig, EvalsConfig
+from rewards import records
 from rewards.generation import Completion, Sampling
 from rewards.prompts import PromptConfig
 
@@ -86,3 +87,41 @@ def config() -> EvalsConfig:
 @pytest.fixture
 def toy_engine() -> type[ToyEngine]:
     return ToyEngine
+
+
+@pytest.fixture
+def make_completions() -> Callable[..., pl.DataFrame]:
+    """Make COMPLETION rows from outcomes: {"a": "10"} is a question right in the first of two samples."""
+
+    def make(
+        outcomes: dict[str, str], benchmark: str = "toy", levels: dict[str, str] | None = None
+    ) -> pl.DataFrame:
+        rows = []
+        for question, marks in outcomes.items():
+            for index, mark in enumerate(marks):
+                is_correct = mark == "1"
+                rows.append(
+                    {
+                        "key": f"{benchmark}-{question}-{index}",
+                        "benchmark": benchmark,
+                        "question_id": question,
+                        "sample": index,
+                        "seed": index,
+                        "prompt": f"What is {question}?",
+                        "response": f"hm</think><answer>\\boxed{{{4 if is_correct else 5}}}</answer>",
+                        "n_prompt_tokens": 5,
+                        "n_response_tokens": 10 if is_correct else 20,
+                        "finish_reason": "stop",
+                        "gold": "4",
+                        "extracted": "4" if is_correct else "5",
+                        "reason": "correct" if is_correct else "wrong",
+                        "is_correct": is_correct,
+                        "is_formatted": True,
+                        "is_truncated": False,
+                        "level": (levels or {}).get(question),
+                        "subject": "sums",
+                    }
+                )
+        return records.COMPLETION.frame(rows)
+
+    return make

@@ -1,0 +1,57 @@
+import random
+import time
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.reflection import analyse, by_pattern, repetition_score
+
+
+def score_by_hand(text: str) -> float:
+    substrings = [text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)]
+    return 1 - len(set(substrings)) / len(substrings)
+
+
+@given(st.text(alphabet="ab", min_size=1, max_size=40) | st.text(min_size=1, max_size=40))
+def test_repetition_score_counts_substrings(text):
+    assert repetition_score(text) == pytest.approx(score_by_hand(text), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [8, 9, 24, 25, 72, 73])
+def test_repetition_score_at_the_widths_of_its_ranks(n):
+    for text in ("a" * n, "ab" * (n // 2), "x" + "a" * (n - 1), "".join(map(chr, range(200, 200 + n))) * 2):
+        assert repetition_score(text) == pytest.approx(score_by_hand(text), abs=1e-12)
+
+
+def test_repetition_of_nothing_is_zero():
+    assert repetition_score("") == repetition_score("a") == 0.0
+
+
+@pytest.mark.parametrize("kind", ["words", "loop"])
+def test_repetition_score_is_fast_on_long_responses(kind):
+    """100,000 characters; the bound leaves room for a busy machine (measured: 0.03 to 0.1 CPU-seconds)."""
+    draw = random.Random(1)
+    words = " ".join("".join(draw.choices("abcdefgh", k=draw.randrange(2, 9))) for _ in range(18_000))
+    text = words[:100_000] if kind == "words" else ("Wait, let me recheck. " * 5_000)[:100_000]
+    started = time.process_time()
+    score = repetition_score(text)
+    assert time.process_time() - started < 0.5
+    assert (score < 0.001) if kind == "words" else (score > 0.999)
+
+
+def test_reflection_by_hand(make_completions):
+    frame = make_completions({"a": "11", "b": "00"}).with_columns(
+        response=pl.Series(["Wait, I retry: 4", "4", "so, HOWEVER, 5", "await nothing"])
+    )
+    row = analyse(frame).row(0, named=True)
+    assert row["reflection_rate"] == 0.5
+    assert row["reflection_rate_case_sensitive"] == 0.25
+    assert row["n_correct_reflections"] == 1
+    assert row["correct_reflection_tokens"] == 10.0
+    assert row["response_tokens"] == 15.0
+    found = {reflection.pattern: reflection for reflection in by_pattern(frame)}
+    assert (found["wait,"].n_responses, found["wait,"].share_correct) == (1, 1.0)
+    assert (found["however,"].share, found["however,"].share_correct) == (0.25, 0.0)
+    assert found["recheck"].share_correct is None
