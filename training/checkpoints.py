@@ -1,0 +1,101 @@
+"""Resumable checkpoints (DeepSpeed state of actor and critic) and model exports (Hugging Face format).
+
+A checkpoint is written under a temporary name, flushed and renamed, so the newest one is always whole. Nothing
+else needs saving: data order, minibatch shuffles and sampling seeds are functions of (seed, step).
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoTokenizer
+
+from rewards.files import sync_folder
+from training.engines import full_state, named_weights
+from training.model import save_value_head
+from training.ranks import Ranks
+
+STEP = re.compile(r"step-(\d{6})")
+
+
+def step_folder(root: Path, step: int) -> Path:
+    return root / f"step-{step:06d}"
+
+
+def saved_steps(root: Path) -> list[int]:
+    """Steps that have a whole folder below `root`, ascending."""
+    if not root.exists():
+        return []
+    return sorted(int(match[1]) for path in root.iterdir() if (match := STEP.fullmatch(path.name)))
+
+
+def save_state(root: Path, step: int, actor: Any, critic: Any, keep: int, ranks: Ranks) -> None:
+    """Write the engines' states for `step`; then drop all but the newest `keep` checkpoints."""
+    partial = root / f"step-{step:06d}.partial"
+    if ranks.is_first:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    ranks.barrier()
+    for name, engine in (("actor", actor), ("critic", critic)):
+        engine.save_checkpoint(str(partial / name), tag="state", save_latest=False)
+    ranks.barrier()
+    if ranks.is_first:
+        flush_tree(partial)
+        os.replace(partial, step_folder(root, step))
+        sync_folder(root)
+        for old in saved_steps(root)[:-keep]:
+            shutil.rmtree(step_folder(root, old))
+    ranks.barrier()
+
+
+def load_state(root: Path, actor: Any, critic: Any) -> int:
+    """Load the newest checkpoint into the engines; returns its step, or 0 when there is none."""
+    steps = saved_steps(root)
+    if not steps:
+        return 0
+    folder = step_folder(root, steps[-1])
+    for name, engine in (("actor", actor), ("critic", critic)):
+        path, _ = engine.load_checkpoint(str(folder / name), tag="state")
+        if path is None:
+            raise RuntimeError(
+                f"{folder / name}: DeepSpeed could not load the checkpoint; delete {folder} to go back"
+            )
+    return steps[-1]
+
+
+def export_models(folder: Path, base: Path, actor: Any, critic: Any, ranks: Ranks) -> None:
+    """Write `folder`/actor and `folder`/critic in Hugging Face format, with tokenizer (and value head).
+
+    All ranks call it (gathering is collective); the first one writes. `base` gives config and tokenizer.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    policy = full_state(named_weights(actor, "model."))
+    backbone = full_state(named_weights(critic, "backbone."))
+    head = full_state(named_weights(critic, "head."))
+    if ranks.is_first:
+        shutil.rmtree(partial, ignore_errors=True)
+        for name, weights in (("actor", policy), ("critic", backbone)):
+            target = partial / name
+            target.mkdir(parents=True)
+            save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+            AutoConfig.from_pretrained(base).save_pretrained(target)
+            AutoTokenizer.from_pretrained(base).save_pretrained(target)
+        save_value_head(head, partial / "critic")
+        flush_tree(partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+        sync_folder(folder.parent)
+    ranks.barrier()
+
+
+def flush_tree(folder: Path) -> None:
+    """Flush every file below `folder`, and the folders themselves, to the disk."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,98 @@
+"""Actor and critic as DeepSpeed engines, and the optimizer step over micro-batches."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.config import DeepSpeedConfig, OptimConfig
+from training.ranks import Ranks
+
+
+def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig) -> Any:
+    """Wrap `module` and an AdamW optimizer in a DeepSpeed engine."""
+    import deepspeed
+
+    optimizer = torch.optim.AdamW(
+        module.parameters(),
+        lr=optim.lr,
+        betas=optim.betas,
+        weight_decay=optim.weight_decay,
+        fused=torch.cuda.is_available(),
+    )
+    zero: dict[str, Any] = {"stage": config.zero_stage}
+    if config.offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu"}
+    settings = {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": optim.max_grad_norm,
+        "zero_optimization": zero,
+        "bf16": {"enabled": config.precision == "bf16"},
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+    }
+    engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
+    return engine
+
+
+def learning_rate(optim: OptimConfig, optimizer_step: int) -> float:
+    """Linear warm-up, then constant; `optimizer_step` counts from 0 (paper, section 2.3)."""
+    return optim.lr * min(1.0, (optimizer_step + 1) / max(1, optim.warmup_steps))
+
+
+def optimizer_step(
+    engine: Any,
+    micro: list[list[int]],
+    loss_of: Callable[[list[int]], Tensor],
+    lr: float,
+    ranks: Ranks,
+) -> float:
+    """One optimizer step over the micro-batches of all ranks; returns the gradient norm before clipping.
+
+    `loss_of(rows)` is a sum over tokens divided by the token count of the whole minibatch on all ranks;
+    DeepSpeed averages over ranks, which the factor undoes. Ranks with fewer micro-batches repeat one at weight
+    zero, because sharded engines communicate in every backward pass.
+    """
+    for group in engine.optimizer.param_groups:
+        group["lr"] = lr
+    n_micro = ranks.max(len(micro))
+    for index in range(n_micro):
+        engine.set_gradient_accumulation_boundary(index == n_micro - 1)
+        weight = float(ranks.world) if index < len(micro) else 0.0
+        loss = loss_of(micro[min(index, len(micro) - 1)]) * weight
+        engine.backward(loss)
+    # Without ZeRO, fp32 gradients lie on the parameters and DeepSpeed clips them without saying their norm.
+    plain_norm = grad_norm(engine.module) if engine.zero_optimization_stage() == 0 else float("nan")
+    engine.step()
+    norm = engine.get_global_grad_norm()
+    return float(norm) if norm is not None else plain_norm
+
+
+def grad_norm(module: nn.Module) -> float:
+    """Euclidean norm over all gradients of `module`."""
+    return float(torch.nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None]))
+
+
+def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the full weights by name below `prefix`, gathering ZeRO-3 shards one parameter at a time.
+
+    Every rank must run the iterator to its end: gathering is collective.
+    """
+    sharded = engine.zero_optimization_stage() == 3
+    for name, parameter in engine.module.named_parameters():
+        if not name.startswith(prefix):
+            continue
+        if not sharded:
+            yield name.removeprefix(prefix), parameter.data
+            continue
+        import deepspeed
+
+        with deepspeed.zero.GatheredParameters([parameter]):
+            yield name.removeprefix(prefix), parameter.data.clone()
+
+
+def full_state(weights: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Collect weights on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in weights}

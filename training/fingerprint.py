@@ -1,0 +1,15 @@
+"""Identity of a model folder: a hash over its weights, config and tokenizer, whatever the folder is called."""
+
+from pathlib import Path
+
+from rewards.files import canonical_json, hash_file, hash_text
+
+FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "chat_template*")
+
+
+def hash_model(folder: Path) -> str:
+    """Hash the files of `folder` that decide what it generates; FileNotFoundError when it has no weights."""
+    files = sorted({path for pattern in FILES for path in Path(folder).glob(pattern)})
+    if not any(path.suffix == ".safetensors" for path in files):
+        raise FileNotFoundError(f"{folder}: no *.safetensors file; expected a model in Hugging Face format")
+    return hash_text(canonical_json({path.name: hash_file(path) for path in files}))

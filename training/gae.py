@@ -1,0 +1,43 @@
+"""Generalised advantage estimation and whitening over padded [batch, seq] tensors; masks say 1 for a real token."""
+
+import torch
+from torch import Tensor
+
+
+def discounted_suffix_sum(x: Tensor, discount: float) -> Tensor:
+    """y[:, t] = sum over k >= 0 of discount**k * x[:, t + k], without a loop over tokens.
+
+    Doubling: after round i every position holds the sum of its next 2**i terms, so log2(seq) rounds suffice.
+    Shapes: [batch, seq] -> [batch, seq].
+
+    >>> discounted_suffix_sum(torch.tensor([[0.0, 0.0, 4.0]]), 0.5)
+    tensor([[1., 2., 4.]])
+    """
+    result, reach, weight = x.clone(), 1, discount
+    while reach < x.shape[1]:
+        result[:, :-reach] += weight * result[:, reach:].clone()
+        reach, weight = 2 * reach, weight * weight
+    return result
+
+
+def compute_gae(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, gae_lambda: float
+) -> tuple[Tensor, Tensor]:
+    """Advantages and returns of single-episode rows, with no bootstrap after the last token.
+
+    delta_t = r_t + gamma * V_{t+1} - V_t; A_t = sum_k (gamma * lambda)**k * delta_{t+k}; return = A + V
+    (Schulman et al. 2016, equation 16; ORZ paper, section 2.2). With gamma = lambda = 1 the advantage is the
+    rest of the reward minus the value. Shapes: all [batch, seq], tokens of a row contiguous from position 0;
+    positions off the mask hold 0 in both results.
+    """
+    mask = mask.to(values.dtype)
+    rewards, values = rewards * mask, values * mask
+    next_values = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
+    deltas = (rewards + gamma * next_values - values) * mask
+    advantages = discounted_suffix_sum(deltas, gamma * gae_lambda) * mask
+    return advantages, (advantages + values) * mask
+
+
+def whiten(x: Tensor, mean: Tensor, variance: Tensor, mask: Tensor, eps: float = 1e-8) -> Tensor:
+    """Shift and scale masked entries by the mean and population variance of the whole (global) batch."""
+    return (x - mean) * torch.rsqrt(variance + eps) * mask

@@ -1,0 +1,123 @@
+"""The two networks of PPO, as thin modules over Hugging Face models.
+
+`Policy` returns log-probabilities of given tokens without ever holding the logits of a whole batch;
+`Critic` is the same backbone with a scalar head (paper, section 2.2: a critic of the policy's size).
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from training.config import ScratchConfig
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+CRITIC_HEAD = "value_head.safetensors"
+
+
+def build_scratch(config: ScratchConfig, n_vocab: int, pad: int, eos: int, seed: int) -> LlamaForCausalLM:
+    """Make a randomly initialised Llama with tied embeddings; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=n_vocab,
+                hidden_size=config.hidden,
+                intermediate_size=config.intermediate,
+                num_hidden_layers=config.n_layers,
+                num_attention_heads=config.n_heads,
+                num_key_value_heads=config.n_heads,
+                max_position_embeddings=config.max_tokens,
+                tie_word_embeddings=True,
+                pad_token_id=pad,
+                eos_token_id=eos,
+                bos_token_id=None,
+            )
+        )
+
+
+def token_logprobs(
+    hidden: Tensor, head: nn.Module, targets: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target and entropy of each distribution, in float32.
+
+    Shapes: hidden [tokens, width], targets [tokens] -> [tokens], [tokens].
+    """
+    logits = head(hidden).float() / temperature
+    logprobs = torch.log_softmax(logits, dim=-1)
+    entropy = -(logprobs.exp() * logprobs).sum(-1)
+    return logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropy
+
+
+class Policy(nn.Module):
+    """Causal language model that scores response tokens."""
+
+    def __init__(self, model: nn.Module, temperature: float, chunk_tokens: int) -> None:
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+        self.chunk_tokens = chunk_tokens
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Score the tokens where `response_mask` is 1, in row order.
+
+        Shapes: all inputs [batch, seq]; the mask marks response tokens themselves, each predicted by the
+        position before it. Returns log-probabilities and entropies [n_response_tokens], float32. The
+        vocabulary's logits exist for `chunk_tokens` tokens at a time, recomputed in the backward pass.
+        """
+        backbone = self.model.get_decoder()
+        hidden = backbone(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        ).last_hidden_state
+        mask = response_mask[:, 1:].bool()
+        hidden, targets = hidden[:, :-1][mask], input_ids[:, 1:][mask]
+        head = self.model.get_output_embeddings()
+        pieces = [
+            checkpoint(token_logprobs, h, head, t, self.temperature, use_reentrant=False)
+            for h, t in zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)
+        ]
+        return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+
+
+class Critic(nn.Module):
+    """The policy's backbone with a scalar head."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
+        """Value of the state before each response token, in row order: [n_response_tokens], float32."""
+        output = self.backbone(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+        return self.head(output.last_hidden_state[:, :-1][response_mask[:, 1:].bool()]).squeeze(-1).float()
+
+
+def load_policy(folder: Path, precision: str, temperature: float, chunk_tokens: int) -> Policy:
+    """Read the language model in `folder` (Hugging Face format)."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision], attn_implementation="sdpa")
+    return Policy(model, temperature, chunk_tokens)
+
+
+def load_critic(folder: Path, precision: str) -> Critic:
+    """Read the backbone in `folder`; the value head is zero unless the folder holds a trained one.
+
+    A zero head makes the first advantages equal the returns, whatever the backbone says.
+    """
+    backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision], attn_implementation="sdpa")
+    head = nn.Linear(AutoConfig.from_pretrained(folder).hidden_size, 1, dtype=DTYPES[precision])
+    if (folder / CRITIC_HEAD).exists():
+        head.load_state_dict(load_file(folder / CRITIC_HEAD))
+    else:
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+    return Critic(backbone, head)
+
+
+def save_value_head(head_state: dict[str, Tensor], folder: Path) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in head_state.items()}, folder / CRITIC_HEAD)

@@ -1,0 +1,58 @@
+"""This process's place among the training processes, and the few collective operations PPO needs."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """`rank` of `world` processes; tensors live on `device`."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Sum over ranks (float64 in, float64 out: counts and moments stay exact)."""
+        if self.world > 1:
+            dist.all_reduce(x)
+        return x
+
+    def max(self, x: int) -> int:
+        """Largest of one integer per rank."""
+        if self.world == 1:
+            return x
+        tensor = torch.tensor(x, device=self.device)
+        dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+        return int(tensor.item())
+
+    def barrier(self) -> None:
+        if self.world > 1:
+            dist.barrier()
+
+
+def join_ranks() -> Ranks:
+    """Join the process group described by the launcher's environment; alone when there is none."""
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "0")
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
+        os.environ.setdefault(name, value)
+    import deepspeed
+    from deepspeed.ops import __compatible_ops__
+
+    # Compiling this operator takes minutes at first use; gloo serves the same calls.
+    __compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(verbose=False)
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    return Ranks(dist.get_rank(), dist.get_world_size(), device)

@@ -1,0 +1,34 @@
+"""The tokenizer of models made from scratch: one token per character, one per tag of ORZ's answer format."""
+
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+TAGS = ("<think>", "</think>", "<answer>", "</answer>", "\\boxed{")
+SPECIAL = ("<pad>", "<eos>", "<unk>")
+
+
+def build_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """Build a character tokenizer over the characters that occur in `texts`, plus the closing brace.
+
+    Decoding gives the text back exactly, tags included.
+    """
+    characters = sorted(set("".join(texts)) | {"}"})
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL, *TAGS, *characters])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_tokens([AddedToken(tag, normalized=False) for tag in TAGS])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
