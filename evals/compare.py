@@ -91,8 +91,8 @@ def _pair(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         if alone.height:
             row = alone.row(0, named=True)
             raise ValueError(
-                f"{row['benchmark']}: question {row['question_id']!r} and {alone.height - 1} more are missing "
-                f"from the {name} set of completions; compare runs on the same questions"
+                f"{row['benchmark']}: question {row['question_id']!r} and {alone.height - 1} more are "
+                f"missing from the {name} set of completions; compare runs on the same questions"
             )
     return left.join(right, on=keys, how="inner", maintain_order="left")
 

@@ -16,11 +16,13 @@ PATTERNS = ("wait,", "recheck", "retry", "alternatively,", "however,")
 
 SCHEMA = pl.Schema(
     {
-        "benchmark": pl.String(), "reflection_rate": pl.Float64(),  # share of responses with any pattern
+        "benchmark": pl.String(),
+        "reflection_rate": pl.Float64(),  # share of responses with any pattern
         "reflection_rate_case_sensitive": pl.Float64(),  # as the reference script counts: lower case only
-        "n_correct_reflections": pl.Int64(), "correct_reflection_tokens": pl.Float64(),  # mean length of
-        correct responses that reflect; may be null "response_tokens": pl.Float64(),  # mean length of all
-        responses "repetition": pl.Float64(),  # mean repetition score
+        "n_correct_reflections": pl.Int64(),
+        "correct_reflection_tokens": pl.Float64(),  # mean length of right responses that reflect, or null
+        "response_tokens": pl.Float64(),  # mean length of all responses
+        "repetition": pl.Float64(),  # mean repetition score
     }
 )
 
