@@ -1,0 +1,42 @@
+import pytest
+
+from evals.choices import choice_letter
+
+OPTIONS = ("12", "a dog", "A cat", "None of the above")
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [
+        pytest.param("C", "C", id="letter"),
+        pytest.param("c", "C", id="lower"),
+        pytest.param("(C)", "C", id="brackets"),
+        pytest.param("C.", "C", id="point"),
+        pytest.param("C)", "C", id="half-bracket"),
+        pytest.param("C. A cat", "C", id="letter-and-text"),
+        pytest.param("C: A cat", "C", id="colon"),
+        pytest.param("$C$", "C", id="dollars"),
+        pytest.param(r"\text{C}", "C", id="wrapped"),
+        pytest.param(r"\textbf{(C)}", "C", id="wrapped-brackets"),
+        pytest.param("The answer is (C)", "C", id="sentence"),
+        pytest.param("a cat", "C", id="option-text"),
+        pytest.param("a dog", "B", id="option-that-starts-with-a-letter"),
+        pytest.param("12", "A", id="number"),
+        pytest.param("C. a dog", None, id="letter-and-other-text"),
+        pytest.param("E", None, id="no-such-letter"),
+        pytest.param("13", None, id="no-such-option"),
+        pytest.param("a cow", None, id="text-that-starts-with-a-letter"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_choice_letter(answer, letter):
+    assert choice_letter(answer, OPTIONS) == letter
+
+
+def test_option_texts_that_are_letters_read_as_letters():
+    """GPQA has options 'd', 'a', 'b', 'c': the letter asked for wins over the text."""
+    assert choice_letter("A", ("d", "a", "b", "c")) == "A"
+
+
+def test_text_of_two_options_is_no_choice():
+    assert choice_letter("same", ("same", "same")) is None
