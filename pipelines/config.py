@@ -4,7 +4,10 @@ Precedence: defaults < TOML file < command line. Environment variables do not ch
 """
 
 import difflib
+import json
 import tomllib
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -50,23 +53,48 @@ class RunConfig(Settings):
     """Benchmarks of the base and the trained model."""
 
 
-def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
-    """Read a TOML file and apply overrides such as `["--training.n-steps", "20"]`; ConfigError when it is wrong."""
+def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """Read a TOML file (or a run's config.json) and apply overrides by dotted key; ConfigError says what is wrong.
+
+    Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}.
+    """
+    table = read_table(path)
+    for key, value in (overrides or {}).items():
+        _set(table, key.split("."), value)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return RunConfig.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(explain(path, error)) from None
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("configs").glob("*.toml"))) or "none in ./configs"
         raise ConfigError(f"{path}: no such file; presets here: {known}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+
+
+def _set(table: Any, keys: list[str], value: Any) -> None:
+    """Set a nested entry, making the tables on the way."""
+    *path, last = keys
+    for key in path:
+        try:
+            table = table[int(key)] if isinstance(table, list) else table.setdefault(key, {})
+        except (IndexError, ValueError):
+            raise ConfigError(f"override {'.'.join(keys)}: no entry {key!r}") from None
+    table[last if isinstance(table, dict) else int(last)] = value
+
+
+def override_from_command_line(config: RunConfig, path: Path, arguments: list[str]) -> RunConfig:
+    """Apply arguments such as `--training.n-steps 20` (any field; tyro explains them all with --help-config)."""
     try:
-        config = RunConfig.model_validate(table)
-    except ValidationError as error:
-        raise ConfigError(explain(path, error)) from None
-    if not overrides:
-        return config
-    try:
-        return tyro.cli(RunConfig, default=config, args=overrides, prog=f"reasoner-zero --config {path}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return tyro.cli(RunConfig, default=config, args=arguments, prog=f"reasoner-zero run --config {path}")
     except ValidationError as error:
         raise ConfigError(explain("command line", error)) from None
 

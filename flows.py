@@ -1,0 +1,68 @@
+"""The public flows: python flows.py runs the embedded demo, without a server to start.
+
+reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage. Each takes the
+path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
+"""
+
+from typing import Any
+
+import pipelines.prefect_environment  # noqa: F401  (before Prefect reads its settings)
+from prefect import flow
+
+from pipelines import tasks
+from pipelines.artifact import Artifact
+from pipelines.workspace import Workspace, open_workspace
+
+DEMO = "configs/demo.toml"
+Overrides = dict[str, Any]
+
+
+def _prompts(workspace: Workspace) -> Artifact:
+    return tasks.compile_rewards(workspace, tasks.curate(workspace))
+
+
+@flow(name="curate", flow_run_name="curate {config}")
+def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
+    """Curate the corpus; returns the folder of the artefact."""
+    return str(tasks.curate(open_workspace(config, overrides, runs)).folder)
+
+
+@flow(name="score", flow_run_name="score {config}")
+def score(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
+    """Curate and compile the rewards; returns the folder of the artefact."""
+    return str(_prompts(open_workspace(config, overrides, runs)).folder)
+
+
+@flow(name="train", flow_run_name="train {config}")
+def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
+    """Everything up to the trained model; returns the folder of the artefact."""
+    workspace = open_workspace(config, overrides, runs)
+    prompts = _prompts(workspace)
+    return str(tasks.train(workspace, prompts, tasks.make_base(workspace, prompts)).folder)
+
+
+@flow(name="evaluate", flow_run_name="evaluate {config}")
+def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
+    """Everything up to the benchmarks of the base model; returns the folder of the artefact."""
+    workspace = open_workspace(config, overrides, runs)
+    prompts = _prompts(workspace)
+    base = tasks.make_base(workspace, prompts)
+    return str(tasks.evaluate(workspace, prompts, base, "evaluate-base").folder)
+
+
+@flow(name="reasoner-zero", flow_run_name="reasoner-zero {config}")
+def reasoner_zero(
+    config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs"
+) -> dict[str, Any]:
+    """Curate, compile rewards, make the base model, benchmark it, train it, benchmark it again, report."""
+    workspace = open_workspace(config, overrides, runs)
+    prompts = _prompts(workspace)
+    base = tasks.make_base(workspace, prompts)
+    tasks.evaluate(workspace, prompts, base, "evaluate-base")
+    trained = tasks.train(workspace, prompts, base)
+    tasks.evaluate(workspace, prompts, trained, "evaluate-final")
+    return tasks.report(workspace)
+
+
+if __name__ == "__main__":
+    reasoner_zero()

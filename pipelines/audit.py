@@ -1,0 +1,40 @@
+"""Looking back at a run: any row's way through the stages, and whether every file is what its manifest says."""
+
+from pathlib import Path
+
+import polars as pl
+
+from curation.audit import trace
+from pipelines.artifact import MANIFEST, check
+from rewards.files import read_json
+
+ROW_STAGES = (("curate", "problems.parquet"), ("rewards", "prompts.parquet"))
+
+
+def trace_row(run: Path, query: str) -> pl.DataFrame:
+    """Where rows that match `query` (problem_id, source_id or text) went, stage by stage, and why."""
+    found = []
+    for stage, kept in ROW_STAGES:
+        folder = run / stage
+        if not (folder / kept).exists():
+            continue
+        rows = trace(pl.read_parquet(folder / kept), pl.read_parquet(folder / "rejects.parquet"), query)
+        found.append(rows.select(pl.lit(stage).alias("stage"), pl.all()))
+    if not found:
+        raise FileNotFoundError(f"{run}: no curated corpus there; give a run folder, such as runs/demo")
+    return pl.concat(found)
+
+
+def check_run(run: Path) -> list[str]:
+    """Compare every linked artefact with its manifest, and every input with the artefact it names."""
+    links = [path for path in sorted(run.iterdir()) if (path / MANIFEST).exists()]
+    if not links:
+        raise FileNotFoundError(f"{run}: no artefact there; give a run folder, such as runs/demo")
+    contents = {link.name: read_json(link / MANIFEST)["content"] for link in links}
+    problems = []
+    for link in links:
+        problems += [f"{link.name}: {problem}" for problem in check(link)]
+        for name, content in read_json(link / MANIFEST)["inputs"].items():
+            if name in contents and contents[name] != content:
+                problems.append(f"{link.name}: was made from another {name} artefact than the one linked here")
+    return problems

@@ -1,0 +1,42 @@
+"""The benchmarks of a run: those made by generators, the curated validation split, and those of `evals`.
+
+Curation protects them before anything is trained; evaluation asks them later. Both get them from here.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from curation.generators import generate
+from evals.benchmarks.loading import load
+from evals.benchmarks.registry import Benchmark
+from pipelines.config import ConfigError, RunConfig
+
+VALIDATION = "validation"
+"""Name of the frame benchmark that is the validation split of the prompt set; it is not known before curation."""
+
+
+def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> list[Benchmark]:
+    """Load every benchmark of `config.evals`; without `prompts` (compiled), the validation split is left out."""
+    root = Path(config.data_root) if config.data_root else None
+    held_out = {entry.name: entry for entry in config.held_out}
+    loaded = []
+    for entry in config.evals.benchmarks:
+        if entry.kind != "frame":
+            loaded.append(load(entry, root))
+        elif entry.name in held_out:
+            loaded.append(load(entry, root, generated_frame(held_out[entry.name].generator)))
+        elif entry.name == VALIDATION:
+            if prompts is not None:
+                frame = prompts.filter(pl.col("split") == "validation")
+                loaded.append(load(entry, root, frame.sort("problem_id")))
+        else:
+            known = ", ".join([*held_out, VALIDATION])
+            raise ConfigError(f"evals.benchmarks: {entry.name!r} is kind = 'frame'; known frames: {known}")
+    return loaded
+
+
+def generated_frame(generator) -> pl.DataFrame:  # noqa: ANN001
+    """Problems of one generator: [problem, answer], each once."""
+    tasks = [(task.problem, task.answer) for task in generate(generator)]
+    return pl.DataFrame(tasks, schema=["problem", "answer"], orient="row").unique(maintain_order=True)

@@ -1,0 +1,149 @@
+"""The command line: reasoner-zero COMMAND (also python -m pipelines COMMAND).
+
+Only the standard library is imported here, so that --help answers at once; each command imports what it needs.
+"""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+DESCRIPTION = """\
+From raw math corpora to a published, benchmarked reasoning model: PPO straight on a base model with a binary
+reward. One TOML file describes a run; every stage writes a folder that the next one reads and nobody makes twice.
+
+  reasoner-zero run --config configs/demo.toml          the whole chain on an embedded task, minutes on a CPU
+  reasoner-zero doctor                                  what this machine can run
+  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       is this answer right, and why
+"""
+
+OVERRIDES = """\
+Any field of the configuration can be set behind the other arguments, dashes for underscores:
+  --training.n-steps 20 --training.ppo.gae-lambda 0.95
+--help-config lists them all with their meaning and where their defaults come from.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reasoner-zero", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in (
+        ("run", "the whole chain: curate, rewards, train, eval, report (a Prefect flow, no server needed)"),
+        ("curate", "collect, clean, deduplicate and decontaminate the corpus"),
+        ("rewards", "compile and self-check the rewards of the corpus"),
+        ("train", "make the base model and train it by PPO"),
+        ("eval", "benchmark the base model, and the trained one when there is one"),
+        ("report", "write report.html and summary.json of a run again, from its stored results"),
+    ):
+        _with_config(_command(commands, name, text, epilog=OVERRIDES))
+    _compare(_command(commands, "compare", "paired test between the benchmarks of two runs or checkpoints"))
+    _publish(_command(commands, "publish", "publish a data set or a model to a hub, or show what would be sent"))
+    _verify(_command(commands, "verify", "check answers against references, from the shell or a JSONL file"))
+    _audit(_command(commands, "audit", "why was this row kept or removed? and: are all files what they claim?"))
+    _plan(_command(commands, "plan", "memory, tokens and FLOPs a configuration needs, before it runs"))
+    doctor = _command(commands, "doctor", "check this machine: versions, GPU, memory, disk, servers")
+    doctor.add_argument("--runs", default="runs", help="folder of results (default: runs)")
+    return parser
+
+
+def _command(commands, name: str, text: str, epilog: str = "") -> argparse.ArgumentParser:  # noqa: ANN001
+    return commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _with_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, metavar="FILE", help="TOML file, such as configs/demo.toml")
+    parser.add_argument("--data-root", metavar="DIR", help="folder that `file = ...` is relative to; unset: the hub")
+    parser.add_argument("--name", help="name of the run: results go to runs/NAME (default: the config's)")
+    parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of all runs (default: runs)")
+    parser.add_argument("--help-config", action="store_true", help="explain every field and exit")
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    for name, when in (("before", "first"), ("after", "second")):
+        parser.add_argument(
+            name, metavar=name.upper(), help=f"{when} one: an evaluate artefact, such as runs/demo/evaluate-base"
+        )
+    parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
+    parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
+
+
+def _publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
+    parser.add_argument("what", choices=("dataset", "model"), help="the prompt set or the trained model")
+    parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository on the hub")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be sent, send nothing")
+    parser.add_argument(
+        "--force-licence",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="publish this source although it states no licence (repeatable)",
+    )
+    parser.add_argument("--out", metavar="DIR", help="also keep the folder that is sent")
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("response", nargs="?", help="what the model wrote (or the bare answer)")
+    parser.add_argument("--gold", help="the reference answer")
+    parser.add_argument("--file", metavar="JSONL", help="check every row of a file with fields gold and response")
+    parser.add_argument("--mode", choices=("lenient", "orz"), default="lenient", help="orz: tags and box required")
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
+    parser.add_argument("query", nargs="?", help="a problem_id, a source_id or a piece of the problem's text")
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, metavar="FILE", help="TOML file, such as configs/orz_7b.toml")
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: the config's ranks)")
+    parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
+    parser.add_argument("--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Expected failures end in one clear message."""
+    parser = build_parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and not hasattr(parsed, "help_config"):
+        parser.error(f"unrecognised arguments: {' '.join(rest)}")
+    parsed.overrides = rest
+    logging.basicConfig(
+        level=logging.DEBUG if parsed.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for noisy in ("httpx", "httpcore", "asyncio", "urllib3", "filelock", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    commands = importlib.import_module("pipelines.commands")
+    try:
+        return commands.COMMANDS[parsed.command](parsed)
+    except KeyboardInterrupt:
+        return _stop("interrupted; the same command continues where this one stopped", 130)
+    except (ValueError, FileNotFoundError) as error:
+        return _stop(str(error), 2)
+    except OSError as error:
+        return _stop(commands.explain_os_error(error), 3)
+    except RuntimeError as error:
+        if parsed.verbose:
+            raise
+        return _stop(str(error), 1)
+
+
+def _stop(message: str, status: int) -> int:
+    sys.stderr.write(f"reasoner-zero: {message}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""What each command of the command line does, once its arguments are read."""
+
+import argparse
+import errno
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+out = Console()
+
+
+def _open(arguments: argparse.Namespace):  # noqa: ANN202
+    from pipelines.config import load_config, override_from_command_line
+    from pipelines.workspace import Workspace
+
+    path = Path(arguments.config)
+    given = {"name": arguments.name, "data_root": arguments.data_root}
+    config = load_config(path, {key: value for key, value in given.items() if value is not None})
+    rest = ["--help"] if arguments.help_config else arguments.overrides
+    if rest:
+        config = override_from_command_line(config, path, rest)
+    return Workspace.open(config, Path(arguments.runs))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    workspace = _open(arguments)
+    started = time.monotonic()
+    import flows
+    from pipelines.summary import summary_table
+
+    summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
+    out.print(summary_table(summary))
+    out.print(f"took     {time.monotonic() - started:.0f} s")
+    out.print(f"report   {workspace.folder / 'report.html'}", soft_wrap=True)
+    out.print(f"summary  {workspace.folder / 'summary.json'}", soft_wrap=True)
+    return 0
+
+
+def curate(arguments: argparse.Namespace) -> int:
+    from pipelines.chain import Chain
+
+    artifact = Chain(_open(arguments)).curated()
+    show(artifact.read("funnel.parquet"), "Curation funnel")
+    return _done(artifact)
+
+
+def rewards(arguments: argparse.Namespace) -> int:
+    from pipelines.chain import Chain
+
+    artifact = Chain(_open(arguments)).prompts()
+    show(artifact.read("answer_types.parquet"), "Compiled rewards by answer type")
+    return _done(artifact)
+
+
+def train(arguments: argparse.Namespace) -> int:
+    from pipelines.chain import Chain
+    from training.recorder import read_metrics
+
+    artifact = Chain(_open(arguments)).trained()
+    metrics = read_metrics(artifact.folder / "metrics.jsonl")
+    every = max(1, metrics.height // 10)
+    columns = ["step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy", "mismatch_mean"]
+    show(metrics.select(columns).gather_every(every), f"Training, every {every} steps")
+    return _done(artifact)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    from pipelines.chain import Chain
+
+    chain = Chain(_open(arguments))
+    artifacts = [chain.evaluated_base()]
+    if (chain.workspace.folder / "train" / "manifest.json").exists():
+        artifacts.append(chain.evaluated_final())
+    columns = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
+    for artifact in artifacts:
+        show(artifact.read("summary.parquet").select(columns), f"Benchmarks, {artifact.fingerprint}")
+    return _done(artifacts[-1])
+
+
+def report(arguments: argparse.Namespace) -> int:
+    from pipelines.report import report_stage
+    from pipelines.summary import summary_table
+
+    workspace = _open(arguments)
+    out.print(summary_table(report_stage(workspace)))
+    out.print(f"report   {workspace.folder / 'report.html'}", soft_wrap=True)
+    return 0
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    import polars as pl
+
+    from evals.compare import compare as compare_completions
+    from evals.compare import gate
+
+    frames = []
+    for name in (arguments.before, arguments.after):
+        path = Path(name) / "completions.parquet"
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file; give an evaluate artefact, such as RUN/evaluate-base")
+        frames.append(pl.read_parquet(path))
+    comparison = compare_completions(*frames)
+    show(comparison, "After against before, paired by question")
+    decision = gate(comparison, alpha=arguments.alpha)
+    out.print(decision.reason)
+    return 0 if decision.is_ok or not arguments.gate else 1
+
+
+def publish(arguments: argparse.Namespace) -> int:
+    from pipelines.publishing.publish import publish as send
+
+    shown = send(
+        Path(arguments.run),
+        arguments.what,
+        arguments.repo,
+        is_dry_run=arguments.dry_run,
+        forced_licences=set(arguments.force_licence),
+        keep=Path(arguments.out) if arguments.out else None,
+    )
+    table = Table("file", "bytes", "sha256", title=f"{arguments.what} {arguments.repo}", title_justify="left")
+    for name, size, sha256 in shown.files:
+        table.add_row(name, f"{size:,}", sha256[:16])
+    out.print(table)
+    out.print("dry run: nothing was sent" if arguments.dry_run else f"published and read back: {shown.commit}")
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    from pipelines.verify import verify_file, verify_one
+
+    if arguments.file:
+        return verify_file(Path(arguments.file), arguments.mode, sys.stdout)
+    if arguments.gold is None or arguments.response is None:
+        raise ValueError("give a response and --gold, or --file JSONL; see reasoner-zero verify --help")
+    return verify_one(arguments.gold, arguments.response, arguments.mode, sys.stdout)
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    from pipelines.audit import check_run, trace_row
+
+    folder = Path(arguments.run)
+    if arguments.query is None:
+        problems = check_run(folder)
+        for line in problems:
+            out.print(line)
+        out.print("every file matches its manifest" if not problems else f"{len(problems)} problems")
+        return 1 if problems else 0
+    rows = trace_row(folder, arguments.query)
+    if rows.is_empty():
+        out.print(f"no row of {folder} matches {arguments.query!r}")
+        return 1
+    show(rows, f"{rows.height} rows match {arguments.query!r}")
+    return 0
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    from pipelines.config import load_config
+    from training.plan import make_plan
+
+    training = load_config(Path(arguments.config)).training
+    limit = arguments.gpu_memory_gib
+    n_gpus = arguments.gpus or training.deepspeed.n_ranks
+    made = make_plan(training, n_gpus=n_gpus, gpu_gib=limit, gpu_tflops=arguments.gpu_tflops)
+    show(made.table(), f"{arguments.config}: {made.n_parameters / 1e9:.2f} billion parameters")
+    verdict = "fits" if made.peak_gib <= limit else "does NOT fit"
+    out.print(f"peak {made.peak_gib:.1f} GiB per GPU: {verdict} in {limit:g} GiB")
+    return 0 if made.peak_gib <= limit else 1
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from pipelines.doctor import examine
+
+    findings = examine(Path(arguments.runs))
+    table = Table("", "what", "found", "what it means", title="This machine", title_justify="left")
+    marks = {"ok": "[green]ok", "note": "[yellow]note", "problem": "[red]problem"}
+    for finding in findings:
+        table.add_row(marks[finding.level], finding.what, finding.found, finding.meaning)
+    out.print(table)
+    return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def show(frame, title: str) -> None:  # noqa: ANN001
+    """Print a frame as a table."""
+    table = Table(title=title, title_justify="left")
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _done(artifact) -> int:  # noqa: ANN001
+    usage = artifact.manifest["usage"]
+    out.print(f"{artifact.stage} {artifact.fingerprint}: {usage['wall_s']} s, {usage['cpu_s']} CPU-s when made")
+    out.print(f"lies in {artifact.folder}", soft_wrap=True)
+    return 0
+
+
+def explain_os_error(error: OSError) -> str:
+    """Say what to do about a full disk; any other system error as it is."""
+    if error.errno != errno.ENOSPC:
+        return f"{error.strerror or error}: {error.filename or ''}"
+    free = shutil.disk_usage(Path.cwd()).free / 2**20
+    return (
+        f"the disk is full ({free:.0f} MiB free{f', writing {error.filename}' if error.filename else ''}). "
+        "Finished stages are kept: free some space and run the same command again"
+    )
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "curate": curate,
+    "rewards": rewards,
+    "train": train,
+    "eval": evaluate,
+    "report": report,
+    "compare": compare,
+    "publish": publish,
+    "verify": verify,
+    "audit": audit,
+    "plan": plan,
+    "doctor": doctor,
+}
+

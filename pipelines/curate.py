@@ -1,0 +1,71 @@
+"""Stage 1, curate: sources and protected benchmarks in, clean problems and rejects out.
+
+Artefact: problems.parquet (rewards.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet
+[step, read, kept, dropped].
+"""
+
+from pathlib import Path
+
+from curation.curate import curate
+from curation.source_config import SourceConfig
+from evals.benchmarks.loading import protected
+from pipelines.artifact import Artifact, Draft, Stage
+from pipelines.benchmarks import load_benchmarks
+from pipelines.config import ConfigError
+from pipelines.progress import Progress
+from pipelines.workspace import Workspace, section
+from rewards.files import hash_file
+from rewards.records import PROBLEM
+
+STAGE = Stage("curate", ("curation", "rewards", "pipelines/curate.py", "pipelines/benchmarks.py"))
+
+
+def curate_stage(workspace: Workspace) -> Artifact:
+    """Curate the run's corpus, or find it made."""
+    config = workspace.config
+    data_root = Path(config.data_root) if config.data_root else None
+    benchmarks = load_benchmarks(config)
+    inputs = {f"source:{s.name}": source_hash(s, data_root) for s in config.curation.sources}
+    inputs |= {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
+
+    def build(draft: Draft) -> None:
+        with Progress("curate", "steps") as progress:
+            done = 0
+
+            def on_progress(step: str, n_rows: int) -> None:
+                nonlocal done
+                done += 1
+                progress.advance(done, None, step=step, rows=n_rows)
+
+            curated = curate(
+                config.curation, data_root=data_root, protected=protected(benchmarks), on_progress=on_progress
+            )
+        draft.write("problems.parquet", PROBLEM.check(curated.problems))
+        draft.write_rejects(curated.rejects)
+        draft.write("funnel.parquet", curated.funnel)
+        draft.count(
+            curated.problems.height + curated.rejects.height, curated.problems.height, curated.rejects.height
+        )
+        draft.seeds = {"curation": config.curation.seed}
+
+    return workspace.produce(STAGE, section(config.curation), inputs, build)
+
+
+def source_hash(source: SourceConfig, data_root: Path | None) -> str:
+    """Content hash of a source before it is read: a file's SHA-256, a hub commit; generators are all config."""
+    if source.generator is not None:
+        return "generator"
+    if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
+        path = (data_root or Path()) / source.file
+        if not path.is_file():
+            raise ConfigError(
+                f"curation.sources: {source.name!r}: {path}: no such file; give --data-root or fix `file`"
+            )
+        return hash_file(path)
+    assert source.hub is not None
+    if Path(source.hub.id).is_dir():
+        return ",".join(hash_file(p) for p in sorted(Path(source.hub.id).rglob("*")) if p.is_file())
+    from huggingface_hub import HfApi
+
+    revision = HfApi().dataset_info(source.hub.id, revision=source.hub.revision).sha
+    return f"hub:{revision}"

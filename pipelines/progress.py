@@ -1,0 +1,75 @@
+"""Progress of a stage: a rich bar on a terminal, one key=value line every few seconds elsewhere.
+
+A child process reports through its output: lines of `report(...)` are read back by `Progress.line`.
+"""
+
+import json
+import logging
+import sys
+import time
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+logger = logging.getLogger(__name__)
+MARK = "@progress "
+QUIET_INTERVAL_S = 10.0
+console = Console(stderr=True)
+
+
+class Progress:
+    """Context manager around one stage; `advance` takes absolute counts."""
+
+    def __init__(self, stage: str, unit: str) -> None:
+        self.stage, self.unit = stage, unit
+        self.last_line = time.monotonic()
+        self.bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        if console.is_terminal:
+            self.bar = Bar(
+                TextColumn("[bold]{task.description:<10}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TextColumn(self.unit),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=console,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task(self.stage, total=None, note="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def advance(self, done: int, total: int | None, **fields: Any) -> None:
+        """Show `done` of `total` units and a few numbers beside them."""
+        note = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, total=total, note=note)
+        elif time.monotonic() - self.last_line >= QUIET_INTERVAL_S or done == total:
+            self.last_line = time.monotonic()
+            logger.info("stage=%s %s=%d/%s %s", self.stage, self.unit, done, total or "?", note)
+
+    def line(self, text: str) -> None:
+        """Take a line of a child's output."""
+        if text.startswith(MARK):
+            event = json.loads(text.removeprefix(MARK))
+            self.advance(event.pop("done"), event.pop("total"), **event)
+        elif " ERROR " in text or " WARNING " in text:
+            logger.warning("%s: %s", self.stage, text)
+
+
+def report(done: int, total: int | None, **fields: Any) -> None:
+    """Tell the parent process how far this one is."""
+    sys.stdout.write(MARK + json.dumps({"done": done, "total": total, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

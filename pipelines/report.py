@@ -1,0 +1,87 @@
+"""Stage 6, report: everything a run has made in, report.html and summary.json in the run's folder out.
+
+Reads stored results only, so it can be made again at any time without a model.
+"""
+
+import json
+from typing import Any
+
+import polars as pl
+
+from evals.report.data import ReportData, headlines
+from evals.report.render import render_report
+from pipelines.artifact import Artifact
+from pipelines.summary import summarise_run
+from pipelines.workspace import Workspace
+from rewards.files import write_json, write_text
+from rewards.records import METRIC, TIMING
+
+LINKS = ("curate", "rewards", "base", "train", "evaluate-base", "evaluate-final")
+
+
+def report_stage(workspace: Workspace) -> dict[str, Any]:
+    """Write report.html and summary.json; returns the summary."""
+    stages = {link: workspace.linked(link) for link in LINKS}
+    metrics = read_records(stages["train"], "metrics.jsonl", METRIC)
+    before, after = stages["evaluate-base"], stages["evaluate-final"]
+    summary = summarise_run(workspace.config.name, stages, metrics, before, after)
+    base, final = before.read("completions.parquet"), after.read("completions.parquet")
+    extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", "worked")}
+    labels = {"reward": "Training reward", "worked": "Worked answers"}
+    data = ReportData(
+        run=workspace.config.name,
+        subtitle=f"{summary['steps']} PPO steps from {describe_model(workspace)}",
+        headlines=headlines(base, final, {labels[name]: pair for name, pair in extra.items()}),
+        config=json.dumps(workspace.config.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        base=base,
+        final=final,
+        metrics=metrics,
+        timings=read_records(stages["train"], "timings.jsonl", TIMING),
+        funnel=stages["curate"].read("funnel.parquet"),
+        answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
+        overlap=remaining_overlap(stages["curate"], base),
+        lineage=pl.DataFrame(
+            [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
+            schema=["artefact", "fingerprint", "content"],
+            orient="row",
+        ).select("artefact", "fingerprint"),
+        timing_note=cost_note(stages),
+    )
+    write_text(workspace.folder / "report.html", render_report(data))
+    write_json(workspace.folder / "summary.json", summary)
+    return summary
+
+
+def read_records(artifact: Artifact, name: str, schema) -> pl.DataFrame:  # noqa: ANN001
+    """JSON lines of an artefact as a frame."""
+    return pl.read_ndjson(artifact.folder / name, schema=schema.polars)
+
+
+def describe_model(workspace: Workspace) -> str:
+    model = workspace.config.training.model
+    return model.path or model.gguf or "a model made from scratch"
+
+
+def remaining_overlap(curated: Artifact, completions: pl.DataFrame) -> pl.DataFrame:
+    """Benchmark questions that curation found in its sources, by benchmark, and removed."""
+    leaks = (
+        curated.read("rejects.parquet")
+        .filter(pl.col("step") == "decontaminate")
+        .select(benchmark=pl.col("matched").str.split(":").list.first(), matched="matched")
+        .group_by("benchmark")
+        .agg(n_overlapping=pl.col("matched").n_unique().cast(pl.Int64))
+    )
+    questions = completions.group_by("benchmark").agg(n_questions=pl.col("question_id").n_unique().cast(pl.Int64))
+    return (
+        questions.join(leaks, on="benchmark", how="left")
+        .with_columns(pl.col("n_overlapping").fill_null(0))
+        .sort("benchmark")
+    )
+
+
+def cost_note(stages: dict[str, Artifact]) -> str:
+    """Wall and CPU time of all stages when they were made, and the machine."""
+    usages = [artifact.manifest["usage"] for artifact in stages.values()]
+    wall, cpu = (sum(usage[name] for usage in usages) for name in ("wall_s", "cpu_s"))
+    machine = stages["train"].manifest["environment"]["cpu"]
+    return f"All stages took {wall:.0f} s of wall time and {cpu:.0f} s of CPU time on {machine}."

@@ -1,0 +1,44 @@
+"""Stage 4, train: PPO from the base model on the compiled prompts.
+
+Artefact: exports/step-*/{actor,critic} (Hugging Face format), metrics.jsonl (METRIC), rollouts/ (ROLLOUT),
+timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints.
+"""
+
+import shutil
+from pathlib import Path
+
+from pipelines.artifact import Artifact, Draft, Stage
+from pipelines.progress import Progress
+from pipelines.worker import Job, run_job
+from pipelines.workspace import Workspace, section
+
+STAGE = Stage("train", ("training", "rewards", "pipelines/train.py"), is_resumable=True)
+
+
+def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
+    """Train, continue a killed training, or find it done."""
+    training = workspace.config.training
+
+    def build(draft: Draft) -> None:
+        job = Job(
+            "train",
+            workspace.config.model_dump(mode="json"),
+            str(draft.folder),
+            model=str(base.folder / "model"),
+            rows=str(prompts.folder / "prompts.parquet"),
+            tensorboard=str(workspace.folder / "tensorboard"),
+        )
+        with Progress("train", "steps") as progress:
+            run_job(job, workspace.log("train"), progress, training.deepspeed.n_ranks)
+        # The engines' states serve only to resume this very training; the exports are the result.
+        shutil.rmtree(draft.folder / "state")
+        draft.volatile = {"timings.jsonl"}
+        draft.seeds = {"training": training.seed}
+
+    inputs = {"rewards": prompts.content, "base": base.content}
+    return workspace.produce(STAGE, section(training, "model", "keep_checkpoints"), inputs, build)
+
+
+def final_model(trained: Artifact) -> Path:
+    """The policy after the last step."""
+    return sorted((trained.folder / "exports").iterdir())[-1] / "actor"

@@ -1,0 +1,58 @@
+"""Checking answers from the shell: one pair, or a JSONL file of pairs."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TextIO
+
+from rewards.grader import verify, verify_batch
+from rewards.verdict import Mode, Verdict
+
+
+def verify_one(gold: str, response: str, mode: Mode, out: TextIO) -> int:
+    """Print the verdict; exit status 0 for a correct answer, 1 otherwise."""
+    shown = _describe(verify(gold, response, mode))
+    if shown["reason"] == "no_answer" and "boxed" not in response and mode == "lenient":
+        # A bare answer on the command line is meant as one.
+        shown = _describe(verify(gold, f"\\boxed{{{response}}}", mode))
+    out.write("".join(f"{name:<10}{value}\n" for name, value in ({"gold": gold} | shown).items()))
+    return 0 if shown["reward"] else 1
+
+
+def verify_file(path: Path, mode: Mode, out: TextIO) -> int:
+    """Print one JSON verdict per row of `path`, and the counts of reasons at the end on a line of their own.
+
+    ValueError names file, row and field of a row that is not {"gold": text, "response": text}.
+    """
+    pairs = [_pair(path, number, line) for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)]
+    verdicts = verify_batch(pairs, mode)
+    for verdict in verdicts:
+        out.write(json.dumps(_describe(verdict), ensure_ascii=False) + "\n")
+    counts = Counter(str(verdict.reason) for verdict in verdicts)
+    out.write(json.dumps({"rows": len(verdicts), "reasons": dict(sorted(counts.items()))}) + "\n")
+    return 0
+
+
+def _pair(path: Path, number: int, line: str) -> tuple[str, str]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: row {number}: not JSON: {error.msg}") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"{path}: row {number}: expected an object with gold and response")
+    for field in ("gold", "response"):
+        if not isinstance(row.get(field), str):
+            raise ValueError(
+                f"{path}: row {number}: field {field!r} must be text, got {row.get(field)!r}; "
+                f"the row has {', '.join(row) or 'no fields'}"
+            )
+    return row["gold"], row["response"]
+
+
+def _describe(verdict: Verdict) -> dict:
+    return {
+        "reward": verdict.reward,
+        "reason": str(verdict.reason),
+        "extracted": verdict.extracted,
+        "stage": verdict.stage,
+    }

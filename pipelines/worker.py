@@ -1,0 +1,163 @@
+"""The child process of the heavy stages: python -m pipelines.worker JOB.json
+
+A job names a stage, the run's config and the folders of its inputs and output. Torch, vLLM and DeepSpeed are
+imported here and never in the parent. Should the parent be killed, the kernel kills this process too.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.config import RunConfig
+from pipelines.process import run_child
+from pipelines.progress import Progress, report
+from rewards.files import read_json, write_json
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker does; paths are absolute."""
+
+    stage: str
+    config: dict[str, Any]
+    out: str
+    model: str = ""
+    """Model folder (train, evaluate) or empty."""
+    rows: str = ""
+    """Parquet with the problems (base) or compiled prompts (train)."""
+    questions: str = ""
+    """Folder with one parquet of questions a benchmark (evaluate)."""
+    tensorboard: str = ""
+
+
+def run_job(job: Job, log: Path, progress: Progress, n_ranks: int = 1) -> None:
+    """Run `job` in a child process (one per rank through torchrun) and show its progress.
+
+    Raises pipelines.process.ChildFailed when it fails.
+    """
+    job_file = Path(job.out) / "job.json"
+    write_json(job_file, asdict(job))
+    command = [sys.executable, "-m", "pipelines.worker", str(job_file)]
+    if n_ranks > 1:
+        launcher = ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
+        command = [sys.executable, "-m", *launcher, f"--nproc-per-node={n_ranks}", *command[1:]]
+    n_cores = len(os.sched_getaffinity(0))
+    environment = {
+        # One fixed number: floating-point sums, and so results, depend on how work is cut into threads.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, min(8, n_cores) // n_ranks))),
+        "TOKENIZERS_PARALLELISM": "false",
+        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
+    }
+    try:
+        run_child(command, log=log, on_line=progress.line, environment=environment)
+    finally:
+        job_file.unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> None:
+    die_with_parent()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    job = Job(**read_json(Path(arguments[0])))
+    config = RunConfig.model_validate(job.config)
+    WORKERS[job.stage](job, config)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for SIGKILL when the parent dies; leave at once if it already has."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:
+        sys.exit("the parent process is gone")
+
+
+def make_base(job: Job, config: RunConfig) -> None:
+    from training.base_model import make_base_model
+
+    n_steps = sum(phase.n_steps for phase in config.training.model.warmup.phases) if _warms_up(config) else None
+    make_base_model(
+        config.training,
+        pl.read_parquet(job.rows),
+        Path(job.out),
+        lambda done, loss: report(done, n_steps, loss=loss),
+    )
+
+
+def run_training(job: Job, config: RunConfig) -> None:
+    from training.train import train
+
+    def on_step(step: int, metrics: dict) -> None:
+        shown = ("reward", "response_tokens", "truncated", "mismatch_mean")
+        report(step, config.training.n_steps, **{name: metrics[name] for name in shown})
+
+    train(
+        config.training,
+        pl.read_parquet(job.rows),
+        Path(job.model),
+        Path(job.out),
+        tensorboard=Path(job.tensorboard) if job.tensorboard else None,
+        on_step=on_step,
+    )
+
+
+def run_evaluation(job: Job, config: RunConfig) -> None:
+    from evals.benchmarks.loading import from_frame
+    from evals.sampling import sample
+    from training.rollout.vllm import VllmEngine
+
+    rollout, evals = config.training.rollout, config.evals
+    benchmarks = [
+        (entry, from_frame(entry.name, pl.read_parquet(Path(job.questions) / f"{entry.name}.parquet")))
+        for entry in evals.benchmarks
+    ]
+    total = sum(benchmark.questions.height * entry.n_samples for entry, benchmark in benchmarks)
+    engine = VllmEngine(
+        Path(job.model),
+        precision=config.training.deepspeed.precision,
+        max_model_tokens=rollout.max_prompt_tokens + evals.max_new_tokens,
+        kv_cache_gib=rollout.kv_cache_gib,
+        gpu_memory_utilization=rollout.gpu_memory_utilization,
+        tensor_parallel=rollout.tensor_parallel,
+    )
+    done = 0
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        report(done, total)
+
+    out = Path(job.out)
+    for entry, benchmark in benchmarks:
+        generated = sample(
+            engine,
+            benchmark,
+            n_samples=entry.n_samples,
+            config=evals,
+            folder=out / "completions",
+            on_progress=advance,
+        )
+        generated.responses.write_parquet(out / "completions" / f"{entry.name}.responses.parquet")
+        generated.rejects.write_parquet(out / "completions" / f"{entry.name}.rejects.parquet")
+    engine.close()
+
+
+def _warms_up(config: RunConfig) -> bool:
+    return config.training.model.warmup is not None
+
+
+WORKERS: dict[str, Callable[[Job, RunConfig], None]] = {
+    "base": make_base,
+    "train": run_training,
+    "evaluate": run_evaluation,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
