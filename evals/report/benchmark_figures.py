@@ -1,0 +1,176 @@
+"""Figures of benchmark results before and after training."""
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from evals.report.canvas import BASE, FINAL, HALF, INK, LINE, MUTED, THIRD_WIDTH, WARN, legend_above, panel
+from evals.report.reference import REFERENCE
+
+
+def _row_size(n_rows: int) -> tuple[float, float]:
+    return HALF[0], max(1.5, 0.75 + 0.42 * n_rows)
+
+
+def accuracy(summaries: dict[str, pl.DataFrame]) -> Figure:
+    """One row per benchmark: dots with 95 % intervals before and after, ticks for published models."""
+    names = list(dict.fromkeys(name for summary in summaries.values() for name in summary["benchmark"]))
+    figure, (ax,) = panel(_row_size(len(names)))
+    colours = {"base": BASE, "final": FINAL}
+    for offset, (label, summary) in zip((-0.14, 0.14), summaries.items(), strict=False):
+        for row in summary.iter_rows(named=True):
+            y = names.index(row["benchmark"]) + (offset if len(summaries) > 1 else 0)
+            interval = [row["ci95_low"], row["ci95_high"]]
+            ax.plot(interval, [y, y], color=colours[label], linewidth=2.2, alpha=0.55)
+            ax.plot(row["accuracy"], y, "o", color=colours[label], markersize=6)
+        ax.plot([], [], "o-", color=colours[label], label=label)
+    published = REFERENCE.filter(pl.col("benchmark").is_in(names) & pl.col("model").str.starts_with("ORZ"))
+    for row in published.iter_rows(named=True):
+        y = names.index(row["benchmark"])
+        ax.plot([row["accuracy"]] * 2, [y - 0.3, y + 0.3], color=MUTED, linewidth=1)
+        ax.annotate(
+            row["model"].removeprefix("ORZ-"),
+            (row["accuracy"], y - 0.32),
+            ha="center",
+            va="bottom",
+            fontsize=6.5,
+            color=MUTED,
+        )
+    if published.height:
+        ax.plot([], [], "|", color=MUTED, markersize=8, label="ORZ, published")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.45, -0.65)
+    ax.set_xlim(-0.01, 1.01)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+    legend_above(ax)
+    return figure
+
+
+def paired_delta(comparison: pl.DataFrame) -> Figure:
+    """Forest plot: difference per benchmark with its paired 95 % interval; filled when significant."""
+    figure, (ax,) = panel(_row_size(comparison.height))
+    ax.axvline(0, color=MUTED, linewidth=0.9)
+    for y, row in enumerate(comparison.iter_rows(named=True)):
+        is_clear = row["p_holm"] < 0.05
+        colour = (FINAL if row["delta"] > 0 else WARN) if is_clear else MUTED
+        ax.plot([row["ci95_low"], row["ci95_high"]], [y, y], color=colour, linewidth=2.2, alpha=0.55)
+        ax.plot(row["delta"], y, "o", color=colour, markersize=6.5, fillstyle="full" if is_clear else "none")
+        p = "< 0.001" if row["p_holm"] < 0.001 else f"= {row['p_holm']:.3f}"
+        ax.annotate(
+            f"{row['delta'] * 100:+.1f} pts, p {p}",
+            (row["delta"], y),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            color=colour,
+            fontsize=8,
+        )
+    ax.set_yticks(range(comparison.height), comparison["benchmark"].to_list())
+    ax.set_ylim(comparison.height - 0.45, -0.65)
+    low = min(0.0, *comparison["ci95_low"]) - 0.08
+    high = max(0.0, *comparison["ci95_high"]) + 0.08
+    ax.set_xlim(max(-1.05, low), min(1.05, high))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.set_xlabel("points of accuracy, after − before")
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+    return figure
+
+
+def pass_and_majority(name: str, curves: dict[str, pl.DataFrame]) -> Figure:
+    """pass@k (solid) and maj@k (dashed) of one benchmark, base and final."""
+    figure, (ax,) = panel(HALF)
+    for label, colour in (("base", BASE), ("final", FINAL)):
+        if label not in curves:
+            continue
+        part = curves[label].filter(pl.col("benchmark") == name)
+        ax.plot(part["k"], part["pass_at_k"], "o-", markersize=3, color=colour, label=f"pass@k {label}")
+        ax.plot(part["k"], part["maj_at_k"], "--", linewidth=1.3, color=colour, label=f"maj@k {label}")
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel("k samples per question")
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    legend_above(ax)
+    return figure
+
+
+def flips(name: str, deltas: np.ndarray) -> Figure:
+    """Each question's change in share of correct samples, sorted: who gained, who lost."""
+    figure, (ax,) = panel(HALF)
+    ordered = np.sort(deltas)[::-1]
+    positions = np.arange(len(ordered))
+    for sign, colour, word in ((1, FINAL, "better"), (-1, WARN, "worse")):
+        chosen = ordered * sign > 0
+        ax.fill_between(
+            positions, np.where(chosen, ordered, 0), step="mid", color=colour, alpha=0.85, linewidth=0,
+            label=f"{int(chosen.sum())} {word}",
+        )  # fmt: skip
+    ax.plot([], [], color=LINE, linewidth=5, label=f"{int((ordered == 0).sum())} unchanged")
+    ax.axhline(0, color=MUTED, linewidth=0.8)
+    ax.set_ylim(-1.05, 1.05)
+    ax.set_xlabel(f"questions of {name}, most improved first")
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    legend_above(ax)
+    return figure
+
+
+def length_histograms(completions: dict[str, pl.DataFrame]) -> Figure:
+    """Lengths of right (up) and wrong (down) responses, one row per model, common scale."""
+    figure, axes = panel((HALF[0], 1.35 + 0.85 * len(completions)), rows=len(completions))
+    longest = max(int(frame["n_response_tokens"].max() or 1) for frame in completions.values())  # type: ignore[arg-type]
+    bins = np.linspace(0, longest + 1, min(40, longest + 2))
+    for ax, (label, frame) in zip(axes, completions.items(), strict=True):
+        for is_correct, colour, sign, word in ((True, FINAL, 1, "right"), (False, WARN, -1, "wrong")):
+            lengths = frame.filter(pl.col("is_correct") == is_correct)["n_response_tokens"].to_numpy()
+            counts, _ = np.histogram(lengths, bins)
+            heights = sign * counts / max(1, frame.height)
+            ax.bar(
+                bins[:-1], heights, np.diff(bins) * 0.9, align="edge", color=colour, alpha=0.85, label=word
+            )
+            if len(lengths):
+                mean = float(np.mean(lengths))
+                ax.plot([mean, mean], [0, sign * max(np.abs(heights))], color=INK, linewidth=1)
+        ax.axhline(0, color=MUTED, linewidth=0.8)
+        ax.set_title(label)
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
+    legend_above(axes[0], "right")
+    axes[-1].set_xlabel("response length, tokens (bar: mean)")
+    return figure
+
+
+def accuracy_by_group(groups: dict[str, pl.DataFrame], label: str) -> Figure:
+    """Accuracy with intervals by level, subject or length quartile."""
+    names = sorted({name for frame in groups.values() for name in frame["group"]})
+    figure, (ax,) = panel(HALF)
+    for offset, (model, colour) in zip((-0.1, 0.1), (("base", BASE), ("final", FINAL)), strict=True):
+        if model not in groups:
+            continue
+        for row in groups[model].iter_rows(named=True):
+            x = names.index(row["group"]) + offset
+            ax.plot([x, x], [row["ci95_low"], row["ci95_high"]], color=colour, linewidth=2.2, alpha=0.55)
+            ax.plot(x, row["accuracy"], "o", color=colour, markersize=5.5)
+        ax.plot([], [], "o-", color=colour, label=model)
+    ax.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 7 else 25, ha="center")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel(label)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    legend_above(ax)
+    return figure
+
+
+def accuracy_by_step(name: str, checkpoints: pl.DataFrame) -> Figure:
+    """Accuracy of one benchmark against the training step, with its 95 % band."""
+    part = checkpoints.filter(pl.col("benchmark") == name).sort("step")
+    figure, (ax,) = panel(THIRD_WIDTH)
+    ax.fill_between(part["step"], part["ci95_low"], part["ci95_high"], color=FINAL, alpha=0.15, linewidth=0)
+    ax.plot(part["step"], part["accuracy"], "o-", color=FINAL, markersize=3.5)
+    ax.set_xlabel("training step")
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    return figure

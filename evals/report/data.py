@@ -1,0 +1,88 @@
+"""What a report is made of: plain frames and texts that the pipeline fills in; what is None is left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from evals.intervals import Estimate, mean_over_questions
+from evals.metrics import question_means
+
+Unit = Literal["share", "tokens", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One number before and after training, at the top of the report."""
+
+    name: str
+    before: float | None
+    after: float | None
+    unit: Unit = "share"
+    """share: shown as per cent; tokens: one decimal; number: three digits."""
+    before_ci95: tuple[float, float] | None = None
+    after_ci95: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything on the page. Schemas in capitals are those of `rewards.records` and `evals.compare`."""
+
+    run: str
+    """Name of the run: the page's title."""
+    subtitle: str = ""
+    """One line below it: what was trained, on what."""
+    headlines: tuple[Headline, ...] = ()
+    """See `headlines()`."""
+    config: str = ""
+    """The resolved config as TOML."""
+    base: pl.DataFrame | None = None
+    """COMPLETION rows before training, all benchmarks."""
+    final: pl.DataFrame | None = None
+    """COMPLETION rows after training."""
+    comparison: pl.DataFrame | None = None
+    """COMPARISON rows; computed from base and final when absent."""
+    metrics: pl.DataFrame | None = None
+    """METRIC rows."""
+    timings: pl.DataFrame | None = None
+    """TIMING rows."""
+    checkpoints: pl.DataFrame | None = None
+    """Evaluations during training: [step, benchmark, accuracy, ci95_low, ci95_high]."""
+    funnel: pl.DataFrame | None = None
+    """Curation, step by step: [step, read, kept, dropped]."""
+    answer_types: pl.DataFrame | None = None
+    """Compiled rewards: [answer_type, count]."""
+    overlap: pl.DataFrame | None = None
+    """Train-set overlap check: [benchmark, n_questions, n_overlapping]."""
+    lineage: pl.DataFrame | None = None
+    """Artefacts: [artefact, fingerprint]."""
+    timing_note: str = ""
+    """A line on cost: wall and CPU time, machine."""
+    notes: tuple[str, ...] = field(default=())
+    """Remarks for the reader, such as what was set aside."""
+
+
+def headlines(
+    base: pl.DataFrame, final: pl.DataFrame, extra: Mapping[str, tuple[float, float]] | None = None
+) -> tuple[Headline, ...]:
+    """Compute the usual headlines from two COMPLETION frames; `extra` shares such as reward come first."""
+    given = tuple(Headline(name, before, after) for name, (before, after) in (extra or {}).items())
+    before, after = _accuracy(base), _accuracy(final)
+    length = "n_response_tokens"
+    return (
+        *given,
+        Headline("Accuracy", before.value, after.value, "share", before.ci95, after.ci95),
+        Headline("Response length", _mean(base, length), _mean(final, length), unit="tokens"),
+        Headline("In the asked format", _mean(base, "is_formatted"), _mean(final, "is_formatted")),
+        Headline("Truncated", _mean(base, "is_truncated"), _mean(final, "is_truncated")),
+    )
+
+
+def _accuracy(completions: pl.DataFrame) -> Estimate:
+    return mean_over_questions(question_means(completions)["accuracy"].to_numpy())
+
+
+def _mean(completions: pl.DataFrame, column: str) -> float | None:
+    value = completions.select(pl.col(column).cast(pl.Float64).mean()).item()
+    return None if value is None else float(value)

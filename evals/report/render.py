@@ -1,0 +1,145 @@
+"""Render the report of a run: one HTML page that opens offline, in light and dark, on a screen or a phone.
+
+    path.write_text(render_report(ReportData(run="demo", metrics=metrics, base=base, final=final)))
+
+The page loads nothing: figures are inline SVG, samples are JSON data that a short script inserts as text. A
+content security policy allows that one script by its hash, so nothing a model wrote can run. The same data
+give the same bytes.
+"""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evals.compare import compare
+from evals.metrics import summarise
+from evals.reflection import analyse, by_pattern
+from evals.report.data import Headline, ReportData
+from evals.report.reference import REFERENCE
+from evals.report.samples import draw_samples, to_script_json
+from evals.report.sections import build_sections
+from evals.turning_point import TurningPoint, find_turning_point
+
+
+def render_report(data: ReportData) -> str:
+    """Return the page as text."""
+    models = {
+        label: frame
+        for label, frame in (("base", data.base), ("final", data.final))
+        if frame is not None and frame.height
+    }
+    summaries = {label: summarise(frame) for label, frame in models.items()}
+    comparison = data.comparison
+    if comparison is None and len(models) == 2:
+        comparison = compare(models["base"], models["final"])
+    point = _turning_point(data.metrics)
+    samples = draw_samples(models) if models else []
+    environment = _environment()
+    script = environment.get_template("browser.js.j2").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        sections=build_sections(data, models, summaries, comparison, point),
+        summaries={label: frame.to_dicts() for label, frame in summaries.items()},
+        comparison=[] if comparison is None else comparison.to_dicts(),
+        references=_references(summaries),
+        reflection=[row for label, frame in models.items() for row in _reflection(label, frame)],
+        samples_json=to_script_json(samples),
+        n_samples=len(samples),
+        n_completions=sum(frame.height for frame in models.values()),
+        benchmarks=sorted({sample["benchmark"] for sample in samples}),
+        script=script,
+        script_digest=digest,
+        summary_sentence=_sentence(data.headlines),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = show
+    environment.filters["change"] = show_change
+    environment.filters["p_value"] = lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"
+    environment.filters["percent"] = lambda value: show(value, "share")
+    return environment
+
+
+def show(value: float | None, unit: str = "number") -> str:
+    """Write a number for a reader; a missing one is a dash.
+
+    >>> show(0.0943, "share"), show(25.46, "tokens"), show(None), show(0.5)
+    ('9.4 %', '25.5', '–', '0.5')
+    """
+    if value is None:
+        return "–"
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    return f"{value:,.1f}" if unit == "tokens" else f"{value:.3g}"
+
+
+def show_change(headline: Headline) -> str:
+    """Write the difference after − before: points for shares, the plain difference otherwise.
+
+    >>> show_change(Headline("Reward", 0.09, 0.94)), show_change(Headline("Length", 18.0, 25.5, "tokens"))
+    ('+85.0 points', '+7.5')
+    """
+    if headline.before is None or headline.after is None:
+        return ""
+    delta = headline.after - headline.before
+    text = f"{delta * 100:+.1f} points" if headline.unit == "share" else f"{delta:+,.3g}"
+    return text.replace("-", "−")
+
+
+def _sentence(items: tuple[Headline, ...]) -> str:
+    """Say the finding in one sentence from the first share and the first length that have both ends."""
+    parts = []
+    for unit, suffix in (("share", ""), ("tokens", " tokens")):
+        for item in items:
+            if item.unit == unit and item.before is not None and item.after is not None:
+                parts.append(_movement(item.name.lower(), item.before, item.after, unit) + suffix)
+                break
+    sentence = " and ".join(parts)
+    return sentence[:1].upper() + sentence[1:] + "." if sentence else ""
+
+
+def _movement(name: str, before: float, after: float, unit: str) -> str:
+    if show(before, unit) == show(after, unit):
+        return f"{name} stayed at {show(after, unit)}"
+    verb = "rose" if after > before else "fell"
+    return f"{name} {verb} from {show(before, unit)} to {show(after, unit)}"
+
+
+def _turning_point(metrics: pl.DataFrame | None) -> TurningPoint | None:
+    if metrics is None or metrics.height < 20:
+        return None
+    columns = ("reward", "response_tokens")
+    return find_turning_point(metrics["step"].to_list(), {name: metrics[name].to_list() for name in columns})
+
+
+def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:
+    """Rows of the reflection table, the patterns that occur spelled out."""
+    rows = analyse(completions).to_dicts()
+    for row in rows:
+        found = by_pattern(completions.filter(pl.col("benchmark") == row["benchmark"]))
+        words = [
+            f"{item.pattern.strip(',')} {show(item.share, 'share')}" for item in found if item.n_responses
+        ]
+        row |= {"model": label, "patterns": ", ".join(words) or "none"}
+    return rows
+
+
+def _references(summaries: dict[str, pl.DataFrame]) -> list[dict]:
+    """Published accuracies on the benchmarks of this run: {model, <benchmark>: accuracy}."""
+    names = {name for summary in summaries.values() for name in summary["benchmark"]}
+    rows: dict[str, dict] = {}
+    for row in REFERENCE.filter(pl.col("benchmark").is_in(list(names))).iter_rows(named=True):
+        rows.setdefault(row["model"], {"model": row["model"]})[row["benchmark"]] = row["accuracy"]
+    return list(rows.values())

@@ -1,0 +1,151 @@
+"""Figures of a training run: what rose, what the updates did, and what the time went into."""
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from evals.report.canvas import BASE, FINAL, HALF, LINE, MUTED, THIRD, THIRD_WIDTH, WARN, legend_above, panel
+from evals.turning_point import TurningPoint
+
+
+def curve(ax: Axes, steps: pl.Series, values: pl.Series, colour: str, label: str = "", end: str = "") -> None:
+    """Draw a noisy series: the raw line faint, its running mean strong, and its last value at the end."""
+    known = (
+        pl.DataFrame({"x": steps, "y": values.cast(pl.Float64)}).drop_nulls().filter(pl.col("y").is_finite())
+    )
+    if known.height == 0:
+        return
+    window = max(1, known.height // 20)
+    smooth = known["y"].rolling_mean(window, min_samples=1, center=True)
+    if window > 1:
+        ax.plot(known["x"], known["y"], color=colour, linewidth=0.8, alpha=0.35)
+    ax.plot(known["x"], smooth, color=colour, label=label or None)
+    if end:
+        ax.annotate(
+            end.format(smooth[-1]),
+            (known["x"][-1], smooth[-1]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def _finish(ax: Axes, *, percent: bool = False, legend: bool = False) -> None:
+    ax.set_xlabel("training step")
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    if percent:
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    if legend:
+        legend_above(ax)
+
+
+def _mark(ax: Axes, point: TurningPoint | None) -> None:
+    if point is not None:
+        ax.axvline(point.step, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
+        ax.annotate(
+            f"bend at {point.step:.0f}",
+            (point.step, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -9),
+            textcoords="offset points",
+            color=MUTED,
+            fontsize=8,
+        )
+
+
+def reward(metrics: pl.DataFrame, point: TurningPoint | None) -> Figure:
+    figure, (ax,) = panel(HALF)
+    curve(ax, metrics["step"], metrics["pass_at_n"], BASE, "any sample of a prompt right")
+    curve(ax, metrics["step"], metrics["reward"], FINAL, "mean reward", end="{:.2f}")
+    ax.set_ylim(-0.02, 1.02)
+    _mark(ax, point)
+    _finish(ax, legend=True)
+    return figure
+
+
+def response_length(metrics: pl.DataFrame, point: TurningPoint | None) -> Figure:
+    figure, (ax,) = panel(HALF)
+    spread = metrics.select("step", "response_tokens", "response_tokens_std")
+    low = np.maximum(0, spread["response_tokens"].to_numpy() - spread["response_tokens_std"].to_numpy())
+    high = spread["response_tokens"].to_numpy() + spread["response_tokens_std"].to_numpy()
+    ax.fill_between(spread["step"], low, high, color=FINAL, alpha=0.12, linewidth=0, label="±1 std")
+    curve(ax, metrics["step"], metrics["response_tokens"], FINAL, "mean response, tokens", end="{:.1f}")
+    _mark(ax, point)
+    _finish(ax, legend=True)
+    return figure
+
+
+def length_by_outcome(metrics: pl.DataFrame) -> Figure:
+    figure, (ax,) = panel(HALF)
+    curve(ax, metrics["step"], metrics["response_tokens_correct"], FINAL, "correct")
+    curve(ax, metrics["step"], metrics["response_tokens_wrong"], WARN, "wrong")
+    _finish(ax, legend=True)
+    return figure
+
+
+def truncation_and_format(metrics: pl.DataFrame) -> Figure:
+    figure, (ax,) = panel(HALF)
+    curve(ax, metrics["step"], metrics["formatted"], FINAL, "in the asked format")
+    curve(ax, metrics["step"], metrics["truncated"], WARN, "truncated")
+    ax.set_ylim(-0.02, 1.02)
+    _finish(ax, percent=True, legend=True)
+    return figure
+
+
+def single(metrics: pl.DataFrame, column: str, *, percent: bool = False) -> Figure:
+    """One metric alone, for the small multiples."""
+    figure, (ax,) = panel(THIRD_WIDTH)
+    curve(ax, metrics["step"], metrics[column], FINAL)
+    _finish(ax, percent=percent)
+    return figure
+
+
+PHASES = {
+    "rollout_s": ("sampling", FINAL, 1.0),
+    "reward_s": ("scoring", WARN, 1.0),
+    "forward_s": ("log-probs and values", THIRD, 1.0),
+    "critic_s": ("critic update", BASE, 1.0),
+    "policy_s": ("policy update", FINAL, 0.45),
+    "sync_s": ("weight sync", WARN, 0.45),
+}
+
+
+def time_per_phase(timings: pl.DataFrame) -> Figure:
+    """Mean seconds per step of each phase; what the phases do not cover is `other`."""
+    means = {label: float(timings[name].mean() or 0) for name, (label, _, _) in PHASES.items()}  # type: ignore[arg-type]
+    other = max(0.0, float(timings["step_s"].mean() or 0) - sum(means.values()))  # type: ignore[arg-type]
+    bars = [(label, means[label], colour, alpha) for label, colour, alpha in PHASES.values()]
+    bars.append(("other", other, LINE, 1.0))
+    total = sum(seconds for _, seconds, _, _ in bars) or 1.0
+    figure, (ax,) = panel(HALF)
+    for row, (_, seconds, colour, alpha) in enumerate(bars):
+        ax.barh(row, seconds, color=colour, alpha=alpha, height=0.62)
+        ax.annotate(
+            f"{seconds:.3g} s · {seconds / total:.0%}",
+            (seconds, row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=MUTED,
+        )
+    ax.set_yticks(range(len(bars)), [label for label, _, _, _ in bars])
+    ax.invert_yaxis()
+    ax.grid(False)
+    ax.set_xlim(0, max(seconds for _, seconds, _, _ in bars) * 1.28 or 1)
+    ax.set_xlabel("mean seconds per step")
+    return figure
+
+
+def throughput(timings: pl.DataFrame) -> Figure:
+    figure, (ax,) = panel(HALF)
+    curve(ax, timings["step"], timings["tokens_per_s"], FINAL, end="{:,.0f}")
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("response tokens per second")
+    _finish(ax)
+    return figure

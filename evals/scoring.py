@@ -1,0 +1,100 @@
+"""Score sampled responses with the verifier: from sampling's responses to COMPLETION rows, without a model.
+
+scored = score(generated.responses, benchmark, mode="orz")
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import polars as pl
+
+from evals.benchmarks.registry import Benchmark
+from evals.choices import choice_letter
+from rewards import records
+from rewards.extraction import is_formatted
+from rewards.grader import verify_batch
+from rewards.verdict import Mode, Reason, Verdict
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    completions: pl.DataFrame
+    """COMPLETION rows in the order of the responses."""
+    rejects: pl.DataFrame
+    """REJECT rows: questions whose reference answer cannot be checked; none of their samples is scored."""
+    cpu_s: float
+    """CPU seconds of the comparisons."""
+
+
+def score(responses: pl.DataFrame, benchmark: Benchmark, *, mode: Mode = "orz") -> Scored:
+    """Verify every response against its question's reference answer.
+
+    A response cut at the token limit is judged like any other; without an answer its reason is `truncated`.
+    """
+    started = time.perf_counter()
+    questions = benchmark.questions.select(
+        "question_id", "problem", pl.col("answer").alias("gold"), "level", "subject", "choices"
+    )
+    strangers = responses.join(questions, on="question_id", how="anti")
+    if strangers.height:
+        raise ValueError(
+            f"{benchmark.name}: responses to {strangers['question_id'].n_unique()} questions that it does "
+            f"not have, such as {strangers['question_id'][0]!r}; score with the benchmark that was sampled"
+        )
+    rows = responses.join(questions, on="question_id", how="left", maintain_order="left").to_dicts()
+    verdicts = verify_batch([(row["gold"], row["response"]) for row in rows], mode)
+    completions: list[dict] = []
+    rejects: dict[str, dict] = {}
+    for row, verdict in zip(rows, verdicts, strict=True):
+        if verdict.reason == Reason.EMPTY_GOLD:
+            rejects.setdefault(row["question_id"], _unusable(benchmark.name, row))
+        else:
+            completions.append(_completion(row, verdict))
+    scored = Scored(
+        records.COMPLETION.frame(completions),
+        records.REJECT.frame(list(rejects.values())),
+        sum(verdict.cpu_s for verdict in verdicts),
+    )
+    logger.info(
+        "benchmark=%s responses=%d correct=%d unusable_questions=%d wall_s=%.2f",
+        benchmark.name,
+        len(rows),
+        scored.completions["is_correct"].sum(),
+        len(rejects),
+        time.perf_counter() - started,
+    )
+    return scored
+
+
+def _completion(row: dict, verdict: Verdict) -> dict:
+    is_truncated = row["finish_reason"] == "length"
+    extracted, reason = verdict.extracted, str(verdict.reason)
+    if row["choices"] is not None and extracted is not None:
+        # The letter counts, however it is written: "(C)", "C. 27" or the option's own text.
+        extracted = choice_letter(extracted, tuple(row["choices"])) or extracted
+        reason = str(Reason.CORRECT if extracted == row["gold"] else Reason.WRONG)
+    if is_truncated and reason == Reason.NO_ANSWER:
+        reason = str(Reason.TRUNCATED)
+    return {
+        **{column: row[column] for column in records.COMPLETION.names if column in row},
+        "extracted": extracted,
+        "reason": reason,
+        "is_correct": reason == Reason.CORRECT,
+        "is_formatted": is_formatted(row["response"]),
+        "is_truncated": is_truncated,
+    }
+
+
+def _unusable(name: str, row: dict) -> dict:
+    return {
+        "step": "score",
+        "reason": "empty_gold",
+        "detail": "the reference answer is empty after normalising: nothing can match it",
+        "source": name,
+        "source_id": row["question_id"],
+        "problem": row["problem"],
+        "answer": row["gold"],
+    }
