@@ -1,7 +1,7 @@
 """What a text generator is: the protocol between the engines and those who use them.
 
-The engines live in `training/rollout/`; evals and curation receive one from `pipelines` and know only this page.
-Token in, token out: nobody re-tokenises a text that an engine produced.
+The engines live in `training/rollout/`; evals and curation receive one from `pipelines` and know only this
+page. Token in, token out: nobody re-tokenises a text that an engine produced.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ class Engine(Protocol):
     ) -> list[Completion]:
         """Sample one response per prompt, in order; `seeds[i]` alone decides the randomness of response i.
 
-        The first `n_logprobs` prompts also get log-probabilities. `on_progress` is told newly finished responses.
+        The first `n_logprobs` prompts also get log-probabilities. `on_progress` is told how many finished.
         """
         ...
 

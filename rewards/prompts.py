@@ -15,8 +15,9 @@ Template = Literal["orz", "few_shot", "bare", "plain"]
 ORZ_SYSTEM = (
     "A conversation between User and Assistant. The User asks a question, and the Assistant solves it. "
     "The Assistant first thinks about the reasoning process in the mind and then provides the User with the "
-    "answer. The reasoning process is enclosed within <think> </think> and answer is enclosed within <answer> "
-    "</answer> tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+    "answer. The reasoning process is enclosed within <think> </think> and answer is enclosed within "
+    "<answer> </answer> tags, respectively, i.e., <think> reasoning process here </think> "
+    "<answer> answer here </answer>. "
 )
 ORZ_INSTRUCTION = (
     "You must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. And your "

@@ -45,7 +45,9 @@ class Schema:
                 raise ValueError(f"{self.name}: column {column.name!r} is {found}, expected {column.dtype}")
             if not column.is_optional and frame[column.name].null_count():
                 row = frame[column.name].is_null().arg_max()
-                raise ValueError(f"{self.name}: column {column.name!r} is null in row {row} ({column.meaning})")
+                raise ValueError(
+                    f"{self.name}: column {column.name!r} is null in row {row} ({column.meaning})"
+                )
         return frame.select(self.names)
 
 
@@ -61,7 +63,9 @@ PROBLEM = Schema(
         Column("solution", TEXT, "a worked solution, when the source has one", is_optional=True),
         Column("source", TEXT, "name of the source in the config"),
         Column("source_id", TEXT, "the row's own id in its source, or its row number"),
-        Column("licence", TEXT, "licence of the source; null: none stated, not publishable", is_optional=True),
+        Column(
+            "licence", TEXT, "licence of the source; null: none stated, not publishable", is_optional=True
+        ),
         Column("language", TEXT, "ISO 639-1 code of the problem text: en, zh, ..."),
         Column("level", TEXT, "difficulty as the source names it", is_optional=True),
         Column("subject", TEXT, "subject as the source names it", is_optional=True),
@@ -75,7 +79,9 @@ REJECT = Schema(
     "reject",
     "one row set aside (every stage)",
     (
-        Column("step", TEXT, "step that set the row aside: read, normalise, filter, dedup, decontaminate, ..."),
+        Column(
+            "step", TEXT, "step that set the row aside: read, normalise, filter, dedup, decontaminate, ..."
+        ),
         Column("reason", TEXT, "reason code, lower case with underscores"),
         Column("detail", TEXT, "what exactly was wrong, for a person"),
         Column("source", TEXT, "name of the source in the config"),
@@ -92,7 +98,9 @@ COMPILED_REWARD = Schema(
     (
         *PROBLEM.columns,
         Column("canonical", TEXT, "canonical form of the reference answer"),
-        Column("answer_type", TEXT, "type of the answer: integer, fraction, decimal, expression, choice, ..."),
+        Column(
+            "answer_type", TEXT, "type of the answer: integer, fraction, decimal, expression, choice, ..."
+        ),
     ),
 )
 
@@ -159,12 +167,16 @@ METRIC = Schema(
         Column("clip_fraction", FLOAT, "share of tokens whose ratio was clipped"),
         Column("approx_kl", FLOAT, "mean of ratio - 1 - log ratio between new and old policy"),
         Column("entropy", FLOAT, "mean entropy of the policy over response tokens, nats"),
-        Column("explained_variance", FLOAT, "1 - Var(return - value) / Var(return), before the critic's update"),
+        Column(
+            "explained_variance", FLOAT, "1 - Var(return - value) / Var(return), before the critic's update"
+        ),
         Column("actor_grad_norm", FLOAT, "gradient norm before clipping"),
         Column("critic_grad_norm", FLOAT, "mean gradient norm of the critic's minibatches before clipping"),
         Column("actor_lr", FLOAT, "learning rate of the actor"),
         Column("critic_lr", FLOAT, "learning rate of the critic"),
-        Column("mismatch_max", FLOAT, "largest |log-prob of engine - log-prob of trainer| over probed tokens"),
+        Column(
+            "mismatch_max", FLOAT, "largest |log-prob of engine - log-prob of trainer| over probed tokens"
+        ),
         Column("mismatch_mean", FLOAT, "mean of the same"),
     ),
 )

@@ -1,0 +1,182 @@
+r"""Answers in brackets and set notation: tuples, intervals, sets, unions, ratios and residues.
+
+Every parser takes the tokens and the parser of whole answers; None means that the tokens are something else.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from rewards import regions
+from rewards.expressions import parse_expression
+from rewards.matrices import parse_environment
+from rewards.nodes import (
+    INFINITY,
+    Answer,
+    Collection,
+    Interval,
+    Named,
+    Number,
+    Ratio,
+    Region,
+    Residue,
+    Scalar,
+    Symbol,
+    Words,
+    walk,
+)
+from rewards.signs import both_signs
+from rewards.splitting import CLOSING, RELATIONS, closing_position, separator_kind, split_tokens
+from rewards.tokens import Token
+from rewards.verdict import UnparsableAnswer
+
+Parse = Callable[[list[Token]], Answer]
+
+
+def parse_structure(tokens: list[Token], parse: Parse) -> Answer | None:
+    """Parse whatever is more than one value; None for a plain value."""
+    for parser in (_set_operation, _number_set, _bracketed, parse_environment, _residue, _ratio):
+        if (answer := parser(tokens, parse)) is not None:
+            return answer
+    return None
+
+
+def flat_collection(kind: str, items: tuple[Answer, ...]) -> Collection:
+    """Make a collection; a plus-minus item of a list or set stands for two items."""
+    flat: list[Answer] = []
+    for item in items:
+        if kind in ("list", "set") and isinstance(item, Collection) and item.kind == "list":
+            flat.extend(item.items)
+        else:
+            flat.append(item)
+    return Collection(kind, tuple(flat))  # type: ignore[arg-type]
+
+
+def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
+    found: list[str] = []
+    parts = split_tokens(tokens, lambda token: token.kind == "command" and token.value == "cup", found)
+    if found:
+        pieces = [as_region(parse(part)) for part in parts]
+        if any(piece is None for piece in pieces):
+            raise UnparsableAnswer("a union of things that are no intervals")
+        return Region(regions.merge([interval for piece in pieces if piece for interval in piece.intervals]))
+    parts = split_tokens(tokens, lambda token: token.kind == "command" and token.value == "setminus", found)
+    if len(found) != 1:
+        return None
+    whole, removed = as_region(parse(parts[0])), parse(parts[1])
+    if whole is None or not isinstance(removed, Collection):
+        raise UnparsableAnswer("a difference of things that are no intervals")
+    points = [item.value for item in removed.items if isinstance(item, Scalar)]
+    remaining = regions.remove_points(whole.intervals, points)
+    if remaining is None or len(points) != len(removed.items):
+        raise UnparsableAnswer("a difference that cannot be worked out")
+    return Region(tuple(remaining))
+
+
+def _number_set(tokens: list[Token], parse: Parse) -> Answer | None:
+    first = tokens[0]
+    if len(tokens) == 1 and first.kind == "command":
+        if first.value == "mathbb R":
+            return Region((regions.REALS,))
+        if first.value.startswith("mathbb"):
+            return Words(first.value)
+        if first.value == "emptyset":
+            return Collection("set", ())
+        if first.value == "ldots":
+            return Scalar(Symbol("\\ldots"))
+    if (
+        [token.value for token in tokens[:2]] == ["mathbb R", "^"]
+        and len(tokens) == 3
+        and tokens[2].value in "+-"
+    ):
+        return (
+            Region((Interval(Number(Fraction(0)), INFINITY, False, False),))
+            if tokens[2].value == "+"
+            else None
+        )
+    return None
+
+
+def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
+    opened, closed = tokens[0], tokens[-1]
+    if opened.kind != "sign" or opened.value not in ("(", "[", "\\{", "<(") or closed.value not in CLOSING:
+        return None
+    if closing_position(tokens) != len(tokens) - 1:
+        return None
+    inner = tokens[1:-1]
+    if opened.value == "\\{":
+        return _set(inner, parse)
+    parts = split_tokens(inner, lambda token: token.kind == "sign" and token.value in (",", ";"))
+    if len(parts) == 1:
+        if opened.value == "(" and closed.value == ")":
+            return parse(inner) if _needs_ownparse(inner) else None
+        if opened.value == "[" and closed.value == "]":
+            return Collection("square", (parse(inner),))
+        return None
+    items = tuple(parse(part) for part in parts)
+    kinds = opened.value + closed.value
+    if kinds in ("(]", "[)") and len(items) == 2:
+        low, high = (item.value if isinstance(item, Scalar) else None for item in items)
+        if low is None or high is None:
+            raise UnparsableAnswer("an interval between things that are no numbers")
+        return Region((Interval(low, high, kinds[0] == "[", kinds[1] == "]"),))
+    collection = Collection("square" if kinds == "[]" else "tuple", items)
+    return both_signs(collection)
+
+
+def _needs_ownparse(inner: list[Token]) -> bool:
+    """Parentheses around a whole relation, tuple or words; around a plain value they are arithmetic."""
+    return any(token.kind == "word" or token.value in RELATIONS or token.value == "cup" for token in inner)
+
+
+def _set(inner: list[Token], parse: Parse) -> Answer:
+    """A set by its elements, or by a condition: { x | 0 < x < 1 }."""
+    if not inner:
+        return Collection("set", ())
+    found: list[str] = []
+    parts = split_tokens(inner, lambda token: token.kind == "sign" and token.value in ("|", ":"), found)
+    if len(found) >= 1 and any(token.value in RELATIONS for token in inner):
+        answer = parse(inner[len(parts[0]) + 1 :])
+        return answer if isinstance(answer, Region) else Named(Symbol("{}"), answer)
+    items = [
+        parse(part) for part in split_tokens(inner, lambda token: separator_kind(token) is not None) if part
+    ]
+    return flat_collection("set", tuple(items))
+
+
+def _residue(tokens: list[Token], parse: Parse) -> Answer | None:
+    names = [token.value if token.kind == "command" else token.value.lower() for token in tokens]
+    for name in ("pmod", "bmod", "mod"):
+        if name in names:
+            position = names.index(name)
+            before, after = tokens[:position], tokens[position + 1 :]
+            if before and before[-1].value == "(" and after and after[-1].value == ")":
+                before, after = before[:-1], after[:-1]
+            return Residue(parse_expression(before), parse_expression(after))
+    return None
+
+
+def _ratio(tokens: list[Token], parse: Parse) -> Answer | None:
+    found: list[str] = []
+    parts = split_tokens(
+        tokens, lambda token: (token.kind == "sign" and token.value == ":") or token.value == "to", found
+    )
+    if not found or (any(token.kind == "word" for part in parts for token in part)):
+        return None
+    return Ratio(tuple(parse_expression(part) for part in parts))
+
+
+def as_region(answer: Answer) -> Region | None:
+    """Read a bracketed pair as an interval, and a set of numbers as points."""
+    if isinstance(answer, Region):
+        return answer
+    if not isinstance(answer, Collection) or not all(isinstance(item, Scalar) for item in answer.items):
+        return None
+    values = [item.value for item in answer.items if isinstance(item, Scalar)]
+    if any(isinstance(part, Symbol) for value in values for part in walk(value) if len(values) != 2):
+        return None
+    if answer.kind in ("tuple", "square") and len(values) == 2:
+        is_closed = answer.kind == "square"
+        return Region((Interval(values[0], values[1], is_closed, is_closed),))
+    if answer.kind == "set":
+        return Region(tuple(Interval(value, value, True, True) for value in values))
+    return None

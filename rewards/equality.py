@@ -1,0 +1,372 @@
+r"""Decide whether two typed answers are the same answer.
+
+The reference comes first: an answer may drop the reference's unit or name, add one of its own, and choose any
+form of the same value; it may not hedge, leave a solution out, or change what kind of thing the answer is.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from rewards.brackets import as_region
+from rewards.nodes import (
+    Answer,
+    Cases,
+    Clock,
+    Collection,
+    Expression,
+    Matrix,
+    Named,
+    Number,
+    Numeral,
+    Operation,
+    Ratio,
+    Region,
+    Relation,
+    Residue,
+    Scalar,
+    Symbol,
+    Words,
+    substitute,
+    symbols,
+)
+from rewards.regions import same_region
+from rewards.relations import same_relation
+from rewards.units import DEGREE
+from rewards.values import same_value
+from rewards.wording import same_clock
+
+MAX_ITEMS = 60
+"""Longest unordered collection that is matched item by item."""
+
+Decision = bool | None
+"""True or False when it is decided, None when it is not."""
+
+
+def same_answer(gold: Answer, response: Answer) -> Decision:
+    """Tell whether `response` is the answer `gold`; None when neither could be shown."""
+    if gold == response:
+        return True
+    if isinstance(gold, Collection | Named) and isinstance(response, Collection | Named):
+        gold, response = _assignments(gold), _assignments(response)
+    if isinstance(gold, Relation) or isinstance(response, Relation):
+        return _relations(gold, response)
+    if isinstance(gold, Named) and isinstance(response, Named):
+        return _named(gold, response)
+    if isinstance(gold, Named):
+        return same_answer(gold.value, response)
+    if isinstance(response, Named):
+        return same_answer(gold, response.value)
+    if isinstance(gold, Region) or isinstance(response, Region):
+        return _regions(gold, response)
+    if isinstance(gold, Collection) or isinstance(response, Collection):
+        return _collections(gold, response)
+    for kinds, compare in _COMPARERS:
+        if isinstance(gold, kinds[0]) and isinstance(response, kinds[1]):
+            return compare(gold, response)
+        if isinstance(gold, kinds[1]) and isinstance(response, kinds[0]):
+            return compare(response, gold)
+    return False
+
+
+def _all(decisions: Sequence[Decision]) -> Decision:
+    if any(decision is False for decision in decisions):
+        return False
+    return True if all(decisions) else None
+
+
+def _scalars(gold: Scalar, response: Scalar) -> Decision:
+    left, right = gold.value, response.value
+    if gold.is_percent != response.is_percent:
+        same = same_value(_percent(gold), _percent(response))
+        # Data sets often leave the sign out of the reference; the other way round 0.5 would pass for 0.5 %.
+        return same or (response.is_percent and same_value(left, right))
+    if gold.unit is None or response.unit is None or gold.unit == response.unit:
+        same = same_value(left, right)
+        units = (gold.unit, response.unit)
+        if same is False and DEGREE in units and None in units:
+            return same_value(_radians(gold), _radians(response))
+        return same
+    if gold.unit.dimension != response.unit.dimension:
+        return False
+    scale = Number(Fraction(response.unit.factor / gold.unit.factor))
+    return same_value(left, Operation("*", (scale, right)))
+
+
+def _percent(scalar: Scalar) -> Expression:
+    return Operation("percent", (scalar.value,)) if scalar.is_percent else scalar.value
+
+
+def _radians(scalar: Scalar) -> Expression:
+    return Operation("degree", (scalar.value,)) if scalar.unit == DEGREE else scalar.value
+
+
+def _assignments(answer: Answer) -> Answer:
+    """Named values of a set of solutions stay; a name around a list of one becomes the name of its item."""
+    if isinstance(answer, Named) and isinstance(answer.value, Collection) and len(answer.value.items) == 1:
+        return Named(answer.label, answer.value.items[0])
+    return answer
+
+
+def _named(gold: Named, response: Named) -> Decision:
+    same_label, renamed = _same_label(gold.label, response)
+    if same_label:
+        return same_answer(gold.value, renamed)
+    if isinstance(gold.value, Scalar) and isinstance(response.value, Scalar):
+        both = _as_relation(gold), _as_relation(response)
+        if both[0] and both[1] and symbols(gold.value.value):
+            return same_relation(both[0], both[1])
+    return False
+
+
+def _same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
+    """Compare names; the argument of a function definition may be called anything."""
+    label, value = response.label, response.value
+    if gold == label:
+        return True, value
+    if not (isinstance(gold, Operation) and isinstance(label, Operation)):
+        return isinstance(gold, Operation) != isinstance(label, Operation) and _is_definition(
+            gold, label
+        ), value
+    if len(gold.operands) != len(label.operands):
+        return False, value
+    renames: dict[Expression, Expression] = {}
+    for ours, theirs in zip(gold.operands, label.operands, strict=True):
+        if isinstance(ours, Symbol) and isinstance(theirs, Symbol):
+            renames[theirs] = ours
+        elif not same_value(ours, theirs):
+            return False, value
+    if isinstance(value, Scalar):
+        value = Scalar(substitute(value.value, renames), value.unit, value.is_percent)
+    return True, value
+
+
+def _is_definition(gold: Expression, label: Expression) -> bool:
+    """y = x^2 and f(x) = x^2 name the same function; f(3) = 9 and y = 9 do not."""
+    applied, bare = (gold, label) if isinstance(gold, Operation) else (label, gold)
+    assert isinstance(applied, Operation)
+    return isinstance(bare, Symbol) and all(isinstance(operand, Symbol) for operand in applied.operands)
+
+
+def _as_relation(answer: Answer) -> Relation | None:
+    if isinstance(answer, Relation):
+        return answer
+    if isinstance(answer, Named) and isinstance(answer.value, Scalar) and isinstance(answer.label, Symbol):
+        return Relation("=", answer.label, answer.value.value)
+    return None
+
+
+def _relations(gold: Answer, response: Answer) -> Decision:
+    left, right = _as_relation(gold), _as_relation(response)
+    if left is not None and right is not None:
+        return same_relation(left, right)
+    if isinstance(response, Relation) and response.operator == "=" and isinstance(gold, Scalar):
+        # "a + b = 5" for "5": the sum that was asked for, worked out.
+        return _is_asked_for(response.left) and same_value(gold.value, response.right)
+    return False
+
+
+def _is_asked_for(value: Expression) -> bool:
+    """A sum or product of bare variables, with no number in it."""
+    if not isinstance(value, Operation) or value.name not in ("+", "*"):
+        return False
+    return all(
+        isinstance(operand, Symbol) or (isinstance(operand, Operation) and _is_asked_for(operand))
+        for operand in value.operands
+    )
+
+
+def _regions(gold: Answer, response: Answer) -> Decision:
+    left, right = as_region(gold), as_region(response)
+    if left is None or right is None:
+        return False
+    if left.variable is not None and right.variable is not None and left.variable != right.variable:
+        return False
+    return same_region(left, right)
+
+
+def _collections(gold: Answer, response: Answer) -> Decision:
+    if isinstance(gold, Matrix) and isinstance(response, Collection):
+        return _vector(gold, response)
+    if isinstance(gold, Collection) and isinstance(response, Matrix):
+        return _vector(response, gold)
+    left, right = _items(gold), _items(response)
+    kinds = (_kind(gold), _kind(response))
+    if "single" in kinds and kinds[0] != kinds[1]:
+        other = kinds[1] if kinds[0] == "single" else kinds[0]
+        if other in ("tuple", "square"):
+            return False
+    ordered = {"tuple", "square"}
+    if set(kinds) & ordered:
+        if "set" in kinds or (set(kinds) == ordered and len(left) == 2):
+            return False
+        return _in_order(left, right)
+    if all(isinstance(item, Named) for item in left + right):
+        return _any_order(left, right)
+    if _is_system(left) != _is_system(right):
+        return _bare_against_system(left, right)
+    return _any_order(left, right)
+
+
+def _kind(answer: Answer) -> str:
+    return answer.kind if isinstance(answer, Collection) else "single"
+
+
+def _items(answer: Answer) -> list[Answer]:
+    return list(answer.items) if isinstance(answer, Collection) else [answer]
+
+
+def _is_system(items: list[Answer]) -> bool:
+    """Values of several different names."""
+    labels = {item.label for item in items if isinstance(item, Named)}
+    return len(labels) == len(items) > 1
+
+
+def _bare_against_system(left: list[Answer], right: list[Answer]) -> Decision:
+    """x = 2, y = 5 against 2, 5: in order, unless the names are indices of one letter."""
+    system = left if _is_system(left) else right
+    letters = {
+        item.label.name.split("_")[0]
+        for item in system
+        if isinstance(item, Named) and isinstance(item.label, Symbol)
+    }
+    return _any_order(left, right) if len(letters) == 1 else _in_order(left, right)
+
+
+def _in_order(left: list[Answer], right: list[Answer]) -> Decision:
+    if len(left) != len(right):
+        return False
+    return _all([same_answer(a, b) for a, b in zip(left, right, strict=True)])
+
+
+def _any_order(left: list[Answer], right: list[Answer]) -> Decision:
+    if len(left) > MAX_ITEMS or len(right) > MAX_ITEMS:
+        return _in_order(left, right)
+    left, right = _distinct(left), _distinct(right)
+    if len(left) != len(right):
+        return False
+    remaining, is_open = list(right), False
+    for item in left:
+        decisions = [same_answer(item, other) for other in remaining]
+        if True in decisions:
+            del remaining[decisions.index(True)]
+        elif None in decisions:
+            is_open = True
+        else:
+            return False
+    return None if is_open else True
+
+
+def _distinct(items: list[Answer]) -> list[Answer]:
+    distinct: list[Answer] = []
+    for item in items:
+        if not any(
+            item == other or (isinstance(item, Scalar) and same_answer(item, other)) for other in distinct
+        ):
+            distinct.append(item)
+    return distinct
+
+
+def _vector(matrix: Matrix, collection: Collection) -> Decision:
+    """A matrix of one row or column against a tuple."""
+    if collection.kind not in ("tuple", "square") or (len(matrix.rows) > 1 and len(matrix.rows[0]) > 1):
+        return False
+    cells: list[Answer] = [Scalar(cell) for row in matrix.rows for cell in row]
+    return _in_order(cells, list(collection.items))
+
+
+def _matrices(gold: Matrix, response: Matrix) -> Decision:
+    if [len(row) for row in gold.rows] != [len(row) for row in response.rows]:
+        return False
+    cells = zip(gold.rows, response.rows, strict=True)
+    return _all([same_value(a, b) for ours, theirs in cells for a, b in zip(ours, theirs, strict=True)])
+
+
+def _ratios(gold: Ratio, response: Ratio) -> Decision:
+    if len(gold.terms) != len(response.terms):
+        return False
+    first, second = gold.terms[0], response.terms[0]
+    return _all(
+        [
+            same_value(Operation("*", (ours, second)), Operation("*", (theirs, first)))
+            for ours, theirs in zip(gold.terms[1:], response.terms[1:], strict=True)
+        ]
+    )
+
+
+def _ratio_of_two(ratio: Ratio, scalar: Scalar) -> Decision:
+    if len(ratio.terms) != 2 or scalar.unit is not None:
+        return False
+    return same_value(Operation("/", ratio.terms), scalar.value)
+
+
+def _clock_as_ratio(clock: Clock) -> Ratio:
+    return Ratio((Number(Fraction(clock.hour)), Number(Fraction(clock.minute))))
+
+
+def _clock_and_ratio(clock: Clock, ratio: Ratio) -> Decision:
+    return clock.half is None and clock.minute > 0 and _ratios(_clock_as_ratio(clock), ratio)
+
+
+def _clock_and_scalar(clock: Clock, scalar: Scalar) -> Decision:
+    return clock.half is None and clock.minute > 0 and _ratio_of_two(_clock_as_ratio(clock), scalar)
+
+
+def _numerals(gold: Numeral, response: Numeral) -> Decision:
+    return gold == response
+
+
+def _numeral_and_scalar(numeral: Numeral, scalar: Scalar) -> Decision:
+    """The base may be left out where the question names it: the digits must be the same."""
+    if not numeral.digits.isdecimal() or scalar.unit is not None:
+        return False
+    return same_value(Number(Fraction(int(numeral.digits))), scalar.value)
+
+
+def _residues(gold: Residue, response: Residue) -> Decision:
+    same_modulus = same_value(gold.modulus, response.modulus)
+    if not same_modulus:
+        return same_modulus
+    difference = Operation(
+        "/",
+        (Operation("+", (gold.value, Operation("*", (Number(Fraction(-1)), response.value)))), gold.modulus),
+    )
+    return same_value(gold.value, response.value) or same_value(difference, Operation("floor", (difference,)))
+
+
+def _residue_and_scalar(residue: Residue, scalar: Scalar) -> Decision:
+    return same_value(residue.value, scalar.value)
+
+
+def _cases(gold: Cases, response: Cases) -> Decision:
+    if len(gold.rows) != len(response.rows):
+        return False
+    remaining = list(response.rows)
+    for value, condition in gold.rows:
+        decisions = [
+            _all([same_answer(value, other[0]), same_answer(condition, other[1])]) for other in remaining
+        ]
+        if True not in decisions:
+            return None if None in decisions else False
+        del remaining[decisions.index(True)]
+    return True
+
+
+def _words(gold: Words, response: Words) -> Decision:
+    return gold.text == response.text
+
+
+_COMPARERS: tuple[tuple[tuple[type, type], Callable], ...] = (
+    ((Scalar, Scalar), _scalars),
+    ((Words, Words), _words),
+    ((Matrix, Matrix), _matrices),
+    ((Ratio, Ratio), _ratios),
+    ((Ratio, Scalar), _ratio_of_two),
+    ((Clock, Clock), same_clock),
+    ((Clock, Ratio), _clock_and_ratio),
+    ((Clock, Scalar), _clock_and_scalar),
+    ((Numeral, Numeral), _numerals),
+    ((Numeral, Scalar), _numeral_and_scalar),
+    ((Residue, Residue), _residues),
+    ((Residue, Scalar), _residue_and_scalar),
+    ((Cases, Cases), _cases),
+)

@@ -1,0 +1,177 @@
+r"""Check answers: the one entry for training, evaluation and everybody else's code.
+
+>>> score("42", r"6*7</think><answer>\boxed{42}</answer>", "stop").reward
+1.0
+>>> verify(r"\frac12", r"So the answer is \boxed{0.5}.", mode="lenient").reason
+<Reason.CORRECT: 'correct'>
+>>> grade("The answer is 7.", "8")
+False
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from rewards.answers import parse_answer
+from rewards.equality import same_answer
+from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_formatted
+from rewards.isolation import shared_pool
+from rewards.nodes import Answer, Collection, Named, Scalar, Words
+from rewards.normalise import normalise
+from rewards.verdict import AnswerTooLarge, Mode, Reason, UnparsableAnswer, Verdict
+from rewards.wording import canonical_words, parse_choice
+
+__all__ = [
+    "Mode",
+    "Reason",
+    "Verdict",
+    "grade",
+    "grade_batch",
+    "is_formatted",
+    "score",
+    "score_batch",
+    "verify",
+    "verify_batch",
+]
+
+_Outcome = tuple[Reason, str]
+"""Reason and the stage that decided."""
+
+
+def verify(gold: str, response: str, mode: Mode = "orz") -> Verdict:
+    """Check one response against the reference answer; nothing a response says makes this raise."""
+    started = time.thread_time()
+    extraction = extract_answer(response, mode)
+    reason, stage = _judge(gold, extraction)
+    return _verdict(reason, stage, extraction, time.thread_time() - started)
+
+
+def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[Verdict]:
+    """Check (gold, response) pairs in order; equal pairs of gold and extracted answer are compared once."""
+    decided: dict[tuple[str, Extraction], tuple[_Outcome, float]] = {}
+    verdicts = []
+    for gold, response in pairs:
+        started = time.thread_time()
+        extraction = extract_answer(response, mode)
+        key = (gold, extraction)
+        if key not in decided:
+            outcome = _judge(gold, extraction)
+            decided[key] = outcome, time.thread_time() - started
+        (reason, stage), cpu_s = decided[key]
+        verdicts.append(_verdict(reason, stage, extraction, cpu_s))
+    return verdicts
+
+
+def score(gold: str, response: str, finish_reason: str) -> Verdict:
+    """Apply the training rule: 1 for the right answer in ORZ's format, in a response that ended by itself."""
+    return score_batch([(gold, response, finish_reason)])[0]
+
+
+def score_batch(rows: Sequence[tuple[str, str, str]]) -> list[Verdict]:
+    """Apply the training rule to (gold, response, finish_reason) rows."""
+    finished = iter(verify_batch([(gold, response) for gold, response, finish in rows if finish == "stop"]))
+    truncated = Verdict(0.0, Reason.TRUNCATED, "extract", None, 0.0)
+    return [next(finished) if finish == "stop" else truncated for _, _, finish in rows]
+
+
+def grade(response: str, gold: str) -> bool:
+    """Tell whether a response is correct, lenient about tags: the policy for other people's models."""
+    return verify(gold, response, mode="lenient").is_correct
+
+
+def grade_batch(pairs: Iterable[tuple[str, str]]) -> list[bool]:
+    """Grade (response, gold) pairs, leniently."""
+    verdicts = verify_batch([(gold, response) for response, gold in pairs], mode="lenient")
+    return [verdict.is_correct for verdict in verdicts]
+
+
+def compare_answers(gold: str, answer: str) -> tuple[Reason, str]:
+    r"""Compare an extracted answer with the reference; return the reason and the stage that decided.
+
+    >>> compare_answers(r"\frac{1}{2}", "0.5")
+    (<Reason.CORRECT: 'correct'>, 'typed')
+    """
+    return _judge(gold, Extraction(answer))
+
+
+def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -> Verdict:
+    return Verdict(float(reason is Reason.CORRECT), reason, stage, extraction.text, cpu_s)
+
+
+def _judge(gold: str, extraction: Extraction) -> _Outcome:
+    if not gold.strip() or not normalise(gold[:MAX_ANSWER_CHARS]):
+        return Reason.EMPTY_GOLD, "extract"
+    if extraction.reason is not None or extraction.text is None:
+        return extraction.reason or Reason.NO_ANSWER, "extract"
+    try:
+        return _compare(gold, extraction.text)
+    except (AnswerTooLarge, RecursionError, MemoryError):
+        return Reason.TOO_LARGE, "typed"
+
+
+@lru_cache(maxsize=65536)
+def _compare(gold: str, answer: str) -> _Outcome:
+    ours, theirs = normalise(gold), normalise(answer)
+    if not theirs:
+        return Reason.NO_ANSWER, "extract"
+    if ours == theirs:
+        return Reason.CORRECT, "identical"
+    chosen = _compare_choices(ours, theirs)
+    if chosen is not None:
+        return (Reason.CORRECT if chosen else Reason.WRONG), "typed"
+    expected = _parse(ours)
+    try:
+        found = parse_answer(theirs)
+    except UnparsableAnswer:
+        is_same_text = canonical_words(ours) == canonical_words(theirs)
+        return (Reason.CORRECT if is_same_text else Reason.NOT_PARSEABLE), "typed"
+    if expected is None:
+        return Reason.WRONG, "typed"
+    same = _same(ours, theirs, expected, found)
+    if same is None:
+        return _ask_last_resort(expected, found)
+    return (Reason.CORRECT if same else Reason.WRONG), "typed"
+
+
+def _ask_last_resort(expected: Answer, found: Answer) -> _Outcome:
+    """Let computer algebra decide between two values; of anything else, what was not shown equal is wrong."""
+    ours = expected.value if isinstance(expected, Named) else expected
+    theirs = found.value if isinstance(found, Named) else found
+    if not (isinstance(ours, Scalar) and isinstance(theirs, Scalar)):
+        return Reason.WRONG, "typed"
+    reply = shared_pool().ask(ours.value, theirs.value)
+    reasons = {"same": Reason.CORRECT, "timeout": Reason.TIMEOUT}
+    return reasons.get(reply, Reason.WRONG), "last_resort"
+
+
+def _parse(gold: str) -> Answer | None:
+    try:
+        return parse_answer(gold)
+    except UnparsableAnswer:
+        return None
+
+
+def _same(ours: str, theirs: str, expected: Answer, found: Answer) -> bool | None:
+    """Compare typed answers; 1,234 is a number unless the other side is a list."""
+    same = same_answer(expected, found)
+    if same is not False or "," not in ours + theirs:
+        return same
+    if isinstance(expected, Scalar) != isinstance(found, Scalar) and isinstance(
+        expected, Collection | Scalar
+    ):
+        return same_answer(parse_answer(ours, True), parse_answer(theirs, True))
+    return same
+
+
+def _compare_choices(ours: str, theirs: str) -> bool | None:
+    """Compare multiple choice letters; None when the reference or the answer is something else."""
+    gold = parse_choice(ours)
+    if gold is None:
+        return None
+    answer = parse_choice(theirs) or (parse_choice(theirs.upper()) if len(theirs) == 1 else None)
+    if answer is not None:
+        return gold[0] == answer[0]
+    if gold[1]:
+        expected = _parse(gold[1])
+        return expected is not None and same_answer(expected, _parse(theirs) or Words(theirs)) is True
+    return None

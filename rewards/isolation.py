@@ -1,0 +1,110 @@
+"""Worker processes for the last resort: started when first needed, limited, and replaced when they die.
+
+A worker ends by itself when its input closes or its parent is gone. Any number of threads may ask; a process
+that was forked off starts workers of its own.
+"""
+
+import atexit
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from rewards.nodes import Expression
+from rewards.symbolic import to_tree
+
+MAX_WORKERS = 2
+"""Workers of one process."""
+START_LIMIT_S = 60.0
+WALL_LIMIT_S = 20.0
+"""Wall time after which a worker that neither answers nor uses CPU time is given up."""
+
+
+class _Worker:
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rewards.symbolic"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        if self._read(START_LIMIT_S) != "ready":
+            self.stop()
+            raise RuntimeError("the worker of the last resort did not start")
+
+    def ask(self, question: bytes) -> str | None:
+        """Return the answer, None when the worker died or hung on the question."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(question + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        return self._read(WALL_LIMIT_S)
+
+    def _read(self, limit_s: float) -> str | None:
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], limit_s)
+        line = self.process.stdout.readline() if readable else b""
+        return line.decode().strip() or None
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class WorkerPool:
+    """Lends each question a worker of its own."""
+
+    def __init__(self, n_workers: int = MAX_WORKERS) -> None:
+        self._owner = os.getpid()
+        self._slots = threading.BoundedSemaphore(n_workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a process forked from the one that made the pool."""
+        return self._owner == os.getpid()
+
+    def ask(self, gold: Expression, response: Expression) -> str:
+        """Return same, different, unknown or timeout."""
+        question = json.dumps([to_tree(gold), to_tree(response)]).encode()
+        with self._slots:
+            with self._lock:
+                worker = self._idle.pop() if self._idle else None
+            worker = worker or _Worker()
+            answer = worker.ask(question)
+            if answer is None:
+                worker.stop()
+                return "timeout"
+            with self._lock:
+                self._idle.append(worker)
+            return answer
+
+    def close(self) -> None:
+        with self._lock:
+            while self._idle:
+                self._idle.pop().stop()
+
+
+_pool: WorkerPool | None = None
+_POOL_LOCK = threading.Lock()
+
+
+def shared_pool() -> WorkerPool:
+    """Return this process's pool, made when first asked for."""
+    global _pool
+    with _POOL_LOCK:
+        if _pool is None or not _pool.is_ours:
+            _pool = WorkerPool()
+            atexit.register(_pool.close)
+        return _pool

@@ -1,0 +1,81 @@
+r"""The spellings of mathematics: Unicode characters and LaTeX commands, with what they are read as."""
+
+
+def _pairs(table: str) -> dict[str, str]:
+    words = table.split()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix", strict=True))
+SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖ", "0123456789+-nijk", strict=True))
+
+_MATHS = _pairs(
+    r"""
+    − -  – -  — -  ‐ -  ‑ -  × \times  ⋅ \cdot  · \cdot  • \cdot  ∗ *  ÷ /  ∕ /  ⁄ /  ≤ \le  ≥ \ge
+    ⩽ \le  ⩾ \ge  ≦ \le  ≧ \ge  ≠ \ne  ≈ \approx  ≡ \equiv  ∞ \infty  ∈ \in  ∉ \notin  ∪ \cup  ∩ \cap
+    ∅ \emptyset  ø \emptyset  Ø \emptyset  ∖ \setminus  ± \pm  ∓ \mp  √ \sqrt  ∛ \sqrt[3]  ∜ \sqrt[4]
+    ° ^\circ  º ^\circ  ′ '  ’ '  ‘ '  ″ ''  ∠ \angle  △ \triangle  ▵ \triangle  ∥ \parallel  ⊥ \perp
+    ⌊ \lfloor  ⌋ \rfloor  ⌈ \lceil  ⌉ \rceil  ∣ |  ⟨ \langle  ⟩ \rangle  〈 \langle  〉 \rangle  … \ldots
+    ⋯ \ldots  ∧ \wedge  ∨ \vee  ¬ \neg  → \to  ⇒ \Rightarrow  ℝ \mathbb{R}  ℕ \mathbb{N}  ℤ \mathbb{Z}
+    ℚ \mathbb{Q}  ℂ \mathbb{C}  π \pi  ∑ \sum  ∏ \prod  ∫ \int  ∶ :  、 ,  。 .  “ "  ” "  【 [  】 ]  〔 [
+    〕 ]  ⊂ \subset  ⊆ \subseteq  α \alpha  β \beta  γ \gamma  δ \delta  ε \epsilon  θ \theta  λ \lambda
+    μ \mu  ρ \rho  σ \sigma  τ \tau  φ \phi  ϕ \phi  ω \omega  Δ \Delta  ∆ \Delta  Ω \Omega  Σ \Sigma
+    Φ \Phi  ξ \xi  η \eta  ψ \psi  χ \chi  ζ \zeta  κ \kappa  ν \nu  Γ \Gamma  Π \Pi
+    """
+)
+_FRACTIONS = _pairs(
+    r"""
+    ½ \frac{1}{2}  ⅓ \frac{1}{3}  ⅔ \frac{2}{3}  ¼ \frac{1}{4}  ¾ \frac{3}{4}  ⅕ \frac{1}{5}
+    ⅖ \frac{2}{5}  ⅗ \frac{3}{5}  ⅘ \frac{4}{5}  ⅙ \frac{1}{6}  ⅚ \frac{5}{6}  ⅛ \frac{1}{8}
+    ⅜ \frac{3}{8}  ⅝ \frac{5}{8}  ⅞ \frac{7}{8}
+    """
+)
+
+CHARACTERS = {
+    char: spelling + " " if spelling[-1].isalpha() and spelling[0] == "\\" else spelling
+    for char, spelling in (_MATHS | _FRACTIONS).items()
+}
+"""What a character is read as; a command carries the space that ends it."""
+
+COMMANDS = _pairs(
+    r"""
+    dfrac frac  tfrac frac  cfrac frac  leq le  leqslant le  leqq le  geq ge  geqslant ge  geqq ge
+    neq ne  dbinom binom  tbinom binom  lt le@  gt ge@  dots ldots  cdots ldots  dotsc ldots
+    dotsb ldots  land wedge  lor vee  lnot neg  varnothing emptyset  empty emptyset  backslash setminus
+    smallsetminus setminus  degree ^@  textdegree ^@  lvert |  rvert |  vert |  mid |  lbrace \{
+    rbrace \}  lbrack [  rbrack ]  ast *  arccot acot  varphi phi  varepsilon epsilon  vartheta theta
+    overrightarrow vec  boldsymbol mathbf  bm mathbf  mathit mathrm  textrm text  textit text
+    textbf text  textsf text  texttt text  mbox text  hbox text  emph text  textnormal text
+    mathsf mathrm  mathtt mathrm  longrightarrow to  rightarrow to  implies Rightarrow
+    iff Leftrightarrow  tg tan  ctg cot  colon :  arctg arctan  operatorname* operatorname  dotsm ldots
+    hdots ldots  Vert |  lVert |  rVert |  bot perp  euro €  pounds £  yen ¥  textdollar \$  infin infty
+    div /
+    """
+)
+"""What a command is read as; a result that is a word is again a command."""
+
+DROPPED = _words(
+    """
+    Big Bigg Biggl Biggr Bigl Bigr Huge LARGE Large allowbreak bf bfseries big bigg biggl biggr bigl bigr
+    boldmath break displaylimits displaystyle enspace ensuremath footnotesize hfill hspace huge it itshape
+    large left limits mathstrut medspace middle noindent nolimits nonumber normalsize notag phantom
+    protect qquad quad right rm scriptstyle sf small strut textstyle thickspace thinspace tt
+    """
+)
+"""Commands about looks only."""
+
+NOT_UNITS = _words(
+    """
+    about accept all almost and answer any anything approximately are around as be between both but can
+    correct could credit divided either else equal equals everything exactly false fewer for from full
+    gold grader greater if incorrect is least less marks maybe minus mod modulo more most nearly neither
+    no none not or over perhaps plus point possibly probably reward right roughly same score should
+    solution solutions some something such than that the then this times to true under unknown until up
+    verified was when where will with without would wrong yes
+    """
+)
+"""Words that never belong to a unit: hedges, connectives, and talk about the grader."""

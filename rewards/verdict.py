@@ -1,0 +1,57 @@
+"""What the verifier says about one response: a reward, the reason for it, and where it was decided."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Mode = Literal["orz", "lenient"]
+"""`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement will do."""
+
+
+class Reason(StrEnum):
+    """Why a response got its reward; the trainer logs the share of each."""
+
+    CORRECT = "correct"
+    """The answer equals the reference."""
+    WRONG = "wrong"
+    """The answer was understood and differs from the reference."""
+    NO_ANSWER = "no_answer"
+    """The response holds no answer where one is asked for."""
+    TRUNCATED = "truncated"
+    """The response was cut at the token limit."""
+    NOT_PARSEABLE = "not_parseable"
+    """The answer is not text and not mathematics that we can read."""
+    TIMEOUT = "timeout"
+    """Comparing took more CPU time or memory than one answer may use."""
+    TOO_LARGE = "too_large"
+    """The answer is too long, too deeply nested, or stands for a number too big to compare."""
+    EMPTY_GOLD = "empty_gold"
+    """The reference answer is empty: nothing can match it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one check.
+
+    `stage` names the part that decided: extract, identical, number, typed, or last_resort. `cpu_s` is the CPU
+    time of the comparison, in seconds; of a check that `verify_batch` made once for several equal answers,
+    every one of them carries the same figure.
+    """
+
+    reward: float
+    reason: Reason
+    stage: str
+    extracted: str | None
+    cpu_s: float
+
+    @property
+    def is_correct(self) -> bool:
+        return self.reason is Reason.CORRECT
+
+
+class UnparsableAnswer(ValueError):
+    """The text is not an answer that the typed parser can read."""
+
+
+class AnswerTooLarge(ValueError):
+    """The answer goes past a limit on length, nesting or magnitude."""
