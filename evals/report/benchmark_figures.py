@@ -88,8 +88,8 @@ def pass_and_majority(name: str, curves: dict[str, pl.DataFrame]) -> Figure:
         if label not in curves:
             continue
         part = curves[label].filter(pl.col("benchmark") == name)
-        ax.plot(part["k"], part["pass_at_k"], "o-", markersize=3, color=colour, label=f"pass@k {label}")
-        ax.plot(part["k"], part["maj_at_k"], "--", linewidth=1.3, color=colour, label=f"maj@k {label}")
+        ax.plot(part["k"], part["pass_at_k"], "o-", markersize=3, color=colour, label=label)
+        ax.plot(part["k"], part["maj_at_k"], "--", linewidth=1.3, color=colour)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel("k samples per question")
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -111,7 +111,7 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
         )  # fmt: skip
     ax.plot([], [], color=LINE, linewidth=5, label=f"{int((ordered == 0).sum())} unchanged")
     ax.axhline(0, color=MUTED, linewidth=0.8)
-    ax.set_ylim(-1.05, 1.05)
+    ax.set_ylim(min(-0.25, ordered[-1]) - 0.05, max(0.25, ordered[0]) + 0.05)
     ax.set_xlabel(f"questions of {name}, most improved first")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_above(ax)
@@ -120,7 +120,7 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
 
 def length_histograms(completions: dict[str, pl.DataFrame]) -> Figure:
     """Lengths of right (up) and wrong (down) responses, one row per model, common scale."""
-    figure, axes = panel((HALF[0], 1.35 + 0.85 * len(completions)), rows=len(completions))
+    figure, axes = panel((HALF[0], 1.05 + 0.85 * len(completions)), rows=len(completions))
     longest = max(int(frame["n_response_tokens"].max() or 1) for frame in completions.values())  # type: ignore[arg-type]
     bins = np.linspace(0, longest + 1, min(40, longest + 2))
     for ax, (label, frame) in zip(axes, completions.items(), strict=True):
@@ -138,7 +138,7 @@ def length_histograms(completions: dict[str, pl.DataFrame]) -> Figure:
         ax.set_title(label)
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
-    legend_above(axes[0], "right")
+    legend_above(axes[0], right=True)
     axes[-1].set_xlabel("response length, tokens (bar: mean)")
     return figure
 

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ _VARIABLES = {
 HALF, THIRD_WIDTH = (5.0, 2.75), (3.45, 2.15)
 """Sizes in inches at 72 points: two or three figures beside each other on a wide page, one on a phone."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -83,11 +83,11 @@ def panel(size: tuple[float, float] = HALF, *, rows: int = 1) -> tuple[Figure, l
     return figure, [row[0] for row in axes]
 
 
-def legend_above(ax: Axes, side: Literal["left", "right"] = "left") -> None:
+def legend_above(ax: Axes, *, right: bool = False) -> None:
     """Put the legend between title and axes, where it covers no data."""
     if ax.get_legend_handles_labels()[0]:
-        at = (0.0, 1.0) if side == "left" else (1.0, 1.0)
-        ax.legend(loc=f"lower {side}", bbox_to_anchor=at, ncols=4, borderaxespad=0, borderpad=0.3)
+        place = "lower right" if right else "lower left"
+        ax.legend(loc=place, bbox_to_anchor=(float(right), 1.0), ncols=4, borderaxespad=0, borderpad=0.3)
 
 
 def to_svg(figure: Figure, name: str, alt: str) -> str:

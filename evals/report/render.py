@@ -76,12 +76,12 @@ def show(value: float | None, unit: str = "number") -> str:
     """Write a number for a reader; a missing one is a dash.
 
     >>> show(0.0943, "share"), show(25.46, "tokens"), show(None), show(0.5)
-    ('9.4 %', '25.5', '–', '0.5')
+    ('9.4%', '25.5', '–', '0.5')
     """
     if value is None:
         return "–"
     if unit == "share":
-        return f"{value * 100:.1f} %"
+        return f"{value * 100:.1f}%"
     return f"{value:,.1f}" if unit == "tokens" else f"{value:.3g}"
 
 

@@ -28,9 +28,7 @@ def draw_samples(models: dict[str, pl.DataFrame], *, max_bytes: int = MAX_BYTES)
     questions: dict[tuple[str, str], list[dict]] = {}
     for row in joined.filter(pl.col("sample") < MAX_SAMPLES_PER_QUESTION).iter_rows(named=True):
         key = (row["benchmark"], row["question_id"])
-        before, after = (shares.get((model, *key)) for model in ("base", "final"))
-        is_paired = before is not None and after is not None
-        change = "" if not is_paired or before == after else "gained" if after > before else "lost"
+        change = _change(shares.get(("base", *key)), shares.get(("final", *key)))
         questions.setdefault(key, []).append(_entry(row, problems[row["prompt"]], change))
     drawn: list[dict] = []
     n_bytes = 0
@@ -40,6 +38,12 @@ def draw_samples(models: dict[str, pl.DataFrame], *, max_bytes: int = MAX_BYTES)
             break
         drawn += questions[key]
     return drawn
+
+
+def _change(before: float | None, after: float | None) -> str:
+    if before is None or after is None or before == after:
+        return ""
+    return "gained" if after > before else "lost"
 
 
 def _entry(row: dict, problem: str, change: str) -> dict:

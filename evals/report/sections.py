@@ -85,7 +85,7 @@ def _training(data: ReportData, point: TurningPoint | None) -> Iterator[Plate]:
             yield _plate(
                 f"checkpoint{number}",
                 f"{name} during training",
-                "Accuracy with its 95 % band.",
+                "Accuracy with its 95% band.",
                 benchmark_figures.accuracy_by_step(name, data.checkpoints),
                 is_small=True,
             )
@@ -96,13 +96,13 @@ def _benchmarks(
 ) -> Iterator[Plate]:
     if not summaries:
         return
-    caption = "Share of correct samples, mean over questions, with its 95 % interval."
+    caption = "Share of correct samples, mean over questions, with its 95% interval."
     yield _plate("accuracy", "Accuracy", caption, benchmark_figures.accuracy(summaries))
     if comparison is not None:
         yield _plate(
             "delta",
             "Paired difference",
-            "Sign-flip test by question, corrected over benchmarks (Holm); filled: p < 0.05.",
+            "Sign-flip test by question, Holm-corrected; filled: p < 0.05.",
             benchmark_figures.paired_delta(comparison),
         )
     names = list(dict.fromkeys(name for summary in summaries.values() for name in summary["benchmark"]))
@@ -112,7 +112,7 @@ def _benchmarks(
             yield _plate(
                 f"passk{number}",
                 f"pass@k and maj@k, {name}",
-                "Solved by any of k samples, and by their vote.",
+                "Solid: any of k samples is right; dashed: their vote is.",
                 benchmark_figures.pass_and_majority(name, by_model),
             )
         if comparison is not None:
@@ -154,7 +154,7 @@ def _lengths(models: dict[str, pl.DataFrame]) -> Iterator[Plate]:
                     yield _plate(
                         f"{by}{number}",
                         f"Accuracy by {label.split(',')[0]}, {name}",
-                        "With 95 % intervals.",
+                        "With 95% intervals.",
                         benchmark_figures.accuracy_by_group(groups, label),
                     )
 

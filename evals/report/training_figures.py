@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
-from evals.report.canvas import BASE, FINAL, HALF, LINE, MUTED, THIRD, THIRD_WIDTH, WARN, legend_above, panel
+from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, legend_above, panel
 from evals.turning_point import TurningPoint
 
 
@@ -107,38 +107,38 @@ def single(metrics: pl.DataFrame, column: str, *, percent: bool = False) -> Figu
 
 
 PHASES = {
-    "rollout_s": ("sampling", FINAL, 1.0),
-    "reward_s": ("scoring", WARN, 1.0),
-    "forward_s": ("log-probs and values", THIRD, 1.0),
-    "critic_s": ("critic update", BASE, 1.0),
-    "policy_s": ("policy update", FINAL, 0.45),
-    "sync_s": ("weight sync", WARN, 0.45),
+    "rollout_s": "sampling",
+    "reward_s": "scoring",
+    "forward_s": "log-probs and values",
+    "critic_s": "critic update",
+    "policy_s": "policy update",
+    "sync_s": "weight sync",
 }
 
 
 def time_per_phase(timings: pl.DataFrame) -> Figure:
     """Mean seconds per step of each phase; what the phases do not cover is `other`."""
-    means = {label: float(timings[name].mean() or 0) for name, (label, _, _) in PHASES.items()}  # type: ignore[arg-type]
-    other = max(0.0, float(timings["step_s"].mean() or 0) - sum(means.values()))  # type: ignore[arg-type]
-    bars = [(label, means[label], colour, alpha) for label, colour, alpha in PHASES.values()]
-    bars.append(("other", other, LINE, 1.0))
-    total = sum(seconds for _, seconds, _, _ in bars) or 1.0
+    means = timings.select(pl.col("step_s", *PHASES).mean()).row(0, named=True)
+    bars = [(label, means[column]) for column, label in PHASES.items()]
+    bars.append(("other", max(0.0, means["step_s"] - sum(seconds for _, seconds in bars))))
+    total = sum(seconds for _, seconds in bars) or 1.0
     figure, (ax,) = panel(HALF)
-    for row, (_, seconds, colour, alpha) in enumerate(bars):
-        ax.barh(row, seconds, color=colour, alpha=alpha, height=0.62)
+    for row, (label, seconds) in enumerate(bars):
+        ax.barh(row, seconds, color=BASE if label == "other" else FINAL, height=0.62)
         ax.annotate(
-            f"{seconds:.3g} s · {seconds / total:.0%}",
+            f"{seconds:.2g} s · {seconds / total:.0%}",
             (seconds, row),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
             color=MUTED,
         )
-    ax.set_yticks(range(len(bars)), [label for label, _, _, _ in bars])
+    ax.set_yticks(range(len(bars)), [label for label, _ in bars])
     ax.invert_yaxis()
+    ax.set_xlim(0, max(seconds for _, seconds in bars) * 1.28 or 1)
+    ax.set_xticks([])
+    ax.spines["bottom"].set_visible(False)
     ax.grid(False)
-    ax.set_xlim(0, max(seconds for _, seconds, _, _ in bars) * 1.28 or 1)
-    ax.set_xlabel("mean seconds per step")
     return figure
 
 
@@ -146,6 +146,6 @@ def throughput(timings: pl.DataFrame) -> Figure:
     figure, (ax,) = panel(HALF)
     curve(ax, timings["step"], timings["tokens_per_s"], FINAL, end="{:,.0f}")
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("response tokens per second")
     _finish(ax)
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     return figure
