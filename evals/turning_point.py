@@ -2,13 +2,15 @@
 
     point = find_turning_point(steps, {"reward": reward, "response_tokens": length})
 
-Each series is a line plus, perhaps, a second slope from one common step on. The statistic is the sum over
-the series of log(residual variance without bend / with bend), taken at the best step, counting only upward
-bends; its p-value comes from simulated runs without a bend whose noise has each series' own autocorrelation.
+Each series is a line, perhaps with an upward bend and perhaps, later, a downward one (the run saturates); the
+steps of the bends are common to all series. Tested is the upward bend: the statistic is the sum over the
+series of the log ratio of residual sums without and with it, a downward bend allowed on both sides, and its
+p-value comes from simulated runs without an upward bend whose noise has each series' own autocorrelation.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,64 +42,120 @@ def find_turning_point(
     values = np.stack([np.asarray(series[name], dtype=np.float64) for name in series])  # [n_series, n_steps]
     if len(x) < 20 or not np.isfinite(values).all():
         return None
-    bends, knots = _bends(x)
-    line = np.linalg.qr(np.stack([np.ones_like(x), x - x.mean()], axis=1))[0]  # [n_steps, 2]
-    residuals = values - (values @ line) @ line.T
+    search = _Search.over(x)
+    residuals = search.off_line(values)
     if (residuals.std(axis=1) < 1e-12 * (1 + np.abs(values).max(axis=1))).any():
         return None
-    gains = _gains(residuals, bends)
-    best = int(gains.sum(axis=0).argmax())
-    if (gains[:, best] <= 0).any():
+    observed, fit = search.statistic(residuals), search.best(residuals)
+    design = np.stack([np.ones_like(x), x, *(np.maximum(0, x - knot) for knot in fit.knots)], axis=1)
+    coefficients = np.linalg.lstsq(design, values.T, rcond=None)[0]  # [2 or more, n_series]
+    if fit.up is None or (coefficients[2] <= 0).any():
         return None
-    observed = gains[:, best].sum()
-    noise = residuals - (residuals @ bends[best])[:, None] * bends[best]
-    simulated = _simulate(noise, line, bends, n_simulations, seed)
+    quiet = search.best(residuals, with_up=False)
+    shape = search.project(residuals, quiet.indices)
+    noise = residuals - search.project(residuals, fit.indices)
+    simulated = search.statistic(search.off_line(shape + _draw_noise(noise, n_simulations, seed)))
     p_value = (1 + int((simulated >= observed).sum())) / (n_simulations + 1)
     if p_value > alpha:
         return None
-    design = np.stack([np.ones_like(x), x, np.maximum(0, x - knots[best])], axis=1)
-    slopes = np.linalg.lstsq(design, values.T, rcond=None)[0]  # [3, n_series]
-    before = {name: float(slopes[1, i]) for i, name in enumerate(series)}
-    after = {name: float(slopes[1, i] + slopes[2, i]) for i, name in enumerate(series)}
-    return TurningPoint(float(knots[best]), p_value, before, after)
+    slopes = zip(series, coefficients[1], coefficients[1] + coefficients[2], strict=True)
+    before, after = {}, {}
+    for name, slope_before, slope_after in slopes:
+        before[name], after[name] = float(slope_before), float(slope_after)
+    return TurningPoint(fit.up, p_value, before, after)
 
 
-def _bends(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Unit vectors [n_knots, n_steps] of a bend at each candidate step, orthogonal to lines; the steps."""
-    margin = max(5, len(x) // 10)
-    knots = x[margin:-margin]
-    hinges = np.maximum(0, x[None, :] - knots[:, None])
-    line = np.linalg.qr(np.stack([np.ones_like(x), x - x.mean()], axis=1))[0]
-    hinges -= (hinges @ line) @ line.T
-    return hinges / np.linalg.norm(hinges, axis=1, keepdims=True), knots
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Where the chosen bends lie: their steps, upward one first, and their places among the candidates."""
+
+    up: float | None
+    knots: tuple[float, ...]
+    indices: tuple[int, ...]
 
 
-def _gains(residuals: NDArray[np.float64], bends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log ratio of residual variance without and with an upward bend [..., n_knots]; downward counts as 0."""
-    along = np.maximum(0, residuals @ bends.T)
-    total = (residuals**2).sum(axis=-1, keepdims=True)
-    return -np.log1p(-np.minimum(along**2 / total, 1 - 1e-12))
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """All candidate bends of a run, and the residual sums of every model made of them."""
+
+    line: NDArray[np.float64]  # [n_steps, 2], orthonormal
+    bends: NDArray[np.float64]  # [n_knots, n_steps], unit vectors orthogonal to lines
+    knots: NDArray[np.float64]
+    pairs: NDArray[np.int64]  # [n_pairs, 2], an upward bend and a later downward one
+
+    @classmethod
+    def over(cls, x: NDArray[np.float64]) -> Self:
+        margin = max(5, len(x) // 10)
+        places = np.unique(np.linspace(margin, len(x) - 1 - margin, 40).astype(int))
+        knots = x[places]
+        line = np.linalg.qr(np.stack([np.ones_like(x), x - x.mean()], axis=1))[0]
+        hinges = np.maximum(0, x[None, :] - knots[:, None])
+        hinges -= (hinges @ line) @ line.T
+        bends = hinges / np.linalg.norm(hinges, axis=1, keepdims=True)
+        up, down = np.nonzero(places[None, :] - places[:, None] >= margin)
+        return cls(line, bends, knots, np.stack([up, down], axis=1))
+
+    def off_line(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values - (values @ self.line) @ self.line.T
+
+    def project(self, residuals: NDArray[np.float64], indices: tuple[int, ...]) -> NDArray[np.float64]:
+        """The part of each series that the bends at `indices` explain."""
+        if not indices:
+            return np.zeros_like(residuals)
+        basis = np.linalg.qr(self.bends[list(indices)].T)[0]
+        return (residuals @ basis) @ basis.T
+
+    def statistic(self, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log ratio of the best fits without and with an upward bend; residuals [..., n_series, n_steps]."""
+        flat, down, up, both = self._scores(residuals)
+        without = np.minimum(flat, down.min(axis=-1))
+        return without - np.minimum(up.min(axis=-1), both.min(axis=-1))
+
+    def best(self, residuals: NDArray[np.float64], *, with_up: bool = True) -> _Fit:
+        flat, down, up, both = self._scores(residuals)
+        if not with_up:
+            index = int(down.argmin())
+            has_plateau = down[index] < flat
+            return _Fit(None, (self.knots[index],), (index,)) if has_plateau else _Fit(None, (), ())
+        if up.min() <= both.min():
+            index = int(up.argmin())
+            return _Fit(float(self.knots[index]), (self.knots[index],), (index,))
+        pair = self.pairs[both.argmin()]
+        return _Fit(float(self.knots[pair[0]]), tuple(self.knots[pair]), tuple(pair.tolist()))
+
+    def _scores(self, residuals: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Log residual sums, added over series: of no bend, each downward one, each upward one, each pair.
+
+        Bends of the wrong sign are held at 0. A downward bend costs the price of the Bayesian information
+        criterion.
+        """
+        n_series, n_steps = residuals.shape[-2:]
+        price = (n_series + 1) * np.log(n_steps) / n_steps
+        total = (residuals**2).sum(axis=-1, keepdims=True)  # [..., n_series, 1]
+        along = residuals @ self.bends.T  # [..., n_series, n_knots]
+        rise, fall = np.maximum(0, along) ** 2, np.minimum(0, along) ** 2
+        i, j = self.pairs[:, 0], self.pairs[:, 1]
+        overlap = (self.bends[i] * self.bends[j]).sum(axis=1)
+        first, second = along[..., i] - overlap * along[..., j], along[..., j] - overlap * along[..., i]
+        joint = (along[..., i] * first + along[..., j] * second) / (1 - overlap**2)
+        both = np.where((first > 0) & (second < 0), joint, np.maximum(rise[..., i], fall[..., j]))
+
+        def score(explained: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.log(np.maximum(total - explained, 1e-12 * total)).sum(axis=-2)
+
+        return score(np.zeros_like(total))[..., 0], score(fall) + price, score(rise), score(both) + price
 
 
-def _simulate(
-    noise: NDArray[np.float64],
-    line: NDArray[np.float64],
-    bends: NDArray[np.float64],
-    n_simulations: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Draw the statistic for runs without a bend: first-order autoregressive noise around a line."""
+def _draw_noise(noise: NDArray[np.float64], n_simulations: int, seed: int) -> NDArray[np.float64]:
+    """First-order autoregressive noise like that of each series: [n_simulations, n_series, n_steps]."""
     generator = np.random.default_rng(seed)
-    n_steps = noise.shape[1]
-    total = np.zeros((n_simulations, len(bends)))
-    for row in noise:
-        lag = float(row[1:] @ row[:-1] / (row @ row))
-        # The estimate is biased towards 0 by about (1 + 3 lag) / n, more once a line and a bend are fitted.
-        lag = min(0.98, max(0.0, lag + (3 + 5 * lag) / n_steps))
-        shocks = generator.standard_normal((n_simulations, n_steps))
-        shocks[:, 0] /= np.sqrt(1 - lag**2)
-        for step in range(1, n_steps):
-            shocks[:, step] += lag * shocks[:, step - 1]
-        drawn = shocks - (shocks @ line) @ line.T
-        total += _gains(drawn, bends)
-    return total.max(axis=1)
+    n_series, n_steps = noise.shape
+    drawn = generator.standard_normal((n_simulations, n_series, n_steps))
+    # Fitting a line and bends biases the lag towards 0; so much back keeps the test's level in simulation.
+    lags = (noise[:, 1:] * noise[:, :-1]).sum(axis=1) / (noise**2).sum(axis=1)
+    lags = np.clip(lags + (6 + 10 * lags) / n_steps, 0.0, 0.98)
+    drawn[..., 0] /= np.sqrt(1 - lags**2)
+    for step in range(1, n_steps):
+        drawn[..., step] += lags * drawn[..., step - 1]
+    spread = np.sqrt((noise**2).sum(axis=1) / (n_steps - 4))
+    return drawn * (spread * np.sqrt(1 - lags**2))[:, None]

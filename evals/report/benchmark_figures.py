@@ -26,17 +26,19 @@ def accuracy(summaries: dict[str, pl.DataFrame]) -> Figure:
             ax.plot(row["accuracy"], y, "o", color=colours[label], markersize=6)
         ax.plot([], [], "o-", color=colours[label], label=label)
     published = REFERENCE.filter(pl.col("benchmark").is_in(names) & pl.col("model").str.starts_with("ORZ"))
-    for row in published.iter_rows(named=True):
-        y = names.index(row["benchmark"])
-        ax.plot([row["accuracy"]] * 2, [y - 0.3, y + 0.3], color=MUTED, linewidth=1)
-        ax.annotate(
-            row["model"].removeprefix("ORZ-"),
-            (row["accuracy"], y - 0.32),
-            ha="center",
-            va="bottom",
-            fontsize=6.5,
-            color=MUTED,
-        )
+    for (name,), models in published.sort("accuracy").group_by("benchmark", maintain_order=True):
+        y = names.index(name)
+        for number, (model, value) in enumerate(models.select("model", "accuracy").iter_rows()):
+            is_crowded = number > 0 and value - models["accuracy"][number - 1] < 0.06
+            ax.plot([value, value], [y - 0.28, y + 0.28], color=MUTED, linewidth=1)
+            ax.annotate(
+                model.removeprefix("ORZ-"),
+                (value, y + 0.3 if is_crowded else y - 0.3),
+                ha="left" if is_crowded else "center",
+                va="top" if is_crowded else "bottom",
+                fontsize=6.5,
+                color=MUTED,
+            )
     if published.height:
         ax.plot([], [], "|", color=MUTED, markersize=8, label="ORZ, published")
     ax.set_yticks(range(len(names)), names)

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def panel(size: tuple[float, float] = HALF, *, rows: int = 1) -> tuple[Figure, l
 def legend_above(ax: Axes, *, right: bool = False) -> None:
     """Put the legend between title and axes, where it covers no data."""
     if ax.get_legend_handles_labels()[0]:
-        place = "lower right" if right else "lower left"
+        place: Literal["lower right", "lower left"] = "lower right" if right else "lower left"
         ax.legend(loc=place, bbox_to_anchor=(float(right), 1.0), ncols=4, borderaxespad=0, borderpad=0.3)
 
 

@@ -43,7 +43,7 @@ def render_report(data: ReportData) -> str:
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=build_sections(data, models, summaries, comparison, point),
-        summaries={label: frame.to_dicts() for label, frame in summaries.items()},
+        results=_results(summaries),
         comparison=[] if comparison is None else comparison.to_dicts(),
         references=_references(summaries),
         reflection=[row for label, frame in models.items() for row in _reflection(label, frame)],
@@ -122,6 +122,13 @@ def _turning_point(metrics: pl.DataFrame | None) -> TurningPoint | None:
         return None
     columns = ("reward", "response_tokens")
     return find_turning_point(metrics["step"].to_list(), {name: metrics[name].to_list() for name in columns})
+
+
+def _results(summaries: dict[str, pl.DataFrame]) -> list[dict]:
+    """SUMMARY rows with their model, the models of one benchmark below each other."""
+    rows = [row | {"model": label} for label, frame in summaries.items() for row in frame.to_dicts()]
+    order = list(dict.fromkeys(row["benchmark"] for row in rows))
+    return sorted(rows, key=lambda row: order.index(row["benchmark"]))
 
 
 def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:

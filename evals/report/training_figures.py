@@ -20,7 +20,8 @@ def curve(ax: Axes, steps: pl.Series, values: pl.Series, colour: str, label: str
     window = max(1, known.height // 20)
     smooth = known["y"].rolling_mean(window, min_samples=1, center=True)
     if window > 1:
-        ax.plot(known["x"], known["y"], color=colour, linewidth=0.8, alpha=0.35)
+        raw = known.gather_every(1 + known.height // 600)
+        ax.plot(raw["x"], raw["y"], color=colour, linewidth=0.8, alpha=0.35)
     ax.plot(known["x"], smooth, color=colour, label=label or None)
     if end:
         ax.annotate(

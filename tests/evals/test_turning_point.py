@@ -43,9 +43,22 @@ def test_silent_without_a_bend(trend):
     assert n_found < 10
 
 
-def test_a_plateau_is_no_turning_point():
-    series = {"reward": np.minimum(STEPS, 60) * 0.01 + noise(1, 0.02)}
-    assert find_turning_point(STEPS, series, n_simulations=199) is None
+def test_a_run_that_saturates_later_still_bends_where_it_starts_to_rise():
+    """A logistic curve through step 60 with width 7: its curvature peaks at 60 - 1.32 * 7 = 51."""
+    for seed in range(4):
+        rise = 1 / (1 + np.exp(-(STEPS - 60) / 7))
+        series = {"reward": rise + noise(seed, 0.04), "response_tokens": 8 * rise + noise(seed + 50, 0.4)}
+        point = find_turning_point(STEPS, series, n_simulations=199)
+        assert point is not None
+        assert 38 <= point.step <= 58
+
+
+@pytest.mark.parametrize("shape", ["plateau", "saturating"])
+def test_a_slowing_run_has_no_turning_point(shape):
+    curve = np.minimum(STEPS, 60) * 0.01 if shape == "plateau" else 1 - np.exp(-STEPS / 30)
+    for seed in range(5):
+        series = {"reward": curve + noise(seed, 0.02), "response_tokens": 9 * curve + noise(seed + 50, 0.2)}
+        assert find_turning_point(STEPS, series, n_simulations=199) is None
 
 
 def test_all_series_must_bend():

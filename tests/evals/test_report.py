@@ -1,0 +1,210 @@
+"""The report page: whole, offline, deterministic, and safe against what a model writes."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evals.report import Headline, ReportData, headlines, render_report
+from evals.report.canvas import HALF, drawing, panel, to_svg
+from evals.report.samples import draw_samples, to_script_json
+from rewards import records
+
+HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror="document.title=1"><!--'
+
+
+def training_metrics(n_steps: int = 30) -> pl.DataFrame:
+    generator = np.random.default_rng(0)
+    columns = {name: generator.random(n_steps) for name in records.METRIC.names}
+    frame = pl.DataFrame(columns | {"step": np.arange(1, n_steps + 1)})
+    none = pl.Series([None] * 5 + [20.0] * (n_steps - 5))
+    return records.METRIC.check(frame.with_columns(response_tokens_correct=none))
+
+
+def training_timings(n_steps: int = 30) -> pl.DataFrame:
+    columns = {name: np.full(n_steps, 0.1) for name in records.TIMING.names}
+    columns |= {"step": np.arange(1, n_steps + 1), "memory_bytes": np.full(n_steps, 10**9)}
+    return records.TIMING.check(pl.DataFrame(columns))
+
+
+@pytest.fixture
+def data(make_completions) -> ReportData:
+    names = [f"q{number}" for number in range(8)]
+    levels = {name: str(number % 2) for number, name in enumerate(names)}
+    base = make_completions(dict.fromkeys(names, "0001"), levels=levels)
+    final = make_completions(dict.fromkeys(names, "1101"), levels=levels)
+    base = base.with_columns(response=pl.lit(HOSTILE + " Wait, ") + pl.col("response"))
+    return ReportData(
+        run="toy run <1>",
+        subtitle="A toy.",
+        headlines=headlines(base, final, {"Reward": (0.25, 0.75)}),
+        config="[training]\nname = '<b>'",
+        base=base,
+        final=final,
+        metrics=training_metrics(),
+        timings=training_timings(),
+        checkpoints=pl.DataFrame(
+            [(0, "toy", 0.2, 0.1, 0.3), (10, "toy", 0.7, 0.6, 0.8)],
+            schema=["step", "benchmark", "accuracy", "ci95_low", "ci95_high"],
+            orient="row",
+        ),
+        funnel=pl.DataFrame(
+            [("read", 10, 10, 0), ("filter", 10, 7, 3)],
+            schema=["step", "read", "kept", "dropped"],
+            orient="row",
+        ),
+        answer_types=pl.DataFrame({"answer_type": ["integer", "fraction"], "count": [5, 2]}),
+        overlap=pl.DataFrame({"benchmark": ["toy"], "n_questions": [8], "n_overlapping": [0]}),
+        lineage=pl.DataFrame({"artefact": ["curate"], "fingerprint": ["f" * 64]}),
+        notes=("One question was set aside.",),
+    )
+
+
+class Page(HTMLParser):
+    """Collects elements, ids and what would be fetched from elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.fetched: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href", "srcset") and not value.startswith("#"):
+                self.fetched.append(value)
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+
+def test_page_is_whole_and_loads_nothing(data):
+    text = render_report(data)
+    page = Page(text)
+    assert page.fetched == []
+    assert page.handlers == []
+    assert "@import" not in text and not re.search(r"url\((?!#)", text)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.tags.count("svg") == 4 + 1 + 4 + 3 + 6 + 2 + 2  # by section, in order
+    assert len(text) < 3_000_000
+    for number in range(1, 9):
+        assert f"#0000{number:02x}" not in text  # stand-in colours all became variables
+    assert "var(--final)" in text
+
+
+def test_same_data_give_the_same_bytes(data):
+    assert render_report(data) == render_report(data)
+
+
+def test_headline_numbers_are_on_the_page(data):
+    text = render_report(data)
+    assert "Reward rose from 25.0% to 75.0% and response length fell from 17.5 to 12.5 tokens." in text
+    assert "+50.0 points" in text
+    assert "from 17.5" in text
+    assert "One question was set aside." in text
+    assert "toy 0 of 8" in text
+
+
+def test_untrusted_text_stays_text(data):
+    """Neither the samples nor the config may open an element of their own."""
+    text = render_report(data)
+    page = Page(text)
+    assert page.tags.count("script") == 2
+    assert "img" not in page.tags and "b" not in re.findall(r"<(b)>name", text)
+    assert "toy run &lt;1&gt;" in text
+    assert HOSTILE not in text
+    assert "script-src 'sha256-" in text and "default-src 'none'" in text
+
+
+def test_parts_without_data_are_absent():
+    text = render_report(ReportData(run="empty"))
+    assert Page(text).tags.count("svg") == 0
+    assert "<section" not in text
+
+
+@pytest.mark.parametrize(
+    "kept", ["metrics", "base", "final", "funnel", "lineage", "timings", "answer_types", "config"]
+)
+def test_each_part_stands_alone(data, kept):
+    assert render_report(ReportData(run="part", **{kept: getattr(data, kept)})).endswith("</html>")
+
+
+def test_missing_headline_is_a_dash():
+    text = render_report(ReportData(run="r", headlines=(Headline("Reward", None, None),)))
+    assert "–" in text
+
+
+def test_samples_are_fair_and_bounded(data):
+    both = {"base": data.base, "final": data.final}
+    everything = draw_samples(both)
+    assert len(everything) == 8 * 2 * 2
+    assert {sample["change"] for sample in everything} == {"gained"}
+    few = draw_samples(both, max_bytes=4_000)
+    assert 0 < len(few) < len(everything)
+    assert few == everything[: len(few)]
+
+
+def test_shared_instructions_are_taken_off_the_problem(data):
+    frame = data.final.with_columns(prompt=pl.lit("Be brief.\n") + pl.col("prompt") + "\nAssistant: <think>")
+    assert {sample["problem"] for sample in draw_samples({"final": frame})} == {
+        f"What is q{n}?" for n in range(8)
+    }
+
+
+def test_script_json_cannot_leave_its_element():
+    assert not set("<>&") & set(to_script_json([HOSTILE, "&amp;"]))
+
+
+def test_svg_follows_the_page_colours_and_has_no_date():
+    with drawing():
+        figure, (ax,) = panel(HALF)
+        ax.plot([0, 1], [0, 1], color="#000002")
+        ax.set_xlabel("step")
+        text = to_svg(figure, "plot", 'a "line"')
+    assert text.startswith("<svg viewBox=") and 'aria-label="a &quot;line&quot;"' in text
+    assert "var(--final)" in text and "font-family" not in text
+    assert ">step</text>" in text
+    assert not re.search(r"\d{4}-\d\d-\d\d", text)
+
+
+def chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium() is None, reason="needs a Chromium on the PATH")
+def test_browser_filters_samples_and_runs_no_model_output(data, tmp_path: Path):
+    """Open the page in a real browser, choose a filter, and read what is shown."""
+    page = re.sub(
+        r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", render_report(data)
+    )  # to add a click
+    click = """<script>
+      const select = document.getElementById("f-model");
+      select.value = "final";
+      select.dispatchEvent(new Event("input"));
+    </script></body>"""
+    path = tmp_path / "report.html"
+    path.write_text(page.replace("</body>", click), encoding="utf-8")
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+    flags += f" --disable-component-update --disable-sync --user-data-dir={tmp_path / 'profile'} --dump-dom"
+    shown = subprocess.run(
+        [str(chromium()), *flags.split(), path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    listed = shown[shown.index('id="samples-list"') : shown.index('id="more"')]
+    assert "16 responses to 8 questions" in shown
+    assert listed.count('class="question"') == 6
+    assert "final 1" in listed and "base 1" not in listed
+    assert "<title>toy run" in shown
