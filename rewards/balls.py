@@ -143,7 +143,7 @@ def _factorial(value: acb) -> acb:
 def _double_factorial(value: acb) -> acb:
     whole = value.real.unique_fmpz() if is_real(value) else None
     if whole is None or not 0 <= int(whole) <= 10_000:
-        raise Undefined("a double factorial of this")
+        raise AnswerTooLarge("a double factorial that is not worked out")
     return acb(math.prod(range(int(whole), 0, -2)))
 
 
@@ -158,7 +158,7 @@ def _floor(value: acb) -> acb:
         raise Undefined("the floor of a complex number")
     whole = value.real.floor().unique_fmpz()
     if whole is None:
-        raise Undefined("a floor that cannot be told")
+        raise AnswerTooLarge("a floor that would take more digits")
     return acb(whole)
 
 

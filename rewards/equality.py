@@ -241,7 +241,8 @@ def _in_order(left: list[Answer], right: list[Answer]) -> Decision:
 def _any_order(left: list[Answer], right: list[Answer]) -> Decision:
     if len(left) > MAX_ITEMS or len(right) > MAX_ITEMS:
         return _in_order(left, right)
-    left, right = _distinct(left), _distinct(right)
+    if len(left) != len(right):
+        left, right = _distinct(left), _distinct(right)
     if len(left) != len(right):
         return False
     remaining, is_open = list(right), False

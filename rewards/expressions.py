@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from rewards.nodes import MINUS_ONE, Constant, Expression, Number, Operation, Symbol, negative
+from rewards.reading import TokenReader
 from rewards.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
@@ -30,7 +31,6 @@ _STRUCTURE = frozenset(
 _NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ"}
 _INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot"}
 _ALIASES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log"}
-_END = Token("sign", "")
 
 
 def parse_expression(tokens: list[Token]) -> Expression:
@@ -42,31 +42,7 @@ def parse_expression(tokens: list[Token]) -> Expression:
     return value
 
 
-class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = list(tokens)
-        self.position = 0
-        self.depth = 0
-        self.bars = 0
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.position] if self.position < len(self.tokens) else _END
-
-    def peek(self, offset: int) -> Token:
-        position = self.position + offset
-        return self.tokens[position] if position < len(self.tokens) else _END
-
-    def accepts(self, sign: str) -> bool:
-        if self.next.kind == "sign" and self.next.value == sign:
-            self.position += 1
-            return True
-        return False
-
-    def expect(self, sign: str) -> None:
-        if not self.accepts(sign):
-            raise UnparsableAnswer(f"expected {sign!r}, found {self.next.value!r}")
-
+class _Parser(TokenReader):
     def sum(self) -> Expression:
         self.depth += 1
         if self.depth > MAX_DEPTH:
@@ -110,7 +86,7 @@ class _Parser:
                 if inner == "-":
                     factors.append(MINUS_ONE)
             elif self.starts_factor(token):
-                if token.kind == "number" and self.tokens[self.position - 1].value != "!":
+                if token.kind == "number" and not _may_precede_number(factors[-1]):
                     raise UnparsableAnswer(f"a number right behind a factor: {token.value}")
                 factors.append(self.factor())
             else:
@@ -284,35 +260,6 @@ class _Parser:
             return Constant("i")
         return Symbol(name)
 
-    def subscript(self) -> str:
-        """Read an index as text: braces and spaces do not matter."""
-        if not (self.next.kind == "sign" and self.next.value == "{"):
-            token = self.single()
-            return token.value
-        level = 0
-        parts: list[str] = []
-        while self.position < len(self.tokens):
-            token = self.next
-            self.position += 1
-            level += {"{": 1, "}": -1}.get(token.value, 0) if token.kind == "sign" else 0
-            if level == 0:
-                return "".join(parts)
-            if token.value not in ("{", "}"):
-                parts.append(token.value)
-        raise UnparsableAnswer("an index that is never closed")
-
-    def single(self) -> Token:
-        """Take one token; of a number only its first digit, as TeX does."""
-        token = self.next
-        if token is _END:
-            raise UnparsableAnswer("an argument is missing")
-        if token.kind == "number" and token.value.isdigit() and len(token.value) > 1 and not token.is_spaced:
-            first, rest = token.value[0], token.value[1:]
-            self.tokens[self.position] = Token("number", rest, False, Fraction(int(rest)))
-            return Token("number", first, False, Fraction(int(first)))
-        self.position += 1
-        return token
-
     def argument(self) -> Expression:
         """Argument of \frac, \\binom or \\sqrt: a group, or one token."""
         self.depth += 1
@@ -415,3 +362,8 @@ def _proper_fraction(value: Expression) -> Fraction | None:
     if isinstance(top, Number) and isinstance(bottom, Number) and 0 < top.value < bottom.value:
         return top.value / bottom.value if top.value.denominator == bottom.value.denominator == 1 else None
     return None
+
+
+def _may_precede_number(factor: Expression) -> bool:
+    """True for 3 behind 2^a or (n-2); numbers behind numbers, names and fractions are typing mistakes."""
+    return isinstance(factor, Operation) and factor.name != "/"

@@ -1,7 +1,7 @@
 """Units of measure: what a word behind a number means, and when two of them are the same."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rewards.spellings import NOT_UNITS
@@ -13,6 +13,8 @@ class Unit:
 
     dimension: tuple[tuple[str, int], ...]
     factor: Fraction = Fraction(1)
+    spelling: str = field(default="", compare=False)
+    """How it was written; two spellings of one unit are equal."""
 
 
 _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
@@ -77,7 +79,7 @@ _ABBREVIATIONS = {
 _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
-DEGREE = Unit((("degree", 1),))
+DEGREE = Unit((("degree", 1),), spelling="degrees")
 CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "sterling", "₹": "rupee"}
 
 _FILLERS = frozenset(("of", "old", "a", "an"))
@@ -120,7 +122,7 @@ def parse_unit(text: str) -> Unit | None:
             exponent = sign * (int(match[2]) if match[2] else power)
             powers[dimension] = powers.get(dimension, 0) + exponent
             factor *= scale**exponent
-    return Unit(tuple(sorted(powers.items())), factor)
+    return Unit(tuple(sorted(powers.items())), factor, text)
 
 
 def _lookup(word: str) -> tuple[str, Fraction]:

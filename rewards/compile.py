@@ -1,0 +1,213 @@
+r"""Compile the rewards of a corpus: check that each reference answer can be paid for, and for nothing else.
+
+>>> compile_answer("0.50", RewardsConfig())
+CompiledAnswer(canonical='\\frac{1}{2}', answer_type='decimal', refusal=None, detail='')
+>>> compile_answer("(B)", RewardsConfig()).refusal
+'refused_type'
+"""
+
+import itertools
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from rewards.answers import parse_answer
+from rewards.config import AnswerType, RewardsConfig
+from rewards.exact import NotRational, Undefined, rational_value
+from rewards.grader import Reason, compare_answers, verify
+from rewards.neighbours import wrong_neighbours
+from rewards.nodes import (
+    Answer,
+    Cases,
+    Clock,
+    Collection,
+    Matrix,
+    Named,
+    Number,
+    Numeral,
+    Ratio,
+    Region,
+    Relation,
+    Residue,
+    Scalar,
+    Words,
+    symbols,
+)
+from rewards.normalise import normalise
+from rewards.prompts import render_response
+from rewards.records import COMPILED_REWARD, PROBLEM, REJECT
+from rewards.rendering import render_answer
+from rewards.verdict import AnswerTooLarge, UnparsableAnswer
+from rewards.wording import parse_choice
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_ROWS = 500
+"""Rows between two reports of progress."""
+_PROOF = re.compile(
+    r"\b(?:proof|proved|prove|see (?:the )?solution|omitted|q\.?e\.?d)\b|证明|略$", re.IGNORECASE
+)
+_TYPES: tuple[tuple[type, AnswerType], ...] = (
+    (Words, "words"),
+    (Region, "interval"),
+    (Relation, "relation"),
+    (Matrix, "matrix"),
+    (Ratio, "ratio"),
+    (Clock, "time"),
+    (Numeral, "numeral"),
+    (Residue, "residue"),
+    (Cases, "cases"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAnswer:
+    """What became of one reference answer; `refusal` is the reason code when it cannot be used."""
+
+    canonical: str
+    answer_type: str
+    refusal: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRewards:
+    """The prompt set with its rewards, the rows set aside, and the counts by type of answer."""
+
+    compiled: pl.DataFrame
+    """Columns of `records.COMPILED_REWARD`."""
+    rejects: pl.DataFrame
+    """Columns of `records.REJECT`, with step `compile`."""
+    answer_types: pl.DataFrame
+    """answer_type, kept, refused: rows of each type; `unknown` for what is no answer."""
+
+
+def compile_rewards(
+    problems: pl.DataFrame, config: RewardsConfig, on_progress: Callable[[int], None] | None = None
+) -> CompiledRewards:
+    """Compile every row of `problems` (columns of `records.PROBLEM`); equal answers are worked on once.
+
+    `on_progress` is told how many more rows are done.
+    """
+    PROBLEM.check(problems)
+    known: dict[str, CompiledAnswer] = {}
+    results = []
+    for n, answer in enumerate(problems["answer"], start=1):
+        if answer not in known:
+            known[answer] = compile_answer(answer, config)
+        results.append(known[answer])
+        if on_progress and (n % PROGRESS_ROWS == 0 or n == problems.height):
+            on_progress(n - (n - 1) // PROGRESS_ROWS * PROGRESS_ROWS)
+    outcome = problems.select(PROBLEM.names).with_columns(
+        pl.Series("canonical", [result.canonical for result in results], pl.String),
+        pl.Series("answer_type", [result.answer_type for result in results], pl.String),
+        pl.Series("reason", [result.refusal for result in results], pl.String),
+        pl.Series("detail", [result.detail for result in results], pl.String),
+    )
+    compiled = COMPILED_REWARD.check(outcome.filter(pl.col("reason").is_null()))
+    rejects = REJECT.check(
+        outcome.filter(pl.col("reason").is_not_null()).with_columns(
+            pl.lit("compile").alias("step"), pl.lit(None, pl.String).alias("matched")
+        )
+    )
+    if compiled.height + rejects.height != problems.height:
+        raise AssertionError(f"{problems.height} read, {compiled.height} kept, {rejects.height} rejected")
+    logger.info("compile read=%d kept=%d rejected=%d", problems.height, compiled.height, rejects.height)
+    return CompiledRewards(compiled, rejects, _count_types(outcome))
+
+
+def _count_types(outcome: pl.DataFrame) -> pl.DataFrame:
+    return (
+        outcome.group_by("answer_type")
+        .agg(
+            pl.col("reason").is_null().sum().cast(pl.Int64).alias("kept"),
+            pl.col("reason").is_not_null().sum().cast(pl.Int64).alias("refused"),
+        )
+        .sort(["kept", "answer_type"], descending=[True, False])
+    )
+
+
+def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
+    """Parse a reference answer and try it out: itself, restyled copies, and wrong neighbours."""
+    text = normalise(gold[: config.max_answer_chars + 1])
+    if not text:
+        return CompiledAnswer("", "unknown", "empty_gold", "the reference answer is empty")
+    if len(gold) > config.max_answer_chars:
+        return CompiledAnswer(text, "unknown", "too_long", f"{len(gold)} characters")
+    if (choice := parse_choice(text)) is not None:
+        return _checked(gold, choice[0], "choice", [chr(ord(choice[0]) + 1)], config)
+    try:
+        answer = parse_answer(text)
+        answer_type = classify_answer(answer, text)
+        neighbours = [
+            render_answer(wrong) for wrong in itertools.islice(wrong_neighbours(answer), config.n_neighbours)
+        ]
+        return _checked(gold, render_answer(answer), answer_type, neighbours, config)
+    except UnparsableAnswer as problem:
+        return CompiledAnswer(text, "unknown", "not_parseable", str(problem))
+    except (AnswerTooLarge, RecursionError) as problem:
+        return CompiledAnswer(text, "unknown", "too_large", str(problem))
+
+
+def _checked(
+    gold: str, canonical: str, answer_type: str, neighbours: list[str], config: RewardsConfig
+) -> CompiledAnswer:
+    def refuse(reason: str, detail: str) -> CompiledAnswer:
+        return CompiledAnswer(canonical, answer_type, reason, detail)
+
+    if answer_type in config.refused_types:
+        return refuse("refused_type", f"answers of type {answer_type} are not used")
+    verdict = verify(gold, render_response("", gold), config.mode)
+    if not verdict.is_correct:
+        return refuse("not_itself", f"as a response it is {verdict.reason.value} ({verdict.stage})")
+    if compare_answers(gold, canonical)[0] is not Reason.CORRECT:
+        canonical = normalise(gold)
+    restyled = restyle(gold)
+    if compare_answers(gold, restyled)[0] is not Reason.CORRECT:
+        return refuse("refuses_restyled", f"does not accept {restyled!r}")
+    for wrong in neighbours:
+        if compare_answers(gold, wrong)[0] is Reason.CORRECT:
+            return refuse("accepts_wrong", f"accepts {wrong!r}")
+    return CompiledAnswer(canonical, answer_type)
+
+
+def restyle(text: str) -> str:
+    r"""Write the same answer in another dress.
+
+    >>> restyle(r"(\frac{1}{2},3)")
+    '$\\displaystyle \\left(\\dfrac{1}{2},3\\right)$.'
+    """
+    text = normalise(text).replace("\\frac", "\\dfrac").replace("\\le ", "\\leqslant ")
+    if text.startswith("(") and text.endswith(")") and text.count("(") == 1:
+        text = f"\\left({text[1:-1]}\\right)"
+    return f"$\\displaystyle {text}$."
+
+
+def classify_answer(answer: Answer, text: str) -> AnswerType:
+    """Name the type of an answer; a named value has the type of its value."""
+    if isinstance(answer, Named):
+        return classify_answer(answer.value, text)
+    if isinstance(answer, Words) and _PROOF.search(text):
+        return "proof"
+    if isinstance(answer, Collection):
+        return "list" if answer.kind == "list" else "set" if answer.kind == "set" else "tuple"
+    for kind, name in _TYPES:
+        if isinstance(answer, kind):
+            return name
+    assert isinstance(answer, Scalar)
+    if answer.is_percent:
+        return "percent"
+    if answer.unit is not None:
+        return "quantity"
+    if symbols(answer.value):
+        return "expression"
+    try:
+        value = rational_value(answer.value)
+    except (NotRational, Undefined):
+        return "constant"
+    if isinstance(answer.value, Number) and "." in text:
+        return "decimal"
+    return "integer" if value.denominator == 1 else "fraction"

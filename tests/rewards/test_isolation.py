@@ -1,0 +1,86 @@
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from rewards.answers import parse_answer
+from rewards.isolation import WorkerPool
+from rewards.nodes import Expression, Scalar
+
+
+def expression(text: str) -> Expression:
+    answer = parse_answer(text)
+    assert isinstance(answer, Scalar)
+    return answer.value
+
+
+HARD = expression(r"(x+1)^{200000}(x+y)^{9999}"), expression(r"(x-1)^{9999}\sin(x+y)^{999}")
+EASY = expression(r"\sin^2x+\cos^2x"), expression("1")
+
+
+@pytest.fixture(scope="module")
+def pool():
+    pool = WorkerPool(1)
+    yield pool
+    pool.close()
+
+
+def test_algebra_decides(pool: WorkerPool) -> None:
+    assert pool.ask(*EASY) == "same"
+    assert pool.ask(EASY[0], expression("2")) == "different"
+
+
+def test_a_long_computation_is_ended_and_the_next_one_answered(pool: WorkerPool) -> None:
+    started = time.monotonic()
+    assert pool.ask(*HARD) == "timeout"
+    assert time.monotonic() - started < 15
+    assert pool.ask(*EASY) == "same"
+
+
+def test_threads_share_the_worker(pool: WorkerPool) -> None:
+    answers: list[str] = []
+    threads = [threading.Thread(target=lambda: answers.append(pool.ask(*EASY))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["same"] * 4
+
+
+def test_no_worker_outlives_a_killed_parent() -> None:
+    code = """
+import os
+from rewards.answers import parse_answer
+from rewards.isolation import WorkerPool
+
+pool = WorkerPool(1)
+pool.ask(parse_answer("x").value, parse_answer("2x").value)
+os.write(1, str(pool._idle[0].process.pid).encode())
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    worker = int(done.stdout)
+    for _ in range(100):
+        if not is_running(worker):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"worker {worker} still runs")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_forked_process_does_not_use_its_parents_workers(pool: WorkerPool) -> None:
+    assert pool.is_ours
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if pool.is_ours else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
