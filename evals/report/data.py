@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from evals.intervals import Estimate, mean_over_questions
+from evals.intervals import mean_over_questions
 from evals.metrics import question_means
 
 Unit = Literal["share", "tokens", "number"]
@@ -54,7 +54,8 @@ class ReportData:
     answer_types: pl.DataFrame | None = None
     """Compiled rewards: [answer_type, count]."""
     overlap: pl.DataFrame | None = None
-    """Train-set overlap check: [benchmark, n_questions, n_overlapping]."""
+    """Benchmark questions that curation met in its sources and removed: [benchmark, n_questions,
+    n_overlapping]."""
     lineage: pl.DataFrame | None = None
     """Artefacts: [artefact, fingerprint]."""
     timing_note: str = ""
@@ -67,20 +68,24 @@ def headlines(
     base: pl.DataFrame, final: pl.DataFrame, extra: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Headline, ...]:
     """Compute the usual headlines from two COMPLETION frames; `extra` shares such as reward come first."""
-    given = tuple(Headline(name, before, after) for name, (before, after) in (extra or {}).items())
-    before, after = _accuracy(base), _accuracy(final)
+    given = tuple(Headline(name, *ends) for name, ends in (extra or {}).items())
     length = "n_response_tokens"
+    before, before_ci95 = _accuracy(base)
+    after, after_ci95 = _accuracy(final)
     return (
         *given,
-        Headline("Accuracy", before.value, after.value, "share", before.ci95, after.ci95),
+        Headline("Accuracy", before, after, "share", before_ci95, after_ci95),
         Headline("Response length", _mean(base, length), _mean(final, length), unit="tokens"),
         Headline("In the asked format", _mean(base, "is_formatted"), _mean(final, "is_formatted")),
         Headline("Truncated", _mean(base, "is_truncated"), _mean(final, "is_truncated")),
     )
 
 
-def _accuracy(completions: pl.DataFrame) -> Estimate:
-    return mean_over_questions(question_means(completions)["accuracy"].to_numpy())
+def _accuracy(completions: pl.DataFrame) -> tuple[float | None, tuple[float, float] | None]:
+    if completions.height == 0:
+        return None, None
+    estimate = mean_over_questions(question_means(completions)["accuracy"].to_numpy())
+    return estimate.value, estimate.ci95
 
 
 def _mean(completions: pl.DataFrame, column: str) -> float | None:

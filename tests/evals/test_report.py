@@ -138,6 +138,14 @@ def test_each_part_stands_alone(data, kept):
     assert render_report(ReportData(run="part", **{kept: getattr(data, kept)})).endswith("</html>")
 
 
+def test_completions_that_were_all_set_aside_leave_dashes(data):
+    nothing = data.final.clear()
+    text = render_report(
+        ReportData(run="r", headlines=headlines(nothing, nothing), base=nothing, final=nothing)
+    )
+    assert "Accuracy" in text and "–" in text and Page(text).tags.count("svg") == 0
+
+
 def test_missing_headline_is_a_dash():
     text = render_report(ReportData(run="r", headlines=(Headline("Reward", None, None),)))
     assert "–" in text

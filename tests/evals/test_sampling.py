@@ -1,4 +1,9 @@
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -38,6 +43,47 @@ def test_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(
     assert resumed.n_resumed == dies_after // config.chunk * config.chunk
     assert engine.n_generated == 30 - resumed.n_resumed
     assert sum(told) == 30
+
+
+KILLED_RUN = """
+import sys, time
+from pathlib import Path
+import polars as pl
+sys.path.insert(0, sys.argv[1])
+from conftest import ToyEngine, from_frame, BenchmarkConfig, EvalsConfig, PromptConfig
+from evals.sampling import sample
+
+class SlowEngine(ToyEngine):
+    def generate(self, *arguments, **keywords):
+        time.sleep(0.1)
+        return super().generate(*arguments, **keywords)
+
+config = EvalsConfig.model_validate_json(sys.argv[2])
+frame = pl.read_parquet(sys.argv[3])
+sample(SlowEngine(), from_frame("sums", frame), n_samples=3, config=config, folder=Path(sys.argv[4]))
+"""
+
+
+def test_sigkill_loses_at_most_one_chunk(sums, config, toy_engine, tmp_path):
+    whole = sample(toy_engine(), sums, n_samples=3, config=config, folder=tmp_path / "whole")
+    sums.questions.write_parquet(tmp_path / "sums.parquet")
+    folder, here = tmp_path / "killed", Path(__file__).parent
+    arguments = [str(here), config.model_dump_json(), str(tmp_path / "sums.parquet"), str(folder)]
+    for n_lines in (4, 12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED_RUN, *arguments],
+            env=os.environ | {"PYTHONPATH": str(here.parents[1])},
+        )
+        shard = folder / whole.shard.name
+        deadline = time.monotonic() + 60
+        while not (shard.exists() and shard.read_bytes().count(b"\n") >= n_lines):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -9
+    resumed = sample(toy_engine(), sums, n_samples=3, config=config, folder=folder)
+    assert 12 <= resumed.n_resumed < 30
+    assert resumed.shard.read_bytes() == whole.shard.read_bytes()
 
 
 @pytest.mark.parametrize("n_bytes_kept", [1, 700, 2_000, 5_000])
