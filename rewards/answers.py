@@ -230,6 +230,8 @@ def _chain(parts: list[list[Token]]) -> Answer:
             return Named(flipped, values[0])
         if symbols(left) or symbols(right):
             return Relation("=", left, right)
+    if scalars[0] == scalars[1]:
+        raise UnparsableAnswer("a tautology")
     if all(
         same_value(first.value, second.value) for first, second in zip(scalars, scalars[1:], strict=False)
     ):

@@ -13,7 +13,7 @@ from flint import acb, arb, ctx, fmpq
 
 from rewards.exact import NotRational, Undefined, rational_value
 from rewards.files import hash_text
-from rewards.nodes import Constant, Expression, Number, Symbol
+from rewards.nodes import Constant, Expression, Number, Operation, Symbol, walk
 from rewards.verdict import AnswerTooLarge
 
 MAX_LOG2 = 2.0**44
@@ -77,6 +77,19 @@ def log2_magnitude(value: acb) -> float:
 def is_real(value: acb) -> bool:
     """True when the imaginary part is zero as far as the precision tells."""
     return bool(value.imag.contains(0))
+
+
+def leaves_reals(value: Expression, point: Mapping[str, acb], precision: int) -> bool:
+    """True when an expression without i takes a complex value inside, as in a root of a negative number."""
+    parts = list(walk(value))
+    if Constant("i") in parts:
+        return False
+    return any(
+        isinstance(part, Operation)
+        and part.name in ("^", "root", "ln", "log", "asin", "acos", "arcosh", "artanh")
+        and not is_real(evaluate(part, point, precision))
+        for part in parts
+    )
 
 
 def _e() -> acb:

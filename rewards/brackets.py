@@ -98,17 +98,24 @@ def _number_set(tokens: list[Token], parse: Parse) -> Answer | None:
 
 def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
     opened, closed = tokens[0], tokens[-1]
-    if opened.kind != "sign" or opened.value not in ("(", "[", "\\{", "<(") or closed.value not in CLOSING:
+    if (
+        opened.kind != "sign"
+        or opened.value not in ("(", "[", "{", "\\{", "<(")
+        or closed.value not in CLOSING
+    ):
         return None
     if closing_position(tokens) != len(tokens) - 1:
         return None
     inner = tokens[1:-1]
+    if opened.value == "{":
+        is_plain_set = len(split_tokens(inner, lambda token: token.value == ",")) > 1
+        return _set(inner, parse) if is_plain_set else parse(inner) if _needs_own_parse(inner) else None
     if opened.value == "\\{":
         return _set(inner, parse)
     parts = split_tokens(inner, lambda token: token.kind == "sign" and token.value in (",", ";"))
     if len(parts) == 1:
         if opened.value == "(" and closed.value == ")":
-            return parse(inner) if _needs_ownparse(inner) else None
+            return parse(inner) if _needs_own_parse(inner) else None
         if opened.value == "[" and closed.value == "]":
             return Collection("square", (parse(inner),))
         return None
@@ -123,7 +130,7 @@ def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
     return both_signs(collection)
 
 
-def _needs_ownparse(inner: list[Token]) -> bool:
+def _needs_own_parse(inner: list[Token]) -> bool:
     """Parentheses around a whole relation, tuple or words; around a plain value they are arithmetic."""
     return any(token.kind == "word" or token.value in RELATIONS or token.value == "cup" for token in inner)
 

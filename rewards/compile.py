@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 PROGRESS_ROWS = 500
 """Rows between two reports of progress."""
+MAX_WORDS = 8
+"""Longer text is no short answer: nobody writes the same sentence twice."""
 _PROOF = re.compile(
     r"\b(?:proof|proved|prove|see (?:the )?solution|omitted|q\.?e\.?d)\b|证明|略$", re.IGNORECASE
 )
@@ -190,7 +192,7 @@ def classify_answer(answer: Answer, text: str) -> AnswerType:
     """Name the type of an answer; a named value has the type of its value."""
     if isinstance(answer, Named):
         return classify_answer(answer.value, text)
-    if isinstance(answer, Words) and _PROOF.search(text):
+    if isinstance(answer, Words) and (_PROOF.search(text) or len(text.split()) > MAX_WORDS):
         return "proof"
     if isinstance(answer, Collection):
         return "list" if answer.kind == "list" else "set" if answer.kind == "set" else "tuple"

@@ -318,7 +318,7 @@ def _numerals(gold: Numeral, response: Numeral) -> Decision:
 
 def _numeral_and_scalar(numeral: Numeral, scalar: Scalar) -> Decision:
     """The base may be left out where the question names it: the digits must be the same."""
-    if not numeral.digits.isdecimal() or scalar.unit is not None:
+    if not numeral.digits.lstrip("-").isdecimal() or scalar.unit is not None:
         return False
     return same_value(Number(Fraction(int(numeral.digits))), scalar.value)
 

@@ -86,7 +86,7 @@ class _Parser(TokenReader):
                 if inner == "-":
                     factors.append(MINUS_ONE)
             elif self.starts_factor(token):
-                if token.kind == "number" and not _may_precede_number(factors[-1]):
+                if token.kind == "number" and not self.may_precede_number(factors[-1]):
                     raise UnparsableAnswer(f"a number right behind a factor: {token.value}")
                 factors.append(self.factor())
             else:
@@ -109,6 +109,12 @@ class _Parser(TokenReader):
             else:
                 return result
             self.position += 1
+
+    def may_precede_number(self, factor: Expression) -> bool:
+        """3 may stand behind 2^a or (n-2), and 2^n behind n; elsewhere a number there is a typing mistake."""
+        if isinstance(factor, Operation):
+            return factor.name != "/"
+        return isinstance(factor, Symbol) and self.peek(1).value == "^"
 
     def starts_factor(self, token: Token) -> bool:
         if token.kind in ("number", "name"):
@@ -362,8 +368,3 @@ def _proper_fraction(value: Expression) -> Fraction | None:
     if isinstance(top, Number) and isinstance(bottom, Number) and 0 < top.value < bottom.value:
         return top.value / bottom.value if top.value.denominator == bottom.value.denominator == 1 else None
     return None
-
-
-def _may_precede_number(factor: Expression) -> bool:
-    """True for 3 behind 2^a or (n-2); numbers behind numbers, names and fractions are typing mistakes."""
-    return isinstance(factor, Operation) and factor.name != "/"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from rewards.equality import same_answer
 from rewards.nodes import (
     Answer,
     Clock,
@@ -44,7 +45,8 @@ def wrong_neighbours(answer: Answer) -> Iterator[Answer]:
             for value in _values(first[0]):
                 yield Matrix(((value, *first[1:]), *others))
         case Ratio():
-            yield Ratio((Operation("+", (answer.terms[0], _ONE)), *answer.terms[1:]))
+            if same_value(answer.terms[-1], _ZERO) is False:
+                yield Ratio((Operation("+", (answer.terms[0], _ONE)), *answer.terms[1:]))
             if not same_value(answer.terms[0], answer.terms[-1]):
                 yield Ratio(answer.terms[::-1])
         case Relation():
@@ -52,7 +54,7 @@ def wrong_neighbours(answer: Answer) -> Iterator[Answer]:
         case Residue():
             yield Residue(Operation("+", (answer.value, _ONE)), answer.modulus, answer.variable)
         case Numeral():
-            yield Numeral(answer.digits + "0", answer.base)
+            yield Numeral(answer.digits + "1", answer.base)
             if answer.base < 36:
                 yield Numeral(answer.digits, answer.base + 1)
         case Clock():
@@ -90,8 +92,7 @@ def _collections(answer: Collection) -> Iterator[Answer]:
         yield Collection(answer.kind, (changed, *items[1:]))
         break
     if len(items) > 1:
-        distinct = [item for n, item in enumerate(items) if item not in items[:n]]
-        if len(distinct) == len(items):
+        if not any(same_answer(items[-1], item) for item in items[:-1]):
             yield Collection(answer.kind, items[:-1])
         if answer.kind in ("tuple", "square") and all(isinstance(item, Scalar) for item in items):
             swapped = (items[1], items[0], *items[2:])

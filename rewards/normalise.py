@@ -29,7 +29,7 @@ def normalise(text: str) -> str:
     text = _unicode(text)
     text = _unwrap(text)
     text = _THOUSANDS_COMMA.sub("", text)
-    text = text.replace("{,}", ",").replace("\\newline", "\\\\")
+    text = text.replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
     if "\\" in text or "~" in text:
         text = text.replace("\\\\", "\0")
         text = _DROPPED_WITH_ARGUMENT.sub(" ", text)

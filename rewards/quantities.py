@@ -5,20 +5,24 @@ r"""A value with what stands around it: currency before, unit, percent or degree
 True
 """
 
+from fractions import Fraction
+
 from rewards.expressions import parse_expression
-from rewards.nodes import MINUS_ONE, Expression, Operation, Scalar
+from rewards.nodes import MINUS_ONE, Expression, Number, Operation, Scalar
 from rewards.tokens import Token
 from rewards.units import CURRENCIES, DEGREE, Unit, parse_unit
 from rewards.verdict import UnparsableAnswer
 
 _PERCENT_WORDS = frozenset(("percent", "per cent", "percentage", "percents"))
-_TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALES |= {"万": 10**4, "百万": 10**6, "亿": 10**8}
 
 
 def parse_quantity(tokens: list[Token]) -> Scalar:
     """Separate unit, currency, percent and degrees from the value; UnparsableAnswer when no value is left."""
     tokens, unit = _currency(tokens)
     tokens, words = _trailing_words(tokens)
+    scale, words = _scale(words)
     is_percent = words in _PERCENT_WORDS
     if words and not is_percent:
         found = parse_unit(words)
@@ -28,12 +32,22 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if len(tokens) == 1 and tokens[0].kind == "word":
         raise UnparsableAnswer("words for a number")
     value = parse_expression(tokens)
+    if scale != 1:
+        value = Operation("*", (value, Number(Fraction(scale))))
     if isinstance(value, Operation) and value.name == "percent":
         return Scalar(value.operands[0], unit, True)
     in_degrees = _degrees(value)
     if in_degrees is not None:
         return Scalar(in_degrees, DEGREE)
     return Scalar(value, unit, is_percent)
+
+
+def _scale(words: str) -> tuple[int, str]:
+    """Split off a word for a power of ten: 1.5 million dollars."""
+    first, _, rest = words.partition(" ")
+    if first.casefold() in _SCALES:
+        return _SCALES[first.casefold()], rest
+    return 1, words
 
 
 def _currency(tokens: list[Token]) -> tuple[list[Token], Unit | None]:
@@ -53,6 +67,8 @@ def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
     if start == len(tokens):
         return tokens, ""
     tail = tokens[start:]
+    if tokens[start - 1].value == "(" and tail[-1].value == ")":
+        start, tail = start - 1, tail[:-1]
     allowed = ("/", "^", "{", "}", "-", "*", "cdot", "(", ")", ".")
     if not all(token.kind in ("word", "number") or token.value in allowed for token in tail):
         raise UnparsableAnswer("words inside an expression")

@@ -14,18 +14,15 @@ _SYMMETRIC = frozenset(("=", "ne", "parallel", "perp", "sim", "cong"))
 
 def same_relation(gold: Relation, response: Relation) -> bool | None:
     """Compare relations side by side, then as zero sets: one difference is a constant times the other."""
-    if gold.operator == response.operator:
-        direct = same_value(gold.left, response.left) and same_value(gold.right, response.right)
-        if direct or (
-            gold.operator in _SYMMETRIC
-            and same_value(gold.left, response.right)
-            and same_value(gold.right, response.left)
-        ):
-            return True
+    if gold.operator == response.operator and _same_sides(gold, response.left, response.right):
+        return True
+    flipped = response.operator if response.operator in _SYMMETRIC else FLIPPED.get(response.operator)
+    if gold.operator == flipped and _same_sides(gold, response.right, response.left):
+        return True
     if gold.operator not in FLIPPED or response.operator not in FLIPPED:
         return False
     ours, theirs = subtract(gold.left, gold.right), subtract(response.left, response.right)
-    if symbols(ours) != symbols(theirs):
+    if symbols(ours) != symbols(theirs) or not symbols(ours):
         return False
     is_equation = gold.operator == response.operator == "="
     sign = constant_ratio(ours, theirs)
@@ -34,6 +31,10 @@ def same_relation(gold: Relation, response: Relation) -> bool | None:
     if sign is None:
         return False
     return gold.operator == (response.operator if sign > 0 else FLIPPED[response.operator])
+
+
+def _same_sides(gold: Relation, left: Expression, right: Expression) -> bool:
+    return bool(same_value(gold.left, left) and same_value(gold.right, right))
 
 
 def _numerator(value: Expression) -> Expression:

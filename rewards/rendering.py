@@ -33,6 +33,8 @@ from rewards.nodes import (
 _OPERATORS = {"le": "\\le ", "ge": "\\ge ", "ne": "\\ne "}
 _PLAIN_NAME = re.compile(r"[A-Za-z](_\{?\w+\}?)?'*")
 _BRACKETS = {"list": ("", ""), "tuple": ("(", ")"), "square": ("[", "]"), "set": ("\\{", "\\}")}
+MAX_BITS = 400
+"""Longer fractions keep the form in which they were written."""
 BACKSLASH = chr(92)
 _NAMES = {"asin": "\\arcsin", "acos": "\\arccos", "atan": "\\arctan"}
 
@@ -91,7 +93,8 @@ def _value(value: Expression) -> str:
         rational = rational_value(value)
     except (NotRational, Undefined):
         return render_expression(value)
-    return _number(rational) if rational.numerator.bit_length() < 400 else render_expression(value)
+    is_short = max(rational.numerator.bit_length(), rational.denominator.bit_length()) < MAX_BITS
+    return _number(rational) if is_short else render_expression(value)
 
 
 def _number(value: Fraction) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from rewards.tokens import Token
+from rewards.tokens import Token, tokenise
 
 OPENING, CLOSING = ("(", "[", "{", "\\{", "<("), (")", "]", "}", "\\}", ")>")
 RELATIONS = frozenset(
@@ -20,8 +20,11 @@ def split_words(tokens: list[Token]) -> list[Token]:
             result.append(token)
             continue
         for piece in _CONNECTIVE.split(token.value):
-            if piece and piece.strip(" ,;.:"):
-                result.append(Token("word", piece.strip(" ,;:"), token.is_spaced))
+            piece = piece.strip(" ,;:") if piece else ""
+            if any(char.isdigit() for char in piece):
+                result.extend(tokenise(piece))
+            elif piece.strip("."):
+                result.append(Token("word", piece, token.is_spaced))
     return result
 
 

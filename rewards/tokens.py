@@ -58,6 +58,7 @@ _SHORT_WORDS = frozenset(
 )
 _SHORT_WORDS |= {"am", "pm", "No", "Or", "If", "AM", "PM"}
 
+_ORDINAL = re.compile(r"(?:1\dth|(?<!1)(?:1st|2nd|3rd)|[04-9]th)$")
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)"
 _MASTER = re.compile(
     rf"""(?P<space>\s+)
@@ -138,7 +139,8 @@ def _scan(text: str, depth: dict[str, int], splits_thousands: bool) -> Iterator[
             produced, end = _command(match["command"], text, end, is_spaced, depth, splits_thousands)
             yield from produced
         elif kind == "letters":
-            yield from _letters(value, is_spaced or not position, previous, text[end : end + 1])
+            is_ordinal = not is_spaced and _ORDINAL.search(text[:end][-8:]) is not None
+            yield from _letters(value, is_spaced or not position, previous, text[end : end + 1], is_ordinal)
         elif kind == "foreign":
             yield Token("word", value, is_spaced)
         else:
@@ -232,9 +234,11 @@ def _argument(text: str, start: int) -> tuple[str, int]:
     raise UnparsableAnswer("an argument that is never closed")
 
 
-def _letters(run: str, is_spaced: bool, previous: str, following: str) -> Iterator[Token]:
+def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordinal: bool) -> Iterator[Token]:
     if run in _PLAIN_COMMANDS or run in _SPELLED and (run != "U" or is_spaced):
         yield Token("command", _SPELLED.get(run, run), is_spaced)
+        return
+    if is_ordinal:
         return
     if previous == "number" and run in BARE_UNITS:
         yield Token("word", run, is_spaced)

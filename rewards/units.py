@@ -94,7 +94,7 @@ def parse_unit(text: str) -> Unit | None:
     >>> parse_unit("apples") == parse_unit("apple"), parse_unit("or more")
     (True, None)
     """
-    text = re.sub(r"\s+", " ", text.strip().strip(".").lower())
+    text = re.sub(r"[\s()]+", " ", text.lower()).strip(" .")
     text = re.sub(r" ?(?:/|\bper\b|每) ?", "/", text)
     text = _ABBREVIATIONS.get(text.replace(" ", ""), text)
     if not text or len(text) > 60:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from flint import acb, arb
 
 from rewards import exact
-from rewards.balls import evaluate, is_real, log2_magnitude
+from rewards.balls import evaluate, is_real, leaves_reals, log2_magnitude
 from rewards.exact import NotRational, Undefined, is_rational_function, rational_value, value_modulo
 from rewards.files import hash_text
 from rewards.nodes import INFINITY, Expression, Number, Operation, Symbol, subtract, symbols, walk
@@ -33,6 +33,8 @@ class Match(Enum):
     SAME = "same"
     DIFFERENT = "different"
     UNKNOWN = "unknown"
+    OUTSIDE = "outside"
+    """The values differ at a point where a root or logarithm of a negative number is taken."""
 
 
 @lru_cache(maxsize=16384)
@@ -148,6 +150,8 @@ def _same_function(left: Expression, right: Expression) -> bool | None:
         matches.append(match)
     if matches.count(Match.SAME) >= 2:
         return True
+    if Match.OUTSIDE in matches:
+        return False
     return _same_sequence(left, right, names) if _is_sequence(left, right, names) else None
 
 
@@ -160,7 +164,8 @@ def _match_at(left: Expression, right: Expression, point: dict[str, acb]) -> Mat
         if is_real(first) != is_real(second):
             return Match.UNKNOWN
         if not difference.contains(0):
-            return Match.DIFFERENT
+            outside = leaves_reals(left, point, precision) or leaves_reals(right, point, precision)
+            return Match.OUTSIDE if outside else Match.DIFFERENT
         size = max(log2_magnitude(first), log2_magnitude(second), -AGREEMENT_BITS)
         if log2_magnitude(difference) < size - AGREEMENT_BITS:
             return Match.SAME

@@ -13,12 +13,12 @@ _CHOICE_ALONE = re.compile(r"[(\[]?\s*([A-J])\s*[)\].:]*")
 _CHOICE_WITH_TEXT = re.compile(
     r"(?:[(\[]\s*([A-J])\s*[)\]][.:]?\s*|([A-J])(?:\)\s*|[.:]\s+|\.(?=[^\s\d])))(\S.*)", re.DOTALL
 )
-_NUMERAL = re.compile(r"\(?([0-9A-Z]{1,200})\)?_\{?(\w+)\}?")
+_NUMERAL = re.compile(r"\(?(-?[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?)\)?_\{?\(?(\w+)\)?\}?")
 _BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
-_CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\s+(?=\w)")
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -67,14 +67,15 @@ def parse_numeral(text: str) -> Numeral | None:
     match = _NUMERAL.fullmatch(
         plain_text(text.replace("{\\text", "\\text").replace("}}", "}")).replace(" ", "")
     )
-    if match is None or not any(c.isdigit() for c in match[1]):
+    if match is None or not (any(c.isdigit() for c in match[1]) or (match[2] == "16" and len(match[1]) > 1)):
         return None
     base = _BASES.get(match[2].lower()) or (
         int(match[2]) if match[2].isdecimal() and len(match[2]) < 3 else 0
     )
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in match[1]):
+    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in match[1] if digit.isalnum()):
         return None
-    return Numeral(match[1].lstrip("0") or "0", base)
+    sign, digits = ("-", match[1][1:]) if match[1].startswith("-") else ("", match[1])
+    return Numeral(sign + (digits.lstrip("0") or "0"), base)
 
 
 def parse_clock(text: str) -> Clock | None:

@@ -121,3 +121,21 @@ def test_config_decides_what_is_refused() -> None:
 def test_a_verifier_that_pays_neighbours_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rewards.compile.compare_answers", lambda gold, answer: (Reason.CORRECT, "typed"))
     assert compile_answer("7", CONFIG).refusal == "accepts_wrong"
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer_type"),
+    [
+        pytest.param("92 (dollars)", "quantity", id="unit-in-parentheses"),
+        pytest.param("{2,3,5}", "set", id="plain-braces"),
+        pytest.param("-37_{(8)}", "numeral", id="base-in-parentheses"),
+        pytest.param("\\frac{1}{2004!}", "fraction", id="too-big-to-write-out"),
+        pytest.param("0.09 \\text{ or } \\frac{9}{100}", "list", id="the-same-twice"),
+        pytest.param("f(20)>1000", "relation", id="unknown-function"),
+        pytest.param("n 2^{n-2}", "expression", id="number-behind-a-letter"),
+        pytest.param("1.5 million", "integer", id="scale"),
+    ],
+)
+def test_golds_of_real_corpora_compile(gold: str, answer_type: str) -> None:
+    compiled = compile_answer(gold, CONFIG)
+    assert (compiled.refusal, compiled.answer_type) == (None, answer_type)

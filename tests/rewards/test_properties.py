@@ -1,4 +1,4 @@
-"""Properties of generated answers: equality is reflexive and symmetric, dress never matters, nothing raises."""
+"""Properties of generated answers: equality is reflexive and symmetric, dress is free, and nothing raises."""
 
 from fractions import Fraction
 
