@@ -78,7 +78,7 @@ def _problems(prompts: pl.Series) -> dict[str, str]:
     end = len(suffix) - suffix.find("\n") if "\n" in suffix else 0
     if len(distinct) < 2:
         start = end = 0
-    return {text: text[start : len(text) - end].strip() or text for text in distinct}
+    return {text: text[start : len(text) - end].removesuffix("<think>").strip() or text for text in distinct}
 
 
 def to_script_json(value: object) -> str:

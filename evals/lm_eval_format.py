@@ -1,0 +1,115 @@
+"""Write results the way lm-evaluation-harness does, so that its tools and readers of its files take ours.
+
+    write_lm_eval(Path("lm-eval"), completions, config, model="runs/demo/train")
+
+`results.json` holds accuracy (as exact_match, with its clustered standard error), pass@k and maj@k; one
+`samples_<benchmark>.jsonl` a benchmark holds a line per question with all its responses. No date is written:
+the same completions give the same bytes. Keys follow lm-eval 0.4.13 (loggers/evaluation_tracker.py,
+evaluator.py); its `make_table` reads the results.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from evals.config import EvalsConfig
+from evals.metrics import summarise
+from rewards.files import hash_text, write_json, write_text
+
+FILTER = "none"
+METRICS = {"exact_match": "accuracy", "pass_at_k": "pass_at_k", "maj_at_k": "maj_at_k"}
+
+
+def write_lm_eval(folder: Path, completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> list[Path]:
+    """Write results.json and the sample files; returns their paths."""
+    samples = lm_eval_samples(completions, config)
+    results = lm_eval_results(completions, config, model=model)
+    results["task_hashes"] = {
+        name: hash_text("".join(row["doc_hash"] + row["prompt_hash"] + row["target_hash"] for row in rows))
+        for name, rows in samples.items()
+    }
+    paths = [folder / "results.json"]
+    write_json(paths[0], results)
+    for name, rows in samples.items():
+        paths.append(folder / f"samples_{name}.jsonl")
+        write_text(paths[-1], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return paths
+
+
+def lm_eval_results(completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> dict[str, Any]:
+    """Build the content of results.json from COMPLETION rows."""
+    rows = {row["benchmark"]: row for row in summarise(completions).iter_rows(named=True)}
+    n_shot = len(config.prompt.shots) if config.prompt.template == "few_shot" else 0
+    return {
+        "results": {name: _task_results(row) for name, row in rows.items()},
+        "group_subtasks": {name: [] for name in rows},
+        "configs": {name: _task_config(name, row, config, n_shot) for name, row in rows.items()},
+        "versions": dict.fromkeys(rows, 1),
+        "n-shot": dict.fromkeys(rows, n_shot),
+        "higher_is_better": {name: dict.fromkeys(METRICS, True) for name in rows},
+        "n-samples": {
+            name: {"original": row["n_questions"], "effective": row["n_questions"]}
+            for name, row in rows.items()
+        },
+        "config": {"model": "reasoner-zero", "model_args": {"pretrained": model}, "random_seed": config.seed},
+        "model_source": "reasoner-zero",
+        "model_name": model,
+        "model_name_sanitized": model.replace("/", "__"),
+    }
+
+
+def _task_results(row: dict) -> dict[str, Any]:
+    result: dict[str, Any] = {"alias": row["benchmark"], "sample_len": row["n_questions"]}
+    for metric, column in METRICS.items():
+        result[f"{metric},{FILTER}"] = row[column]
+        result[f"{metric}_stderr,{FILTER}"] = row["stderr"] if metric == "exact_match" else "N/A"
+    return result
+
+
+def _task_config(name: str, row: dict, config: EvalsConfig, n_shot: int) -> dict[str, Any]:
+    sampling = config.sampling
+    return {
+        "task": name,
+        "output_type": "generate_until",
+        "num_fewshot": n_shot,
+        "repeats": row["n_samples"],
+        "generation_kwargs": {
+            "until": list(sampling.stop),
+            "do_sample": sampling.temperature > 0,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_gen_toks": sampling.max_new_tokens,
+        },
+    }
+
+
+def lm_eval_samples(completions: pl.DataFrame, config: EvalsConfig) -> dict[str, list[dict[str, Any]]]:
+    """Build the sample rows of each benchmark, one a question, its responses in sample order."""
+    samples: dict[str, list[dict[str, Any]]] = {}
+    ordered = completions.sort("sample", maintain_order=True)
+    groups = ordered.group_by("benchmark", "question_id", maintain_order=True)
+    for (name, question_id), part in groups:
+        rows = samples.setdefault(str(name), [])
+        first = part.row(0, named=True)
+        document = {"question_id": question_id, "level": first["level"], "subject": first["subject"]}
+        rows.append(
+            {
+                "doc_id": len(rows),
+                "doc": document,
+                "target": first["gold"],
+                "arguments": {
+                    "gen_args_0": {"arg_0": first["prompt"], "arg_1": {"until": list(config.stop)}}
+                },
+                "resps": [part["response"].to_list()],
+                "filtered_resps": part["extracted"].fill_null("[invalid]").to_list(),
+                "filter": FILTER,
+                "metrics": ["exact_match"],
+                "doc_hash": hash_text(json.dumps(document, indent=2, ensure_ascii=False)),
+                "prompt_hash": hash_text(first["prompt"]),
+                "target_hash": hash_text(first["gold"]),
+                "exact_match": part["is_correct"].cast(pl.Float64).mean(),
+            }
+        )
+    return samples

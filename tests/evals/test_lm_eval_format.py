@@ -1,0 +1,43 @@
+import json
+
+import polars as pl
+import pytest
+
+from evals.lm_eval_format import write_lm_eval
+from rewards.files import hash_text
+
+
+@pytest.fixture
+def written(make_completions, config, tmp_path):
+    frame = pl.concat(
+        [make_completions({"a": "10", "b": "00"}), make_completions({"c": "1"}, benchmark="other")]
+    )
+    shuffled = frame.sample(fraction=1.0, shuffle=True, seed=3)
+    paths = write_lm_eval(tmp_path / "out", frame, config, model="runs/x/train")
+    again = write_lm_eval(tmp_path / "again", shuffled.sort("key"), config, model="runs/x/train")
+    assert {path.name: path.read_bytes() for path in paths} == {
+        path.name: path.read_bytes() for path in again
+    }
+    return {path.name: path.read_text() for path in paths}
+
+
+def test_results_have_the_harness_keys(written):
+    results = json.loads(written["results.json"])
+    toy = results["results"]["toy"]
+    assert (toy["alias"], toy["sample_len"]) == ("toy", 2)
+    assert toy["exact_match,none"] == 0.25
+    assert toy["exact_match_stderr,none"] == pytest.approx(0.25)  # half of |0.5 - 0|
+    assert toy["pass_at_k,none"] == 0.5
+    assert set(results) >= {"configs", "versions", "n-shot", "higher_is_better", "n-samples", "config"}
+    for part in ("results", "versions", "n-shot", "configs", "task_hashes", "n-samples"):
+        assert set(results[part]) == {"toy", "other"}
+
+
+def test_sample_rows_hold_all_responses_of_a_question(written):
+    rows = [json.loads(line) for line in written["samples_toy.jsonl"].splitlines()]
+    assert [row["doc_id"] for row in rows] == [0, 1]
+    assert [row["doc"]["question_id"] for row in rows] == ["a", "b"]
+    assert [len(row["resps"][0]) for row in rows] == [2, 2]
+    assert rows[0]["filtered_resps"] == ["4", "5"]
+    assert [row["exact_match"] for row in rows] == [0.5, 0.0]
+    assert rows[0]["prompt_hash"] == hash_text("What is a?")
