@@ -104,17 +104,16 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
     """Each question's change in share of correct samples, sorted: who gained, who lost."""
     figure, (ax,) = panel(HALF)
     ordered = np.sort(deltas)[::-1]
-    positions = np.arange(len(ordered))
+    edges = np.arange(len(ordered) + 1)
     for sign, colour, word in ((1, FINAL, "better"), (-1, WARN, "worse")):
         chosen = ordered * sign > 0
-        ax.fill_between(
-            positions, np.where(chosen, ordered, 0), step="mid", color=colour, alpha=0.85, linewidth=0,
-            label=f"{int(chosen.sum())} {word}",
-        )  # fmt: skip
+        label = f"{int(chosen.sum())} {word}"
+        ax.stairs(np.where(chosen, ordered, 0), edges, fill=True, color=colour, alpha=0.85, label=label)
     ax.plot([], [], color=LINE, linewidth=5, label=f"{int((ordered == 0).sum())} unchanged")
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_ylim(min(-0.25, ordered[-1]) - 0.05, max(0.25, ordered[0]) + 0.05)
     ax.set_xlabel(f"questions of {name}, most improved first")
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_above(ax)
     return figure

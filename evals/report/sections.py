@@ -61,6 +61,8 @@ def _training_lead(data: ReportData, point: TurningPoint | None) -> str:
     if data.metrics is None or data.metrics.height == 0:
         return ""
     n_steps = data.metrics.height
+    if n_steps < 40:
+        return f"{n_steps} steps."
     if point is None:
         return f"{n_steps} steps. Faint lines are single steps, strong ones their running mean."
     return (

@@ -109,7 +109,7 @@ def test_headline_numbers_are_on_the_page(data):
     text = render_report(data)
     assert "Reward rose from 25.0% to 75.0% and response length fell from 17.5 to 12.5 tokens." in text
     assert "+50.0 points" in text
-    assert "from 17.5" in text
+    assert "from 17.5 tokens" in text
     assert "One question was set aside." in text
     assert "toy 0 of 8" in text
 
