@@ -109,7 +109,7 @@ def _sized(number: int, row: Any, max_row_bytes: int) -> RawRow:
 
 
 def _read_json_array(path: Path) -> list | None:
-    """Load a file that holds one JSON list, alone or as a dictionary's only list; None when it holds lines."""
+    """Load a file that holds one JSON list, alone or as a dictionary's only one; None when it holds lines."""
     try:
         with _open(path) as file:
             text = file.read().decode()

@@ -29,12 +29,12 @@ class HubDataset(Settings):
 
 
 class SourceConfig(Settings):
-    """One source of problems: a file, a hub data set (with both, a data root chooses the file), or a generator."""
+    """One source: a file, a hub data set (with both, a data root chooses the file), or a generator."""
 
     name: str
     """Name of the source in every record; unique."""
     file: str | None = None
-    """JSON(L), Parquet, Arrow or CSV, also .gz and .zst; relative to the data root, else to the current folder."""
+    """JSON(L), Parquet, Arrow or CSV, also .gz, .zst; relative to the data root, else the current folder."""
     hub: HubDataset | None = None
     """Hub data set; used when there is no data root or no file."""
     generator: GeneratorConfig | None = None

@@ -1,0 +1,47 @@
+"""The configuration of the curation stage: `[curation]` of a run's TOML."""
+
+from pydantic import Field, model_validator
+
+from curation.dedup import DedupConfig
+from curation.filters import FilterConfig
+from curation.leaks import LeakConfig
+from curation.mix import MixConfig
+from curation.source_config import SourceConfig
+from rewards.settings import Settings
+
+
+class NormaliseConfig(Settings):
+    """How texts are tidied before anything is compared."""
+
+    strip_wrappers: bool = True
+    """Take numbering, chat labels and instructions to the model off the problem text; they are learnt from
+    the corpus. Generated problems are left as they are."""
+    min_evidence: int = Field(default=3, ge=1)
+    """A segment is a wrapper when so many different texts of the corpus also stand without it."""
+
+
+class CurationConfig(Settings):
+    """From sources to problems: read, normalise, filter, deduplicate, decontaminate, mix, split."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    """Where problems come from; of equal problems that of the earlier source is kept."""
+    normalise: NormaliseConfig = NormaliseConfig()
+    """Tidying of texts."""
+    filters: FilterConfig = FilterConfig()
+    """What is unsuited to a rule-based reward."""
+    dedup: DedupConfig = DedupConfig()
+    """What counts as the same problem, and which row stays."""
+    decontaminate: LeakConfig = LeakConfig()
+    """What counts as a benchmark problem."""
+    mix: MixConfig = MixConfig()
+    """How many problems, and the validation split."""
+    seed: int = 0
+    """Seed of the caps and of the split."""
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "CurationConfig":
+        names = [source.name for source in self.sources]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"source names must be unique, repeated: {', '.join(repeated)}")
+        return self

@@ -1,0 +1,86 @@
+"""Sets of contraries: words that turn a problem into another one when they are exchanged.
+
+"the largest n" and "the smallest n" differ in one word and are two problems; "determine" and "find" are one.
+Members of one inner tuple mean the same.
+"""
+
+_SETS: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (
+        ("largest", "greatest", "maximum", "maximal", "biggest", "highest", "maximize", "max"),
+        ("smallest", "least", "minimum", "minimal", "lowest", "minimize", "min"),
+    ),
+    (("more", "greater", "larger"), ("less", "fewer", "smaller")),
+    (("sum", "sums"), ("product", "products"), ("difference", "differences"), ("quotient",)),
+    (("half",), ("twice", "double", "doubled"), ("triple", "thrice"), ("quarter", "fourth"), ("third",)),
+    (("positive",), ("negative",), ("nonnegative",), ("nonzero",)),
+    (("even",), ("odd",)),
+    (("radius", "radii"), ("diameter", "diameters"), ("circumference",)),
+    (("area", "areas"), ("perimeter", "perimeters"), ("volume", "volumes"), ("circumference",)),
+    (("increasing", "increase", "increases"), ("decreasing", "decrease", "decreases")),
+    (("inscribed",), ("circumscribed",)),
+    (("first",), ("last",)),
+    (("before",), ("after",)),
+    (("above",), ("below",)),
+    (("inside",), ("outside",)),
+    (("left",), ("right",)),
+    (("rational",), ("irrational",), ("real",), ("complex",), ("integer", "integers")),
+    (("prime", "primes"), ("composite",)),
+    (("convex",), ("concave",)),
+    (("numerator",), ("denominator",)),
+    (("row", "rows"), ("column", "columns")),
+    (("sin",), ("cos",), ("tan",), ("cot",), ("sec",), ("csc",)),
+    (("parallel",), ("perpendicular",)),
+    (("mean", "average"), ("median",), ("mode",)),
+    (("buy", "buys", "bought", "buying"), ("sell", "sells", "sold", "selling")),
+    (("true",), ("false",)),
+    (("always",), ("never",)),
+    (("multiple", "multiples"), ("divisor", "divisors", "factor", "factors")),
+    (("day", "days", "daily"), ("week", "weeks", "weekly"), ("month", "months"), ("year", "years")),
+    (("north",), ("south",), ("east",), ("west",)),
+    (("with",), ("without",)),
+    (("is",), ("isn", "not")),
+    (("faster",), ("slower",)),
+    (("older",), ("younger",)),
+    (("taller", "longer"), ("shorter",)),
+    (("大", "高"), ("小", "低")),
+    (("多",), ("少",)),
+    (("积",), ("和",), ("差",), ("商",)),
+    (("半",), ("倍",)),
+    (("正",), ("负",)),
+    (("奇",), ("偶",)),
+    (("增",), ("减",)),
+    (("面",), ("周",), ("体",)),
+    (("前",), ("后",)),
+    (("买",), ("卖",)),
+    (("长",), ("短",), ("宽",)),
+    (("上",), ("下",)),
+    (("左",), ("右",)),
+    (("甲",), ("乙",)),
+)  # fmt: skip
+
+_BITS: dict[str, int] = {}
+_SAME: dict[str, str] = {}
+for _position, _groups in enumerate(_SETS):
+    for _group in _groups:
+        for _word in _group:
+            _BITS[_word] = _BITS.get(_word, 0) | 1 << _position
+            _SAME.setdefault(_word, _group[0])
+assert len(_SETS) <= 64, "one bit of a 64-bit word for each set"
+
+
+def contrast_bits(word: str) -> int:
+    """Return one bit for each set of contraries that holds `word`.
+
+    >>> contrast_bits("largest") & contrast_bits("smallest") > 0, contrast_bits("determine")
+    (True, 0)
+    """
+    return _BITS.get(word, 0)
+
+
+def representative(word: str) -> str:
+    """Return the word that stands for all that mean the same here.
+
+    >>> representative("greatest"), representative("doubled"), representative("apple")
+    ('largest', 'twice', 'apple')
+    """
+    return _SAME.get(word, word)

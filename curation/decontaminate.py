@@ -1,0 +1,87 @@
+"""Remove benchmark problems from a file of texts, and nothing else.
+
+    python -m curation.decontaminate in.jsonl --text-column text --benchmarks eval/ --out kept.parquet
+
+`in.jsonl` (also .gz, .zst, or Parquet) needs an `id`. `--benchmarks` is a file or a folder of files whose
+rows hold a problem under `problem`, `question`, `text`, or in chat messages under `prompt`. `kept.parquet`
+holds the kept ids, `kept.removed.parquet` the removed ones with the reason and the benchmark row they match.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from curation.fields import MISSING, look_up
+from curation.leaks import LeakConfig, find_leaks
+from curation.normalise import readable
+from curation.readers import FORMATS, SourceError, read_rows
+from curation.wrappers import learn_wrappers
+
+_PROBLEM_PATHS = (
+    "problem",
+    "question",
+    "text",
+    "Problem",
+    "Question",
+    "prompt.-1.value",
+    "prompt.-1.content",
+    "prompt",
+)
+_ID_PATHS = ("question_id", "id", "unique_id", "Problem ID")
+
+
+def read_benchmarks(path: Path) -> pl.DataFrame:
+    """Read benchmark files into columns benchmark (file name), question_id, problem."""
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    rows: list[tuple[str, str, str]] = []
+    for file in paths:
+        if not any(f"{suffix}." in f"{file.name}." for suffix in FORMATS):
+            continue
+        name, n_before = file.name.partition(".")[0], len(rows)
+        for row in read_rows(file, max_row_bytes=10_000_000):
+            problem = _first_text(row.value, _PROBLEM_PATHS)
+            if problem:
+                rows.append((name, _first_text(row.value, _ID_PATHS) or str(row.number), problem))
+        if len(rows) == n_before:
+            raise SourceError(f"{file}: no row has a problem under {', '.join(_PROBLEM_PATHS)}")
+    if not rows:
+        raise SourceError(f"{path}: no benchmark file ({', '.join(FORMATS)}) found")
+    return pl.DataFrame(
+        rows,
+        schema={"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()},
+        orient="row",
+    )
+
+
+def _first_text(value: object, paths: tuple[str, ...]) -> str | None:
+    for path in paths:
+        found = look_up(value, path)
+        if found is not MISSING and isinstance(found, str | int) and str(found).strip():
+            return str(found)
+    return None
+
+
+def leaks_in_texts(
+    texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | None = None
+) -> pl.DataFrame:
+    """Tidy texts, take their wrappers off and find the leaks among them; see `curation.leaks.find_leaks`."""
+    tidy = pl.DataFrame({"text": texts}).select(readable(pl.col("text")))["text"]
+    return find_leaks(learn_wrappers(tidy, min_evidence=3).strip(tidy), protected, config)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line above."""
+    from curation.command import parse, read_table, write_result
+
+    command = parse(arguments, __doc__, "curation.decontaminate")
+    assert command.benchmarks is not None  # required by the parser
+    table = read_table(command.input, command.text_column)
+    leaks = leaks_in_texts(table["text"], read_benchmarks(command.benchmarks))
+    removed = leaks.select(
+        id=table["id"].gather(leaks["row"]), reason="reason", detail="detail", matched="matched"
+    )
+    write_result(command, table, removed)
+
+
+if __name__ == "__main__":
+    main()

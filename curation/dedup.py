@@ -1,0 +1,110 @@
+"""Deduplicate problems: one row per problem is kept, the others are set aside with the row they repeat.
+
+    python -m curation.dedup in.jsonl --text-column text --out kept.parquet
+
+`in.jsonl` (also .gz, .zst, or Parquet) needs an `id`; `kept.parquet` holds the kept ids, and
+`kept.removed.parquet` the removed ones with the reason and the row they match.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from curation.duplicates import DuplicateConfig, answer_keys, find_duplicates
+from curation.normalise import readable
+from curation.wrappers import learn_wrappers
+
+
+class DedupConfig(DuplicateConfig):
+    """How duplicates are found and which row of a cluster is kept."""
+
+    conflicts: Literal["majority", "drop", "keep"] = "majority"
+    """Rows of one problem with different answers: majority: keep a row with the answer most rows give, none
+    when there is no such answer; drop: set all aside; keep: keep the best row, whatever its answer."""
+    max_cluster: int = Field(default=200, ge=2)
+    """A cluster with more rows than this is logged as suspicious."""
+
+
+@dataclass(slots=True)
+class Deduplicated:
+    """`removed`: row, reason, detail, matched (a row number); all other rows are kept."""
+
+    removed: pl.DataFrame
+    n_conflicts: int
+    largest_cluster: int
+
+
+def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
+    """Keep one row of each cluster.
+
+    frame: columns row (unique), root (a row that names the cluster), answer, licence, solution.
+    The best row: licence stated, solution present, first in the order of sources and rows.
+    """
+    frame = frame.select("row", "root", "answer", "licence", "solution").with_columns(
+        answer_key=answer_keys(frame["answer"])
+    )
+    votes = frame.group_by("root", "answer_key").agg(n_votes=pl.len())
+    votes = votes.with_columns(
+        n_rows=pl.col("n_votes").sum().over("root"),
+        n_answers=pl.len().over("root"),
+        is_top=pl.col("n_votes") == pl.col("n_votes").max().over("root"),
+    )
+    votes = votes.with_columns(n_top=pl.col("is_top").sum().over("root"))
+    frame = frame.join(votes, on=["root", "answer_key"], how="left", maintain_order="left")
+    in_conflict = pl.col("n_answers") > 1
+    is_lost = {
+        "keep": pl.lit(False),
+        "drop": in_conflict,
+        "majority": in_conflict & (pl.col("n_top") > 1),
+    }[config.conflicts]
+    may_stay = pl.col("is_top") if config.conflicts == "majority" else pl.lit(True)
+    frame = frame.with_columns(is_lost=is_lost, may_stay=may_stay)
+    best = (
+        frame.filter(~pl.col("is_lost") & pl.col("may_stay"))
+        .sort(pl.col("licence").is_null(), pl.col("solution").is_null(), "row")
+        .unique("root", keep="first", maintain_order=True)
+        .select("root", best="row")
+    )
+    frame = frame.join(best, on="root", how="left", maintain_order="left")
+    is_kept = pl.col("row") == pl.col("best")
+    removed = frame.filter(~is_kept.fill_null(False)).select(
+        "row",
+        reason=pl.when(pl.col("is_lost"))
+        .then(pl.lit("answer_conflict"))
+        .when(~pl.col("may_stay"))
+        .then(pl.lit("outvoted_answer"))
+        .otherwise(pl.lit("duplicate")),
+        detail=pl.format("one of {} rows with {} different answers", "n_rows", "n_answers"),
+        matched=pl.coalesce("best", "root"),
+    )
+    largest = frame.group_by("root").len().select(pl.col("len").max()).item()
+    n_conflicts = votes.filter(pl.col("n_answers") > 1)["root"].n_unique()
+    return Deduplicated(removed, n_conflicts, largest or 0)
+
+
+def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
+    """Return the first row of each text's cluster; wrappers are learnt and taken off first."""
+    texts = pl.DataFrame({"text": texts}).select(readable(pl.col("text")))["text"]
+    bare = learn_wrappers(texts, min_evidence).strip(texts)
+    return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line above."""
+    from curation.command import Command, parse, read_table, write_result
+
+    command: Command = parse(arguments, __doc__, "curation.dedup")
+    table = read_table(command.input, command.text_column)
+    roots = dedup_texts(table["text"], DuplicateConfig())
+    matched = table["id"].gather(roots)
+    table = table.with_columns(matched=matched, root=roots).with_row_index("row")
+    removed = table.filter(pl.col("row") != pl.col("root")).select(
+        "id", pl.lit("duplicate").alias("reason"), "matched"
+    )
+    write_result(command, table, removed)
+
+
+if __name__ == "__main__":
+    main()

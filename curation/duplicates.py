@@ -1,0 +1,148 @@
+"""Finding duplicate problems: equal matching keys, then near candidates of which every pair is verified.
+
+roots = find_duplicates(pl.Series(["What is 2 + 3?", "Compute: what is $2+3$?", "What is 2 - 3?"]))
+"""
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from curation.token_index import TokenIndex, build_index
+from curation.tokens import tokenise
+from rewards.settings import Settings
+
+_FEW_WORDS = 8
+_CERTAIN = 0.95
+
+
+class DuplicateConfig(Settings):
+    """When two texts count as one problem. Numbers, operators and contraries must agree in any case."""
+
+    near: bool = True
+    """Also find near duplicates; false: only texts with equal matching keys."""
+    n_bands: int = Field(default=16, ge=1)
+    """MinHash bands of two hashes each: more find looser duplicates and take longer."""
+    reach: int = Field(default=10, ge=1)
+    """In a bucket of candidates each row is compared with so many following ones."""
+    similarity: float = Field(default=0.5, gt=0, le=1)
+    """Least similarity of two texts: shared weight / weight of the union, rare words weigh more."""
+    similarity_of_numbers: float = Field(default=0.35, gt=0, le=1)
+    """The same for texts that share three numbers or more in the same order."""
+    containment: float = Field(default=0.97, gt=0, le=1)
+    """A text that holds so much of the shorter one's weight is its duplicate, whatever wraps it."""
+
+
+def find_duplicates(
+    texts: pl.Series, config: DuplicateConfig | None = None, answers: pl.Series | None = None
+) -> np.ndarray:
+    """Return for each row the first row of its cluster, int64 [n].
+
+    `answers`: with them, near (not equal) texts whose answers are different numbers stay apart.
+    """
+    from curation.clusters import find_roots
+
+    config = config or DuplicateConfig()
+    if not len(texts):
+        return np.empty(0, np.int64)
+    index = build_index(texts)
+    left, right = _equal_pairs(texts)
+    if config.near:
+        # One row stands for all with its key: near candidates are sought among those only.
+        first = np.flatnonzero(find_roots(index.n_rows, left, right) == np.arange(index.n_rows))
+        unique = _subset(index, first)
+        near_left, near_right, is_certain = _verified(unique, config)
+        near_left, near_right = first[near_left], first[near_right]
+        if answers is not None:
+            keep = _answers_agree(answers, near_left, near_right, is_certain)
+            near_left, near_right = near_left[keep], near_right[keep]
+        left, right = np.concatenate([left, near_left]), np.concatenate([right, near_right])
+    return find_roots(index.n_rows, left, right)
+
+
+def _equal_pairs(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each row with the first row of the same matching key."""
+    keys = (
+        pl.DataFrame({"text": texts})
+        .select(key=tokenise(pl.col("text")).list.join(" "))
+        .with_row_index("row")
+    )
+    # A text without any token (a picture, an empty string) is like no other.
+    keys = keys.filter(pl.col("key") != "").with_columns(first=pl.col("row").min().over("key"))
+    keys = keys.filter(pl.col("first") != pl.col("row"))
+    return keys["first"].cast(pl.Int64).to_numpy(), keys["row"].cast(pl.Int64).to_numpy()
+
+
+def _subset(index: TokenIndex, rows: np.ndarray) -> TokenIndex:
+    lengths = np.diff(index.starts)
+    starts = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(lengths[rows], out=starts[1:])
+    is_wanted = np.zeros(index.n_rows, bool)
+    is_wanted[rows] = True
+    return TokenIndex(
+        starts,
+        index.ids[np.repeat(is_wanted, lengths)],
+        index.vocabulary,
+        index.hashes,
+        index.kinds,
+        index.weights,
+        index.contrasts,
+    )
+
+
+def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Propose pairs and keep those that say the same; the third array is true where hardly a word differs."""
+    from curation import kernels
+    from curation.candidates import candidate_pairs
+
+    numbers, sequence, formula, n_numbers, n_words = kernels.row_hashes(
+        index.starts, index.ids, index.hashes, index.kinds
+    )
+    signatures = kernels.minhash(index.starts, index.ids, index.hashes, 2 * config.n_bands)
+    left, right = candidate_pairs(index, numbers, n_numbers, signatures, config.reach)
+    ordered = kernels.sorted_rows(index.starts, index.ids)
+    similarity, containment, n_strict, clash = kernels.compare_pairs(
+        left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts
+    )
+    contexts = kernels.kept_contexts(left, right, index.starts, index.ids, index.kinds)
+    is_formula = np.minimum(n_words[left], n_words[right]) < _FEW_WORDS
+    # A bracket elsewhere is another formula; in prose it is a matter of style.
+    is_possible = (n_strict == 0) & ~clash & ~(is_formula & (formula[left] != formula[right]))
+    is_close = similarity >= config.similarity
+    in_order = sequence[left] == sequence[right]
+    by_numbers = (n_numbers[left] >= 3) & (similarity >= config.similarity_of_numbers)
+    # With the same words, numbers in another order were exchanged unless each kept a neighbour; in reworded
+    # sentences most of them keep one.
+    kept = np.where(similarity < 0.9, contexts >= 0.6, contexts >= 0.999) & ~is_formula
+    is_same = is_possible & np.where(
+        in_order, is_close | (containment >= config.containment) | by_numbers, is_close & kept
+    )
+    is_certain = in_order & (similarity >= _CERTAIN)
+    return left[is_same], right[is_same], is_certain[is_same]
+
+
+def _answers_agree(
+    answers: pl.Series, left: np.ndarray, right: np.ndarray, is_certain: np.ndarray
+) -> np.ndarray:
+    """True for pairs with one answer; else only where the texts are certain and an answer is no number."""
+    keys = answer_keys(answers)
+    pairs = pl.DataFrame({"left": keys[left], "right": keys[right], "is_certain": is_certain})
+    number = r"^(?:- )?\d+(?:\.\d+)?$"
+    both_numbers = pl.col("left").str.contains(number) & pl.col("right").str.contains(number)
+    agree = (pl.col("left") == pl.col("right")) | (pl.col("is_certain") & ~both_numbers)
+    return pairs.select(agree).to_series().to_numpy()
+
+
+def answer_keys(answers: pl.Series) -> pl.Series:
+    r"""Reduce answers to a form in which notation, units and a leading `x =` do not count.
+
+    >>> answer_keys(pl.Series([r"$\dfrac{1}{2}$", "1/2", "1,000", "x = 1000.", r"60\text{ cm}"])).to_list()
+    ['1 / 2', '1 / 2', '1000', '1000', '60']
+    """
+    bare = (
+        pl.col("a")
+        .str.replace(r"^\s*\$*\s*[A-Za-z]\s*=\s*", "")
+        .str.replace_all(r"(\d)\s*\\text\{[^{}]*\}", "$1")
+    )
+    key = tokenise(bare).list.eval(pl.element().filter(~pl.element().is_in(["(", ")", "deg"]))).list.join(" ")
+    keys = pl.DataFrame({"a": answers}).select(key=key, raw=pl.col("a"))
+    return keys.select(pl.when(pl.col("key") == "").then("raw").otherwise("key")).to_series()

@@ -1,0 +1,208 @@
+"""Finding benchmark problems in a corpus: equal, wrapped, embedded, reworded, short.
+
+    leaks = find_leaks(texts, protected, LeakConfig())
+
+The benchmarks are small, so they are indexed by their rare tokens and neighbouring pairs; a row is compared
+only with problems that share several of them.
+"""
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from curation.token_index import WORD, TokenIndex, build_index
+from curation.tokens import tokenise
+from rewards.settings import Settings
+
+
+class LeakConfig(Settings):
+    """When a row counts as a leak of a benchmark problem. Shares are weighted: rare words weigh more."""
+
+    coverage: float = Field(default=0.6, gt=0, le=1)
+    """Least share of the benchmark problem that stands in the row."""
+    short_coverage: float = Field(default=0.9, gt=0, le=1)
+    """Least share of the words of a short problem, of fewer than twelve words."""
+    phrases: float = Field(default=0.6, gt=0, le=1)
+    """Least share of its neighbouring word pairs that stand in the row, when both have the same numbers."""
+    phrases_embedded: float = Field(default=0.7, gt=0, le=1)
+    """The same when the row has further numbers, as a row with the problem inside it."""
+    prose_words: int = Field(default=20, ge=1)
+    """From so many words on a benchmark problem is prose, which may have been reworded."""
+    prose_coverage: float = Field(default=0.55, gt=0, le=1)
+    """Least share of the words of prose; up to two numbers may have been spelt out or left out."""
+    prose_phrases: float = Field(default=0.3, gt=0, le=1)
+    """Least share of the neighbouring word pairs of prose."""
+    free_coverage: float = Field(default=0.38, gt=0, le=1)
+    """Least share of freely reworded prose, which must have all numbers (two or more) and no other."""
+    number_variants: bool = False
+    """Also remove rows that repeat a benchmark problem with other numbers."""
+    variant_coverage: float = Field(default=0.8, gt=0, le=1)
+    """Least coverage of the words for such a variant."""
+    max_gram_rows: int = Field(default=25, ge=1)
+    """Tokens and pairs in more benchmark problems than this do not propose candidates."""
+    max_generic: int = Field(default=4, ge=1)
+    """A benchmark text inside more benchmark texts than this is a phrase and leaks only as a whole."""
+    min_embedded_tokens: int = Field(default=5, ge=1)
+    """Shortest benchmark text, in tokens, that is looked for inside rows."""
+
+
+_OPTION_TAIL = r"(?s)\n\s*\(?A\s*[).、．:]\s.*\n\s*\(?B\s*[).、．:]\s.*$"
+_SENTENCE_END = r"([.!?;:,])\s+|\n+|[。？！；：，]|([)）])\s+"
+_LONGEST_RUN = 3
+_SHORT = 12
+
+LEAK_SCHEMA = pl.Schema(
+    {"row": pl.Int64(), "reason": pl.String(), "detail": pl.String(), "matched": pl.String()}
+)
+
+
+def find_leaks(texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | None = None) -> pl.DataFrame:
+    """Return one line for each leaking row: row number, reason, detail, matched ("benchmark:question_id").
+
+    texts: bare problem texts; protected: columns benchmark, question_id, problem. In order of rows.
+    """
+    config = config or LeakConfig()
+    targets = _targets(protected)
+    if not len(texts) or targets.is_empty():
+        return pl.DataFrame(schema=LEAK_SCHEMA)
+    problems = targets.join(
+        _phrases(targets, config.max_generic), on="key", how="anti", maintain_order="left"
+    )
+    found = pl.concat(
+        [_equal_leaks(texts, targets, problems, config), _covered_leaks(texts, problems, config)]
+    )
+    return found.unique("row", keep="first", maintain_order=True).sort("row").select(LEAK_SCHEMA.names())
+
+
+def _targets(protected: pl.DataFrame) -> pl.DataFrame:
+    """One row a distinct benchmark text: name, problem; also without its lettered options."""
+    named = protected.select(
+        name=pl.format("{}:{}", pl.col("benchmark"), pl.col("question_id")), problem=pl.col("problem")
+    )
+    stripped = named.with_columns(problem=pl.col("problem").str.replace(_OPTION_TAIL, ""))
+    both = pl.concat([named, stripped]).with_columns(key=tokenise(pl.col("problem")).list.join(" "))
+    return both.filter(pl.col("key") != "").unique("key", keep="first", maintain_order=True)
+
+
+def _equal_leaks(
+    texts: pl.Series, targets: pl.DataFrame, problems: pl.DataFrame, config: LeakConfig
+) -> pl.DataFrame:
+    """Rows that are a benchmark text, or hold one that is no phrase as a run of whole sentences."""
+    rows = pl.DataFrame({"text": texts}).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    keys = rows.select("row", key=tokenise(pl.col("text")).list.join(" "))
+    whole = keys.join(targets, on="key", maintain_order="left").select(
+        "row", reason=pl.lit("equal"), detail=pl.lit("the same text after normalising"), matched="name"
+    )
+    longest = int(targets["key"].str.len_bytes().max() or 0)  # type: ignore[arg-type]
+    sentences = (
+        rows.with_columns(pl.col("text").str.replace_all(_SENTENCE_END, "$1$2\u0001").str.split("\u0001"))
+        .explode("text")
+        .select("row", key=tokenise(pl.col("text")).list.join(" "))
+        .filter(pl.col("key") != "")
+    )
+    runs = [sentences]
+    for length in range(2, _LONGEST_RUN + 1):
+        parts = [pl.col("key").shift(-step).over("row") for step in range(length)]
+        run = sentences.select("row", key=pl.concat_str(parts, separator=" "))
+        runs.append(run.filter(pl.col("key").is_not_null() & (pl.col("key").str.len_bytes() <= longest)))
+    long_enough = problems.filter(pl.col("key").str.count_matches(" ") + 1 >= config.min_embedded_tokens)
+    inside = pl.concat(runs).unique(maintain_order=True).join(long_enough, on="key", maintain_order="left")
+    embedded = inside.select(
+        "row",
+        reason=pl.lit("embedded"),
+        detail=pl.lit("holds the benchmark text as sentences"),
+        matched="name",
+    )
+    return pl.concat([whole, embedded])
+
+
+def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:
+    """Short benchmark texts that stand inside many others ("which of the following is true"): column key."""
+    short = targets.filter(pl.col("key").str.count_matches(" ") < _SHORT)["key"]
+    if short.is_empty():
+        return pl.DataFrame(schema={"key": pl.String})
+    found = targets.select(
+        key=pl.col("key").str.extract_many(short.to_list(), overlapping=True).list.unique()
+    ).explode("key")
+    return found.group_by("key").len().filter(pl.col("len") > max_generic + 1).select("key")
+
+
+def _covered_leaks(texts: pl.Series, targets: pl.DataFrame, config: LeakConfig) -> pl.DataFrame:
+    """Rows that hold most of a benchmark problem, by the weight of its tokens, and its numbers."""
+    from curation import kernels
+
+    n_texts = len(texts)
+    index = build_index(pl.concat([texts.alias("text"), targets["problem"].alias("text")]))
+    rows, wanted = _candidates(index, n_texts, config)
+    ordered = kernels.sorted_rows(index.starts, index.ids)
+    _, _, _, n_numbers, n_words = kernels.row_hashes(index.starts, index.ids, index.hashes, index.kinds)
+    coverage, word_coverage, n_lacking, n_extra = kernels.cover_pairs(
+        rows, wanted, index.starts, ordered, index.weights, index.kinds
+    )
+    phrases = kernels.shared_phrases(rows, wanted, index.starts, index.ids)
+    has_numbers, is_prose = n_numbers[wanted], n_words[wanted] >= config.prose_words
+    has_all, has_same = n_lacking == 0, (n_lacking == 0) & (n_extra == 0)
+    # In a short problem one word makes the difference ("... is true of whales?").
+    is_covered = (coverage >= config.coverage) & has_all
+    is_covered &= (n_words[wanted] >= 12) | (word_coverage >= config.short_coverage)
+    is_verbatim = is_covered & np.where(
+        has_same, phrases >= config.phrases, phrases >= config.phrases_embedded
+    )
+    # Numbers are spelt out or dropped when prose is reworded; a number that both lack is another problem.
+    nearly_same = ((n_lacking == 0) | (n_extra == 0)) & (n_lacking + n_extra <= 2) & (has_numbers >= 2)
+    is_close = (word_coverage >= config.prose_coverage) & (phrases >= config.prose_phrases)
+    is_reworded = is_prose & (has_same | nearly_same) & is_close
+    is_free = has_same & (has_numbers >= 2) & (n_words[wanted] >= 15) & (coverage >= config.free_coverage)
+    is_leak = is_verbatim | is_reworded | (is_free & (word_coverage >= 0.3) & (phrases >= 0.12))
+    is_variant = (has_numbers > 0) & ~has_all & (word_coverage >= config.variant_coverage)
+    is_found = is_leak | (is_variant & config.number_variants)
+    table = pl.DataFrame(
+        {
+            "row": rows[is_found],
+            "target": wanted[is_found] - n_texts,
+            "coverage": coverage[is_found],
+            "is_leak": is_leak[is_found],
+        }
+    )
+    table = table.sort(["row", "is_leak", "coverage", "target"], descending=[False, True, True, False])
+    return table.unique("row", keep="first", maintain_order=True).select(
+        "row",
+        reason=pl.when("is_leak").then(pl.lit("near")).otherwise(pl.lit("number_variant")),
+        detail=pl.format(
+            "holds {}% of the benchmark text", (pl.col("coverage") * 100).round().cast(pl.Int64)
+        ),
+        matched=targets["name"].gather(table.unique("row", keep="first", maintain_order=True)["target"]),
+    )
+
+
+def _candidates(index: TokenIndex, n_texts: int, config: LeakConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Pair rows with the benchmark texts that share rare tokens and pairs of neighbours with them."""
+    grams = _grams(index)
+    targets = grams.filter(pl.col("row") >= n_texts)
+    rare = targets.filter(pl.len().over("gram") <= config.max_gram_rows)
+    hits = grams.filter(pl.col("row") < n_texts).join(rare.rename({"row": "target"}), on="gram")
+    counts = hits.group_by("row", "target").agg(n=pl.len(), weight=pl.col("weight").sum())
+    totals = rare.group_by("row").agg(total=pl.col("weight").sum()).rename({"row": "target"})
+    counts = counts.join(totals, on="target").filter(
+        (pl.col("n") >= 2) & (pl.col("weight") >= 0.15 * pl.col("total"))
+    )
+    counts = counts.sort("row", "target")
+    return counts["row"].to_numpy(), counts["target"].to_numpy()
+
+
+def _grams(index: TokenIndex) -> pl.DataFrame:
+    """Every row's distinct words and pairs of neighbours: row, gram (hash), weight."""
+    rows = np.repeat(np.arange(index.n_rows), np.diff(index.starts))
+    is_word = index.kinds[index.ids] == WORD
+    same_row = rows[1:] == rows[:-1]
+    with np.errstate(over="ignore"):
+        pairs = index.hashes[index.ids[:-1]] * np.uint64(0x9E3779B97F4A7C15) + index.hashes[index.ids[1:]]
+    pair_weights = index.weights[index.ids[:-1]] + index.weights[index.ids[1:]]
+    frame = pl.DataFrame(
+        {
+            "row": np.concatenate([rows[is_word], rows[:-1][same_row]]),
+            "gram": np.concatenate([index.hashes[index.ids[is_word]], pairs[same_row]]),
+            "weight": np.concatenate([index.weights[index.ids[is_word]], pair_weights[same_row]]),
+        }
+    )
+    return frame.unique(["row", "gram"], keep="any")

@@ -1,0 +1,46 @@
+"""Normalising problems: a readable text for training, and the language by script."""
+
+import polars as pl
+
+_INVISIBLE = "[\u200b\u200c\u200d\u2060\ufeff\u00ad\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+
+
+def readable(text: pl.Expr) -> pl.Expr:
+    """Tidy a text without changing what it says: NFC, line ends, invisible characters, runs of spaces.
+
+    >>> pl.DataFrame({"t": ["Find\\u00a0 x\\r\\n\\n\\n\\nif x² = 4. "]}).select(readable(pl.col("t"))).item()
+    'Find x\\n\\nif x² = 4.'
+    """
+    return (
+        text.str.normalize("NFC")
+        .str.replace_all(r"\r\n?", "\n")
+        .str.replace_all(_INVISIBLE, "")
+        .str.replace_all(r"[\t\u00a0\u2000-\u200a\u3000 ]+", " ")
+        .str.replace_all(r" ?\n ?", "\n")
+        .str.replace_all(r"\n{3,}", "\n\n")
+        .str.strip_chars()
+    )
+
+
+def language(text: pl.Expr) -> pl.Expr:
+    """Name the language by script: zh when Han characters carry it, other for further scripts, else en.
+
+    A problem of numbers and symbols alone counts as en: it needs no language. LaTeX commands are not letters.
+
+    >>> texts = ["27+58=?", "求 $x$ 的值。", "Найдите x.", r"Find $\\alpha$."]
+    >>> pl.DataFrame({"t": texts}).select(language(pl.col("t"))).to_series().to_list()
+    ['en', 'zh', 'other', 'en']
+    """
+    words = text.str.replace_all(r"\\[A-Za-z]+|\$[^$]*\$", "")
+    n_letters = words.str.count_matches(r"\p{L}")
+    n_han = words.str.count_matches(r"\p{Han}")
+    n_known = words.str.count_matches(r"\p{Latin}|\p{Greek}|\p{Han}")
+    is_other = (n_letters - n_known) * 4 > n_letters
+    # A Han character says about as much as three letters.
+    return (
+        pl.when(is_other)
+        .then(pl.lit("other"))
+        .when(n_han * 6 > n_letters)
+        .then(pl.lit("zh"))
+        .otherwise(pl.lit("en"))
+    )

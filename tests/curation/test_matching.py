@@ -1,0 +1,109 @@
+"""Matching keys and wrappers: what must be equal, what must not, and what is learnt from a corpus."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.normalise import readable
+from curation.tokens import tokenise
+from curation.wrappers import Wrappers, learn_wrappers
+
+
+def key(text: str) -> str:
+    return pl.DataFrame({"t": [text]}).select(tokenise(pl.col("t")).list.join(" ")).item()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(r"Find $\dfrac{1}{2}x$", r"find \(\frac12 x\)", id="fractions and delimiters"),
+        pytest.param(r"$x \leq 3 \times 4$", "x ≤ 3 × 4", id="relation and product"),
+        pytest.param("There are 12,500 seats", r"There are 12{,}500 seats", id="thousands"),
+        pytest.param(r"angle of $30^\circ$", "angle of 30°", id="degrees"),
+        pytest.param("Tom’s 3 – 2", "tom's 3 - 2", id="quotes and dashes"),
+        pytest.param("求（1）的值，是多少？", "求(1)的值,是多少?", id="full width"),
+        pytest.param(r"\left( x^{2} \right)", "(x^2)", id="left and right"),
+        pytest.param("x² + 1", "x^2+1", id="superscript"),
+        pytest.param("Mia has three dogs", "mia has 3 dogs", id="number words"),
+        pytest.param("Determine the sum", "Compute the sum", id="verbs of the task"),
+        pytest.param("costs $10.00", "costs $10", id="trailing zeros"),
+    ],
+)
+def test_notation_does_not_count(one, other):
+    assert key(one) == key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("2 + 3", "2 - 3", id="sign"),
+        pytest.param("8-(3-2)", "(8-3)-2", id="brackets"),
+        pytest.param("12 3", "1 23", id="word limits"),
+        pytest.param("f(1,200)", "f(1,2)", id="digits"),
+        pytest.param("9!", "9", id="factorial"),
+        pytest.param("x^2", "x2", id="power"),
+    ],
+)
+def test_mathematics_counts(one, other):
+    assert key(one) != key(other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80))
+def test_tidying_is_idempotent_and_key_survives_it(text):
+    frame = pl.DataFrame({"t": [text]}, schema={"t": pl.String})
+    once = frame.select(readable(pl.col("t")))
+    assert once.select(readable(pl.col("t"))).item() == once.item()
+
+
+PROBLEMS = [
+    "How many apples does Mia have if she buys 4 bags of 7 apples?",
+    "A train travels 240 km in 3 hours. What is its mean speed?",
+    "Find the remainder when 2^{100} is divided by 7.",
+    "What is the area of a circle of radius 5?",
+    "Solve 3x + 5 = 26 for x.",
+]
+
+
+def test_wrappers_are_learnt_from_rows_that_also_stand_alone():
+    wrapped = [f"Dear tutor, help me now! {text} Thank you kindly for all your effort." for text in PROBLEMS]
+    started = [f"Dear tutor, help me now! {text}" for text in PROBLEMS[:3]]
+    ended = [f"{text} Thank you kindly for all your effort." for text in PROBLEMS[2:]]
+    texts = pl.Series(PROBLEMS + started + ended + wrapped)
+    wrappers = learn_wrappers(texts, min_evidence=3)
+    assert wrappers.strip(texts).to_list()[-5:] == PROBLEMS
+    assert not wrappers.prefixes & {key(text).replace(" ", "") for text in PROBLEMS}
+
+
+def test_frequent_sentences_that_never_stand_alone_are_part_of_the_problem():
+    texts = pl.Series([f"{body} Find m + n." for body in PROBLEMS])
+    assert learn_wrappers(texts, min_evidence=3).strip(texts).to_list() == texts.to_list()
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "12. {}", "Problem 12. {}", "Example 7. {}", "(5 points) {}", "[Exercise 4.2] {}", "### Problem\n{}",
+        "<problem>\n{}\n</problem>", "## Task 3\n\n{}\n\n## Hints\n\nNone.", "{}\n\nAnswer:",
+    ],
+)  # fmt: skip
+def test_shapes_are_taken_off_without_learning(wrapped):
+    text = PROBLEMS[0]
+    assert Wrappers().strip(pl.Series([wrapped.format(text)])).to_list() == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "27+58=?",
+        "3.5 + 4 = ?",
+        "(x+1)(x+2) = 0",
+        "(1, 2) and (3, 4) lie on a line.",
+        "2, 4, 6, ?",
+        "# 5",
+        "Answer:",
+    ],
+)
+def test_problems_that_look_like_wrappers_stay(text):
+    assert Wrappers().strip(pl.Series([text])).to_list() == [text]
