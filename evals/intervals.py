@@ -23,6 +23,8 @@ class Estimate:
 def mean_over_questions(means: NDArray[np.float64]) -> Estimate:
     """Estimate a share from its per-question means [n_questions], each in [0, 1].
 
+    Where the means show no spread, at 0 and 1 above all, the questions count as the observations.
+
     >>> mean_over_questions(np.array([1.0, 0.0, 0.5, 0.5])).value
     0.5
     """
@@ -32,9 +34,9 @@ def mean_over_questions(means: NDArray[np.float64]) -> Estimate:
     value = float(means.mean())
     stderr = float(means.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
     spread = value * (1 - value)
-    n_effective = spread / stderr**2 if stderr > 0 and spread > 0 else float(n)
-    quantile = float(stats.t.ppf(0.975, n - 1)) if n > 1 else float(stats.norm.ppf(0.975))
-    return Estimate(value, stderr, wilson(value, n_effective, quantile))
+    if stderr == 0 or spread == 0:
+        return Estimate(value, stderr, wilson(value, n))
+    return Estimate(value, stderr, wilson(value, spread / stderr**2, float(stats.t.ppf(0.975, n - 1))))
 
 
 def wilson(value: float, n: float, quantile: float = 1.959964) -> tuple[float, float]:

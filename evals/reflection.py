@@ -53,6 +53,27 @@ def by_pattern(completions: pl.DataFrame) -> list[Reflection]:
     return found
 
 
+def by_step(rollouts: pl.DataFrame) -> pl.DataFrame:
+    """Follow reflection over a training run, from ROLLOUT rows: the paper's figure 6, left.
+
+    Returns [step, reflection_rate, correct_reflection_tokens, response_tokens]; the length of correct ones
+    that reflect is null at steps without any.
+    """
+    length, flags = pl.col("n_response_tokens"), reflects(rollouts["response"])
+    return (
+        rollouts.with_columns(flags.alias("reflects"))
+        .group_by("step")
+        .agg(
+            pl.col("reflects").mean().alias("reflection_rate"),
+            length.filter(pl.col("reflects") & (pl.col("reward") == 1))
+            .mean()
+            .alias("correct_reflection_tokens"),
+            length.mean().alias("response_tokens"),
+        )
+        .sort("step")
+    )
+
+
 def analyse(completions: pl.DataFrame, *, max_scored_chars: int = 100_000) -> pl.DataFrame:
     """Summarise reflection and repetition per benchmark; repetition reads `max_scored_chars` of a text."""
     rows = []
@@ -117,7 +138,7 @@ def _rank_suffixes(
         width *= 2
         levels.append((width, 1, packed))
     while True:
-        order = np.argsort(packed[:n])
+        order = np.argsort(packed[:n], kind="stable")
         ordered = packed[order]
         ranks = np.zeros(n + 1, dtype=np.int64)
         ranks[order] = np.cumsum(np.concatenate(([1], ordered[1:] != ordered[:-1])))

@@ -47,6 +47,8 @@ class ReportData:
     """METRIC rows."""
     timings: pl.DataFrame | None = None
     """TIMING rows."""
+    reflection: pl.DataFrame | None = None
+    """Reflection over the steps: `evals.reflection.by_step(rollouts)`."""
     checkpoints: pl.DataFrame | None = None
     """Evaluations during training: [step, benchmark, accuracy, ci95_low, ci95_high]."""
     funnel: pl.DataFrame | None = None

@@ -82,6 +82,12 @@ def _training(data: ReportData, point: TurningPoint | None) -> Iterator[Plate]:
         yield _plate("outcome", title, "Tokens, mean.", draw.length_by_outcome(metrics))
         title = "Format and truncation"
         yield _plate("format", title, "Share of responses.", draw.truncation_and_format(metrics))
+    if data.reflection is not None and data.reflection["reflection_rate"].sum() > 0:
+        draw = training_figures
+        title = "Length of correct reflections"
+        yield _plate("reflection", title, "Tokens, mean.", draw.reflection(data.reflection))
+        caption = "Share of responses with wait, recheck, retry, alternatively or however."
+        yield _plate("reflecting", "Reflection rate", caption, draw.reflection_rate(data.reflection))
     if data.checkpoints is not None:
         for number, name in enumerate(data.checkpoints["benchmark"].unique(maintain_order=True)):
             yield _plate(

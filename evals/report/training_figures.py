@@ -90,6 +90,23 @@ def length_by_outcome(metrics: pl.DataFrame) -> Figure:
     return figure
 
 
+def reflection(steps: pl.DataFrame) -> Figure:
+    """Length of the correct responses that reflect, against all responses: the paper's figure 6."""
+    figure, (ax,) = panel(HALF)
+    curve(ax, steps["step"], steps["response_tokens"], BASE, "all responses")
+    curve(ax, steps["step"], steps["correct_reflection_tokens"], FINAL, "correct ones that reflect")
+    _finish(ax, legend=True)
+    return figure
+
+
+def reflection_rate(steps: pl.DataFrame) -> Figure:
+    figure, (ax,) = panel(HALF)
+    curve(ax, steps["step"], steps["reflection_rate"], FINAL, end="{:.0%}")
+    ax.set_ylim(bottom=0)
+    _finish(ax, percent=True)
+    return figure
+
+
 def truncation_and_format(metrics: pl.DataFrame) -> Figure:
     figure, (ax,) = panel(HALF)
     curve(ax, metrics["step"], metrics["formatted"], FINAL, "in the asked format")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.reflection import analyse, by_pattern, repetition_score
+from evals.reflection import analyse, by_pattern, by_step, repetition_score
 
 
 def score_by_hand(text: str) -> float:
@@ -55,3 +55,16 @@ def test_reflection_by_hand(make_completions):
     assert (found["wait,"].n_responses, found["wait,"].share_correct) == (1, 1.0)
     assert (found["however,"].share, found["however,"].share_correct) == (0.25, 0.0)
     assert found["recheck"].share_correct is None
+
+
+def test_reflection_over_steps_by_hand():
+    rows = [
+        (1, "Wait, 4", 1.0, 30),
+        (1, "retry 5", 0.0, 50),
+        (1, "4", 1.0, 10),
+        (2, "4", 1.0, 8),
+        (2, "5", 0.0, 6),
+    ]
+    names = ["step", "response", "reward", "n_response_tokens"]
+    steps = by_step(pl.DataFrame(rows[::-1], schema=names, orient="row"))
+    assert steps.rows() == [(1, pytest.approx(2 / 3), 30.0, 30.0), (2, 0.0, None, 7.0)]

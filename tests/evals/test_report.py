@@ -48,6 +48,11 @@ def data(make_completions) -> ReportData:
         final=final,
         metrics=training_metrics(),
         timings=training_timings(),
+        reflection=pl.DataFrame(
+            [(1, 0.2, None, 12.0), (2, 0.4, 30.0, 20.0)],
+            schema=["step", "reflection_rate", "correct_reflection_tokens", "response_tokens"],
+            orient="row",
+        ),
         checkpoints=pl.DataFrame(
             [(0, "toy", 0.2, 0.1, 0.3), (10, "toy", 0.7, 0.6, 0.8)],
             schema=["step", "benchmark", "accuracy", "ci95_low", "ci95_high"],
@@ -94,7 +99,7 @@ def test_page_is_whole_and_loads_nothing(data):
     assert page.handlers == []
     assert "@import" not in text and not re.search(r"url\((?!#)", text)
     assert len(page.ids) == len(set(page.ids))
-    assert page.tags.count("svg") == 4 + 1 + 4 + 3 + 6 + 2 + 2  # by section, in order
+    assert page.tags.count("svg") == 6 + 1 + 4 + 3 + 6 + 2 + 2  # by section, in order
     assert len(text) < 3_000_000
     for number in range(1, 9):
         assert f"#0000{number:02x}" not in text  # stand-in colours all became variables
@@ -132,7 +137,8 @@ def test_parts_without_data_are_absent():
 
 
 @pytest.mark.parametrize(
-    "kept", ["metrics", "base", "final", "funnel", "lineage", "timings", "answer_types", "config"]
+    "kept",
+    ["metrics", "base", "final", "funnel", "lineage", "timings", "answer_types", "config", "reflection"],
 )
 def test_each_part_stands_alone(data, kept):
     assert render_report(ReportData(run="part", **{kept: getattr(data, kept)})).endswith("</html>")
