@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from evals.metrics import check_samples, question_means
 
@@ -60,7 +60,7 @@ def compare(
     for (name,), part in paired.group_by("benchmark", maintain_order=True):
         deltas = (part["after"] - part["before"]).to_numpy()
         mean, stderr = float(deltas.mean()), _stderr(deltas)
-        half = float(stats.t.ppf(0.975, len(deltas) - 1)) * stderr if len(deltas) > 1 else 1.0
+        half = float(special.stdtrit(len(deltas) - 1, 0.975)) * stderr if len(deltas) > 1 else 1.0
         rows.append(
             {
                 "benchmark": name,
@@ -139,7 +139,7 @@ def holm(p_values: list[float]) -> list[float]:
 
 def minimal_detectable_effect(stderr: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """Smallest true difference that a two-sided test finds with the given power."""
-    return float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * stderr
+    return float(special.ndtri(1 - alpha / 2) + special.ndtri(power)) * stderr
 
 
 def gate(comparison: pl.DataFrame, *, alpha: float = 0.05) -> Gate:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def mean_over_questions(means: NDArray[np.float64]) -> Estimate:
     spread = value * (1 - value)
     if stderr == 0 or spread == 0:
         return Estimate(value, stderr, wilson(value, n))
-    return Estimate(value, stderr, wilson(value, spread / stderr**2, float(stats.t.ppf(0.975, n - 1))))
+    return Estimate(value, stderr, wilson(value, spread / stderr**2, float(special.stdtrit(n - 1, 0.975))))
 
 
 def wilson(value: float, n: float, quantile: float = 1.959964) -> tuple[float, float]:

@@ -89,7 +89,7 @@ def toy_engine() -> type[ToyEngine]:
     return ToyEngine
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_completions() -> Callable[..., pl.DataFrame]:
     """Make COMPLETION rows from outcomes: {"a": "10"} is a question right in the first of two samples."""
 

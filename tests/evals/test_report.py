@@ -32,7 +32,7 @@ def training_timings(n_steps: int = 30) -> pl.DataFrame:
     return records.TIMING.check(pl.DataFrame(columns))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def data(make_completions) -> ReportData:
     names = [f"q{number}" for number in range(8)]
     levels = {name: str(number % 2) for number, name in enumerate(names)}
@@ -70,6 +70,11 @@ def data(make_completions) -> ReportData:
     )
 
 
+@pytest.fixture(scope="module")
+def text(data) -> str:
+    return render_report(data)
+
+
 class Page(HTMLParser):
     """Collects elements, ids and what would be fetched from elsewhere."""
 
@@ -92,8 +97,7 @@ class Page(HTMLParser):
                 self.handlers.append(name)
 
 
-def test_page_is_whole_and_loads_nothing(data):
-    text = render_report(data)
+def test_page_is_whole_and_loads_nothing(text):
     page = Page(text)
     assert page.fetched == []
     assert page.handlers == []
@@ -106,12 +110,11 @@ def test_page_is_whole_and_loads_nothing(data):
     assert "var(--final)" in text
 
 
-def test_same_data_give_the_same_bytes(data):
-    assert render_report(data) == render_report(data)
+def test_same_data_give_the_same_bytes(data, text):
+    assert render_report(data) == text
 
 
-def test_headline_numbers_are_on_the_page(data):
-    text = render_report(data)
+def test_headline_numbers_are_on_the_page(text):
     assert "Reward rose from 25.0% to 75.0% and response length fell from 17.5 to 12.5 tokens." in text
     assert "+50.0 points" in text
     assert "from 17.5 tokens" in text
@@ -119,9 +122,8 @@ def test_headline_numbers_are_on_the_page(data):
     assert "toy 0 of 8" in text
 
 
-def test_untrusted_text_stays_text(data):
+def test_untrusted_text_stays_text(text):
     """Neither the samples nor the config may open an element of their own."""
-    text = render_report(data)
     page = Page(text)
     assert page.tags.count("script") == 2
     assert "img" not in page.tags and "b" not in re.findall(r"<(b)>name", text)
@@ -196,11 +198,10 @@ def chromium() -> str | None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(chromium() is None, reason="needs a Chromium on the PATH")
-def test_browser_filters_samples_and_runs_no_model_output(data, tmp_path: Path):
+def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
     """Open the page in a real browser, choose a filter, and read what is shown."""
-    page = re.sub(
-        r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", render_report(data)
-    )  # to add a click
+    # Without the policy, which would forbid the test's own click: only the page's script guards the text now.
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     click = """<script>
       const select = document.getElementById("f-model");
       select.value = "final";
