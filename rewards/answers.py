@@ -15,6 +15,7 @@ from rewards.brackets import as_region, flat_collection, parse_structure
 from rewards.expressions import parse_expression
 from rewards.labels import parse_label
 from rewards.nodes import (
+    INFINITY,
     Answer,
     Collection,
     Expression,
@@ -38,6 +39,7 @@ from rewards.values import same_value
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 from rewards.wording import (
     ALL_REALS,
+    INFINITY_WORDS,
     NO_SOLUTION,
     NUMBER_WORDS,
     canonical_words,
@@ -62,6 +64,8 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
     words = canonical_words(normal)
     if words in ALL_REALS:
         return Region((regions.REALS,))
+    if words in INFINITY_WORDS:
+        return Scalar(INFINITY)
     if words in NO_SOLUTION:
         return Collection("set", ())
     outward = _OUTWARD_INTERVAL.fullmatch(normal)
@@ -85,7 +89,8 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
 
 def _parse(tokens: list[Token]) -> Answer:
     tokens = split_words(tokens)
-    if tokens and all(token.kind == "word" or token.value in ("-", "'", ".", "!", "?") for token in tokens):
+    is_text = all(token.kind == "word" or token.value in ("-", "'", ".", "!", "?") for token in tokens)
+    if tokens and is_text and not any(separator_kind(token) for token in tokens):
         return _words(tokens)
     separators: list[str] = []
     parts = split_tokens(tokens, lambda token: separator_kind(token) is not None, separators)
@@ -144,7 +149,7 @@ def _join_regions(items: list[Answer], separators: list[str]) -> Region | None:
 def _item(tokens: list[Token]) -> Answer:
     """Parse one item: a value, or a relation between two or more."""
     found: list[str] = []
-    if tokens and tokens[0].kind == "command" and tokens[0].value == "approx":
+    if len(tokens) > 1 and tokens[0].value in ("approx", "="):
         tokens = tokens[1:]
     parts = split_tokens(
         tokens, lambda token: token.kind in ("sign", "command") and token.value in RELATIONS, found

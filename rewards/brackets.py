@@ -114,6 +114,8 @@ def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
         return _set(inner, parse)
     parts = split_tokens(inner, lambda token: token.kind == "sign" and token.value in (",", ";"))
     if len(parts) == 1:
+        if inner and inner[0].kind == "begin" and inner[-1].kind == "end":
+            return parse(inner)
         if opened.value == "(" and closed.value == ")":
             return parse(inner) if _needs_own_parse(inner) else None
         if opened.value == "[" and closed.value == "]":

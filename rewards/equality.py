@@ -52,6 +52,8 @@ def same_answer(gold: Answer, response: Answer) -> Decision:
         return _relations(gold, response)
     if isinstance(gold, Named) and isinstance(response, Named):
         return _named(gold, response)
+    if _has_other_name(gold, response) or _has_other_name(response, gold):
+        return False
     if isinstance(gold, Named):
         return same_answer(gold.value, response)
     if isinstance(response, Named):
@@ -105,6 +107,13 @@ def _assignments(answer: Answer) -> Answer:
     if isinstance(answer, Named) and isinstance(answer.value, Collection) and len(answer.value.items) == 1:
         return Named(answer.label, answer.value.items[0])
     return answer
+
+
+def _has_other_name(answer: Answer, collection: Answer) -> bool:
+    """True when `answer` is named and `collection` names something else: x = 1 or 2 against x = 1, y = 2."""
+    if not (isinstance(answer, Named) and isinstance(collection, Collection)):
+        return False
+    return any(isinstance(item, Named) and item.label != answer.label for item in collection.items)
 
 
 def _named(gold: Named, response: Named) -> Decision:

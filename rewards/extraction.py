@@ -25,10 +25,13 @@ _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 _JOINT = re.compile(r"[\s$,;、]|\\[()\[\]]|\\text\s?\{|\}|and|or|和|或")
 _STATEMENT = re.compile(
-    r"(?:answer|result|solution)\s?(?:is|are|=|:)\s?(?:\*\*)?:?|answer\*\*:?|####|答案\s?(?:是|为|为：|：|:)|\*\*answer\*\*:?",
+    r"(?:answer|result|solution)\s?(?:is|are|equals|(?:should|must|would|will) be|=|:)\s?(?:\*\*)?:?"
+    r"|answer\*\*:?|####|答案\s?(?:是|为|为：|：|:)|\*\*answer\*\*:?",
     re.IGNORECASE,
 )
 _STATEMENT_END = re.compile(r"\n|。|\.(?=\s|$)|,? (?:because|since|which|as required)\b", re.IGNORECASE)
+_FORMULA = re.compile(r"\s?\${1,2}[^$]{1,2000}(?<![\\\s])\${1,2}")
+_CONTINUATION = re.compile(r"\s*(?:,|or\b|and\b|or|\(|±)")
 _STATEMENT_CHARS = 20_000
 """An explicit statement is looked for in this many characters from the end."""
 
@@ -147,8 +150,9 @@ def _boxed_or_stated(text: str, *, is_block: bool) -> str | None:
     if not statements:
         return text if is_block else None
     stated = tail[statements[-1].end() :].lstrip(" *:：\t")
-    if "$" in stated[:3] and (closing := stated.find("$", stated.index("$") + 1)) > 0:
-        return stated[: closing + 1]
+    formula = _FORMULA.match(stated)
+    if formula and not _CONTINUATION.match(stated, formula.end()):
+        return formula[0]
     stop = _STATEMENT_END.search(stated)
     return (stated[: stop.start()] if stop else stated).strip(" *_`")
 

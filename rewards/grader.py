@@ -127,6 +127,9 @@ def _compare(gold: str, answer: str) -> _Outcome:
         return (Reason.CORRECT if is_same_text else Reason.NOT_PARSEABLE), "typed"
     if expected is None:
         return Reason.WRONG, "typed"
+    if isinstance(expected, Words) != isinstance(found, Words):
+        is_same_text = canonical_words(ours) == canonical_words(theirs)
+        return (Reason.CORRECT if is_same_text else Reason.WRONG), "typed"
     same = _same(ours, theirs, expected, found)
     if same is None:
         return _ask_last_resort(expected, found)

@@ -8,6 +8,7 @@ from rewards.verdict import UnparsableAnswer
 _MARKS = frozenset(
     ("angle", "triangle", "measuredangle", "overline", "vec", "Delta", "odot", "parallelogram")
 )
+_NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless"))
 _NAMING_FUNCTIONS = frozenset(
     ("sin", "cos", "tan", "cot", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im", "dim")
 )
@@ -19,6 +20,8 @@ def parse_label(tokens: list[Token]) -> Expression | None:
     if not tokens:
         return None
     if any(token.kind == "word" for token in tokens):
+        if any(word in _NO_LABEL for word in " ".join(values).casefold().split()):
+            return None
         return Symbol(" ".join(values).casefold())
     if values[:2] == ["frac", "{"] and values[2] == "d" and "}" in values:
         return Symbol("derivative")

@@ -19,6 +19,7 @@ _UNWRAPPED = re.compile(
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
 _THOUSANDS_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|\\!|~)\s?(?=\d{3}(?!\d))")
+_EMPTY_DELIMITER = re.compile(r"\\(?:left|right)\s?\.")
 _SPACES = re.compile(r"\\[,;:! \n]|~|\s+")
 _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 
@@ -31,7 +32,7 @@ def normalise(text: str) -> str:
     text = _THOUSANDS_COMMA.sub("", text)
     text = text.replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
     if "\\" in text or "~" in text:
-        text = text.replace("\\\\", "\0")
+        text = _EMPTY_DELIMITER.sub(" ", text.replace("\\\\", "\0"))
         text = _DROPPED_WITH_ARGUMENT.sub(" ", text)
         text = _UNWRAPPED.sub("", text)
         text = _SPACES.sub(" ", text)

@@ -28,6 +28,8 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
         found = parse_unit(words)
         if found is None or (unit is not None and unit != found):
             raise UnparsableAnswer(f"{words!r} behind a value is no unit")
+        if not any(_is_amount(token) for token in tokens) and "'" in str(found.dimension):
+            raise UnparsableAnswer(f"{words!r} behind a letter is no unit")
         unit = found
     if len(tokens) == 1 and tokens[0].kind == "word":
         raise UnparsableAnswer("words for a number")
@@ -40,6 +42,10 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if in_degrees is not None:
         return Scalar(in_degrees, DEGREE)
     return Scalar(value, unit, is_percent)
+
+
+def _is_amount(token: Token) -> bool:
+    return token.kind == "number" or token.value in ("pi", "sqrt", "frac", "infty")
 
 
 def _scale(words: str) -> tuple[int, str]:

@@ -63,7 +63,7 @@ DROPPED = _words(
     Big Bigg Biggl Biggr Bigl Bigr Huge LARGE Large allowbreak bf bfseries big bigg biggl biggr bigl bigr
     boldmath break displaylimits displaystyle enspace ensuremath footnotesize hfill hspace huge it itshape
     large left limits mathstrut medspace middle noindent nolimits nonumber normalsize notag phantom
-    protect qquad quad right rm scriptstyle sf small strut textstyle thickspace thinspace tt
+    protect qquad quad right rm scriptstyle sf small strut textstyle therefore thickspace thinspace tt
     """
 )
 """Commands about looks only."""

@@ -197,9 +197,9 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
         return [Token("command", f"mathbb {bare}", is_spaced)]
     if re.fullmatch(r"[A-Za-z]", bare) and name != "text":
         return [Token("name", bare, is_spaced)]
-    if bare in FUNCTIONS and name in ("operatorname", "mathrm", "text"):
+    if bare in FUNCTIONS and (name == "operatorname" or (name == "mathrm" and bare not in ("min", "deg"))):
         return [Token("command", bare, is_spaced)]
-    if name == "vec" or not re.search(r"[^\W\d_]", bare):
+    if name == "vec" or not re.search(r"[^\W\d_]", bare) or re.match(r"\(?\s*mod\b", bare):
         return _inline(content, depth, is_spaced, splits)
     if re.search(r"\\[A-Za-z]|\$", bare):
         bare = " ".join(token.value for token in _inline(bare.replace("$", " "), depth, False, splits))
@@ -265,6 +265,10 @@ def is_word(run: str) -> bool:
     """
     if len(run) < 3:
         return run in _SHORT_WORDS
+    if len(set(run)) == len(run) and any(
+        set(run) <= set(group) for group in ("abcd", "xyz", "pqr", "mnk", "uvw")
+    ):
+        return False
     if run.startswith(("sin", "cos", "tan", "log", "sqrt")) and len(run) <= 5:
         return False
     is_ascending = all(first < second for first, second in zip(run, run[1:], strict=False))

@@ -32,7 +32,7 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "mg": ("mass", Fraction(1, 1000), "mg milligram 毫克"),
     "kg": ("mass", 1000, "kg kilogram kilo 千克 公斤"),
     "t": ("mass", 1_000_000, "tonne 吨"),
-    "lb": ("mass", Fraction(45359237, 100000), "lb pound"),
+    "lb": ("mass", Fraction(45359237, 100000), "lb pound £"),
     "oz": ("mass", Fraction(45359237, 1600000), "oz ounce"),
     "s": ("time", 1, "s sec second 秒"),
     "ms": ("time", Fraction(1, 1000), "ms millisecond"),
@@ -51,7 +51,6 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "cent": ("dollar", Fraction(1, 100), "cent ¢ 美分"),
     "yuan": ("yuan", 1, "yuan rmb ¥ 元 块"),
     "euro": ("euro", 1, "euro eur €"),
-    "sterling": ("sterling", 1, "gbp £"),
     "rupee": ("rupee", 1, "rupee rs inr ₹"),
     "N": ("newton", 1, "n newton 牛"),
     "J": ("joule", 1, "j joule 焦"),
@@ -80,7 +79,7 @@ _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz 
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 DEGREE = Unit((("degree", 1),), spelling="degrees")
-CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "sterling", "₹": "rupee"}
+CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "pound", "₹": "rupee"}
 
 _FILLERS = frozenset(("of", "old", "a", "an"))
 _PART = re.compile(r"([^\W\d_]+|[$¢¥€£₹]|°[cf])(?:\^?\{?(-?\d)\}?)?", re.IGNORECASE)
@@ -103,7 +102,9 @@ def parse_unit(text: str) -> Unit | None:
     factor = Fraction(1)
     for position, part in enumerate(text.split("/")):
         sign = -1 if position else 1
-        words = [word for word in re.split(r"[ *·.\-]+", part) if word and word not in _FILLERS]
+        words = [
+            word for word in re.split(r"[ *·.]+|(?<=[a-z])-(?=[a-z])", part) if word and word not in _FILLERS
+        ]
         if not words or len(words) > 4:
             return None
         power = 1

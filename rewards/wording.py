@@ -9,6 +9,8 @@ import re
 from rewards.nodes import Clock, Numeral
 
 _STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
+_CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
+_NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
 _CHOICE_ALONE = re.compile(r"[(\[]?\s*([A-J])\s*[)\].:]*")
 _CHOICE_WITH_TEXT = re.compile(
     r"(?:[(\[]\s*([A-J])\s*[)\]][.:]?\s*|([A-J])(?:\)\s*|[.:]\s+|\.(?=[^\s\d])))(\S.*)", re.DOTALL
@@ -29,6 +31,7 @@ NUMBER_WORDS |= {word: n for n, word in enumerate("零一二三四五六七八�
 NO_SOLUTION = frozenset(
     ("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "无解", "空集")
 )
+INFINITY_WORDS = frozenset(("infinity", "positive infinity", "无穷大", "正无穷"))
 ALL_REALS = frozenset(
     ("all real numbers", "all reals", "all real number", "all real values", "全体实数", "所有实数")
 )
@@ -48,17 +51,18 @@ def canonical_words(text: str) -> str:
     text = re.sub(r"[{}$\"“”]|\\(?![A-Za-z])", "", plain_text(text)).casefold()
     text = re.sub(r"(?<=[a-z])\.(?=\s|$)", "", text)
     text = _ARTICLE.sub("", re.sub(r"\s+", " ", text))
-    return text.strip(" .,;:!")
+    text = text.strip(" .,;:!")
+    return text.removesuffix(" solutions") if text.startswith("infinitely many") else text
 
 
 def parse_choice(text: str) -> tuple[str, str] | None:
     """Return the letter of a multiple choice answer and the option's text behind it."""
-    plain = plain_text(text)
+    plain = _CHOICE_INTRODUCTION.sub("", plain_text(text))
     if match := _CHOICE_ALONE.fullmatch(plain):
         return match[1], ""
     if match := _CHOICE_WITH_TEXT.fullmatch(plain):
         rest = match[3].strip()
-        return None if re.match(r"[(\[]?[A-J][)\]]", rest) else (match[1] or match[2], rest)
+        return None if _NO_OPTION_TEXT.match(rest) else (match[1] or match[2], rest)
     return None
 
 
