@@ -63,6 +63,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "legend.handlelength": 1.2,
+    "legend.columnspacing": 2.6,
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
 }

@@ -62,7 +62,7 @@ def _mark(ax: Axes, point: TurningPoint | None) -> None:
 
 def reward(metrics: pl.DataFrame, point: TurningPoint | None) -> Figure:
     figure, (ax,) = panel(HALF)
-    curve(ax, metrics["step"], metrics["pass_at_n"], BASE, "any sample of a prompt right")
+    curve(ax, metrics["step"], metrics["pass_at_n"], BASE, "any sample of a prompt")
     curve(ax, metrics["step"], metrics["reward"], FINAL, "mean reward", end="{:.2f}")
     ax.set_ylim(-0.02, 1.02)
     _mark(ax, point)
