@@ -3,6 +3,9 @@
 roots = find_duplicates(pl.Series(["What is 2 + 3?", "Compute: what is $2+3$?", "What is 2 - 3?"]))
 """
 
+import re
+from fractions import Fraction
+
 import numpy as np
 import polars as pl
 from pydantic import Field
@@ -13,6 +16,7 @@ from rewards.settings import Settings
 
 _FEW_WORDS = 8
 _CERTAIN = 0.95
+_NO_MATTER = ["(", ")", "deg", "%"]
 
 
 class DuplicateConfig(Settings):
@@ -126,7 +130,7 @@ def _answers_agree(
     """True for pairs with one answer; else only where the texts are certain and an answer is no number."""
     keys = answer_keys(answers)
     pairs = pl.DataFrame({"left": keys[left], "right": keys[right], "is_certain": is_certain})
-    number = r"^(?:- )?\d+(?:\.\d+)?$"
+    number = r"^-?\d+(?:/\d+)?$"
     both_numbers = pl.col("left").str.contains(number) & pl.col("right").str.contains(number)
     agree = (pl.col("left") == pl.col("right")) | (pl.col("is_certain") & ~both_numbers)
     return pairs.select(agree).to_series().to_numpy()
@@ -135,14 +139,23 @@ def _answers_agree(
 def answer_keys(answers: pl.Series) -> pl.Series:
     r"""Reduce answers to a form in which notation, units and a leading `x =` do not count.
 
-    >>> answer_keys(pl.Series([r"$\dfrac{1}{2}$", "1/2", "1,000", "x = 1000.", r"60\text{ cm}"])).to_list()
-    ['1 / 2', '1 / 2', '1000', '1000', '60']
+    >>> answer_keys(pl.Series([r"$\dfrac{1}{2}$", "0.50", "1,000", "x = 1000.", r"60\text{ cm}"])).to_list()
+    ['1/2', '1/2', '1000', '1000', '60']
     """
-    bare = (
-        pl.col("a")
-        .str.replace(r"^\s*\$*\s*[A-Za-z]\s*=\s*", "")
-        .str.replace_all(r"(\d)\s*\\text\{[^{}]*\}", "$1")
-    )
-    key = tokenise(bare).list.eval(pl.element().filter(~pl.element().is_in(["(", ")", "deg"]))).list.join(" ")
-    keys = pl.DataFrame({"a": answers}).select(key=key, raw=pl.col("a"))
-    return keys.select(pl.when(pl.col("key") == "").then("raw").otherwise("key")).to_series()
+    bare = pl.col("a").str.replace(r"^\s*\$*\s*[A-Za-z]\s*=\s*", "")
+    bare = bare.str.replace_all(r"(\d)\s*\\text\{[^{}]*\}", "$1")
+    key = tokenise(bare).list.eval(pl.element().filter(~pl.element().is_in(_NO_MATTER))).list.join(" ")
+    keys = pl.DataFrame({"a": answers}).select(key=pl.when(key == "").then("a").otherwise(key).fill_null(""))[
+        "key"
+    ]
+    unique = keys.unique(maintain_order=True)
+    return keys.replace_strict(unique, pl.Series([_as_fraction(one) for one in unique], dtype=pl.String))
+
+
+def _as_fraction(key: str) -> str:
+    """Write a number or a fraction of whole numbers in lowest terms; leave anything else."""
+    match = re.fullmatch(r"(- )?(\d+(?:\.\d+)?)(?: / (\d+))?", key)
+    if match is None or int(match[3] or 1) == 0 or len(key) > 40:
+        return key
+    value = Fraction(match[2]) / int(match[3] or 1)
+    return str(-value if match[1] else value)

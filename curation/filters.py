@@ -47,7 +47,11 @@ PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 
 _MARK = r"(?:^|[\s(（{\\$~])"
 _AFTER = r"\s*[)）.．、:：}]"
-_OPTIONS = rf"(?s){_MARK}A{_AFTER}.{{0,600}}?{_MARK}B{_AFTER}.{{0,600}}?{_MARK}C{_AFTER}"
+_BOLD = r"\\(?:textbf|text|mathrm|bf)\s*\{?\s*\(?"
+_OPTIONS = (
+    rf"(?s)(?i:{_BOLD}a\).{{0,600}}?{_BOLD}b\).{{0,600}}?{_BOLD}c\))"
+    rf"|{_MARK}A{_AFTER}.{{0,600}}?{_MARK}B{_AFTER}.{{0,600}}?{_MARK}C{_AFTER}"
+)
 _PROOF = (
     r"\b[Pp]rove (?:that|the|your|if|or|it|algebraically)\b|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?Prove\b"
     r"|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?(?:and |then )?[Ss]how that\b|证明|求证"

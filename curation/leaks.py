@@ -30,6 +30,8 @@ class LeakConfig(Settings):
     """From so many words on a benchmark problem is prose, which may have been reworded."""
     prose_coverage: float = Field(default=0.55, gt=0, le=1)
     """Least share of the words of prose; up to two numbers may have been spelt out or left out."""
+    bare_coverage: float = Field(default=0.65, gt=0, le=1)
+    """The same for prose with fewer than two numbers."""
     prose_phrases: float = Field(default=0.3, gt=0, le=1)
     """Least share of the neighbouring word pairs of prose."""
     free_coverage: float = Field(default=0.38, gt=0, le=1)
@@ -151,7 +153,9 @@ def _covered_leaks(texts: pl.Series, targets: pl.DataFrame, config: LeakConfig) 
     # Numbers are spelt out or dropped when prose is reworded; a number that both lack is another problem.
     nearly_same = ((n_lacking == 0) | (n_extra == 0)) & (n_lacking + n_extra <= 2) & (has_numbers >= 2)
     is_close = (word_coverage >= config.prose_coverage) & (phrases >= config.prose_phrases)
-    is_reworded = is_prose & (has_same | nearly_same) & is_close
+    # With less than two numbers to go by, the words must say more.
+    is_certain = nearly_same | (has_same & (word_coverage >= config.bare_coverage))
+    is_reworded = is_prose & is_certain & is_close
     is_free = has_same & (has_numbers >= 2) & (n_words[wanted] >= 15) & (coverage >= config.free_coverage)
     is_leak = is_verbatim | is_reworded | (is_free & (word_coverage >= 0.3) & (phrases >= 0.12))
     is_variant = (has_numbers > 0) & ~has_all & (word_coverage >= config.variant_coverage)

@@ -27,14 +27,15 @@ def language(text: pl.Expr) -> pl.Expr:
 
     A problem of numbers and symbols alone counts as en: it needs no language. LaTeX commands are not letters.
 
-    >>> texts = ["27+58=?", "求 $x$ 的值。", "Найдите x.", r"Find $\\alpha$."]
+    >>> texts = ["27+58=?", "求 $x$ 的值。", "Найдите x.", "Part Ⅱ: find x."]
     >>> pl.DataFrame({"t": texts}).select(language(pl.col("t"))).to_series().to_list()
     ['en', 'zh', 'other', 'en']
     """
     words = text.str.replace_all(r"\\[A-Za-z]+|\$[^$]*\$", "")
-    n_letters = words.str.count_matches(r"\p{L}")
+    n_letters = words.str.count_matches(r"\p{L}").cast(pl.Int64)
     n_han = words.str.count_matches(r"\p{Han}")
-    n_known = words.str.count_matches(r"\p{Latin}|\p{Greek}|\p{Han}")
+    # Roman numerals such as Ⅱ are Latin but no letters: the difference may be negative.
+    n_known = words.str.count_matches(r"\p{Latin}|\p{Greek}|\p{Han}").cast(pl.Int64)
     is_other = (n_letters - n_known) * 4 > n_letters
     # A Han character says about as much as three letters.
     return (

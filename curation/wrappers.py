@@ -28,6 +28,7 @@ _NUMBERING = r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}(?:\.\d{1,3})?\s?(?:[.)．、:]\
 _PREFIX = r"^\s*(\[[^\]\n]{1,40}\]|[（(][^)）\n]{1,40}[)）]|[^\n]{1,120}?(?:[.!?:][\s]|[。：！？]|\n))\s*"
 _SUFFIX = r"(?:\n|[.!?。？！:$]\s*)([^\n.!?。？！]{1,160}[.!?。：:\"]{0,2})\s*$"
 _SHORTEST_REST = 12
+_SHORTEST_ENDING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Wrappers:
 
     prefixes: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
+    endings: tuple[str, ...] = ()
+    """Suffixes as written, taken off also where no sentence ends before them."""
 
     def strip(self, texts: pl.Series, n_rounds: int = 3) -> pl.Series:
         """Take shapes and learnt segments off both ends, outermost first; a text never becomes empty."""
@@ -54,8 +57,10 @@ class Wrappers:
         for split, known in ((_first_segment, self.prefixes), (_last_segment, self.suffixes)):
             if known:
                 segments, rests = split(texts)
-                is_known = segments.is_in(sorted(known)).fill_null(False)
+                is_known = _mask(segments).is_in(sorted(known)).fill_null(False)
                 texts = _keep_unless_empty(texts, rests.zip_with(is_known, texts))
+        for ending in self.endings:
+            texts = _keep_unless_empty(texts, texts.str.strip_suffix(ending).str.strip_chars_end())
         return texts
 
 
@@ -65,9 +70,12 @@ def learn_wrappers(texts: pl.Series, min_evidence: int, n_rounds: int = 3) -> Wr
     texts = texts.unique(maintain_order=True)
     for _ in range(n_rounds):
         texts = wrappers.strip(texts).unique(maintain_order=True)
+        prefixes, _ = _evident(texts, _first_segment, min_evidence)
+        suffixes, endings = _evident(texts, _last_segment, min_evidence)
         found = Wrappers(
-            wrappers.prefixes | _evident(texts, _first_segment, min_evidence),
-            wrappers.suffixes | _evident(texts, _last_segment, min_evidence),
+            wrappers.prefixes | prefixes,
+            wrappers.suffixes | suffixes,
+            tuple(sorted({*wrappers.endings, *endings}, key=lambda ending: (-len(ending), ending))),
         )
         if found == wrappers:
             break
@@ -86,33 +94,35 @@ def _mask(segments: pl.Series) -> pl.Series:
 
 
 def _first_segment(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The first segment, masked, and the rest of the text."""
-    return _mask(texts.str.extract(_PREFIX, 1)), texts.str.replace(_PREFIX, "")
+    """The first segment and the rest of the text."""
+    return texts.str.extract(_PREFIX, 1), texts.str.replace(_PREFIX, "")
 
 
 def _last_segment(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The last segment, masked, and the text before it."""
+    """The last segment and the text before it."""
     ends = texts.str.strip_chars_end()
     segments = ends.str.extract(_SUFFIX, 1)
     frame = pl.DataFrame({"text": ends, "segment": segments})
     rests = frame.select(pl.col("text").str.strip_suffix(pl.col("segment")).str.strip_chars_end()).to_series()
-    return _mask(segments), rests
+    return segments, rests
 
 
 def _evident(
     texts: pl.Series, split: Callable[[pl.Series], tuple[pl.Series, pl.Series]], min_evidence: int
-) -> frozenset[str]:
-    """Segments without which at least `min_evidence` different texts of the corpus are left."""
+) -> tuple[frozenset[str], list[str]]:
+    """Segments without which `min_evidence` different texts of the corpus are left: masked, as written."""
     segments, rests = split(texts)
     whole = pl.DataFrame({"text": texts}).select(key=squeeze(pl.col("text"))).unique()
     parts = (
-        pl.DataFrame({"segment": segments, "rest": rests})
+        pl.DataFrame({"raw": segments.str.strip_chars(), "segment": _mask(segments), "rest": rests})
         .with_columns(rest=squeeze(pl.col("rest")))
         .filter(pl.col("segment").is_not_null() & (pl.col("rest").str.len_chars() >= _SHORTEST_REST))
         .join(whole, left_on="rest", right_on="key", how="semi")
     )
-    counts = parts.group_by("segment").agg(n=pl.col("rest").n_unique())
-    return frozenset(counts.filter(pl.col("n") >= min_evidence)["segment"])
+    parts = parts.filter(pl.col("rest").n_unique().over("segment") >= min_evidence)
+    written = parts.group_by("raw").agg(n=pl.col("rest").n_unique()).filter(pl.col("n") >= min_evidence)
+    long = written.filter(pl.col("raw").str.len_chars() >= _SHORTEST_ENDING)
+    return frozenset(parts["segment"]), long["raw"].to_list()
 
 
 def _keep_unless_empty(texts: pl.Series, bare: pl.Series) -> pl.Series:

@@ -132,6 +132,9 @@ def rows(*answers, licences=None, solutions=None):
         pytest.param(
             rows("4", "4", licences=[None, "MIT"]), "majority", [11], ["duplicate"], id="with licence"
         ),
+        pytest.param(rows(r"8.8\%", "8.8"), "majority", [10], ["duplicate"], id="percent sign"),
+        pytest.param(rows("0.5", "1/2"), "majority", [10], ["duplicate"], id="decimal and fraction"),
+        pytest.param(rows("(1,2)", "12"), "majority", [], ["answer_conflict"] * 2, id="a pair is no number"),
         pytest.param(rows(r"\frac{1}{2}", "1/2"), "majority", [10], ["duplicate"], id="notation agrees"),
         pytest.param(rows("5", "4", "4"), "majority", [11], ["outvoted_answer", "duplicate"], id="majority"),
         pytest.param(rows("5", "4"), "majority", [], ["answer_conflict"] * 2, id="tie"),

@@ -20,6 +20,7 @@ CHOICE = "Which is prime?\n(A) 4\n(B) 5\n(C) 6"
         pytest.param(CHOICE, "B", "multiple_choice", id="options in brackets"),
         pytest.param("Which is prime? A. 4 B. 5 C. 6", "B", "multiple_choice", id="options in a line"),
         pytest.param(r"$\textbf{(A)} 4\;\textbf{(B)} 5\;\textbf{(C)} 6$", "5", "multiple_choice", id="bold"),
+        pytest.param(r"$\textbf{a)} 4\;\textbf{b)} 5\;\textbf{c)} 6$", "5", "multiple_choice", id="low"),
         pytest.param("下列正确的是 A．一 B．二 C．三", "A", "multiple_choice", id="Chinese options"),
         pytest.param("Points A, B and C lie on a line. Find AB.", "3", None, id="points are no options"),
         pytest.param("Prove that 2 is prime.", "x", "proof", id="prove"),
