@@ -28,7 +28,8 @@ class BenchmarkConfig(Settings):
     frame: handed in by the pipeline, such as held-out problems of a generator."""
     file: str = ""
     """Path relative to the data root, or absolute: .jsonl, .jsonl.gz, .json or .parquet. Empty: a registered
-    benchmark's usual place below the data root when it is there, else the hub."""
+    benchmark's usual place below the data root, or without a data root the hub. Its usual place must hold all
+    its rows; a file named here may be a part."""
     hub: str = ""
     """Data set on the hub, used when there is no file; empty: the registered benchmark's own."""
     hub_subset: str = ""
@@ -36,7 +37,7 @@ class BenchmarkConfig(Settings):
     hub_split: str = ""
     """Split of the hub data set; empty: the registered benchmark's own, or test."""
     problem_field: str = "problem"
-    """Field of a custom file that holds the question."""
+    """Field of a custom file that holds the question; `a.b` reaches into objects, `a.0.b` into lists."""
     answer_field: str = "answer"
     """Field of a custom file that holds the reference answer."""
     id_field: str = "id"

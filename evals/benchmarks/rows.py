@@ -28,14 +28,32 @@ class Row:
     def error(self, problem: str) -> ValueError:
         return ValueError(f"{self.origin}, row {self.number}: {problem}")
 
+    def get(self, field: str) -> Any:
+        """Look a field up; `a.b` reaches into objects and `a.0` into lists. None when it is not there.
+
+        >>> Row({"prompt": [{"content": "1+1"}], "a.b": 2}, "x.jsonl", 1).get("prompt.0.content")
+        '1+1'
+        """
+        if field in self.values:
+            return self.values[field]
+        value: Any = self.values
+        for part in field.split("."):
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+                value = value[int(part)]
+            else:
+                return None
+        return value
+
     def has(self, field: str) -> bool:
-        return self.values.get(field) not in (None, "", [])
+        return self.get(field) not in (None, "", [])
 
     def value(self, *fields: str) -> Any:
         """Return the first of `fields` that the row fills."""
         for field in fields:
             if self.has(field):
-                return self.values[field]
+                return self.get(field)
         if present := [field for field in fields if field in self.values]:
             raise self.error(f"field {present[0]!r} is empty; fill it in or remove the row")
         nearest = difflib.get_close_matches(fields[0], self.values, n=1, cutoff=0.4)

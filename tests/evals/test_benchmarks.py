@@ -139,6 +139,23 @@ def test_wrong_row_count_is_refused(tmp_path):
         load(BenchmarkConfig(name="aime2025"), tmp_path)
 
 
+def test_named_part_of_a_registered_benchmark_is_taken_with_a_warning(tmp_path, caplog):
+    write_lines(tmp_path / "part.jsonl", aime_rows(3))
+    assert load(BenchmarkConfig(name="aime2025", file="part.jsonl"), tmp_path).questions.height == 3
+    assert "questions=3 expected=30" in caplog.text
+
+
+def test_nested_fields_of_a_custom_file(tmp_path):
+    row = {"prompt": [{"role": "user", "content": "1+1"}], "reward_model": {"ground_truth": "2"}}
+    write_lines(tmp_path / "chat.jsonl", [row])
+    fields = {"problem_field": "prompt.0.content", "answer_field": "reward_model.ground_truth"}
+    config = BenchmarkConfig(name="chat", kind="custom", file="chat.jsonl", **fields)
+    assert load(config, tmp_path).questions.row(0)[:3] == ("1", "1+1", "2")
+    wrong = config.model_copy(update={"answer_field": "reward_model.truth"})
+    with pytest.raises(ValueError, match="row 1: field 'reward_model.truth' is missing"):
+        load(wrong, tmp_path)
+
+
 def test_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="aime2025.jsonl.gz is not there; set `file`"):
         load(BenchmarkConfig(name="aime2025"), tmp_path)
