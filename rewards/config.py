@@ -21,7 +21,7 @@ class RewardsConfig(Settings):
 
     mode: Mode = "orz"
     """Where the answer of a response is looked for. orz: in a box in answer tags (paper, table 1); lenient: a
-    box or an explicit statement will do. Each reference answer is tried in a response of this form."""
+    box or an explicit statement will do. Compiling tries each reference answer in a response of this form."""
     refused_types: tuple[AnswerType, ...] = ("choice", "proof")
     """Types of answer that are set aside. The paper leaves out multiple choice, which can be guessed, and
     proofs (section 2.2)."""

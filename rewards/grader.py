@@ -62,16 +62,17 @@ def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[V
     return verdicts
 
 
-def score(gold: str, response: str, finish_reason: str) -> Verdict:
-    """Apply the training rule: 1 for the right answer in ORZ's format, in a response that ended by itself."""
-    return score_batch([(gold, response, finish_reason)])[0]
+def score(gold: str, response: str, finish_reason: str, mode: Mode = "orz") -> Verdict:
+    """Apply the training rule: 1 for the right answer in the asked format, when it ended by itself."""
+    return score_batch([(gold, response, finish_reason)], mode)[0]
 
 
-def score_batch(rows: Sequence[tuple[str, str, str]]) -> list[Verdict]:
-    """Apply the training rule to (gold, response, finish_reason) rows."""
-    finished = iter(verify_batch([(gold, response) for gold, response, finish in rows if finish == "stop"]))
+def score_batch(rows: Sequence[tuple[str, str, str]], mode: Mode = "orz") -> list[Verdict]:
+    """Apply the training rule to (gold, response, finish_reason) rows; `stop` means ended by itself."""
+    ended = [(gold, response) for gold, response, finish in rows if finish == "stop"]
+    verdicts = iter(verify_batch(ended, mode))
     truncated = Verdict(0.0, Reason.TRUNCATED, "extract", None, 0.0)
-    return [next(finished) if finish == "stop" else truncated for _, _, finish in rows]
+    return [next(verdicts) if finish == "stop" else truncated for _, _, finish in rows]
 
 
 def grade(response: str, gold: str) -> bool:
@@ -101,6 +102,8 @@ def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -
 def _judge(gold: str, extraction: Extraction) -> _Outcome:
     if not gold.strip() or not normalise(gold[:MAX_ANSWER_CHARS]):
         return Reason.EMPTY_GOLD, "extract"
+    if len(gold) > 2 * MAX_ANSWER_CHARS:
+        return Reason.TOO_LARGE, "extract"
     if extraction.reason is not None or extraction.text is None:
         return extraction.reason or Reason.NO_ANSWER, "extract"
     try:

@@ -19,6 +19,7 @@ _UNWRAPPED = re.compile(
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
 _THOUSANDS_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|\\!|~)\s?(?=\d{3}(?!\d))")
+_INTRODUCTION = re.compile(r"^(?:the )?(?:final )?(?:solution|answer)s? (?:is|are)\b ?:? ?", re.IGNORECASE)
 _EMPTY_DELIMITER = re.compile(r"\\(?:left|right)\s?\.")
 _SPACES = re.compile(r"\\[,;:! \n]|~|\s+")
 _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
@@ -39,7 +40,7 @@ def normalise(text: str) -> str:
         text = _COMMAND.sub(_rename, text).replace("\\/", "").replace("\0", "\\\\")
     else:
         text = _SPACES.sub(" ", text)
-    text = text.strip()
+    text = _INTRODUCTION.sub("", text.strip())
     while text and text[-1] in ".,;:\\ " and not text.endswith(("\\}", "...", "\\ldots.")):
         shorter = _ENDING.sub("", text)
         if shorter == text:

@@ -76,7 +76,14 @@ def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
     if tokens[start - 1].value == "(" and tail[-1].value == ")":
         start, tail = start - 1, tail[:-1]
     allowed = ("/", "^", "{", "}", "-", "*", "cdot", "(", ")", ".")
-    if not all(token.kind in ("word", "number") or token.value in allowed for token in tail):
+    after_slash = {n + 1 for n, token in enumerate(tail) if token.value == "/"}
+    known = [
+        token.kind in ("word", "number")
+        or token.value in allowed
+        or (token.kind == "name" and n in after_slash)
+        for n, token in enumerate(tail)
+    ]
+    if not all(known):
         raise UnparsableAnswer("words inside an expression")
     if tokens[start - 1].value == "^" and tail[0].value.startswith("circ"):
         return tokens, ""

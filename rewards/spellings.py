@@ -74,7 +74,7 @@ NOT_UNITS = _words(
     correct could credit divided either else equal equals everything exactly false fewer for from full
     gold grader greater if incorrect is least less marks maybe minus mod modulo more most nearly neither
     no none not or over perhaps plus point possibly probably reward right roughly same score should
-    solution solutions some something such than that the then this times to true under unknown until up
+    solution solutions some something such than that the then this to true under unknown until up
     verified was when where will with without would wrong yes
     """
 )

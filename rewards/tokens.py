@@ -240,7 +240,7 @@ def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordina
         return
     if is_ordinal:
         return
-    if previous == "number" and run in BARE_UNITS:
+    if (previous == "number" and run in BARE_UNITS) or (run in ("sq", "cu") and following in (".", " ")):
         yield Token("word", run, is_spaced)
         return
     # "at" is a word in "at 5" and a product in "at^2".
@@ -266,7 +266,7 @@ def is_word(run: str) -> bool:
     if len(run) < 3:
         return run in _SHORT_WORDS
     if len(set(run)) == len(run) and any(
-        set(run) <= set(group) for group in ("abcd", "xyz", "pqr", "mnk", "uvw")
+        set(run) <= set(group) for group in ("abc", "xyz", "pqr", "mnk", "uvw")
     ):
         return False
     if run.startswith(("sin", "cos", "tan", "log", "sqrt")) and len(run) <= 5:
