@@ -5,6 +5,7 @@ below 2^-b for a precision b well past every magnitude that occurs in either exp
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -18,13 +19,22 @@ from rewards.verdict import AnswerTooLarge
 
 MAX_LOG2 = 2.0**44
 """Values past 2^MAX_LOG2 in magnitude are not evaluated."""
-PRECISION_LOCK = threading.RLock()
+_precision_lock = threading.RLock()
 """flint's working precision is one setting for the whole process: whoever sets it holds this lock."""
+
+
+def _renew_lock() -> None:
+    """A process forked while some thread evaluated would wait for that thread for ever."""
+    global _precision_lock
+    _precision_lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def evaluate(value: Expression, point: Mapping[str, acb], precision: int) -> acb:
     """Evaluate at `point` with `precision` bits; Undefined without a value, AnswerTooLarge past a limit."""
-    with PRECISION_LOCK:
+    with _precision_lock:
         before = ctx.prec
         ctx.prec = precision
         try:

@@ -97,13 +97,21 @@ class WorkerPool:
 
 
 _pool: WorkerPool | None = None
-_POOL_LOCK = threading.Lock()
+_pool_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _pool_lock
+    _pool_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def shared_pool() -> WorkerPool:
     """Return this process's pool, made when first asked for."""
     global _pool
-    with _POOL_LOCK:
+    with _pool_lock:
         if _pool is None or not _pool.is_ours:
             _pool = WorkerPool()
             atexit.register(_pool.close)

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -6,7 +7,9 @@ import time
 
 import pytest
 
+from rewards import balls
 from rewards.answers import parse_answer
+from rewards.grader import grade
 from rewards.isolation import WorkerPool
 from rewards.nodes import Expression, Scalar
 
@@ -84,3 +87,24 @@ def test_a_forked_process_does_not_use_its_parents_workers(pool: WorkerPool) -> 
     if child == 0:
         os._exit(1 if pool.is_ours else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_process_forked_during_an_evaluation_can_grade() -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with balls._precision_lock:
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(5)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        os._exit(0 if grade(r"\boxed{\sqrt{1234567}+1}", r"1+1234567^{1/2}") else 1)
+    status = os.waitpid(child, 0)[1]
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
