@@ -1,14 +1,14 @@
 """The public flows: python flows.py runs the embedded demo, without a server to start.
 
-reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage. Each takes the
-path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
+reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage. Each
+takes the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
 from typing import Any
 
-import pipelines.prefect_environment  # noqa: F401  (before Prefect reads its settings)
 from prefect import flow
 
+import pipelines.prefect_environment  # noqa: F401  (before Prefect reads its settings)
 from pipelines import tasks
 from pipelines.artifact import Artifact
 from pipelines.workspace import Workspace, open_workspace

@@ -3,9 +3,10 @@
     store = Store(Path("runs"))
     artifact = store.produce(stage, config, inputs, build)     # returns at once when it is already there
 
-An artefact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content` is the
-hash of its files. A folder appears under its final name only when everything in it, manifest included, is on the
-disk; a kill leaves a `.partial` folder that the next run continues (resumable stages) or replaces.
+An artefact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content`
+is the hash of its files. A folder appears under its final name only when everything in it, manifest
+included, is on the disk; a kill leaves a `.partial` folder that the next run continues (resumable stages)
+or replaces.
 """
 
 import fcntl

@@ -1,4 +1,5 @@
-"""Looking back at a run: any row's way through the stages, and whether every file is what its manifest says."""
+"""Looking back at a run: any row's way through the stages, and whether every file is what its manifest
+says."""
 
 from pathlib import Path
 
@@ -13,16 +14,18 @@ ROW_STAGES = (("curate", "problems.parquet"), ("rewards", "prompts.parquet"))
 
 def trace_row(run: Path, query: str) -> pl.DataFrame:
     """Where rows that match `query` (problem_id, source_id or text) went, stage by stage, and why."""
-    found = []
+    found: list[dict] = []
+    n_stages = 0
     for stage, kept in ROW_STAGES:
         folder = run / stage
         if not (folder / kept).exists():
             continue
+        n_stages += 1
         rows = trace(pl.read_parquet(folder / kept), pl.read_parquet(folder / "rejects.parquet"), query)
-        found.append(rows.select(pl.lit(stage).alias("stage"), pl.all()))
-    if not found:
+        found += [{"stage": stage, **row} for row in rows]
+    if not n_stages:
         raise FileNotFoundError(f"{run}: no curated corpus there; give a run folder, such as runs/demo")
-    return pl.concat(found)
+    return pl.DataFrame(found, infer_schema_length=None)
 
 
 def check_run(run: Path) -> list[str]:
@@ -36,5 +39,7 @@ def check_run(run: Path) -> list[str]:
         problems += [f"{link.name}: {problem}" for problem in check(link)]
         for name, content in read_json(link / MANIFEST)["inputs"].items():
             if name in contents and contents[name] != content:
-                problems.append(f"{link.name}: was made from another {name} artefact than the one linked here")
+                problems.append(
+                    f"{link.name}: was made from another {name} artefact than the one linked here"
+                )
     return problems

@@ -13,11 +13,13 @@ from evals.benchmarks.registry import Benchmark
 from pipelines.config import ConfigError, RunConfig
 
 VALIDATION = "validation"
-"""Name of the frame benchmark that is the validation split of the prompt set; it is not known before curation."""
+"""Name of the frame benchmark that is the validation split of the prompt set; it is not known before
+curation."""
 
 
 def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> list[Benchmark]:
-    """Load every benchmark of `config.evals`; without `prompts` (compiled), the validation split is left out."""
+    """Load every benchmark of `config.evals`; without `prompts` (compiled), the validation split is left
+    out."""
     root = Path(config.data_root) if config.data_root else None
     held_out = {entry.name: entry for entry in config.held_out}
     loaded = []
@@ -36,7 +38,7 @@ def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> l
     return loaded
 
 
-def generated_frame(generator) -> pl.DataFrame:  # noqa: ANN001
+def generated_frame(generator) -> pl.DataFrame:
     """Problems of one generator: [problem, answer], each once."""
     tasks = [(task.problem, task.answer) for task in generate(generator)]
     return pl.DataFrame(tasks, schema=["problem", "answer"], orient="row").unique(maintain_order=True)

@@ -1,4 +1,5 @@
-"""The chain without Prefect: each method makes its artefact and whatever comes before it, or finds them made."""
+"""The chain without Prefect: each method makes its artefact and whatever comes before it, or finds them
+made."""
 
 from dataclasses import dataclass
 

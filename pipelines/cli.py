@@ -1,17 +1,20 @@
 """The command line: reasoner-zero COMMAND (also python -m pipelines COMMAND).
 
-Only the standard library is imported here, so that --help answers at once; each command imports what it needs.
+Only the standard library is imported here, so that --help answers at once; each command imports what it
+needs.
 """
 
 import argparse
 import importlib
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
 DESCRIPTION = """\
 From raw math corpora to a published, benchmarked reasoning model: PPO straight on a base model with a binary
-reward. One TOML file describes a run; every stage writes a folder that the next one reads and nobody makes twice.
+reward. One TOML file describes a run; every stage writes a folder that the next one reads and nobody makes
+twice.
 
   reasoner-zero run --config configs/demo.toml          the whole chain on an embedded task, minutes on a CPU
   reasoner-zero doctor                                  what this machine can run
@@ -41,16 +44,20 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         _with_config(_command(commands, name, text, epilog=OVERRIDES))
     _compare(_command(commands, "compare", "paired test between the benchmarks of two runs or checkpoints"))
-    _publish(_command(commands, "publish", "publish a data set or a model to a hub, or show what would be sent"))
+    _publish(
+        _command(commands, "publish", "publish a data set or a model to a hub, or show what would be sent")
+    )
     _verify(_command(commands, "verify", "check answers against references, from the shell or a JSONL file"))
-    _audit(_command(commands, "audit", "why was this row kept or removed? and: are all files what they claim?"))
+    _audit(
+        _command(commands, "audit", "why was this row kept or removed? and: are all files what they claim?")
+    )
     _plan(_command(commands, "plan", "memory, tokens and FLOPs a configuration needs, before it runs"))
     doctor = _command(commands, "doctor", "check this machine: versions, GPU, memory, disk, servers")
     doctor.add_argument("--runs", default="runs", help="folder of results (default: runs)")
     return parser
 
 
-def _command(commands, name: str, text: str, epilog: str = "") -> argparse.ArgumentParser:  # noqa: ANN001
+def _command(commands, name: str, text: str, epilog: str = "") -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
         help=text,
@@ -61,8 +68,12 @@ def _command(commands, name: str, text: str, epilog: str = "") -> argparse.Argum
 
 
 def _with_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, metavar="FILE", help="TOML file, such as configs/demo.toml")
-    parser.add_argument("--data-root", metavar="DIR", help="folder that `file = ...` is relative to; unset: the hub")
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="TOML file, such as configs/demo.toml"
+    )
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="folder that `file = ...` is relative to; unset: the hub"
+    )
     parser.add_argument("--name", help="name of the run: results go to runs/NAME (default: the config's)")
     parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of all runs (default: runs)")
     parser.add_argument("--help-config", action="store_true", help="explain every field and exit")
@@ -71,7 +82,9 @@ def _with_config(parser: argparse.ArgumentParser) -> None:
 def _compare(parser: argparse.ArgumentParser) -> None:
     for name, when in (("before", "first"), ("after", "second")):
         parser.add_argument(
-            name, metavar=name.upper(), help=f"{when} one: an evaluate artefact, such as runs/demo/evaluate-base"
+            name,
+            metavar=name.upper(),
+            help=f"{when} one: an evaluate artefact, such as runs/demo/evaluate-base",
         )
     parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
@@ -95,8 +108,12 @@ def _publish(parser: argparse.ArgumentParser) -> None:
 def _verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("response", nargs="?", help="what the model wrote (or the bare answer)")
     parser.add_argument("--gold", help="the reference answer")
-    parser.add_argument("--file", metavar="JSONL", help="check every row of a file with fields gold and response")
-    parser.add_argument("--mode", choices=("lenient", "orz"), default="lenient", help="orz: tags and box required")
+    parser.add_argument(
+        "--file", metavar="JSONL", help="check every row of a file with fields gold and response"
+    )
+    parser.add_argument(
+        "--mode", choices=("lenient", "orz"), default="lenient", help="orz: tags and box required"
+    )
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:
@@ -105,10 +122,14 @@ def _audit(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, metavar="FILE", help="TOML file, such as configs/orz_7b.toml")
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="TOML file, such as configs/orz_7b.toml"
+    )
     parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: the config's ranks)")
     parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
-    parser.add_argument("--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)")
+    parser.add_argument(
+        "--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,6 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for noisy in ("httpx", "httpcore", "asyncio", "urllib3", "filelock", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Leave through the interpreter's exit, which ends child processes and Prefect's own server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands = importlib.import_module("pipelines.commands")
     try:
         return commands.COMMANDS[parsed.command](parsed)

@@ -11,11 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-
 out = Console()
 
 
-def _open(arguments: argparse.Namespace):  # noqa: ANN202
+def _open(arguments: argparse.Namespace):
     from pipelines.config import load_config, override_from_command_line
     from pipelines.workspace import Workspace
 
@@ -60,10 +59,11 @@ def rewards(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
-    from training.recorder import read_metrics
+    from rewards.records import METRIC
+    from training.recorder import read_records
 
     artifact = Chain(_open(arguments)).trained()
-    metrics = read_metrics(artifact.folder / "metrics.jsonl")
+    metrics = read_records(artifact.folder / "metrics.jsonl", METRIC)
     every = max(1, metrics.height // 10)
     columns = ["step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy", "mismatch_mean"]
     show(metrics.select(columns).gather_every(every), f"Training, every {every} steps")
@@ -103,7 +103,9 @@ def compare(arguments: argparse.Namespace) -> int:
     for name in (arguments.before, arguments.after):
         path = Path(name) / "completions.parquet"
         if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file; give an evaluate artefact, such as RUN/evaluate-base")
+            raise FileNotFoundError(
+                f"{path}: no such file; give an evaluate artefact, such as RUN/evaluate-base"
+            )
         frames.append(pl.read_parquet(path))
     comparison = compare_completions(*frames)
     show(comparison, "After against before, paired by question")
@@ -127,7 +129,9 @@ def publish(arguments: argparse.Namespace) -> int:
     for name, size, sha256 in shown.files:
         table.add_row(name, f"{size:,}", sha256[:16])
     out.print(table)
-    out.print("dry run: nothing was sent" if arguments.dry_run else f"published and read back: {shown.commit}")
+    out.print(
+        "dry run: nothing was sent" if arguments.dry_run else f"published and read back: {shown.commit}"
+    )
     return 0
 
 
@@ -185,7 +189,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     return 1 if any(finding.level == "problem" for finding in findings) else 0
 
 
-def show(frame, title: str) -> None:  # noqa: ANN001
+def show(frame, title: str) -> None:
     """Print a frame as a table."""
     table = Table(title=title, title_justify="left")
     for name, dtype in frame.schema.items():
@@ -201,9 +205,11 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _done(artifact) -> int:  # noqa: ANN001
+def _done(artifact) -> int:
     usage = artifact.manifest["usage"]
-    out.print(f"{artifact.stage} {artifact.fingerprint}: {usage['wall_s']} s, {usage['cpu_s']} CPU-s when made")
+    out.print(
+        f"{artifact.stage} {artifact.fingerprint}: {usage['wall_s']} s, {usage['cpu_s']} CPU-s when made"
+    )
     out.print(f"lies in {artifact.folder}", soft_wrap=True)
     return 0
 
@@ -233,4 +239,3 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": plan,
     "doctor": doctor,
 }
-

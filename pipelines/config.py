@@ -1,4 +1,5 @@
-"""The whole configuration of a run: one TOML file, overrides on the command line, checked before anything starts.
+"""The whole configuration of a run: one TOML file, overrides on the command line, checked before anything
+starts.
 
 Precedence: defaults < TOML file < command line. Environment variables do not change the science.
 """
@@ -14,7 +15,8 @@ from typing import Any, get_args
 import tyro
 from pydantic import ValidationError
 
-from curation.config import CurationConfig, GeneratorConfig
+from curation.config import CurationConfig
+from curation.generators.family import GeneratorConfig
 from evals.config import EvalsConfig
 from rewards.config import RewardsConfig
 from rewards.settings import Settings
@@ -54,7 +56,8 @@ class RunConfig(Settings):
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """Read a TOML file (or a run's config.json) and apply overrides by dotted key; ConfigError says what is wrong.
+    """Read a TOML file (or a run's config.json) and apply overrides by dotted key; ConfigError says what is
+    wrong.
 
     Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}.
     """
@@ -90,11 +93,14 @@ def _set(table: Any, keys: list[str], value: Any) -> None:
 
 
 def override_from_command_line(config: RunConfig, path: Path, arguments: list[str]) -> RunConfig:
-    """Apply arguments such as `--training.n-steps 20` (any field; tyro explains them all with --help-config)."""
+    """Apply arguments such as `--training.n-steps 20` (any field; tyro explains them all with
+    --help-config)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return tyro.cli(RunConfig, default=config, args=arguments, prog=f"reasoner-zero run --config {path}")
+            return tyro.cli(
+                RunConfig, default=config, args=arguments, prog=f"reasoner-zero run --config {path}"
+            )
     except ValidationError as error:
         raise ConfigError(explain("command line", error)) from None
 

@@ -52,7 +52,8 @@ def curate_stage(workspace: Workspace) -> Artifact:
 
 
 def source_hash(source: SourceConfig, data_root: Path | None) -> str:
-    """Content hash of a source before it is read: a file's SHA-256, a hub commit; generators are all config."""
+    """Content hash of a source before it is read: a file's SHA-256, a hub commit; generators are all
+    config."""
     if source.generator is not None:
         return "generator"
     if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):

@@ -46,14 +46,20 @@ def list_gpus() -> list[str]:
     listed = subprocess.run(
         [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"], capture_output=True, text=True
     )
-    return [line.strip() for line in listed.stdout.splitlines() if line.strip()] if listed.returncode == 0 else []
+    return (
+        [line.strip() for line in listed.stdout.splitlines() if line.strip()]
+        if listed.returncode == 0
+        else []
+    )
 
 
 def _versions(kind: str) -> list[Finding]:
     """Compare what is installed with the lock; one line when all agree."""
     lock = ROOT / "requirements" / f"{kind}.txt"
     if not lock.exists():
-        return [Finding("note", "packages", "no lock beside the code", "installed without the project's checkout")]
+        return [
+            Finding("note", "packages", "no lock beside the code", "installed without the project's checkout")
+        ]
     wrong = []
     for line in lock.read_text().splitlines():
         name, _, wanted = line.partition("==")
@@ -71,9 +77,14 @@ def _versions(kind: str) -> list[Finding]:
 
 def _accelerator(gpus: list[str]) -> Finding:
     if gpus:
-        return Finding("ok", "GPU", f"{len(gpus)} x {gpus[0]}", "bf16 training; vLLM shares the GPU by sleep mode")
+        return Finding(
+            "ok", "GPU", f"{len(gpus)} x {gpus[0]}", "bf16 training; vLLM shares the GPU by sleep mode"
+        )
     return Finding(
-        "note", "GPU", "none", "demo and smollm2 run in fp32 on the CPU; the orz_* configs need GPUs (see: plan)"
+        "note",
+        "GPU",
+        "none",
+        "demo and smollm2 run in fp32 on the CPU; the orz_* configs need GPUs (see: plan)",
     )
 
 
@@ -82,7 +93,10 @@ def _compiler() -> Finding:
     if found:
         return Finding("ok", "C++ compiler", found, "vLLM compiles its samplers")
     return Finding(
-        "note", "C++ compiler", "none", "sampling on a CPU is slower; to have one: apt-get install g++ (or gcc-c++)"
+        "note",
+        "C++ compiler",
+        "none",
+        "sampling on a CPU is slower; to have one: apt-get install g++ (or gcc-c++)",
     )
 
 
@@ -106,7 +120,9 @@ def _server() -> Finding:
     try:
         socket.create_connection((host, int(port or 80)), timeout=1.0).close()
     except OSError as error:
-        return Finding("problem", "Prefect server", url, f"does not answer ({error}); start it or unset PREFECT_API_URL")
+        return Finding(
+            "problem", "Prefect server", url, f"does not answer ({error}); start it or unset PREFECT_API_URL"
+        )
     return Finding("ok", "Prefect server", url, "answers")
 
 

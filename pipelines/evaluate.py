@@ -17,14 +17,20 @@ from pipelines.progress import Progress
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 from rewards.records import COMPLETION
+from rewards.verdict import Mode
 
-STAGE = Stage("evaluate", ("evals", "rewards", "training/rollout", "pipelines/evaluate.py"), is_resumable=True)
+STAGE = Stage(
+    "evaluate",
+    ("evals", "rewards", "training/rollout", "pipelines/evaluate.py", "pipelines/worker.py"),
+    is_resumable=True,
+)
 
 
 def evaluate_stage(
     workspace: Workspace, prompts: Artifact, model: Path, identity: str, link: str
 ) -> Artifact:
-    """Benchmark the model in folder `model`, whose content hash is `identity`; linked into the run as `link`."""
+    """Benchmark the model in folder `model`, whose content hash is `identity`; linked into the run as
+    `link`."""
     config = workspace.config
     benchmarks = load_benchmarks(config, prompts.read("prompts.parquet"))
     settings = {
@@ -52,15 +58,16 @@ def evaluate_stage(
     return workspace.produce(STAGE, settings, inputs, build, link)
 
 
-def write_scores(draft: Draft, mode: str, benchmarks: list[Benchmark]) -> None:
+def write_scores(draft: Draft, mode: Mode, benchmarks: list[Benchmark]) -> None:
     """Score the sampled responses and write verdicts and statistics; needs no model."""
     folder = draft.folder / "completions"
-    scored = []
-    rejects = []
+    scored: list[pl.DataFrame] = []
+    rejects: list[pl.DataFrame] = []
     for benchmark in benchmarks:
         responses = pl.read_parquet(folder / f"{benchmark.name}.responses.parquet")
-        scored.append(score(responses, benchmark, mode))
-        rejects.append(pl.read_parquet(folder / f"{benchmark.name}.rejects.parquet"))
+        result = score(responses, benchmark, mode=mode)
+        scored.append(result.completions)
+        rejects += [pl.read_parquet(folder / f"{benchmark.name}.rejects.parquet"), result.rejects]
     completions, rejected = pl.concat(scored), pl.concat(rejects)
     draft.write("completions.parquet", COMPLETION.check(completions))
     draft.write_rejects(rejected)

@@ -21,6 +21,7 @@ STAGE = Stage(
         "training/config.py",
         "rewards/prompts.py",
         "pipelines/make_base.py",
+        "pipelines/worker.py",
     ),
 )
 

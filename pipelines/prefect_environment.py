@@ -1,4 +1,5 @@
-"""Prefect settings for a run without a server of one's own; imported before Prefect, which reads them at import.
+"""Prefect settings for a run without a server of one's own; imported before Prefect, which reads them at
+import.
 
 Anything already set in the environment or in a Prefect profile's variables stays as it is.
 """
@@ -21,3 +22,6 @@ DEFAULTS = {
 
 for name, value in DEFAULTS.items():
     os.environ.setdefault(name, value)
+
+# The server's database file needs its folder.
+Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Run heavy work in a child process: its own process group, lines streamed, and nothing left behind.
 
-Training and vLLM start processes of their own and may die hard; the parent must neither die with them nor hang
-on a pipe that a grandchild keeps open.
+Training and vLLM start processes of their own and may die hard; the parent must neither die with them nor
+hang on a pipe that a grandchild keeps open.
 """
 
 import logging
@@ -34,9 +34,9 @@ def run_child(
 ) -> None:
     """Run `command` to its end; every output line goes to `log` and to `on_line`.
 
-    Raises ChildFailed for a non-zero exit and TimeoutError past `deadline_s`. However it ends (failure, interrupt,
-    cancel, success), the whole process group is ended before this returns; should this process be killed
-    outright, the kernel ends the child (see `pipelines.worker`).
+    Raises ChildFailed for a non-zero exit and TimeoutError past `deadline_s`. However it ends (failure,
+    interrupt, cancel, success), the whole process group is ended before this returns; should this process
+    be killed outright, the kernel ends the child (see `pipelines.worker`).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -78,7 +78,7 @@ def _read(process: subprocess.Popen, lines: queue.Queue[str]) -> None:
         return
 
 
-def _drain(lines: queue.Queue[str], file, tail: deque[str], on_line: Callable[[str], None]) -> None:  # noqa: ANN001
+def _drain(lines: queue.Queue[str], file, tail: deque[str], on_line: Callable[[str], None]) -> None:
     try:
         line = lines.get(timeout=0.1)
     except queue.Empty:

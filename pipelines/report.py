@@ -15,6 +15,7 @@ from pipelines.summary import summarise_run
 from pipelines.workspace import Workspace
 from rewards.files import write_json, write_text
 from rewards.records import METRIC, TIMING
+from training.recorder import read_records
 
 LINKS = ("curate", "rewards", "base", "train", "evaluate-base", "evaluate-final")
 
@@ -22,7 +23,7 @@ LINKS = ("curate", "rewards", "base", "train", "evaluate-base", "evaluate-final"
 def report_stage(workspace: Workspace) -> dict[str, Any]:
     """Write report.html and summary.json; returns the summary."""
     stages = {link: workspace.linked(link) for link in LINKS}
-    metrics = read_records(stages["train"], "metrics.jsonl", METRIC)
+    metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
     before, after = stages["evaluate-base"], stages["evaluate-final"]
     summary = summarise_run(workspace.config.name, stages, metrics, before, after)
     base, final = before.read("completions.parquet"), after.read("completions.parquet")
@@ -36,7 +37,7 @@ def report_stage(workspace: Workspace) -> dict[str, Any]:
         base=base,
         final=final,
         metrics=metrics,
-        timings=read_records(stages["train"], "timings.jsonl", TIMING),
+        timings=read_records(stages["train"].folder / "timings.jsonl", TIMING),
         funnel=stages["curate"].read("funnel.parquet"),
         answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
         overlap=remaining_overlap(stages["curate"], base),
@@ -50,11 +51,6 @@ def report_stage(workspace: Workspace) -> dict[str, Any]:
     write_text(workspace.folder / "report.html", render_report(data))
     write_json(workspace.folder / "summary.json", summary)
     return summary
-
-
-def read_records(artifact: Artifact, name: str, schema) -> pl.DataFrame:  # noqa: ANN001
-    """JSON lines of an artefact as a frame."""
-    return pl.read_ndjson(artifact.folder / name, schema=schema.polars)
 
 
 def describe_model(workspace: Workspace) -> str:
@@ -71,7 +67,9 @@ def remaining_overlap(curated: Artifact, completions: pl.DataFrame) -> pl.DataFr
         .group_by("benchmark")
         .agg(n_overlapping=pl.col("matched").n_unique().cast(pl.Int64))
     )
-    questions = completions.group_by("benchmark").agg(n_questions=pl.col("question_id").n_unique().cast(pl.Int64))
+    questions = completions.group_by("benchmark").agg(
+        n_questions=pl.col("question_id").n_unique().cast(pl.Int64)
+    )
     return (
         questions.join(leaks, on="benchmark", how="left")
         .with_columns(pl.col("n_overlapping").fill_null(0))

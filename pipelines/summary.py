@@ -1,7 +1,8 @@
 """What a run achieved, before -> after: the numbers of summary.json and of the closing table.
 
-`reward` is the training reward: step 1 (the base model's own responses) and the mean of the last LAST_STEPS steps.
-Everything else is measured on the benchmarks, by the same sampling, for the base and the trained model.
+`reward` is the training reward: step 1 (the base model's own responses) and the mean of the last LAST_STEPS
+steps. Everything else is measured on the benchmarks, by the same sampling, for the base and the trained
+model.
 """
 
 from typing import Any
@@ -55,11 +56,11 @@ def worked_share(completions: pl.DataFrame) -> float:
     return float(completions.select((thought.str.len_chars() > 0).mean()).item() or 0.0)
 
 
-def _pair(frames: list[pl.DataFrame], measure) -> dict[str, float]:  # noqa: ANN001
+def _pair(frames: list[pl.DataFrame], measure) -> dict[str, float]:
     return {"before": measure(frames[0]), "after": measure(frames[1])}
 
 
-def _weighted(column: str):  # noqa: ANN202
+def _weighted(column: str):
     """Mean of a summary column over all completions of all benchmarks."""
 
     def measure(summary: pl.DataFrame) -> float:
@@ -96,12 +97,20 @@ def summary_table(summary: dict[str, Any]) -> Table:
         n = f"avg@{accuracy['after']['n_samples']}, {accuracy['after']['n_questions']} questions"
         table.add_row(f"{benchmark} accuracy ({n})", *cells, delta)
     length = summary["response_length"]
-    table.add_row("response length (tokens)", f"{length['before']:.1f}", f"{length['after']:.1f}", _change(length))
+    table.add_row(
+        "response length (tokens)", f"{length['before']:.1f}", f"{length['after']:.1f}", _change(length)
+    )
     for name in ("worked", "formatted", "truncated"):
         share = summary[name]
-        table.add_row(f"{name} responses", *(f"{100 * share[when]:.1f} %" for when in ("before", "after")), "")
+        table.add_row(
+            f"{name} responses", *(f"{100 * share[when]:.1f} %" for when in ("before", "after")), ""
+        )
     return table
 
 
 def _change(pair: dict[str, float]) -> str:
-    return f"{pair['after'] - pair['before']:+.3f}" if pair["before"] < 2 else f"{pair['after'] - pair['before']:+.1f}"
+    return (
+        f"{pair['after'] - pair['before']:+.3f}"
+        if pair["before"] < 2
+        else f"{pair['after'] - pair['before']:+.1f}"
+    )

@@ -1,6 +1,7 @@
 """The stages as Prefect tasks: name, tags, artifacts on the server. No computation, no caching of its own.
 
-Results are cached by content in the artefact store, which also serves runs without Prefect, so Prefect keeps none.
+Results are cached by content in the artefact store, which also serves runs without Prefect, so Prefect
+keeps none.
 """
 
 from collections.abc import Callable

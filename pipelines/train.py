@@ -12,7 +12,9 @@ from pipelines.progress import Progress
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 
-STAGE = Stage("train", ("training", "rewards", "pipelines/train.py"), is_resumable=True)
+STAGE = Stage(
+    "train", ("training", "rewards", "pipelines/train.py", "pipelines/worker.py"), is_resumable=True
+)
 
 
 def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:

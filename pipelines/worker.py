@@ -51,17 +51,37 @@ def run_job(job: Job, log: Path, progress: Progress, n_ranks: int = 1) -> None:
     if n_ranks > 1:
         launcher = ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
         command = [sys.executable, "-m", *launcher, f"--nproc-per-node={n_ranks}", *command[1:]]
-    n_cores = len(os.sched_getaffinity(0))
     environment = {
-        # One fixed number: floating-point sums, and so results, depend on how work is cut into threads.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, min(8, n_cores) // n_ranks))),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_threads(job.config, n_ranks))),
         "TOKENIZERS_PARALLELISM": "false",
         "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
+        **cache_folders(Path(job.out)),
     }
     try:
         run_child(command, log=log, on_line=progress.line, environment=environment)
     finally:
         job_file.unlink(missing_ok=True)
+
+
+def n_threads(config: dict[str, Any], n_ranks: int) -> int:
+    """Threads of one rank: a tiny model is faster on one, and gives the same numbers on every machine."""
+    if config["training"]["model"]["scratch"] is not None:
+        return 1
+    return max(1, min(8, len(os.sched_getaffinity(0))) // n_ranks)
+
+
+def cache_folders(out: Path) -> dict[str, str]:
+    """Compiled kernels and temporary files go beside the artefacts: /tmp may be small, full or another
+    disk."""
+    root = out.parents[2] / ".cache"
+    folders = {
+        "TMPDIR": root / "tmp",
+        "TORCHINDUCTOR_CACHE_DIR": root / "inductor",
+        "VLLM_CACHE_ROOT": root / "vllm",
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return {name: str(folder) for name, folder in folders.items()}
 
 
 def main(arguments: list[str]) -> None:
@@ -82,7 +102,8 @@ def die_with_parent() -> None:
 def make_base(job: Job, config: RunConfig) -> None:
     from training.base_model import make_base_model
 
-    n_steps = sum(phase.n_steps for phase in config.training.model.warmup.phases) if _warms_up(config) else None
+    warmup = config.training.model.warmup
+    n_steps = sum(phase.n_steps for phase in warmup.phases) if warmup else None
     make_base_model(
         config.training,
         pl.read_parquet(job.rows),
@@ -147,10 +168,6 @@ def run_evaluation(job: Job, config: RunConfig) -> None:
         generated.responses.write_parquet(out / "completions" / f"{entry.name}.responses.parquet")
         generated.rejects.write_parquet(out / "completions" / f"{entry.name}.rejects.parquet")
     engine.close()
-
-
-def _warms_up(config: RunConfig) -> bool:
-    return config.training.model.warmup is not None
 
 
 WORKERS: dict[str, Callable[[Job, RunConfig], None]] = {

@@ -1,8 +1,8 @@
 """A run's place on the disk: runs/<name> with the resolved config, logs, summary and links to its artefacts.
 
-    runs/artifacts/<stage>/<fingerprint>/   shared by all runs: what is already made is not made again
-    runs/<name>/<stage>                     link to the artefact this run used (or is making)
-    runs/<name>/{config.json, summary.json, report.html, logs/, tensorboard/}
+runs/artifacts/<stage>/<fingerprint>/   shared by all runs: what is already made is not made again
+runs/<name>/<stage>                     link to the artefact this run used (or is making)
+runs/<name>/{config.json, summary.json, report.html, logs/, tensorboard/}
 """
 
 import os
@@ -53,10 +53,11 @@ class Workspace:
         stage: Stage,
         section: Any,
         inputs: dict[str, str],
-        build,  # noqa: ANN001
+        build,
         link: str = "",
     ) -> Artifact:
-        """Make or find an artefact and link it into the run's folder as `link` (the stage's name by default)."""
+        """Make or find an artefact and link it into the run's folder as `link` (the stage's name by
+        default)."""
         name = link or stage.name
         artifact = self.store.produce(stage, section, inputs, build, lambda folder: self._link(name, folder))
         self._link(name, artifact.folder)
@@ -89,5 +90,3 @@ def open_workspace(config: str, overrides: dict[str, Any] | None = None, runs: s
 def section(model: Any, *excluded: str) -> Any:
     """A config section as plain data for a manifest and a fingerprint, without fields that decide nothing."""
     return model.model_dump(mode="json", exclude=set(excluded))
-
-

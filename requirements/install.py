@@ -1,7 +1,8 @@
 """Make .venv with the exact versions of cpu.txt or gpu.txt: python3 requirements/install.py [--check]
 
-Needs only Python 3.11 or later. Picks the set by what the machine has and says what it picked; uses uv when it is
-there or can be had, else pip. A second run takes a fraction of a second; an interrupted one starts over cleanly.
+Needs only Python 3.11 or later. Picks the set by what the machine has and says what it picked; uses uv when
+it is there or can be had, else pip. A second run takes a fraction of a second; an interrupted one starts over
+cleanly.
 """
 
 import argparse
@@ -24,10 +25,12 @@ TEMPORARY_BYTES = 300 * 2**20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="only say what would be installed")
     arguments = parser.parse_args()
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (this file meets older Pythons)
         fail(
             f"Python 3.11 or later is needed, this is {platform.python_version()} ({sys.executable})",
             "install python3.11 (Debian, Ubuntu: apt-get install python3.11 python3.11-venv) "
@@ -100,7 +103,8 @@ def room(kind: str) -> dict[str, str]:
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES[kind]:
         fail(
-            f"{ROOT} has {free / 2**30:.1f} GiB free, the {kind} set needs {NEEDED_BYTES[kind] / 2**30:.0f} GiB",
+            f"{ROOT} has {free / 2**30:.1f} GiB free, the {kind} set "
+            f"needs {NEEDED_BYTES[kind] / 2**30:.0f} GiB",
             "free some space, or clone the project to a larger disk, and run the same command again",
         )
     if shutil.disk_usage(tempfile.gettempdir()).free >= TEMPORARY_BYTES:
@@ -119,7 +123,7 @@ def make_venv() -> None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         fail(
             "this Python cannot make a virtual environment:\n" + (made.stdout + made.stderr).strip(),
-            f"install its venv module: {system_install(f'python{version}-venv')}, then run the same command again",
+            f"install its venv module: {system_install(f'python{version}-venv')}, then run the same again",
         )
 
 
@@ -143,7 +147,8 @@ def install(kind: str, environment: dict[str, str]) -> None:
         command = [python, "-m", "pip", "install", "--no-deps", "-r", str(lock)]
     run(command, environment)
     if not uv and kind == "cpu" and not local_torch:
-        # pip's torch is a CUDA build whose libraries the CPU lock does not name; it runs on a CPU once they are there.
+        # pip's torch is a CUDA build whose libraries the CPU lock does not name; it runs on a CPU once they
+        # are there.
         run([python, "-m", "pip", "install", "-r", str(lock), "torch"], environment)
     project = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     if uv:
@@ -159,7 +164,12 @@ def has_local_cpu_torch() -> bool:
     for line in shown.stdout.splitlines():
         if "find-links" in line.split("=", 1)[0]:
             folders += line.split("=", 1)[1].strip().strip("'\"").split()
-    found = [wheel for folder in folders if os.path.isdir(folder) for wheel in Path(folder).glob("torch-*+cpu-*.whl")]
+    found = [
+        wheel
+        for folder in folders
+        if os.path.isdir(folder)
+        for wheel in Path(folder).glob("torch-*+cpu-*.whl")
+    ]
     if found and not os.environ.get("PIP_FIND_LINKS"):
         os.environ["PIP_FIND_LINKS"] = str(found[0].parent)
     return bool(found)
@@ -182,8 +192,8 @@ def run(command: list[str], environment: dict[str, str]) -> None:
     if done.returncode:
         fail(
             f"the installation failed (exit status {done.returncode})",
-            "read the message above; when it is about the network or the disk, mend that and run the same command "
-            "again: it starts over cleanly and reuses what was downloaded",
+            "read the message above; when it is about the network or the disk, mend that and run the "
+            "same command again: it starts over cleanly and reuses what was downloaded",
         )
 
 

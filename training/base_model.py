@@ -1,9 +1,11 @@
-"""Make the base model's folder: from scratch with a warm-up, from a GGUF file, or a link to an existing folder."""
+"""Make the base model's folder: from scratch with a warm-up, from a GGUF file, or a link to an existing
+folder."""
 
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -53,7 +55,9 @@ def _from_scratch(
     ]
     if not items:
         raise ValueError("training.model.scratch: the prompt set has no train row with a worked solution")
-    tokenizer = build_tokenizer([text for item in items for text in (item.problem, item.answer, item.solution)])
+    tokenizer = build_tokenizer(
+        [text for item in items for text in (item.problem, item.answer, item.solution)]
+    )
     model = build_scratch(
         scratch, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, config.seed
     )
@@ -70,7 +74,10 @@ def _from_gguf(config: TrainingConfig, file: Path, folder: Path) -> None:
 
     dtype = DTYPES[config.deepspeed.precision]
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=dtype)
+    model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=dtype)
+    # What from_pretrained returns are plain weights already; without the marks it can be saved as such.
+    del model.config.quantization_config
+    model.hf_quantizer, model.is_quantized = None, False
     model.to(dtype).save_pretrained(folder)
     logger.info("dequantised=%s parameters=%d", file.name, sum(p.numel() for p in model.parameters()))
 
@@ -83,5 +90,3 @@ def resolve_path(model: ModelConfig) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(model.path, revision=model.revision))
-
-

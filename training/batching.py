@@ -43,7 +43,8 @@ class Responses:
 
 
 def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> list[list[int]]:
-    """Group `rows` by length so that each group, padded, holds at most `max_tokens` (one row may exceed it)."""
+    """Group `rows` by length so that each group, padded, holds at most `max_tokens` (one row may exceed
+    it)."""
     groups: list[list[int]] = []
     # Longest first: the first row of a group fixes its padded width. Ties by row keep the order reproducible.
     for row in sorted(rows, key=lambda r: (-responses.length(r), r)):

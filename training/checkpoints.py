@@ -1,7 +1,7 @@
 """Resumable checkpoints (DeepSpeed state of actor and critic) and model exports (Hugging Face format).
 
-A checkpoint is written under a temporary name, flushed and renamed, so the newest one is always whole. Nothing
-else needs saving: data order, minibatch shuffles and sampling seeds are functions of (seed, step).
+A checkpoint is written under a temporary name, flushed and renamed, so the newest one is always whole.
+Nothing else needs saving: data order, minibatch shuffles and sampling seeds are functions of (seed, step).
 """
 
 import os

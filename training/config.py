@@ -1,4 +1,5 @@
-"""Settings of the model, of its supervised warm-up and of PPO. Defaults are the paper's unless a line says so.
+"""Settings of the model, of its supervised warm-up and of PPO. Defaults are the paper's unless a line says
+so.
 
 "paper" is arXiv 2503.24290; "reference script" is playground/orz_7b_ppo.py of its authors' repository.
 """
@@ -52,7 +53,8 @@ class CorpusPhase(Settings):
 
 
 class WarmupConfig(Settings):
-    """Short supervised training that gives a base model its two ways to answer; the rest is unformatted junk."""
+    """Short supervised training that gives a base model its two ways to answer; the rest is unformatted
+    junk."""
 
     phases: tuple[CorpusPhase, ...] = ()
     """Phases in order; the learning rate decays to a tenth over each."""
@@ -106,7 +108,8 @@ class RolloutConfig(Settings):
     stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
     """Strings that end a response; they are kept in it (reference script: stop)."""
     probe_responses: int = 16
-    """Responses per step whose engine log-probs are compared with the trainer's: proof that weights are in sync."""
+    """Responses per step whose engine log-probs are compared with the trainer's: proof that weights are in
+    sync."""
     max_mismatch: float = 0.0
     """Largest mean |log-prob difference| of the probe before the run stops; 0 derives it from the precision:
     1e-3 for fp32, 0.05 for bf16 (ours)."""
@@ -139,13 +142,15 @@ class PPOConfig(Settings):
     gamma: float = Field(1.0, ge=0, le=1)
     """Discount (paper, section 2.2)."""
     gae_lambda: float = Field(1.0, ge=0, le=1)
-    """GAE lambda; with gamma = lambda = 1 the advantage is the return minus the value (paper, section 2.2)."""
+    """GAE lambda; with gamma = lambda = 1 the advantage is the return minus the value (paper, section
+    2.2)."""
     clip_eps: float = Field(0.2, gt=0, lt=1)
     """Clip range of the policy ratio (paper, section 2.2)."""
     value_clip_eps: float = Field(0.2, gt=0)
     """Clip range of the value change (reference code)."""
     whiten_advantages: bool = True
-    """Zero mean, unit variance over all response tokens of the step (reference script: advantage_normalize)."""
+    """Zero mean, unit variance over all response tokens of the step (reference script:
+    advantage_normalize)."""
     policy_minibatches: int = Field(1, ge=1)
     """Policy updates per step; 1 is strictly on-policy (paper, section 2.3)."""
     critic_minibatches: int = Field(12, ge=1)

@@ -1,4 +1,5 @@
-"""Which prompts a step trains on: a pure function of seed and step, so that resuming needs no saved position."""
+"""Which prompts a step trains on: a pure function of seed and step, so that resuming needs no saved
+position."""
 
 import hashlib
 import logging
@@ -30,7 +31,8 @@ def load_prompts(
     encode: Callable[[str], list[int]],
     max_tokens: int,
 ) -> tuple[list[Prompt], list[str]]:
-    """Tokenise the train split of a compiled prompt set; returns (prompts, problem_ids longer than `max_tokens`)."""
+    """Tokenise the train split of a compiled prompt set; returns (prompts, problem_ids longer than
+    `max_tokens`)."""
     frame = frame.filter(pl.col("split") == "train")
     if sources:
         unknown = set(sources) - set(frame["source"].unique())
@@ -50,8 +52,8 @@ def load_prompts(
             prompts.append(Prompt(problem_id, text, tokens, gold))
     if not prompts:
         raise ValueError(
-            f"no training prompt of at most {max_tokens} tokens is left; raise training.rollout.max_prompt_tokens "
-            "or widen training.sources"
+            f"no training prompt of at most {max_tokens} tokens is left; raise "
+            "training.rollout.max_prompt_tokens or widen training.sources"
         )
     logger.info("prompts kept=%d too_long=%d", len(prompts), len(too_long))
     return prompts, too_long

@@ -52,8 +52,8 @@ def optimizer_step(
     """One optimizer step over the micro-batches of all ranks; returns the gradient norm before clipping.
 
     `loss_of(rows)` is a sum over tokens divided by the token count of the whole minibatch on all ranks;
-    DeepSpeed averages over ranks, which the factor undoes. Ranks with fewer micro-batches repeat one at weight
-    zero, because sharded engines communicate in every backward pass.
+    DeepSpeed averages over ranks, which the factor undoes. Ranks with fewer micro-batches repeat one at
+    weight zero, because sharded engines communicate in every backward pass.
     """
     for group in engine.optimizer.param_groups:
         group["lr"] = lr

@@ -1,4 +1,5 @@
-"""Identity of a model folder: a hash over its weights, config and tokenizer, whatever the folder is called."""
+"""Identity of a model folder: a hash over its weights, config and tokenizer, whatever the folder is
+called."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Generalised advantage estimation and whitening over padded [batch, seq] tensors; masks say 1 for a real token."""
+"""Generalised advantage estimation and whitening over padded [batch, seq] tensors; masks say 1 for a real
+token."""
 
 import torch
 from torch import Tensor

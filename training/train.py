@@ -42,8 +42,8 @@ def train(
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.records.COMPILED_REWARD).
 
-    Writes below `out`: metrics.jsonl, timings.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with
-    the resumable checkpoints. `on_step` is called on the first rank after each step.
+    Writes below `out`: metrics.jsonl, timings.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/
+    with the resumable checkpoints. `on_step` is called on the first rank after each step.
     """
     ranks = join_ranks()
     torch.manual_seed(config.seed)
@@ -69,7 +69,7 @@ def train(
     rollout.close()
 
 
-def build_rollout(config: TrainingConfig, base: Path):  # noqa: ANN201 (vLLM is imported late)
+def build_rollout(config: TrainingConfig, base: Path):
     from training.rollout.vllm import VllmEngine
 
     return VllmEngine(
@@ -105,7 +105,7 @@ def run_step(
     config: TrainingConfig,
     step: int,
     prompts: list[Prompt],
-    rollout,  # noqa: ANN001 (VllmEngine, imported late)
+    rollout,
     ppo: PPO,
     recorder: Recorder,
     ranks: Ranks,

@@ -1,8 +1,9 @@
 """Supervised warm-up of a model made from scratch: it learns to answer in two ways, quickly and carefully.
 
-ORZ starts from a pretrained base model, which already holds many ways to answer, most of them poor. A model made
-on the spot holds none, so the demo first shows it a small corpus with the same property: careful worked answers
-that are right but rare, quick answers that are mostly wrong, and some junk. PPO then has something to find.
+ORZ starts from a pretrained base model, which already holds many ways to answer, most of them poor. A model
+made on the spot holds none, so the demo first shows it a small corpus with the same property: careful worked
+answers that are right but rare, quick answers that are mostly wrong, and some junk. PPO then has something
+to find.
 """
 
 import logging
@@ -64,7 +65,8 @@ def batches(
     tokenizer: PreTrainedTokenizerFast,
     seed: str,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield `phase.n_steps` batches of (input_ids, labels), both [batch, seq]; labels are -100 off the response."""
+    """Yield `phase.n_steps` batches of (input_ids, labels), both [batch, seq]; labels are -100 off the
+    response."""
     rng = random.Random(seed)
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     for _ in range(phase.n_steps):

@@ -1,7 +1,8 @@
 """The vLLM engine, inside this process, whose weights follow the trainer's.
 
-`VllmEngine` is a `rewards.generation.Engine` with one more call, `load_weights`, for PPO. On a CPU it needs fp32:
-in bf16 its kernels differ from torch's by 0.2 to 0.3 nats a token, which is no longer the policy being trained.
+`VllmEngine` is a `rewards.generation.Engine` with one more call, `load_weights`, for PPO. On a CPU it needs
+fp32: in bf16 its kernels differ from torch's by 0.2 to 0.3 nats a token, which is no longer the policy being
+trained.
 """
 
 import io
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rewards.files import hash_text
-from rewards.generation import Completion, Sampling
+from rewards.generation import Completion, FinishReason, Sampling
 from training.fingerprint import hash_model
 
 # Read by vLLM at import. In-process keeps the weights reachable for the sync and starts ten times faster.
@@ -20,7 +21,7 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 
-import torch  # noqa: E402
+import torch
 
 MAX_SEQUENCES = 256
 
@@ -52,7 +53,13 @@ class VllmEngine:
         self.sleeps = sleeps and not self.is_cpu
         memory: dict[str, Any] = {"gpu_memory_utilization": gpu_memory_utilization}
         if self.is_cpu:
-            memory = {"kv_cache_memory_bytes": int(kv_cache_gib * 2**30)}
+            # A prompt cut over two prefills would rewind its seeded generator, which CPU generators cannot
+            # do.
+            memory = {
+                "kv_cache_memory_bytes": int(kv_cache_gib * 2**30),
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(8192, max_model_tokens),
+            }
         self.llm = LLM(
             model=str(model),
             dtype="float32" if precision == "fp32" else "bfloat16",
@@ -73,7 +80,7 @@ class VllmEngine:
         torch.set_num_threads = set_num_threads
         torch.set_num_threads(n_threads)
         torch.set_rng_state(rng_state)
-        self.tokenizer = self.llm.get_tokenizer()
+        self.tokenizer: Any = self.llm.get_tokenizer()
         self.max_model_tokens = max_model_tokens
         self.fingerprint = hash_text(f"{hash_model(model)}:{precision}:vllm", 16)
 
@@ -89,12 +96,13 @@ class VllmEngine:
         n_logprobs: int = 0,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[Completion]:
-        """See `rewards.generation.Engine`. A prompt and its seed give the same tokens in any batch (fp32, CPU)."""
+        """See `rewards.generation.Engine`. A prompt and its seed give the same tokens in any batch (fp32,
+        CPU)."""
         stop_ids = self._stop_token_ids(sampling.stop)
         params = [
             self._params(sampling, stop_ids, seed, index < n_logprobs) for index, seed in enumerate(seeds)
         ]
-        inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
+        inputs: list[Any] = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         outputs = self.llm.generate(inputs, params, use_tqdm=_bar(on_progress) if on_progress else False)
         texts: list[str]
         if stop_ids is None:
@@ -112,7 +120,11 @@ class VllmEngine:
             self.llm.apply_model(_repack_cpu_linears)
         else:
             weights = list(named_weights)
-            self.llm.apply_model(lambda model: model.load_weights(iter(weights)) and None)
+
+            def load(model: Any) -> None:
+                model.load_weights(iter(weights))
+
+            self.llm.apply_model(load)
         self.llm.reset_prefix_cache()
 
     def sleep(self) -> None:
@@ -128,7 +140,8 @@ class VllmEngine:
         self.llm.llm_engine.engine_core.shutdown()
 
     def _stop_token_ids(self, stop: tuple[str, ...]) -> list[int] | None:
-        """Token ids of the stop strings when each is one added token: then vLLM need not detokenise at all."""
+        """Token ids of the stop strings when each is one added token: then vLLM need not detokenise at
+        all."""
         added = self.tokenizer.get_added_vocab()
         return [added[text] for text in stop] if all(text in added for text in stop) else None
 
@@ -156,15 +169,15 @@ def _completion(output: Any, text: str) -> Completion:
         logprobs = [
             position[token].logprob for token, position in zip(output.token_ids, output.logprobs, strict=True)
         ]
-    finish = "length" if output.finish_reason == "length" else "stop"
+    finish: FinishReason = "length" if output.finish_reason == "length" else "stop"
     return Completion(list(output.token_ids), text, finish, logprobs)
 
 
 def _repack_cpu_linears(model: torch.nn.Module) -> None:
     """Rebuild the packed copies that vLLM's CPU build computes with.
 
-    `reload_weights` repacks ordinary linear layers but leaves a tied lm_head's packed copy stale without a word:
-    its log-probabilities are then off by 0.2 to 0.45 nats.
+    `reload_weights` repacks ordinary linear layers but leaves a tied lm_head's packed copy stale without a
+    word: its log-probabilities are then off by 0.2 to 0.45 nats.
     """
     from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 

@@ -1,0 +1,51 @@
+"""The order of prompts and the derivation of seeds."""
+
+import polars as pl
+import pytest
+
+from rewards.prompts import PromptConfig
+from training.data import choose_prompts, derive_seed, load_prompts
+
+
+def test_every_epoch_visits_every_prompt_once_in_another_order():
+    chosen = [index for step in range(1, 9) for index in choose_prompts(12, 3, step, seed=5)]
+    first, second = chosen[:12], chosen[12:]
+    assert sorted(first) == sorted(second) == list(range(12))
+    assert first != second
+
+
+def test_a_step_that_crosses_epochs_takes_from_both():
+    chosen = [index for step in range(1, 6) for index in choose_prompts(10, 4, step, seed=0)]
+    assert sorted(chosen[:10]) == sorted(chosen[10:]) == list(range(10))
+
+
+def test_seeds_are_fixed_and_distinct():
+    assert derive_seed(0, "rollout", 1, "p", 0) == derive_seed(0, "rollout", 1, "p", 0)
+    seeds = {derive_seed(0, "rollout", step, "p", sample) for step in range(50) for sample in range(64)}
+    assert len(seeds) == 50 * 64
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def frame():
+    rows = [
+        ("a", "x" * 5, "1", "train", "s"),
+        ("b", "x" * 50, "2", "train", "t"),
+        ("c", "x", "3", "validation", "s"),
+    ]
+    return pl.DataFrame(rows, schema=["problem_id", "problem", "answer", "split", "source"], orient="row")
+
+
+def test_long_prompts_are_named_and_validation_is_left_out():
+    prompts, too_long = load_prompts(frame(), (), PromptConfig(template="plain"), list, 20)
+    assert [p.problem_id for p in prompts] == ["a"]
+    assert too_long == ["b"]
+
+
+def test_unknown_source_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"\['u'\] not in the prompt set, which has \['s', 't'\]"):
+        load_prompts(frame(), ("u",), PromptConfig(), list, 20)
+
+
+def test_nothing_left_says_what_to_change():
+    with pytest.raises(ValueError, match="max_prompt_tokens"):
+        load_prompts(frame(), (), PromptConfig(template="plain"), list, 1)
