@@ -26,6 +26,15 @@ class HubDataset(Settings):
     """Split to read."""
     revision: str | None = None
     """Commit, tag or branch; null: the newest, whose commit is recorded."""
+    rename: tuple[str, ...] = ()
+    """Columns named otherwise than in the file, as "Question=problem" (name on the hub = name here)."""
+
+    @model_validator(mode="after")
+    def _renames_are_pairs(self) -> "HubDataset":
+        for pair in self.rename:
+            if not all(pair.partition("=")):
+                raise ValueError(f"rename must be like 'Question=problem', got {pair!r}")
+        return self
 
 
 class SourceConfig(Settings):

@@ -119,7 +119,9 @@ def _hub_rows(hub: HubDataset) -> tuple[Iterator[RawRow], str]:
                 f"hub data set {hub.id} (config {hub.config}, split {hub.split}, revision {revision}) cannot "
                 f"be read: {error}; check the name, or keep a copy of the file and pass --data-root"
             ) from error
-    return (RawRow(number, row) for number, row in enumerate(data, 1)), revision
+    names = dict(pair.split("=", 1) for pair in hub.rename)
+    rows = ({names.get(name, name): value for name, value in row.items()} for row in data)
+    return (RawRow(number, row) for number, row in enumerate(rows, 1)), revision
 
 
 def _read(source: SourceConfig, raw: Iterable[RawRow], where: str, origin: dict) -> _Tally:

@@ -59,9 +59,7 @@ class Wrappers:
                 segments, rests = split(texts)
                 is_known = _mask(segments).is_in(sorted(known)).fill_null(False)
                 texts = _keep_unless_empty(texts, rests.zip_with(is_known, texts))
-        for ending in self.endings:
-            texts = _keep_unless_empty(texts, texts.str.strip_suffix(ending).str.strip_chars_end())
-        return texts
+        return _strip_endings(texts, self.endings) if self.endings else texts
 
 
 def learn_wrappers(texts: pl.Series, min_evidence: int, n_rounds: int = 3) -> Wrappers:
@@ -123,6 +121,17 @@ def _evident(
     written = parts.group_by("raw").agg(n=pl.col("rest").n_unique()).filter(pl.col("n") >= min_evidence)
     long = written.filter(pl.col("raw").str.len_chars() >= _SHORTEST_ENDING)
     return frozenset(parts["segment"]), long["raw"].to_list()
+
+
+def _strip_endings(texts: pl.Series, endings: tuple[str, ...]) -> pl.Series:
+    """Take literal endings off; only the few texts that hold one of them are looked at."""
+    holds = texts.str.contains_any(list(endings))
+    bare = texts.filter(holds)
+    for ending in endings:
+        bare = bare.str.strip_suffix(ending)
+    return texts.scatter(
+        holds.arg_true(), _keep_unless_empty(texts.filter(holds), bare.str.strip_chars_end())
+    )
 
 
 def _keep_unless_empty(texts: pl.Series, bare: pl.Series) -> pl.Series:

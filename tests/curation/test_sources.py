@@ -207,7 +207,12 @@ def test_hub_data_set_is_read_when_there_is_no_data_root(tmp_path, monkeypatch):
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "train.jsonl").write_bytes(as_jsonl(ROWS))
-    source = SourceConfig(name="s", file="elsewhere.jsonl", hub=HubDataset(id=str(folder)))
+    source = SourceConfig(
+        name="s",
+        file="elsewhere.jsonl",
+        answer="target",
+        hub=HubDataset(id=str(folder), rename=("answer=target",)),
+    )
     read = read_source(source, None)
     assert read.rows["answer"].to_list() == ["2", "5"]
     assert json.loads(read.rows["provenance"][0])["hub"] == str(folder)
