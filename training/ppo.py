@@ -90,7 +90,8 @@ class PPO:
         if not mean <= limit:  # also catches NaN
             raise RuntimeError(
                 f"step {step}: the rollout engine does not hold the trained weights: mean "
-                f"|log-prob difference| {mean:.3g} over {gaps.numel()} tokens exceeds {limit:g} (training.rollout.max_mismatch)"
+                f"|log-prob difference| {mean:.3g} over {gaps.numel()} tokens exceeds "
+                f"{limit:g} (training.rollout.max_mismatch)"
             )
         return {"mismatch_max": largest, "mismatch_mean": mean}
 
