@@ -42,7 +42,8 @@ def main() -> None:
     wrong = Counter(kind for leak, hit, kind in scored if hit and not leak)
     sys.stdout.write(
         f"rows={len(rows)} protected={protected.height} precision={hits / (hits + wrong.total()):.4f} "
-        f"recall={hits / (hits + missed.total()):.4f} cpu_s={seconds:.2f} missed={dict(missed)} wrong={dict(wrong)}\n"
+        f"recall={hits / (hits + missed.total()):.4f} cpu_s={seconds:.2f} "
+        f"missed={dict(missed)} wrong={dict(wrong)}\n"
     )
 
 

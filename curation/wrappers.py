@@ -99,7 +99,8 @@ def _first_segment(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 def _last_segment(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The last segment and the text before it."""
     ends = texts.str.strip_chars_end()
-    segments = ends.str.extract(_SUFFIX, 1)
+    # What closes a formula before the segment belongs to the problem.
+    segments = ends.str.extract(_SUFFIX, 1).str.replace(r"^[^\p{L}\p{N}]+", "")
     frame = pl.DataFrame({"text": ends, "segment": segments})
     rests = frame.select(pl.col("text").str.strip_suffix(pl.col("segment")).str.strip_chars_end()).to_series()
     return segments, rests
@@ -110,13 +111,13 @@ def _evident(
 ) -> tuple[frozenset[str], list[str]]:
     """Segments without which `min_evidence` different texts of the corpus are left: masked, as written."""
     segments, rests = split(texts)
+    parts = pl.DataFrame({"raw": segments.str.strip_chars(), "segment": _mask(segments), "rest": rests})
+    # Most segments stand in one row only: they go before the dearer work.
+    parts = parts.filter(pl.col("segment").is_not_null())
+    parts = parts.filter(pl.len().over("segment") >= min_evidence).with_columns(rest=squeeze(pl.col("rest")))
     whole = pl.DataFrame({"text": texts}).select(key=squeeze(pl.col("text"))).unique()
-    parts = (
-        pl.DataFrame({"raw": segments.str.strip_chars(), "segment": _mask(segments), "rest": rests})
-        .with_columns(rest=squeeze(pl.col("rest")))
-        .filter(pl.col("segment").is_not_null() & (pl.col("rest").str.len_chars() >= _SHORTEST_REST))
-        .join(whole, left_on="rest", right_on="key", how="semi")
-    )
+    parts = parts.filter(pl.col("rest").str.len_chars() >= _SHORTEST_REST)
+    parts = parts.join(whole, left_on="rest", right_on="key", how="semi")
     parts = parts.filter(pl.col("rest").n_unique().over("segment") >= min_evidence)
     written = parts.group_by("raw").agg(n=pl.col("rest").n_unique()).filter(pl.col("n") >= min_evidence)
     long = written.filter(pl.col("raw").str.len_chars() >= _SHORTEST_ENDING)

@@ -111,5 +111,5 @@ def test_problems_that_look_like_wrappers_stay(text):
 
 def test_a_learnt_ending_goes_even_where_no_sentence_ends():
     ending = "Kindly write the result within the grey box."
-    texts = pl.Series([*PROBLEMS, *(f"{text} {ending}" for text in PROBLEMS), f"Find $x + 3$ {ending}"])
-    assert learn_wrappers(texts, min_evidence=3).strip(texts)[-1] == "Find $x + 3$"
+    texts = pl.Series([*PROBLEMS, *(f"{text} {ending}" for text in PROBLEMS), f"Find $x + 3 $ {ending}"])
+    assert learn_wrappers(texts, min_evidence=3).strip(texts)[-1] == "Find $x + 3 $"
