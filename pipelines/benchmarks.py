@@ -10,6 +10,7 @@ import polars as pl
 from curation.generators import generate
 from evals.benchmarks.loading import load
 from evals.benchmarks.registry import Benchmark
+from evals.config import BenchmarkConfig
 from pipelines.config import ConfigError, RunConfig
 
 VALIDATION = "validation"
@@ -36,6 +37,15 @@ def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> l
             known = ", ".join([*held_out, VALIDATION])
             raise ConfigError(f"evals.benchmarks: {entry.name!r} is kind = 'frame'; known frames: {known}")
     return loaded
+
+
+def protected_benchmarks(config: RunConfig) -> list[Benchmark]:
+    """Every benchmark that must not leak into training, whole: those of `evals` and those of `protect`."""
+    names = {entry.name for entry in config.evals.benchmarks}
+    also = tuple(BenchmarkConfig(name=name) for name in config.protect if name not in names)
+    entries = tuple(entry.model_copy(update={"limit": 0}) for entry in config.evals.benchmarks)
+    evals = config.evals.model_copy(update={"benchmarks": entries + also})
+    return load_benchmarks(config.model_copy(update={"evals": evals}))
 
 
 def generated_frame(generator) -> pl.DataFrame:

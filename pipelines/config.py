@@ -45,6 +45,8 @@ class RunConfig(Settings):
     """Folder that `file = ...` entries are relative to; unset: sources come from the hub."""
     held_out: tuple[HeldOutConfig, ...] = ()
     """Benchmarks made by generators."""
+    protect: tuple[str, ...] = ()
+    """Registered benchmarks that curation keeps out of the corpus although this run does not score them."""
     curation: CurationConfig
     """Sources, filters, deduplication, decontamination, split."""
     rewards: RewardsConfig = RewardsConfig()
@@ -99,7 +101,12 @@ def override_from_command_line(config: RunConfig, path: Path, arguments: list[st
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return tyro.cli(
-                RunConfig, default=config, args=arguments, prog=f"reasoner-zero run --config {path}"
+                RunConfig,
+                default=config,
+                args=arguments,
+                prog=f"reasoner-zero run --config {path}",
+                # An optional section stays what the file says: no subcommand chooses it.
+                config=(tyro.conf.AvoidSubcommands,),
             )
     except ValidationError as error:
         raise ConfigError(explain("command line", error)) from None

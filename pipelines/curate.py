@@ -10,7 +10,7 @@ from curation.curate import curate
 from curation.source_config import SourceConfig
 from evals.benchmarks.loading import protected
 from pipelines.artifact import Artifact, Draft, Stage
-from pipelines.benchmarks import load_benchmarks
+from pipelines.benchmarks import protected_benchmarks
 from pipelines.config import ConfigError
 from pipelines.progress import Progress
 from pipelines.workspace import Workspace, section
@@ -24,7 +24,7 @@ def curate_stage(workspace: Workspace) -> Artifact:
     """Curate the run's corpus, or find it made."""
     config = workspace.config
     data_root = Path(config.data_root) if config.data_root else None
-    benchmarks = load_benchmarks(config)
+    benchmarks = protected_benchmarks(config)
     inputs = {f"source:{s.name}": source_hash(s, data_root) for s in config.curation.sources}
     inputs |= {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
 

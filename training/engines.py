@@ -45,29 +45,33 @@ def learning_rate(optim: OptimConfig, optimizer_step: int) -> float:
 def optimizer_step(
     engine: Any,
     micro: list[list[int]],
-    loss_of: Callable[[list[int]], Tensor],
+    loss_of: Callable[[list[int]], tuple[Tensor, Tensor]],
     lr: float,
     ranks: Ranks,
-) -> float:
-    """One optimizer step over the micro-batches of all ranks; returns the gradient norm before clipping.
+) -> tuple[float, Tensor]:
+    """One optimizer step over the micro-batches of all ranks.
 
-    `loss_of(rows)` is a sum over tokens divided by the token count of the whole minibatch on all ranks;
-    DeepSpeed averages over ranks, which the factor undoes. Ranks with fewer micro-batches repeat one at
-    weight zero, because sharded engines communicate in every backward pass.
+    `loss_of(rows)` gives the loss, a sum over tokens divided by the token count of the whole minibatch on all
+    ranks (DeepSpeed averages over ranks, which the factor undoes), and a vector of sums to log. Returns the
+    gradient norm before clipping, and those vectors' sum over this rank's micro-batches. Ranks with fewer
+    micro-batches repeat one at weight zero, because sharded engines communicate in every backward pass.
     """
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
     n_micro = ranks.max(len(micro))
+    logged: list[Tensor] = []
     for index in range(n_micro):
         engine.set_gradient_accumulation_boundary(index == n_micro - 1)
-        weight = float(ranks.world) if index < len(micro) else 0.0
-        loss = loss_of(micro[min(index, len(micro) - 1)]) * weight
-        engine.backward(loss)
+        is_real = index < len(micro)
+        loss, sums = loss_of(micro[index] if is_real else micro[-1])
+        engine.backward(loss * (float(ranks.world) if is_real else 0.0))
+        if is_real:
+            logged.append(sums.detach().double())
     # Without ZeRO, fp32 gradients lie on the parameters and DeepSpeed clips them without saying their norm.
     plain_norm = grad_norm(engine.module) if engine.zero_optimization_stage() == 0 else float("nan")
     engine.step()
     norm = engine.get_global_grad_norm()
-    return float(norm) if norm is not None else plain_norm
+    return float(norm) if norm is not None else plain_norm, torch.stack(logged).sum(0)
 
 
 def grad_norm(module: nn.Module) -> float:

@@ -122,22 +122,21 @@ class PPO:
         """Fit the critic first, over many minibatches (paper, section 2.3: 12)."""
         seed = derive_seed(self.config.seed, "critic", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.critic_minibatches, seed)
-        total, norms, lr = torch.zeros((), dtype=torch.float64, device=self.ranks.device), 0.0, 0.0
+        total, norms, lr = 0.0, 0.0, 0.0
         for number, rows in enumerate(parts):
             n_tokens = self._count(responses, rows)
 
-            def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> Tensor:
+            def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
                 values = self.critic(*responses.inputs(group, self.pad))
                 old, target = take(old_values, responses.mask, group), take(returns, responses.mask, group)
                 loss = value_loss(values, old, target, self.ppo.value_clip_eps, n_tokens)
-                total.add_(loss.detach())
-                return loss
+                return loss, loss.unsqueeze(0)
 
             lr = learning_rate(self.config.critic, (step - 1) * len(parts) + number)
             micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-            norms += optimizer_step(self.critic, micro, loss_of, lr, self.ranks)
-        loss = self.ranks.sum(total).item() / len(parts)
-        return {"value_loss": loss, "critic_grad_norm": norms / len(parts), "critic_lr": lr}
+            norm, sums = optimizer_step(self.critic, micro, loss_of, lr, self.ranks)
+            norms, total = norms + norm, total + self.ranks.sum(sums).item()
+        return {"value_loss": total / len(parts), "critic_grad_norm": norms / len(parts), "critic_lr": lr}
 
     def _update_policy(
         self, step: int, responses: Responses, old_logprobs: Tensor, advantages: Tensor
@@ -146,27 +145,26 @@ class PPO:
         seed = derive_seed(self.config.seed, "policy", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.policy_minibatches, seed)
         # loss, clipped tokens, KL, entropy, tokens
-        sums = torch.zeros(5, dtype=torch.float64, device=self.ranks.device)
+        totals = torch.zeros(5, dtype=torch.float64, device=self.ranks.device)
         norms, lr = 0.0, 0.0
         for number, rows in enumerate(parts):
             n_tokens = self._count(responses, rows)
 
-            def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> Tensor:
+            def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
                 logprobs, entropy = self.actor(*responses.inputs(group, self.pad))
                 old, target = (
                     take(old_logprobs, responses.mask, group),
                     take(advantages, responses.mask, group),
                 )
                 loss, n_clipped, kl = policy_loss(logprobs, old, target, self.ppo.clip_eps, n_tokens)
-                sums.add_(
-                    torch.stack([loss, n_clipped, kl, entropy.sum(), torch.tensor(logprobs.numel())]).detach()
-                )
-                return loss
+                n_seen = torch.tensor(logprobs.numel(), device=loss.device)
+                return loss, torch.stack([loss, n_clipped, kl, entropy.sum(), n_seen])
 
             lr = learning_rate(self.config.actor, (step - 1) * len(parts) + number)
             micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-            norms += optimizer_step(self.actor, micro, loss_of, lr, self.ranks)
-        loss, n_clipped, kl, entropy, seen = self.ranks.sum(sums).tolist()
+            norm, sums = optimizer_step(self.actor, micro, loss_of, lr, self.ranks)
+            norms, totals = norms + norm, totals + self.ranks.sum(sums)
+        loss, n_clipped, kl, entropy, seen = totals.tolist()
         return {
             "policy_loss": loss / len(parts),
             "clip_fraction": n_clipped / seen,

@@ -1,0 +1,52 @@
+"""Run one PPO update on fixed responses and save how the weights moved; started by test_ppo.py, one per rank.
+
+Plain SGD with rate 1 and no clipping stands in for AdamW, so that the movement is the gradient itself.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+import training.engines
+from tests.training.conftest import tiny_config
+from training.batching import Responses
+from training.engines import full_state, named_weights
+from training.ranks import join_ranks
+from training.train import build_ppo
+
+N_RESPONSES = 12
+
+
+def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int) -> None:
+    torch.set_num_threads(1)
+    ranks = join_ranks()
+    training.engines.torch.optim.AdamW = lambda parameters, lr, **_: torch.optim.SGD(parameters, lr=lr)
+    config = tiny_config(
+        ppo={"critic_minibatches": 1, "micro_batch_tokens": micro_batch_tokens},
+        actor={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
+        critic={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
+        deepspeed={"zero_stage": zero_stage, "precision": "fp32", "gradient_checkpointing": False},
+    )
+    ppo = build_ppo(config, base, ranks)
+    before = full_state([*named_weights(ppo.actor), *named_weights(ppo.critic)])
+    generator = torch.Generator().manual_seed(0)
+    rows = []
+    for _ in range(N_RESPONSES):
+        n_prompt, n_response = torch.randint(2, 9, (2,), generator=generator).tolist()
+        tokens = torch.randint(8, 19, (n_prompt + 3 * n_response,), generator=generator).tolist()
+        reward = float(torch.rand((), generator=generator) < 0.5)
+        rows.append((tokens[:n_prompt], tokens[n_prompt:], reward))
+    mine = rows[ranks.rank :: ranks.world]
+    responses = Responses.build([p for p, _, _ in mine], [t for _, t, _ in mine], ranks.device)
+    metrics, _ = ppo.update(1, responses, [r for _, _, r in mine], [None] * len(mine))
+    after = full_state([*named_weights(ppo.actor), *named_weights(ppo.critic)])
+    if ranks.is_first:
+        save_file({name: after[name] - before[name] for name in after}, out)
+        out.with_suffix(".json").write_text(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
