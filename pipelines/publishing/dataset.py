@@ -1,0 +1,157 @@
+"""The files of a published prompt set: parquet shards, card, manifests.
+
+Refused when a row's source states no licence, unless that source is forced by name.
+"""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.artifact import Artifact
+from pipelines.publishing.card import render_card
+from pipelines.publishing.manifests import write_manifest
+from pipelines.workspace import Workspace
+from rewards.files import atomic_open, write_text
+from rewards.records import COMPILED_REWARD
+
+SHARD_ROWS = 100_000
+NONE_STATED = "none stated; published by the owner's choice"
+HUB_LICENCES = {
+    "apache-2.0",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "mit",
+    "odc-by",
+}
+"""Identifiers of the hub's list that math corpora use; any other licence is `other` there and named in the
+table."""
+
+
+def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licences: set[str]) -> None:
+    """Write everything but the checksums into `folder`; ValueError names the sources that forbid it."""
+    curated, compiled = workspace.linked("curate"), workspace.linked("rewards")
+    prompts = COMPILED_REWARD.check(compiled.read("prompts.parquet"))
+    check_licences(prompts, forced_licences)
+    splits = {
+        str(split): rows
+        for (split,), rows in prompts.sort("split", maintain_order=True).group_by(
+            "split", maintain_order=True
+        )
+    }
+    for split, rows in splits.items():
+        write_shards(rows, folder / "data", split)
+    write_manifest(curated, folder)
+    write_manifest(compiled, folder)
+    write_text(folder / "README.md", dataset_card(workspace, repo, curated, compiled, prompts, list(splits)))
+
+
+def check_licences(prompts: pl.DataFrame, forced: set[str]) -> None:
+    """Raise ValueError when a source states no licence and is not `forced`, or `forced` names no source."""
+    sources = set(prompts["source"].unique())
+    if unknown := forced - sources:
+        raise ValueError(
+            f"--force-licence {', '.join(sorted(unknown))}: no such source; "
+            f"the prompt set has {', '.join(sorted(sources))}"
+        )
+    missing = prompts.filter(pl.col("licence").is_null(), ~pl.col("source").is_in(sorted(forced)))
+    if missing.height:
+        counts = missing.group_by("source").len().sort("source")
+        named = ", ".join(f"{source} ({n:,} rows)" for source, n in counts.iter_rows())
+        raise ValueError(
+            f"not published: no licence is stated for {named}. State it in the config "
+            "(curation.sources: licence = '...'), leave the source out, or publish it all the same with "
+            f"{' '.join(f'--force-licence {source}' for source in counts['source'])}"
+        )
+
+
+def write_shards(rows: pl.DataFrame, folder: Path, split: str) -> None:
+    """Write `rows` as `<split>-00000-of-0000N.parquet`, the hub's naming."""
+    n_shards = max(1, -(-rows.height // SHARD_ROWS))
+    for index in range(n_shards):
+        with atomic_open(folder / f"{split}-{index:05d}-of-{n_shards:05d}.parquet") as file:
+            rows.slice(index * SHARD_ROWS, SHARD_ROWS).write_parquet(file, statistics=False)
+
+
+def dataset_card(
+    workspace: Workspace,
+    repo: str,
+    curated: Artifact,
+    compiled: Artifact,
+    prompts: pl.DataFrame,
+    splits: list[str],
+) -> str:
+    """Write the card: counts, licences, funnel, decontamination, columns."""
+    from huggingface_hub import DatasetCardData
+
+    licences = (
+        prompts.group_by("source", pl.col("licence").fill_null(NONE_STATED))
+        .agg(rows=pl.len().cast(pl.Int64))
+        .sort("source")
+    )
+    front_matter = DatasetCardData(
+        license=sorted({hub_licence(text) for text in licences["licence"]}),
+        language=sorted(prompts["language"].unique()),
+        pretty_name=repo.partition("/")[2],
+        task_categories=["text-generation"],
+        tags=["math", "reinforcement-learning", "verifiable-rewards", "reasoner-zero"],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits],
+            }
+        ],
+    )
+    counts = compiled.manifest["counts"]
+    last = {"step": "rewards", "read": counts["read"], "kept": counts["kept"], "dropped": counts["rejected"]}
+    return render_card(
+        "dataset.md.j2",
+        front_matter.to_yaml(),
+        name=repo.partition("/")[2],
+        repo=repo,
+        licences=licences,
+        splits=prompts.group_by("split").agg(rows=pl.len().cast(pl.Int64)).sort("split"),
+        funnel=pl.concat([curated.read("funnel.parquet"), pl.DataFrame([last])]),
+        answer_types=compiled.read("answer_types.parquet"),
+        benchmarks=decontamination(curated),
+        settings=curated.manifest["config"]["decontaminate"],
+        columns=COMPILED_REWARD.columns,
+        fingerprints={artifact.stage: artifact.fingerprint for artifact in (curated, compiled)},
+    )
+
+
+def hub_licence(text: str) -> str:
+    """Identifier of a licence in the hub's list, or `other`.
+
+    >>> hub_licence("CC BY-SA 4.0"), hub_licence("Apache-2.0"), hub_licence("ask the authors")
+    ('cc-by-sa-4.0', 'apache-2.0', 'other')
+    """
+    name = re.sub(r"[\s_]+", "-", text.strip().lower())
+    return name if name in HUB_LICENCES else "other"
+
+
+def decontamination(curated: Artifact) -> pl.DataFrame:
+    """Benchmarks the corpus was checked against: [benchmark, fingerprint, rows removed]."""
+    inputs = curated.manifest["inputs"]
+    checked = {
+        name.removeprefix("benchmark:"): value
+        for name, value in inputs.items()
+        if name.startswith("benchmark:")
+    }
+    leaks = (
+        curated.read("rejects.parquet")
+        .filter(pl.col("step") == "decontaminate")
+        .group_by(benchmark=pl.col("matched").str.split(":").list.first())
+        .agg(pl.len().cast(pl.Int64).alias("rows removed"))
+    )
+    frame = pl.DataFrame(
+        {"benchmark": list(checked), "fingerprint": [value[:16] for value in checked.values()]},
+        schema={"benchmark": pl.String, "fingerprint": pl.String},
+    )
+    return (
+        frame.join(leaks, on="benchmark", how="left").with_columns(pl.col("rows removed").fill_null(0))
+    ).sort("benchmark")

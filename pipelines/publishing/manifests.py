@@ -1,0 +1,32 @@
+"""What goes along with published files: the manifest of their artefact, and the checksums of all files."""
+
+from pathlib import Path
+
+from pipelines.artifact import Artifact, check
+from rewards.files import hash_file, write_json, write_text
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def write_manifest(artifact: Artifact, folder: Path) -> None:
+    """Copy an artefact's manifest to `folder`/manifests; ValueError when its files are not what it says.
+
+    Time and memory used are left out: they differ between equal artefacts, and equal content must upload
+    nothing.
+    """
+    if problems := check(artifact.folder):
+        raise ValueError(f"{artifact.folder}: damaged: {problems[0]}; run the stage again to make it anew")
+    manifest = {name: value for name, value in artifact.manifest.items() if name != "usage"}
+    write_json(folder / "manifests" / f"{artifact.stage}.json", manifest)
+
+
+def write_checksums(folder: Path) -> list[tuple[str, int, str]]:
+    """Write SHA256SUMS (for `sha256sum -c`); returns (name, bytes, SHA-256) of every file, itself last."""
+    files = [
+        (path.relative_to(folder).as_posix(), path.stat().st_size, hash_file(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    target = folder / CHECKSUMS
+    write_text(target, "".join(f"{sha256}  {name}\n" for name, _, sha256 in files))
+    return [*files, (CHECKSUMS, target.stat().st_size, hash_file(target))]

@@ -1,0 +1,172 @@
+"""The files of a published model: the final policy with tokenizer and chat template, the critic, the card.
+
+Weights are linked, not copied: a model of many gigabytes stays where it is until it is sent.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.artifact import Artifact
+from pipelines.publishing.card import render_card
+from pipelines.publishing.manifests import write_manifest
+from pipelines.train import final_model
+from pipelines.workspace import Workspace
+from rewards.files import read_json, write_text
+from rewards.prompts import PromptConfig, render_prompt
+from rewards.records import METRIC
+from training.recorder import read_records
+
+CHAT_TEMPLATE = "chat_template.jinja"
+CURVE_ROWS = 12
+CURVE_COLUMNS = ("step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy")
+
+
+def write_model(workspace: Workspace, repo: str, folder: Path) -> None:
+    """Write everything but the checksums into `folder`; ValueError or FileNotFoundError if not whole."""
+    trained = workspace.linked("train")
+    summary = read_summary(workspace, trained)
+    actor = final_model(trained)
+    link_files(actor, folder)
+    link_files(actor.parent / "critic", folder / "critic")
+    check_model(folder, actor)
+    prompt = workspace.config.training.prompt
+    if not has_chat_template(folder):
+        write_text(folder / CHAT_TEMPLATE, chat_template(prompt))
+    link_files(trained.folder, folder / "training", "metrics.jsonl")
+    for stage in ("curate", "rewards", "base", "train"):
+        write_manifest(workspace.linked(stage), folder)
+    write_text(folder / "README.md", model_card(workspace, repo, trained, summary))
+
+
+def read_summary(workspace: Workspace, trained: Artifact) -> dict[str, Any]:
+    """Read summary.json, which must tell of this very training."""
+    path = workspace.folder / "summary.json"
+    again = f"run: reasoner-zero report --config {workspace.folder / 'config.json'}"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; {again}")
+    summary = read_json(path)
+    if summary["fingerprints"]["train"]["fingerprint"] != trained.fingerprint:
+        raise ValueError(f"{path}: tells of another training than the one linked as train; {again}")
+    return summary
+
+
+def link_files(source: Path, folder: Path, pattern: str = "*") -> None:
+    """Link the files of `source` into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.glob(pattern)):
+        if path.is_file():
+            (folder / path.name).symlink_to(path.resolve())
+
+
+def check_model(folder: Path, actor: Path) -> None:
+    """Raise ValueError unless weights, config and tokenizer are there, of the policy and of the critic."""
+    for part in ("", "critic"):
+        for pattern in ("config.json", "*.safetensors", "tokenizer*"):
+            if not any((folder / part).glob(pattern)):
+                raise ValueError(f"{actor.parent / (part or 'actor')}: no {pattern}; the export is not whole")
+
+
+def has_chat_template(folder: Path) -> bool:
+    config = folder / "tokenizer_config.json"
+    return (folder / CHAT_TEMPLATE).exists() or (
+        config.exists() and bool(read_json(config).get("chat_template"))
+    )
+
+
+def chat_template(prompt: PromptConfig) -> str:
+    r"""Write the run's prompt as a chat template: a user's message is put to the model as in training.
+
+    >>> print(chat_template(PromptConfig(template="bare")))
+    {%- for message in messages -%}
+    {%- if message['role'] == 'user' -%}
+    {{- "" + message['content'] + "<think>" -}}
+    {%- elif message['role'] == 'assistant' -%}
+    {{- message['content'] -}}
+    {%- endif -%}
+    {%- endfor -%}
+    """
+    before, _, after = render_prompt("\0", prompt).partition("\0")
+    # JSON escapes are a subset of those of a Jinja string.
+    return "\n".join(
+        (
+            "{%- for message in messages -%}",
+            "{%- if message['role'] == 'user' -%}",
+            f"{{{{- {json.dumps(before)} + message['content'] + {json.dumps(after)} -}}}}",
+            "{%- elif message['role'] == 'assistant' -%}",
+            "{{- message['content'] -}}",
+            "{%- endif -%}",
+            "{%- endfor -%}",
+        )
+    )
+
+
+def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict[str, Any]) -> str:
+    """Write the card: results before and after, the training curve, how it was trained and how to load it."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    training = workspace.config.training
+    name = repo.partition("/")[2]
+    metrics = read_records(trained.folder / "metrics.jsonl", METRIC)
+    accuracy = summary["accuracy"]
+    base = training.model.path if training.model.path and not Path(training.model.path).exists() else None
+    front_matter = ModelCardData(
+        model_name=name,
+        base_model=base if base and "/" in base else None,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["math", "reasoning", "reinforcement-learning", "ppo", "reasoner-zero"],
+        eval_results=[
+            EvalResult(
+                task_type="text-generation",
+                dataset_type=benchmark,
+                dataset_name=benchmark,
+                metric_type="accuracy",
+                metric_name=f"avg@{entry['after']['n_samples']}",
+                metric_value=round(entry["after"]["value"], 6),
+            )
+            for benchmark, entry in accuracy.items()
+        ]
+        or None,
+    )
+    return render_card(
+        "model.md.j2",
+        front_matter.to_yaml(),
+        name=name,
+        repo=repo,
+        base=base or training.model.gguf or "a model made from scratch",
+        summary=summary,
+        benchmarks=benchmark_table(accuracy),
+        curve=thin(metrics.select(CURVE_COLUMNS), CURVE_ROWS),
+        training=training,
+        example=render_prompt("What is 27 + 58?", training.prompt),
+        fingerprint=trained.fingerprint,
+    )
+
+
+def benchmark_table(accuracy: dict[str, Any]) -> pl.DataFrame:
+    """One row a benchmark: accuracy in percent with its 95 % interval, before and after, and the change."""
+    rows = [
+        {
+            "benchmark": f"{benchmark} (avg@{entry['after']['n_samples']})",
+            "questions": entry["after"]["n_questions"],
+            **{when: _percent(entry[when]["value"], entry[when]["ci95"]) for when in ("before", "after")},
+            "change (points)": f"{100 * entry['delta']:+.1f}",
+            "p": f"{entry['p_value']:.2g}",
+        }
+        for benchmark, entry in accuracy.items()
+    ]
+    return pl.DataFrame(rows)
+
+
+def _percent(value: float, interval: list[float]) -> str:
+    return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def thin(frame: pl.DataFrame, n_rows: int) -> pl.DataFrame:
+    """Keep about `n_rows` evenly spaced rows, the first and the last among them."""
+    if frame.height <= n_rows:
+        return frame
+    return frame[[round(i * (frame.height - 1) / (n_rows - 1)) for i in range(n_rows)]]

@@ -1,0 +1,71 @@
+"""Publish a run's prompt set or trained model to a hub, verified by reading it back.
+
+    reasoner-zero publish runs/demo dataset --repo me/sums --dry-run
+    shown = publish(Path("runs/demo"), "model", "me/demo-ppo", is_dry_run=True)
+
+What is sent depends on the run's artefacts alone, so publishing twice changes nothing.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.publishing.dataset import write_dataset
+from pipelines.publishing.hub import Kind, read_back, send_folder
+from pipelines.publishing.manifests import write_checksums
+from pipelines.publishing.model import write_model
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was (or would be) sent."""
+
+    files: list[tuple[str, int, str]]
+    """Name, bytes, SHA-256."""
+    commit: str | None
+    """Commit on the hub; None for a dry run."""
+
+
+def publish(
+    run: Path,
+    what: Kind,
+    repo: str,
+    *,
+    is_dry_run: bool = False,
+    forced_licences: Collection[str] = (),
+    keep: Path | None = None,
+) -> Shown:
+    """Send the prompt set or the model of `run` to `repo`, then download and compare it.
+
+    `forced_licences` names sources to publish although they state no licence; `keep` is a new folder for a
+    copy of what is sent. Raises ValueError when it may not be published, RuntimeError when the hub holds
+    something else afterwards.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise ValueError(f"--repo must be OWNER/NAME, got {repo!r}")
+    if what == "model" and forced_licences:
+        raise ValueError("--force-licence is for data sets; a model has no sources of its own")
+    if keep is not None and keep.exists():
+        raise ValueError(f"--out {keep}: exists already; name a new folder")
+    workspace = Workspace.reopen(run)
+    # Beside the artefacts, which are on a disk that holds such sizes; /tmp may not.
+    with tempfile.TemporaryDirectory(dir=workspace.folder, prefix=".publish-") as scratch:
+        folder = Path(scratch) / "send"
+        folder.mkdir()
+        if what == "dataset":
+            write_dataset(workspace, repo, folder, set(forced_licences))
+        else:
+            write_model(workspace, repo, folder)
+        files = write_checksums(folder)
+        if keep is not None:
+            shutil.copytree(folder, keep)
+        if is_dry_run:
+            return Shown(files, None)
+        stage = "rewards" if what == "dataset" else "train"
+        commit = send_folder(folder, what, repo, f"{what} of {stage} {workspace.linked(stage).fingerprint}")
+        read_back(what, repo, commit, files, Path(scratch) / "back")
+    return Shown(files, commit)
