@@ -11,10 +11,17 @@ from prefect import flow
 import pipelines.prefect_environment  # noqa: F401  (before Prefect reads its settings)
 from pipelines import tasks
 from pipelines.artifact import Artifact
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.prefect_server import end_server_with_this_process
+from pipelines.workspace import Workspace
+from pipelines.workspace import open_workspace as load_workspace
 
 DEMO = "configs/demo.toml"
 Overrides = dict[str, Any]
+
+
+def open_workspace(config: str, overrides: Overrides | None, runs: str) -> Workspace:
+    end_server_with_this_process()
+    return load_workspace(config, overrides, runs)
 
 
 def _prompts(workspace: Workspace) -> Artifact:

@@ -1,0 +1,132 @@
+"""The flows: what is public, what the deployments promise, and the whole chain killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from pipelines.audit import check_run
+from pipelines.config import load_config
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOWS = {"curate", "score", "train", "evaluate", "reasoner-zero"}
+
+# The demo, small enough for CI: one-digit sums, a warm-up of seconds, a few steps.
+SMALL = {
+    "held_out.0.generator.digits": 1,
+    "held_out.0.generator.n_problems": 20,
+    "curation.sources.0.generator.digits": 1,
+    "curation.sources.0.generator.n_problems": 75,
+    "training.n_steps": 8,
+    "training.save_every": 2,
+    "training.model.warmup.batch_size": 64,
+    "training.model.warmup.phases": [{"n_steps": 120, "careful": 0.3, "quick": 0.7, "quick_correct": 0.5}],
+    "training.rollout.prompts_per_step": 8,
+    "training.rollout.samples_per_prompt": 4,
+    "training.ppo.critic_minibatches": 2,
+    "evals.benchmarks.0.n_samples": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def small_config(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "small.json"
+    config = load_config(ROOT / "configs" / "demo.toml", SMALL | {"name": "small"})
+    path.write_text(config.model_dump_json())
+    return path
+
+
+def start(config: Path, runs: Path) -> subprocess.Popen:
+    environment = os.environ | {"PREFECT_HOME": str(runs / ".prefect"), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--runs", str(runs)]
+    log = (runs / "output.log").open("ab")
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+
+def finish(process: subprocess.Popen, runs: Path) -> None:
+    assert process.wait(timeout=500) == 0, (runs / "output.log").read_text()[-4000:]
+
+
+def our_processes(runs: Path) -> list[psutil.Process]:
+    """Workers and servers that were started for `runs`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+            is_ours = str(runs) in line or process.environ().get("PREFECT_HOME", "").startswith(str(runs))
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if is_ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def wait_until(condition, timeout_s: float) -> bool:
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return bool(condition())
+
+
+def test_public_flows_have_names_and_typed_parameters():
+    import flows
+    from prefect import Flow
+
+    found = {item.name: item for item in vars(flows).values() if isinstance(item, Flow)}
+    assert set(found) == FLOWS
+    for item in found.values():
+        assert list(item.parameters.properties) == ["config", "overrides", "runs"]
+        assert item.description
+
+
+def test_every_deployment_names_a_flow_and_a_config_that_loads():
+    import flows
+
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    assert declared["deployments"]
+    for deployment in declared["deployments"]:
+        file, _, name = deployment["entrypoint"].partition(":")
+        assert (ROOT / file).exists()
+        flow = getattr(flows, name)
+        validated = flow.validate_parameters({"runs": "runs", **deployment["parameters"]})
+        load_config(ROOT / validated["config"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for runs in (whole, killed):
+        runs.mkdir()
+    finish(start(small_config, whole), whole)
+
+    process = start(small_config, killed)
+    metrics = killed / "small" / "train" / "metrics.jsonl"
+    assert wait_until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) >= 3, 400)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert wait_until(lambda: not our_processes(killed), 30), our_processes(killed)
+    assert not (killed / "small" / "summary.json").exists()
+
+    finish(start(small_config, killed), killed)
+    assert "resumed step=" in (killed / "small" / "logs" / "train.log").read_text()
+    summaries = [json.loads((runs / "small" / "summary.json").read_text()) for runs in (whole, killed)]
+    assert summaries[0] == summaries[1]
+    assert len(summaries[0]["fingerprints"]) == 6
+    assert check_run(killed / "small") == []
+    assert not list((killed / "artifacts").rglob("*.partial"))
+    assert wait_until(lambda: not our_processes(killed), 30), our_processes(killed)
+
+    # A third time nothing is left to do: no stage starts a worker.
+    before = (killed / "small" / "logs" / "train.log").stat().st_mtime_ns
+    finish(start(small_config, killed), killed)
+    assert (killed / "small" / "logs" / "train.log").stat().st_mtime_ns == before
