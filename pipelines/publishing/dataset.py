@@ -12,7 +12,7 @@ from pipelines.artifact import Artifact
 from pipelines.publishing.card import render_card
 from pipelines.publishing.manifests import write_manifest
 from pipelines.workspace import Workspace
-from rewards.files import atomic_open, write_text
+from rewards.files import atomic_open, canonical_json, write_text
 from rewards.records import COMPILED_REWARD
 
 SHARD_ROWS = 100_000
@@ -37,6 +37,10 @@ def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licences
     curated, compiled = workspace.linked("curate"), workspace.linked("rewards")
     prompts = COMPILED_REWARD.check(compiled.read("prompts.parquet"))
     check_licences(prompts, forced_licences)
+    for source in workspace.config.curation.sources:
+        if source.file and Path(source.file).is_absolute():
+            place, name = canonical_json(source.file), canonical_json(Path(source.file).name)
+            prompts = prompts.with_columns(pl.col("provenance").str.replace(place, name, literal=True))
     splits = {
         str(split): rows
         for (split,), rows in prompts.sort("split", maintain_order=True).group_by(

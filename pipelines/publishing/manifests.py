@@ -1,6 +1,7 @@
 """What goes along with published files: the manifest of their artefact, and the checksums of all files."""
 
 from pathlib import Path
+from typing import Any
 
 from pipelines.artifact import Artifact, check
 from rewards.files import hash_file, write_json, write_text
@@ -17,7 +18,20 @@ def write_manifest(artifact: Artifact, folder: Path) -> None:
     if problems := check(artifact.folder):
         raise ValueError(f"{artifact.folder}: damaged: {problems[0]}; run the stage again to make it anew")
     manifest = {name: value for name, value in artifact.manifest.items() if name != "usage"}
-    write_json(folder / "manifests" / f"{artifact.stage}.json", manifest)
+    write_json(folder / "manifests" / f"{artifact.stage}.json", without_folders(manifest))
+
+
+def without_folders(value: Any) -> Any:
+    """Cut absolute paths down to the file's name: where it lay on this machine is nobody else's business.
+
+    >>> without_folders({"file": "/home/me/mine.jsonl", "url": "hub:abc"})
+    {'file': 'mine.jsonl', 'url': 'hub:abc'}
+    """
+    if isinstance(value, dict):
+        return {name: without_folders(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [without_folders(entry) for entry in value]
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
 def write_checksums(folder: Path) -> list[tuple[str, int, str]]:

@@ -111,10 +111,9 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
     name = repo.partition("/")[2]
     metrics = read_records(trained.folder / "metrics.jsonl", METRIC)
     accuracy = summary["accuracy"]
-    base = training.model.path if training.model.path and not Path(training.model.path).exists() else None
     front_matter = ModelCardData(
         model_name=name,
-        base_model=base if base and "/" in base else None,
+        base_model=hub_base(workspace),
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["math", "reasoning", "reinforcement-learning", "ppo", "reasoner-zero"],
@@ -136,7 +135,7 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
         front_matter.to_yaml(),
         name=name,
         repo=repo,
-        base=base or training.model.gguf or "a model made from scratch",
+        base=base_name(workspace),
         summary=summary,
         benchmarks=benchmark_table(accuracy),
         curve=thin(metrics.select(CURVE_COLUMNS), CURVE_ROWS),
@@ -144,6 +143,19 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
         example=render_prompt("What is 27 + 58?", training.prompt),
         fingerprint=trained.fingerprint,
     )
+
+
+def hub_base(workspace: Workspace) -> str | None:
+    """Repository of the base model, when it came from the hub."""
+    path = workspace.config.training.model.path
+    return path if path and not Path(path).exists() else None
+
+
+def base_name(workspace: Workspace) -> str:
+    """Say what training started from."""
+    model = workspace.config.training.model
+    given = model.gguf or model.path
+    return hub_base(workspace) or (Path(given).name if given else "a model made from scratch")
 
 
 def benchmark_table(accuracy: dict[str, Any]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pipelines.publishing.model import chat_template
 from pipelines.workspace import Workspace
+from rewards.prompts import PromptConfig, Shot, render_prompt
 from tests.pipelines.conftest import ROOT, Cli
 from tests.pipelines.hub_server import HubServer
 
@@ -70,7 +74,14 @@ def test_data_set_round_trip(
     )
     assert set(loaded) == {"train", "validation"}
     for split, rows in loaded.items():
-        assert pl.DataFrame(rows, schema=prompts.schema).equals(prompts.filter(pl.col("split") == split))
+        published = pl.DataFrame(rows, schema=prompts.schema).drop("provenance")
+        assert published.equals(prompts.filter(pl.col("split") == split).drop("provenance"))
+    # Where a file lay on this machine is not published, only its name and row.
+    folder = str(licensed_run.root.parent)
+    assert prompts["provenance"].str.contains(folder, literal=True).any()
+    mine = [row for row in loaded["train"] if row["source"] == "mine"][0]
+    assert json.loads(mine["provenance"]) == {"file": "mine.jsonl", "row": int(mine["source_id"])}
+    assert not any(folder.encode() in content for content in files.values())
 
     # Published again, nothing is sent and no commit is made.
     n_commits, n_requests = len(hub.repos["datasets/me/sums"]), len(hub.requests)
@@ -167,3 +178,82 @@ def test_files_of_an_older_version_are_removed(
     assert done.returncode == 0, done.stderr
     names = set(hub.files("datasets/me/sums"))
     assert "data/train-00001-of-00002.parquet" not in names and ".gitattributes" in names
+
+
+def test_model_round_trip(hub: HubServer, client: dict[str, str], cli: Cli, trained_run: Workspace) -> None:
+    arguments = ("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo")
+    done = cli(*arguments, **client)
+    assert done.returncode == 0, done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    files = hub.files("models/me/small-ppo")
+    export = trained_run.linked("train").folder / "exports" / "step-000002"
+    for name in ("actor/model.safetensors", "actor/tokenizer.json", "critic/value_head.safetensors"):
+        assert files[name.removeprefix("actor/")] == (export / name).read_bytes()
+    assert {f"manifests/{stage}.json" for stage in ("curate", "rewards", "base", "train")} <= set(files)
+    assert not any(str(trained_run.root).encode() in content for content in files.values())
+
+    matter = front_matter(files["README.md"])
+    result = matter["model-index"][0]["results"][0]
+    assert result["metrics"][0] == {"type": "accuracy", "name": "avg@2", "value": 0.875}
+    card = files["README.md"].decode()
+    assert "| sums (avg@2) | 200 | 25.0 [20.0, 30.0] | 87.5 [80.0, 95.0] | +62.5 | 0.0001 |" in card
+    assert "| training reward | 0.125 | 0.750 |" in card
+    assert "| 2 | 0.75 | 1 | 1 | 1 | 1 |" in card
+
+    n_commits = len(hub.repos["models/me/small-ppo"])
+    assert cli(*arguments, **client).returncode == 0
+    assert len(hub.repos["models/me/small-ppo"]) == n_commits
+
+
+def test_model_without_its_own_summary_is_refused(tmp_path: Path, cli: Cli, trained_run: Workspace) -> None:
+    other = tmp_path / "runs" / "other"
+    shutil.copytree(trained_run.folder, other, symlinks=True)
+    for link in [path for path in other.iterdir() if path.is_symlink()]:
+        target = link.resolve() if link.exists() else (trained_run.folder / link.name).resolve()
+        link.unlink()
+        link.symlink_to(target)
+    arguments = ("publish", str(other), "model", "--repo", "me/small-ppo", "--dry-run")
+    summary = json.loads((other / "summary.json").read_text())
+    summary["fingerprints"]["train"]["fingerprint"] = "of another training"
+    (other / "summary.json").write_text(json.dumps(summary))
+    stale = cli(*arguments)
+    assert stale.returncode == 2 and "tells of another training" in stale.stderr
+    (other / "summary.json").unlink()
+    absent = cli(*arguments)
+    assert absent.returncode == 2 and "reasoner-zero report" in absent.stderr
+
+
+@pytest.mark.parametrize("template", ["orz", "few_shot", "bare", "plain"])
+def test_chat_template_writes_the_training_prompt(template: str) -> None:
+    shot = Shot(problem='Say "é"\n{{ 1 }}', thought="\\frac{1}{2} }} {% if %}", answer="1")
+    config = PromptConfig(template=template, shots=(shot,))
+    problem = "What is $\\{x : x > 0\\}$?\n'{{ y }}'"
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    rendered = environment.from_string(chat_template(config)).render(
+        messages=[{"role": "user", "content": problem}], add_generation_prompt=True
+    )
+    assert rendered == render_prompt(problem, config)
+
+
+@pytest.mark.slow
+def test_published_model_loads_and_answers_as_in_training(
+    hub: HubServer, client: dict[str, str], cli: Cli, trained_run: Workspace
+) -> None:
+    done = cli("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo", **client)
+    assert done.returncode == 0, done.stderr
+    export = trained_run.linked("train").folder / "exports" / "step-000002" / "actor"
+    shown = python(
+        "import json, torch\n"
+        "from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer\n"
+        "tokenizer = AutoTokenizer.from_pretrained('me/small-ppo')\n"
+        "text = tokenizer.apply_chat_template([{'role': 'user', 'content': '1+2=?'}], tokenize=False)\n"
+        "ids = tokenizer(text, return_tensors='pt', add_special_tokens=False)\n"
+        "made = [AutoModelForCausalLM.from_pretrained(name)(**ids).logits\n"
+        f"        for name in ('me/small-ppo', {str(export)!r})]\n"
+        "critic = AutoModel.from_pretrained('me/small-ppo', subfolder='critic')\n"
+        "print(json.dumps([text, torch.equal(*made), float(made[0].std()), critic.config.hidden_size]))",
+        client,
+    )
+    text, is_equal, spread, hidden = json.loads(shown.splitlines()[-1])
+    assert text == render_prompt("1+2=?", trained_run.config.training.prompt)
+    assert is_equal and spread > 0.01 and hidden == 32
