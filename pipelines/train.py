@@ -1,11 +1,14 @@
 """Stage 4, train: PPO from the base model on the compiled prompts.
 
-Artefact: exports/step-*/{actor,critic} (Hugging Face format), metrics.jsonl (METRIC), rollouts/ (ROLLOUT),
-timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints.
+Artefact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
+metrics.jsonl (METRIC), rollouts/ (ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the
+resumable checkpoints.
 """
 
 import shutil
 from pathlib import Path
+
+import polars as pl
 
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.progress import Progress
@@ -35,6 +38,10 @@ def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Arti
         # The engines' states serve only to resume this very training; the exports are the result.
         shutil.rmtree(draft.folder / "state")
         draft.volatile = {"timings.jsonl"}
+        n_kept, n_rejected = (
+            pl.read_parquet(draft.folder / name).height for name in ("prompts.parquet", "rejects.parquet")
+        )
+        draft.count(n_kept + n_rejected, n_kept, n_rejected)
         draft.seeds = {"training": training.seed}
 
     inputs = {"rewards": prompts.content, "base": base.content}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from rewards.prompts import PromptConfig, render_prompt
+from rewards.records import REJECT
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,9 @@ def load_prompts(
     config: PromptConfig,
     encode: Callable[[str], list[int]],
     max_tokens: int,
-) -> tuple[list[Prompt], list[str]]:
-    """Tokenise the train split of a compiled prompt set; returns (prompts, problem_ids longer than
-    `max_tokens`)."""
+) -> tuple[list[Prompt], pl.DataFrame]:
+    """Tokenise the train split of a compiled prompt set; returns the prompts and REJECT rows of those longer
+    than `max_tokens`."""
     frame = frame.filter(pl.col("split") == "train")
     if sources:
         unknown = set(sources) - set(frame["source"].unique())
@@ -43,20 +44,22 @@ def load_prompts(
             )
         frame = frame.filter(pl.col("source").is_in(list(sources)))
     prompts, too_long = [], []
-    for problem_id, problem, gold in frame.select("problem_id", "problem", "answer").iter_rows():
-        text = render_prompt(problem, config)
+    for row in frame.iter_rows(named=True):
+        text = render_prompt(row["problem"], config)
         tokens = encode(text)
-        if len(tokens) > max_tokens:
-            too_long.append(problem_id)
-        else:
-            prompts.append(Prompt(problem_id, text, tokens, gold))
+        if len(tokens) <= max_tokens:
+            prompts.append(Prompt(row["problem_id"], text, tokens, row["answer"]))
+            continue
+        reject = {name: row[name] for name in ("source", "source_id", "problem", "answer")}
+        detail = f"{len(tokens)} tokens exceed training.rollout.max_prompt_tokens = {max_tokens}"
+        too_long.append({"step": "train", "reason": "prompt_too_long", "detail": detail} | reject)
     if not prompts:
         raise ValueError(
             f"no training prompt of at most {max_tokens} tokens is left; raise "
             "training.rollout.max_prompt_tokens or widen training.sources"
         )
     logger.info("prompts kept=%d too_long=%d", len(prompts), len(too_long))
-    return prompts, too_long
+    return prompts, REJECT.frame(too_long)
 
 
 def choose_prompts(n_prompts: int, per_step: int, step: int, seed: int) -> list[int]:

@@ -57,6 +57,15 @@ class Recorder:
 
             self.board = SummaryWriter(str(tensorboard), purge_step=resume_step + 1)
 
+    def prompts(self, problem_ids: list[str], rejects: pl.DataFrame) -> None:
+        """Record which prompts are trained on and which were set aside."""
+        if self.rank:
+            return
+        chosen = pl.DataFrame({"problem_id": problem_ids}, schema={"problem_id": pl.String})
+        for name, frame in (("prompts.parquet", chosen), ("rejects.parquet", rejects)):
+            with atomic_open(self.folder / name) as file:
+                frame.write_parquet(file)
+
     def rollouts(self, step: int, rows: list[dict]) -> None:
         path = self.folder / "rollouts" / f"step-{step:06d}-rank-{self.rank:03d}.parquet"
         with atomic_open(path) as file:

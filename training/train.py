@@ -42,8 +42,9 @@ def train(
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.records.COMPILED_REWARD).
 
-    Writes below `out`: metrics.jsonl, timings.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/
-    with the resumable checkpoints. `on_step` is called on the first rank after each step.
+    Writes below `out`: prompts.parquet (what was trained on), rejects.parquet, metrics.jsonl,
+    timings.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable checkpoints.
+    `on_step` is called on the first rank after each step.
     """
     ranks = join_ranks()
     torch.manual_seed(config.seed)
@@ -54,10 +55,11 @@ def train(
     if done:
         logger.info("resumed step=%d", done)
         rollout.load_weights(named_weights(ppo.actor, "model."))
-    chosen, _ = load_prompts(
+    chosen, too_long = load_prompts(
         prompts, config.sources, config.prompt, rollout.encode, config.rollout.max_prompt_tokens
     )
     recorder = Recorder(out, tensorboard, done, ranks.rank)
+    recorder.prompts([prompt.problem_id for prompt in chosen], too_long)
     for step in range(done + 1, config.n_steps + 1):
         metrics = run_step(config, step, chosen, rollout, ppo, recorder, ranks)
         if ranks.is_first and on_step is not None:

@@ -28,17 +28,22 @@ def test_seeds_are_fixed_and_distinct():
 
 def frame():
     rows = [
-        ("a", "x" * 5, "1", "train", "s"),
-        ("b", "x" * 50, "2", "train", "t"),
-        ("c", "x", "3", "validation", "s"),
+        ("a", "x" * 5, "1", "train", "s", "1"),
+        ("b", "x" * 50, "2", "train", "t", "1"),
+        ("c", "x", "3", "validation", "s", "2"),
     ]
-    return pl.DataFrame(rows, schema=["problem_id", "problem", "answer", "split", "source"], orient="row")
+    columns = ["problem_id", "problem", "answer", "split", "source", "source_id"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def test_long_prompts_are_named_and_validation_is_left_out():
     prompts, too_long = load_prompts(frame(), (), PromptConfig(template="plain"), list, 20)
     assert [p.problem_id for p in prompts] == ["a"]
-    assert too_long == ["b"]
+    assert too_long.select("source", "reason", "detail").row(0) == (
+        "t",
+        "prompt_too_long",
+        "50 tokens exceed training.rollout.max_prompt_tokens = 20",
+    )
 
 
 def test_unknown_source_is_refused_with_the_known_ones():

@@ -1,4 +1,5 @@
-"""The real vLLM engine on a tiny model with a tied lm_head: sampling, stopping, and the hand-over of weights."""
+"""The real vLLM engine on a tiny model with a tied lm_head: sampling, stopping, and the hand-over of
+weights."""
 
 import pytest
 import torch
