@@ -78,8 +78,9 @@ def wait_until(condition, timeout_s: float) -> bool:
 
 
 def test_public_flows_have_names_and_typed_parameters():
-    import flows
     from prefect import Flow
+
+    import flows
 
     found = {item.name: item for item in vars(flows).values() if isinstance(item, Flow)}
     assert set(found) == FLOWS

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from training.config import DeepSpeedConfig, OptimConfig
 from training.ranks import Ranks
 
+MAX_BUCKET = 200_000_000
+"""Elements of a communication bucket."""
+
 
 def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig) -> Any:
     """Wrap `module` and an AdamW optimizer in a DeepSpeed engine."""
@@ -21,7 +24,13 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         weight_decay=optim.weight_decay,
         fused=torch.cuda.is_available(),
     )
-    zero: dict[str, Any] = {"stage": config.zero_stage}
+    # DeepSpeed's buckets are allocated whole: by default 2 GB each, however small the model.
+    bucket = min(MAX_BUCKET, sum(parameter.numel() for parameter in module.parameters()))
+    zero: dict[str, Any] = {
+        "stage": config.zero_stage,
+        "reduce_bucket_size": bucket,
+        "allgather_bucket_size": bucket,
+    }
     if config.offload_optimizer:
         zero["offload_optimizer"] = {"device": "cpu"}
     settings = {
