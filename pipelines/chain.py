@@ -8,7 +8,7 @@ from pipelines.compile_rewards import rewards_stage
 from pipelines.curate import curate_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
-from pipelines.train import final_model, train_stage
+from pipelines.train import train_stage
 from pipelines.workspace import Workspace
 
 
@@ -29,13 +29,7 @@ class Chain:
         return train_stage(self.workspace, self.prompts(), self.base())
 
     def evaluated_base(self) -> Artifact:
-        base = self.base()
-        return evaluate_stage(
-            self.workspace, self.prompts(), base.folder / "model", base.content, "evaluate-base"
-        )
+        return evaluate_stage(self.workspace, self.prompts(), self.base(), "evaluate-base")
 
     def evaluated_final(self) -> Artifact:
-        trained = self.trained()
-        return evaluate_stage(
-            self.workspace, self.prompts(), final_model(trained), trained.content, "evaluate-final"
-        )
+        return evaluate_stage(self.workspace, self.prompts(), self.trained(), "evaluate-final")

@@ -14,6 +14,7 @@ from evals.scoring import score
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.benchmarks import load_benchmarks
 from pipelines.progress import Progress
+from pipelines.train import final_model
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 from rewards.records import COMPLETION
@@ -26,11 +27,8 @@ STAGE = Stage(
 )
 
 
-def evaluate_stage(
-    workspace: Workspace, prompts: Artifact, model: Path, identity: str, link: str
-) -> Artifact:
-    """Benchmark the model in folder `model`, whose content hash is `identity`; linked into the run as
-    `link`."""
+def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Artifact, link: str) -> Artifact:
+    """Benchmark the model of a base or train artefact; the result is linked into the run as `link`."""
     config = workspace.config
     benchmarks = load_benchmarks(config, prompts.read("prompts.parquet"))
     settings = {
@@ -38,7 +36,7 @@ def evaluate_stage(
         "precision": config.training.deepspeed.precision,
         "max_prompt_tokens": config.training.rollout.max_prompt_tokens,
     }
-    inputs = {"model": identity} | {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
+    inputs = {"model": model.content} | {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
 
     def build(draft: Draft) -> None:
         for benchmark in benchmarks:
@@ -47,7 +45,7 @@ def evaluate_stage(
             "evaluate",
             config.model_dump(mode="json"),
             str(draft.folder),
-            model=str(model),
+            model=str(model_folder(model)),
             questions=str(draft.folder / "questions"),
         )
         with Progress(link, "responses") as progress:
@@ -56,6 +54,11 @@ def evaluate_stage(
         draft.seeds = {"evals": config.evals.seed}
 
     return workspace.produce(STAGE, settings, inputs, build, link)
+
+
+def model_folder(artifact: Artifact) -> Path:
+    """Folder of the policy in an artefact of stage base or train."""
+    return artifact.folder / "model" if artifact.stage == "base" else final_model(artifact)
 
 
 def write_scores(draft: Draft, mode: Mode, benchmarks: list[Benchmark]) -> None:

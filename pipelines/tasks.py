@@ -19,7 +19,7 @@ from pipelines.curate import curate_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
 from pipelines.report import report_stage
-from pipelines.train import final_model, train_stage
+from pipelines.train import train_stage
 from pipelines.workspace import Workspace
 
 
@@ -57,10 +57,8 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
 
 @_task("evaluate", "model")
 def evaluate(workspace: Workspace, prompts: Artifact, model: Artifact, link: str) -> Artifact:
-    folder = model.folder / "model" if model.stage == "base" else final_model(model)
-    artifact = evaluate_stage(workspace, prompts, folder, model.content, link)
-    summary = artifact.read("summary.parquet")
-    create_table_artifact(_rows(summary), key=f"{link}-table")
+    artifact = evaluate_stage(workspace, prompts, model, link)
+    create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"{link}-table")
     return artifact
 
 
