@@ -86,12 +86,14 @@ def read_table(path: Path) -> dict[str, Any]:
 def _set(table: Any, keys: list[str], value: Any) -> None:
     """Set a nested entry, making the tables on the way."""
     *path, last = keys
-    for key in path:
-        try:
+    key = last
+    try:
+        for key in path:
             table = table[int(key)] if isinstance(table, list) else table.setdefault(key, {})
-        except (IndexError, ValueError):
-            raise ConfigError(f"override {'.'.join(keys)}: no entry {key!r}") from None
-    table[last if isinstance(table, dict) else int(last)] = value
+        key = last
+        table[int(key) if isinstance(table, list) else key] = value
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise ConfigError(f"override {'.'.join(keys)}: no entry {key!r}") from None
 
 
 def override_from_command_line(config: RunConfig, path: Path, arguments: list[str]) -> RunConfig:

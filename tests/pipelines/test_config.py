@@ -1,0 +1,129 @@
+"""Configuration: every preset loads, mistakes are refused with the cure, the command line wins over the
+file."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipelines.config import ConfigError, load_config, override_from_command_line
+from pipelines.workspace import Workspace
+from tests.pipelines.conftest import ROOT
+
+PRESETS = sorted((ROOT / "configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=[path.stem for path in PRESETS])
+def test_preset_loads_and_survives_its_own_dump(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    assert config.name == tomllib.loads(path.read_text())["name"]
+    workspace = Workspace.open(config, tmp_path)
+    assert load_config(workspace.folder / "config.json") == config
+
+
+def test_the_demo_is_a_preset() -> None:
+    assert "demo" in [path.stem for path in PRESETS]
+
+
+def edit(path: Path, old: str, new: str) -> Path:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param(
+            "n_steps = 2", "n_step = 2", "training.n_step: unknown key; did you mean 'n_steps'?", id="section"
+        ),
+        pytest.param("[training]", "[trainin]", "trainin: unknown key; did you mean 'training'?", id="top"),
+        pytest.param(
+            "prompts_per_step = 4",
+            "prompts_per_steps = 4",
+            "training.rollout.prompts_per_steps: unknown key; did you mean 'prompts_per_step'?",
+            id="nested",
+        ),
+        pytest.param(
+            'file = "',
+            'fil = "',
+            "curation.sources.1.fil: unknown key; did you mean 'file'?",
+            id="in a list",
+        ),
+        pytest.param(
+            "n_samples = 2",
+            "qqq = 2",
+            "evals.benchmarks.0.qqq: unknown key; known: name, kind,",
+            id="nothing near",
+        ),
+        pytest.param('name = "small"\n', "", "name: missing; add it", id="missing"),
+        pytest.param("n_steps = 2", 'n_steps = "many"', "got 'many'", id="type"),
+        pytest.param("n_steps = 2", "n_steps = = 2", "cannot be read", id="not TOML"),
+    ],
+)
+def test_mistake_is_named(config_file: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(edit(config_file, old, new))
+    assert said in str(error.value)
+    assert str(error.value).startswith(str(config_file))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rule"),
+    [
+        pytest.param({"training.ppo.critic_minibatches": 99}, "critic_minibatches must be", id="minibatches"),
+        pytest.param({"training.ppo.clip_eps": 1.5}, "clip_eps", id="range"),
+        pytest.param({"training.model.path": "org/model"}, "training.model", id="two models"),
+        pytest.param({"evals.temperature": 0.0}, "temperature 0 gives the same response", id="greedy"),
+        pytest.param({"curation.sources.1.name": "addition"}, "source names must be unique", id="names"),
+        pytest.param(
+            {"curation.sources.0.generator.family": "adition"}, "did you mean addition", id="family"
+        ),
+    ],
+)
+def test_cross_field_errors_come_at_load(config_file: Path, overrides: dict, rule: str) -> None:
+    load_config(config_file)
+    with pytest.raises(ConfigError, match=rule):
+        load_config(config_file, overrides)
+
+
+def test_overrides_win_over_the_file_which_wins_over_defaults(config_file: Path) -> None:
+    plain = load_config(config_file)
+    assert plain.training.n_steps == 2 and plain.training.ppo.gamma == 1.0
+    given = load_config(config_file, {"training.n_steps": 3, "curation.sources.0.max_problems": 7})
+    assert given.training.n_steps == 3 and given.curation.sources[0].max_problems == 7
+    assert given.curation.sources[1] == plain.curation.sources[1]
+    line = ["--training.n-steps", "5", "--training.ppo.gamma", "0.9"]
+    last = override_from_command_line(given, config_file, line)
+    assert last.training.n_steps == 5 and last.training.ppo.gamma == 0.9
+    assert last.curation == given.curation
+    assert last.model_copy(update={"training": given.training}) == given
+
+
+def test_environment_changes_nothing(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = load_config(config_file)
+    for name in ("N_STEPS", "TRAINING__N_STEPS", "training.n_steps"):
+        monkeypatch.setenv(name, "77")
+    assert load_config(config_file) == plain
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        pytest.param("curation.sources.9.name", "no entry '9'", id="list index"),
+        pytest.param("curation.sources.first.name", "no entry 'first'", id="list name"),
+        pytest.param("training.n_step", "did you mean 'n_steps'", id="unknown"),
+        pytest.param("training.n_steps.more", "override training.n_steps.more", id="below a number"),
+        pytest.param("curation.sources.9", "override curation.sources.9", id="list end"),
+    ],
+)
+def test_wrong_override_is_named(config_file: Path, key: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(config_file, {key: 1})
+
+
+def test_missing_file_names_the_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ConfigError, match="no such file; presets here: .*configs/demo.toml"):
+        load_config(tmp_path / "absent.toml")
