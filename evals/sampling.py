@@ -21,7 +21,7 @@ from evals.benchmarks.registry import Benchmark
 from evals.config import EvalsConfig
 from rewards import records
 from rewards.files import canonical_json, hash_text, sync_folder
-from rewards.generation import Engine
+from rewards.generation import Engine, derive_seed
 from rewards.prompts import render_prompt
 
 logger = logging.getLogger(__name__)
@@ -54,15 +54,6 @@ class _Request:
     seed: int
     prompt: str
     tokens: tuple[int, ...]
-
-
-def derive_seed(seed: int, benchmark: str, question_id: str, sample: int) -> int:
-    """Mix the run's seed with the place of a completion into 63 bits, independent of everything else.
-
-    >>> derive_seed(42, "aime2024", "1", 0) == derive_seed(42, "aime2024", "1", 1)
-    False
-    """
-    return int(hash_text(canonical_json([seed, benchmark, question_id, sample]), 16), 16) >> 1
 
 
 def sample(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from rewards.files import canonical_json, hash_text
+
 FinishReason = Literal["stop", "length"]
 """`stop`: the response ended by itself (end token or stop string); `length`: it was cut (truncated)."""
 
@@ -37,6 +39,15 @@ class Completion:
     @property
     def is_truncated(self) -> bool:
         return self.finish_reason == "length"
+
+
+def derive_seed(*parts: int | str) -> int:
+    """Mix the run's seed with the place of a sample into 63 bits, the same on every machine.
+
+    >>> derive_seed(42, "aime2024", "1", 0) == derive_seed(42, "aime2024", "1", 1)
+    False
+    """
+    return int(hash_text(canonical_json(parts), 16), 16) >> 1
 
 
 class Engine(Protocol):

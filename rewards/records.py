@@ -104,22 +104,27 @@ COMPILED_REWARD = Schema(
     ),
 )
 
+SAMPLED = (
+    Column("sample", INT, "index of the sample, from 0"),
+    Column("seed", INT, "sampling seed"),
+    Column("prompt", TEXT, "the prompt as sent"),
+    Column("response", TEXT, "the response with its special tokens"),
+    Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
+    Column("n_response_tokens", INT, "length of the response in tokens"),
+    Column("finish_reason", TEXT, "stop: ended by itself; length: truncated"),
+    Column("gold", TEXT, "the reference answer"),
+    Column("extracted", TEXT, "the answer found in the response", is_optional=True),
+    Column("reason", TEXT, "verdict of the verifier"),
+)
+"""Columns of every sampled response, in training and in evaluation."""
+
 ROLLOUT = Schema(
     "rollout",
     "one sampled training response (rollouts/step-*.parquet in a train artefact)",
     (
         Column("step", INT, "training step, from 1"),
         Column("problem_id", TEXT, "problem the response answers"),
-        Column("sample", INT, "index of the sample within its prompt, from 0"),
-        Column("seed", INT, "sampling seed, derived from run seed, step, problem and sample"),
-        Column("prompt", TEXT, "the prompt as sent"),
-        Column("response", TEXT, "the response with its special tokens"),
-        Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
-        Column("n_response_tokens", INT, "length of the response in tokens"),
-        Column("finish_reason", TEXT, "stop: ended by itself; length: truncated"),
-        Column("gold", TEXT, "the reference answer"),
-        Column("extracted", TEXT, "the answer found in the response", is_optional=True),
-        Column("reason", TEXT, "verdict of the verifier: correct, wrong, no_answer, truncated, ..."),
+        *SAMPLED,
         Column("reward", FLOAT, "1 or 0"),
     ),
 )
@@ -131,16 +136,7 @@ COMPLETION = Schema(
         Column("key", TEXT, "hash of weights, prompt, sampling, question, sample and seed"),
         Column("benchmark", TEXT, "name of the benchmark"),
         Column("question_id", TEXT, "the question's id within its benchmark"),
-        Column("sample", INT, "index of the sample, from 0"),
-        Column("seed", INT, "sampling seed"),
-        Column("prompt", TEXT, "the prompt as sent"),
-        Column("response", TEXT, "the response with its special tokens"),
-        Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
-        Column("n_response_tokens", INT, "length of the response in tokens"),
-        Column("finish_reason", TEXT, "stop: ended by itself; length: truncated"),
-        Column("gold", TEXT, "the reference answer"),
-        Column("extracted", TEXT, "the answer found in the response", is_optional=True),
-        Column("reason", TEXT, "verdict of the verifier"),
+        *SAMPLED,
         Column("is_correct", BOOL, "the verifier accepted the answer"),
         Column("is_formatted", BOOL, "the response has the asked format, right or wrong"),
         Column("is_truncated", BOOL, "the response was cut at the token limit"),

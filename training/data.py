@@ -1,7 +1,6 @@
 """Which prompts a step trains on: a pure function of seed and step, so that resuming needs no saved
 position."""
 
-import hashlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -78,9 +77,3 @@ def choose_prompts(n_prompts: int, per_step: int, step: int, seed: int) -> list[
             random.Random(f"{seed}:order:{epoch}").shuffle(orders[epoch])
         chosen.append(orders[epoch][offset])
     return chosen
-
-
-def derive_seed(*parts: object) -> int:
-    """Hash `parts` to a sampling seed in [0, 2**31); the same parts give the same seed on every machine."""
-    digest = hashlib.sha256(":".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rewards.generation import derive_seed
 from training.batching import Responses, micro_batches, minibatches
 from training.config import TrainingConfig
-from training.data import derive_seed
 from training.engines import learning_rate, optimizer_step
 from training.gae import compute_gae, whiten
 from training.losses import explained_variance, policy_loss, value_loss

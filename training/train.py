@@ -16,12 +16,12 @@ import torch
 from transformers import AutoTokenizer
 
 from rewards.extraction import is_formatted
-from rewards.generation import Completion, Sampling
+from rewards.generation import Completion, Sampling, derive_seed
 from rewards.grader import Verdict, score_batch
 from training.batching import Responses
 from training.checkpoints import export_models, load_state, save_state, step_folder
 from training.config import TrainingConfig
-from training.data import Prompt, choose_prompts, derive_seed, load_prompts
+from training.data import Prompt, choose_prompts, load_prompts
 from training.engines import build_engine, named_weights
 from training.model import load_critic, load_policy
 from training.ppo import PPO

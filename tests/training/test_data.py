@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from rewards.generation import derive_seed
 from rewards.prompts import PromptConfig
-from training.data import choose_prompts, derive_seed, load_prompts
+from training.data import choose_prompts, load_prompts
 
 
 def test_every_epoch_visits_every_prompt_once_in_another_order():
@@ -23,7 +24,7 @@ def test_seeds_are_fixed_and_distinct():
     assert derive_seed(0, "rollout", 1, "p", 0) == derive_seed(0, "rollout", 1, "p", 0)
     seeds = {derive_seed(0, "rollout", step, "p", sample) for step in range(50) for sample in range(64)}
     assert len(seeds) == 50 * 64
-    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
 
 
 def frame():

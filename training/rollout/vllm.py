@@ -7,6 +7,7 @@ trained.
 
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+if shutil.which(os.environ.get("CXX", "g++")) is None:
+    # vLLM's samplers are compiled at first use; without a C++ compiler they run uncompiled, several times
+    # slower.
+    os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
 
 import torch
 

@@ -1,0 +1,214 @@
+"""Policy and critic against the whole logits, worked out row by row without padding or chunks."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.config import ScratchConfig
+from training.model import (
+    Critic,
+    Policy,
+    build_scratch,
+    load_critic,
+    load_policy,
+    save_value_head,
+    token_logprobs,
+)
+
+SHAPE = ScratchConfig(hidden=32, n_layers=2, n_heads=1, intermediate=48, max_tokens=64)
+N_VOCAB, PAD, EOS = 23, 0, 1
+TOLERANCE = 2e-5
+"""Log-probabilities are float32 by contract, whatever the weights are."""
+
+
+@pytest.fixture
+def model():
+    """A random model with sharp distributions: at the usual initialisation every token is equally likely."""
+    model = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0).eval().double()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.4)
+    return model
+
+
+def batch(sizes: list[tuple[int, int]], width: int = 0, seed: int = 2):
+    """Right-padded rows of (prompt, response) lengths: input_ids, attention_mask, response_mask."""
+    generator = torch.Generator().manual_seed(seed)
+    width = max(width, *(p + r for p, r in sizes))
+    input_ids = torch.full((len(sizes), width), PAD)
+    attention, response = torch.zeros_like(input_ids), torch.zeros_like(input_ids)
+    for i, (n_prompt, n_response) in enumerate(sizes):
+        end = n_prompt + n_response
+        input_ids[i, :end] = torch.randint(2, N_VOCAB, (end,), generator=generator)
+        attention[i, :end] = 1
+        response[i, n_prompt:end] = 1
+    return input_ids, attention, response
+
+
+def whole_logits(model, input_ids, sizes, temperature):
+    """Log-probabilities and entropies of the responses, one unpadded row and one token at a time, float64."""
+    logprobs, entropies = [], []
+    for row, (n_prompt, n_response) in zip(input_ids, sizes, strict=True):
+        logits = model(input_ids=row[: n_prompt + n_response].unsqueeze(0)).logits[0] / temperature
+        for position in range(n_prompt, n_prompt + n_response):
+            distribution = torch.log_softmax(logits[position - 1], dim=-1)
+            logprobs.append(distribution[row[position]])
+            entropies.append(-(distribution.exp() * distribution).sum())
+    return torch.stack(logprobs), torch.stack(entropies)
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+SIZES = [(3, 7), (1, 12), (6, 1)]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6], ids=["T=1", "T=0.6"])
+@pytest.mark.parametrize("chunk_tokens", [1, 3, 20, 1000], ids=["1", "3", "exact", "larger"])
+def test_scores_and_gradients_equal_the_whole_log_softmax(model, chunk_tokens, temperature):
+    input_ids, attention, response = batch(SIZES)
+    weight = torch.linspace(-1, 1, 20, dtype=torch.float64)
+    logprobs, entropy = Policy(model, temperature, chunk_tokens)(input_ids, attention, response)
+    found = gradients(model, (logprobs * weight + 0.1 * entropy).sum())
+
+    expected_logprobs, expected_entropy = whole_logits(model, input_ids, SIZES, temperature)
+    expected = gradients(model, (expected_logprobs * weight + 0.1 * expected_entropy).sum())
+    assert expected_entropy.std() > 0.05
+    assert logprobs.dtype == entropy.dtype == torch.float32
+    assert torch.allclose(logprobs.double(), expected_logprobs, atol=TOLERANCE, rtol=0)
+    assert torch.allclose(entropy.double(), expected_entropy, atol=TOLERANCE, rtol=0)
+    for name, gradient in expected.items():
+        assert (found[name] - gradient).norm() <= TOLERANCE * gradient.norm(), name
+
+
+def test_padding_does_not_change_a_rows_numbers(model):
+    policy = Policy(model, 1.0, 8)
+    narrow = policy(*batch(SIZES))
+    wide = policy(*batch(SIZES, width=40))
+    other_pad = batch(SIZES, width=40)
+    other_pad[0][other_pad[1] == 0] = 7
+    for found in (wide, policy(*other_pad)):
+        assert torch.allclose(found[0], narrow[0], atol=1e-6)
+        assert torch.allclose(found[1], narrow[1], atol=1e-6)
+
+
+def test_a_response_token_depends_on_what_came_before_it_only(model):
+    input_ids, attention, response = batch([(3, 7)])
+    policy = Policy(model, 1.0, 4)
+    before, _ = policy(input_ids, attention, response)
+    changed = input_ids.clone()
+    changed[0, 8] = 2 + (changed[0, 8] - 1) % (N_VOCAB - 2)
+    after, _ = policy(changed, attention, response)
+    # Position 8 is the sixth response token: the first five stay, it and the rest move.
+    assert torch.allclose(after[:5], before[:5], atol=1e-6)
+    assert (after[5:] - before[5:]).abs().min() > 1e-4
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8)), min_size=1, max_size=5))
+def test_the_mask_picks_the_response_tokens_in_row_order(sizes):
+    """A head that copies the target's own id, so that each score names the token it belongs to."""
+    input_ids, attention, response = batch(sizes)
+    policy = Policy(build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0).eval(), 1.0, 5)
+    seen = []
+
+    def record(module, inputs, output):
+        seen.append(inputs[0])
+
+    hidden = policy.model.get_decoder()(input_ids=input_ids, attention_mask=attention).last_hidden_state
+    handle = policy.model.get_output_embeddings().register_forward_hook(record)
+    with torch.no_grad():
+        logprobs, entropy = policy(input_ids, attention, response)
+    handle.remove()
+    expected = [
+        hidden[row, position - 1]
+        for row, (n_prompt, n_response) in enumerate(sizes)
+        for position in range(n_prompt, n_prompt + n_response)
+    ]
+    assert len(logprobs) == len(entropy) == sum(n_response for _, n_response in sizes)
+    assert torch.allclose(torch.cat(seen), torch.stack(expected), atol=1e-6)
+    assert max(map(len, seen)) <= 5
+
+
+def test_uniform_and_certain_distributions_by_hand():
+    # Two tokens with logits 0 and 0: log 1/2 and entropy log 2. With logits 0 and 40: certainty.
+    for logits, logprob, entropy in (([0.0, 0.0], -0.6931472, 0.6931472), ([0.0, 40.0], 0.0, 0.0)):
+        head = torch.nn.Linear(1, 2)
+        with torch.no_grad():
+            head.weight.zero_()
+            head.bias.copy_(torch.tensor(logits))
+        found = token_logprobs(torch.zeros(1, 1), head, torch.tensor([1]), temperature=1.0)
+        assert found[0].item() == pytest.approx(logprob, abs=1e-6)
+        assert found[1].item() == pytest.approx(entropy, abs=1e-6)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A scratch model on disk, in Hugging Face format."""
+    build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=3).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_new_critic_says_zero_everywhere_and_learns(folder):
+    critic = load_critic(folder, "fp32")
+    values = critic(*batch(SIZES))
+    assert values.shape == (20,) and not values.any()
+    (values - 1).pow(2).sum().backward()
+    assert critic.head.weight.grad.norm() > 0
+
+
+def test_a_critics_values_are_its_head_on_the_state_before_each_token(folder):
+    critic = load_critic(folder, "fp32")
+    with torch.no_grad():
+        critic.head.weight.copy_(torch.linspace(-1, 1, SHAPE.hidden).unsqueeze(0))
+        critic.head.bias.fill_(0.25)
+        values = critic(*batch(SIZES, width=30))
+        expected = []
+        for row, (n_prompt, n_response) in zip(batch(SIZES)[0], SIZES, strict=True):
+            states = critic.backbone(input_ids=row[: n_prompt + n_response].unsqueeze(0)).last_hidden_state[0]
+            weight, bias = critic.head.weight[0], critic.head.bias[0]
+            expected += [
+                (states[t - 1] * weight).sum() + bias for t in range(n_prompt, n_prompt + n_response)
+            ]
+    assert torch.allclose(values, torch.stack(expected), atol=TOLERANCE)
+
+
+def test_a_saved_value_head_loads_back(folder):
+    generator = torch.Generator().manual_seed(4)
+    state = {"weight": torch.randn(1, SHAPE.hidden, generator=generator), "bias": torch.tensor([0.5])}
+    save_value_head(state, folder)
+    critic = load_critic(folder, "fp32")
+    assert torch.equal(critic.head.weight, state["weight"])
+    assert torch.equal(critic.head.bias, state["bias"])
+    assert isinstance(critic, Critic) and critic(*batch(SIZES)).std() > 0
+
+
+@pytest.mark.parametrize("precision, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_precision_is_the_one_asked_for_and_scores_stay_float32(folder, precision, dtype):
+    policy, critic = load_policy(folder, precision, 1.0, 64), load_critic(folder, precision)
+    assert {p.dtype for m in (policy, critic) for p in m.parameters()} == {dtype}
+    with torch.no_grad():
+        outputs = [*policy(*batch(SIZES)), critic(*batch(SIZES))]
+    assert {output.dtype for output in outputs} == {torch.float32}
+
+
+def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone():
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    first = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=5).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(7)
+    second = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=5).state_dict()
+    other = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=6).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
+
+
+def test_a_scratch_model_ties_its_head_to_its_embeddings():
+    model = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0)
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
