@@ -55,15 +55,18 @@ def run_child(
     reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
     reader.start()
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    try:
-        with log.open("a", encoding="utf-8") as file:
-            while process.poll() is None or not lines.empty():
+    with log.open("a", encoding="utf-8") as file:
+        try:
+            while process.poll() is None:
                 _drain(lines, file, tail, on_line)
                 if deadline_s is not None and time.monotonic() - started > deadline_s:
                     raise TimeoutError(f"{command[0]}: not finished after {deadline_s:.0f} s; see {log}")
-    finally:
-        end_group(process)
-        reader.join(timeout=1.0)
+        finally:
+            end_group(process)
+            reader.join(timeout=GRACE_S)
+        # What the pipe still held when the child ended: its last words, and the reason when it failed.
+        while not lines.empty():
+            _drain(lines, file, tail, on_line)
     if process.returncode:
         last = "\n".join(tail)
         raise ChildFailed(f"child exited with status {process.returncode}; whole log: {log}\n{last}")

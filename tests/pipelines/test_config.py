@@ -114,8 +114,9 @@ def test_environment_changes_nothing(config_file: Path, monkeypatch: pytest.Monk
         pytest.param("curation.sources.9.name", "no entry '9'", id="list index"),
         pytest.param("curation.sources.first.name", "no entry 'first'", id="list name"),
         pytest.param("training.n_step", "did you mean 'n_steps'", id="unknown"),
-        pytest.param("training.n_steps.more", "override training.n_steps.more", id="below a number"),
-        pytest.param("curation.sources.9", "override curation.sources.9", id="list end"),
+        pytest.param("training.n_steps.more", "no entry 'more'", id="below a number"),
+        pytest.param("training.n_steps.much.more", "no entry 'much'", id="far below a number"),
+        pytest.param("curation.sources.9", "override curation.sources.9: no entry '9'", id="list end"),
     ],
 )
 def test_wrong_override_is_named(config_file: Path, key: str, said: str) -> None:

@@ -1,0 +1,184 @@
+"""Child processes: output, failure, deadline, and that nothing is left running however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines import process
+from pipelines.process import ChildFailed, run_child
+from tests.pipelines.conftest import ROOT
+
+
+def child(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def is_running(pid: int) -> bool:
+    """False once the process is gone or only its exit status is left."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ends(pid: int) -> bool:
+    """Wait until `pid` has ended; pytest's own time limit ends a hopeless wait."""
+    while is_running(pid):
+        time.sleep(0.02)
+    return True
+
+
+def test_lines_go_to_log_and_callback_in_order(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = (
+        "import sys\nfor i in range(500): print(i)\nprint('é', file=sys.stderr)\nprint('no newline', end='')"
+    )
+    run_child(child(code), log=tmp_path / "deep" / "a.log", on_line=lines.append)
+    expected = [*map(str, range(500)), "é", "no newline"]
+    assert lines == expected
+    assert (tmp_path / "deep" / "a.log").read_text().splitlines() == expected
+
+
+def test_undecodable_output_is_not_fatal(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = r"import sys; sys.stdout.buffer.write(b'\xff\xfe bad\n')"
+    run_child(child(code), log=tmp_path / "a.log", on_line=lines.append)
+    assert lines == ["\ufffd\ufffd bad"]
+
+
+def test_environment_and_new_process_group(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = "import os; print(os.environ['EXTRA'], os.getpgid(0) == os.getpid(), os.environ['HOME'])"
+    run_child(child(code), log=tmp_path / "a.log", on_line=lines.append, environment={"EXTRA": "yes"})
+    assert lines == [f"yes True {os.environ['HOME']}"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param("raise SystemExit(3)", 3, id="exit status"),
+        pytest.param("import os; os.kill(os.getpid(), 9)", -9, id="killed"),
+    ],
+)
+def test_failure_shows_status_log_and_last_lines(tmp_path: Path, code: str, status: int) -> None:
+    log = tmp_path / "a.log"
+    with pytest.raises(ChildFailed) as error:
+        run_child(child(f"for i in range(100): print('line', i)\n{code}"), log=log, on_line=lambda line: None)
+    message = str(error.value)
+    assert f"status {status};" in message and str(log) in message
+    assert message.splitlines()[1:] == [f"line {i}" for i in range(100 - process.TAIL_LINES, 100)]
+
+
+GRANDCHILD = """\
+import subprocess, sys
+inner = subprocess.Popen([sys.executable, "-c", {inner!r}])
+print(inner.pid, flush=True)
+"""
+SLEEPS = "import time; time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEPS}"
+
+
+def test_grandchild_that_keeps_the_pipe_open_is_ended(tmp_path: Path) -> None:
+    lines: list[str] = []
+    run_child(child(GRANDCHILD.format(inner=SLEEPS)), log=tmp_path / "a.log", on_line=lines.append)
+    assert ends(int(lines[0]))
+
+
+def test_failing_child_takes_its_grandchild_along(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = GRANDCHILD.format(inner=SLEEPS) + "sys.exit(1)"
+    with pytest.raises(ChildFailed):
+        run_child(child(code), log=tmp_path / "a.log", on_line=lines.append)
+    assert ends(int(lines[0]))
+
+
+def test_deadline_ends_the_group(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = GRANDCHILD.format(inner=SLEEPS) + "inner.wait()"
+    with pytest.raises(TimeoutError, match="not finished after 1 s"):
+        run_child(child(code), log=tmp_path / "a.log", on_line=lines.append, deadline_s=1.0)
+    assert not lines or ends(int(lines[0]))
+
+
+def test_group_deaf_to_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE_S", 0.2)
+    lines: list[str] = []
+
+    def stop_when_deaf(line: str) -> None:
+        lines.append(line)
+        if line == "deaf":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_child(
+            child(GRANDCHILD.format(inner=DEAF) + "inner.wait()"),
+            log=tmp_path / "a.log",
+            on_line=stop_when_deaf,
+        )
+    assert ends(int(lines[0]))
+
+
+def test_error_in_the_callback_ends_the_child(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def fail(line: str) -> None:
+        pids.append(int(line))
+        raise ValueError("cannot show this")
+
+    with pytest.raises(ValueError, match="cannot show this"):
+        run_child(
+            child(f"import os; print(os.getpid(), flush=True); {SLEEPS}"),
+            log=tmp_path / "a.log",
+            on_line=fail,
+        )
+    assert ends(pids[0])
+
+
+PARENT = """\
+import sys
+from pathlib import Path
+from pipelines.process import run_child
+
+def show(line):
+    print(line, flush=True)
+
+run_child([sys.executable, "-c", sys.argv[2]], log=Path(sys.argv[1]), on_line=show)
+"""
+WORKER = """\
+import os, sys, time
+from pipelines.worker import die_with_parent
+
+die_with_parent()
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
+def test_ending_the_parent_ends_the_worker(tmp_path: Path, sign: signal.Signals) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "a.log"), WORKER]
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert is_running(worker)
+        parent.send_signal(sign)
+        parent.wait()
+        assert ends(worker)
+    assert parent.returncode == -sign
+
+
+def test_worker_without_a_parent_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines import worker
+
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr(worker.ctypes, "CDLL", lambda name: type("Kernel", (), {"prctl": lambda *a: 0}))
+    with pytest.raises(SystemExit, match="the parent process is gone"):
+        worker.die_with_parent()
