@@ -9,6 +9,7 @@ included, is on the disk; a kill leaves a `.partial` folder that the next run co
 or replaces.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -37,6 +38,7 @@ from rewards.records import REJECT
 
 logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
+DISK_FULL = os.strerror(errno.ENOSPC)
 LAYOUT = 1
 """Version of this contract; a change makes every older artefact unknown."""
 
@@ -77,7 +79,13 @@ class Draft:
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as parquet."""
         with atomic_open(self.folder / name) as file:
-            frame.write_parquet(file, statistics=False)
+            try:
+                frame.write_parquet(file, statistics=False)
+            except pl.exceptions.ComputeError as error:
+                # polars wraps what the system said; a full disk must be known as one.
+                if DISK_FULL in str(error):
+                    raise OSError(errno.ENOSPC, DISK_FULL, str(self.folder / name)) from error
+                raise
 
     def count(self, read: int, kept: int, rejected: int) -> None:
         if read != kept + rejected:

@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         if parsed.verbose:
             raise
-        return _stop(str(error), 1)
+        return _stop(commands.explain_failure(error), 1)
 
 
 def _stop(message: str, status: int) -> int:

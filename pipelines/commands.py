@@ -2,7 +2,7 @@
 
 import argparse
 import errno
-import shutil
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 out = Console()
+DISK_REMEDY = "Finished stages are kept: free some space and run the same command again"
 
 
 def _open(arguments: argparse.Namespace):
@@ -218,11 +219,14 @@ def explain_os_error(error: OSError) -> str:
     """Say what to do about a full disk; any other system error as it is."""
     if error.errno != errno.ENOSPC:
         return f"{error.strerror or error}: {error.filename or ''}"
-    free = shutil.disk_usage(Path.cwd()).free / 2**20
-    return (
-        f"the disk is full ({free:.0f} MiB free{f', writing {error.filename}' if error.filename else ''}). "
-        "Finished stages are kept: free some space and run the same command again"
-    )
+    where = f" (writing {error.filename})" if error.filename else ""
+    return f"the disk is full{where}. {DISK_REMEDY}"
+
+
+def explain_failure(error: RuntimeError) -> str:
+    """The message of a failed child or flow; when its disk was full, what to do comes last."""
+    full = os.strerror(errno.ENOSPC) in str(error)
+    return f"{error}\nthe disk is full. {DISK_REMEDY}" if full else str(error)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

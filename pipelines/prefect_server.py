@@ -1,4 +1,5 @@
-"""No server of ours outlives the run: a flow without a configured API starts one, and SIGKILL would orphan it."""
+"""No server of ours outlives the run: a flow without a configured API starts one, and SIGKILL would orphan
+it."""
 
 import os
 import subprocess

@@ -47,7 +47,7 @@ def main() -> None:
         return
     started = time.monotonic()
     environment = {**os.environ, **room(kind)}
-    make_venv()
+    make_venv(environment)
     install(kind, environment)
     STAMP.write_text(stamp(kind))
     say(f"done in {time.monotonic() - started:.0f} s")
@@ -115,10 +115,11 @@ def room(kind: str) -> dict[str, str]:
     return {"TMPDIR": str(folder)}
 
 
-def make_venv() -> None:
+def make_venv(environment: dict[str, str]) -> None:
     """Start from an empty environment: half of an interrupted install is never trusted."""
     shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True)
     if made.returncode:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         fail(
