@@ -25,7 +25,8 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         fused=torch.cuda.is_available(),
     )
     # DeepSpeed's buckets are allocated whole: by default 2 GB each, however small the model.
-    bucket = min(MAX_BUCKET, sum(parameter.numel() for parameter in module.parameters()))
+    n_elements = sum(parameter.numel() for parameter in module.parameters())
+    bucket = min(MAX_BUCKET, n_elements + n_elements % 2)  # must be even
     zero: dict[str, Any] = {
         "stage": config.zero_stage,
         "reduce_bucket_size": bucket,
