@@ -112,7 +112,7 @@ def test_a_response_token_depends_on_what_came_before_it_only(model):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8)), min_size=1, max_size=5))
 def test_the_mask_picks_the_response_tokens_in_row_order(sizes):
-    """A head that copies the target's own id, so that each score names the token it belongs to."""
+    """The head is shown the state before each response token, and nothing else."""
     input_ids, attention, response = batch(sizes)
     policy = Policy(build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0).eval(), 1.0, 5)
     seen = []

@@ -1,5 +1,8 @@
 """The character tokenizer gives every text of its alphabet back, tags included."""
 
+import re
+import string
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,8 +10,9 @@ from transformers import AutoTokenizer
 
 from training.tokenizer import SPECIAL, TAGS, build_tokenizer, save_tokenizer
 
-ALPHABET = "0123456789+-*=? .,$^_\n\tabcxyzABC()[]{}/\\<>'\"é≤√漢 "
+ALPHABET = string.ascii_letters + string.digits + "+-*=? .,$^_()[]{}/\\<>'\"\n\té≤√漢"
 TOKENIZER = build_tokenizer([ALPHABET])
+texts = st.lists(st.sampled_from([*ALPHABET, *TAGS]), max_size=40).map("".join)
 RESPONSE = "7+8=15, so x ≤ 15</think><answer>\\boxed{15}</answer>"
 
 
@@ -30,13 +34,11 @@ def encode(text, tokenizer=TOKENIZER):
     ],
 )
 def test_text_comes_back(text):
-    text = "".join(c for c in text if c in ALPHABET or any(c in tag for tag in TAGS))
-    tokenizer = build_tokenizer([ALPHABET, *TAGS])
-    assert tokenizer.decode(encode(text, tokenizer)) == text
+    assert TOKENIZER.decode(encode(text)) == text
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from([*ALPHABET, *TAGS]), max_size=40).map("".join))
+@given(texts)
 def test_every_text_of_the_alphabet_comes_back(text):
     ids = encode(text)
     assert TOKENIZER.unk_token_id not in ids
@@ -44,18 +46,11 @@ def test_every_text_of_the_alphabet_comes_back(text):
     assert TOKENIZER.decode(ids, skip_special_tokens=True) == text
 
 
-@settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.sampled_from([*ALPHABET, *TAGS]), max_size=20),
-    st.lists(st.sampled_from([*ALPHABET, *TAGS]), max_size=20),
-)
-def test_one_token_a_character_and_one_a_tag(left, right):
-    # Pieces can meet to a tag ("\\" then "boxed{" cannot here, but "<" + "think>" could): only shorter then.
-    text = "".join([*left, *right])
-    assert len(encode(text)) <= len(left) + len(right)
-    assert len(encode("".join(c for c in left if len(c) == 1 and c not in "<\\"))) == sum(
-        len(c) == 1 and c not in "<\\" for c in left
-    )
+@settings(max_examples=100, deadline=None)
+@given(texts)
+def test_one_token_a_tag_and_one_a_character(text):
+    expected = re.findall("|".join(map(re.escape, TAGS)) + "|.", text, flags=re.DOTALL)
+    assert TOKENIZER.convert_ids_to_tokens(encode(text)) == expected
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -87,6 +82,5 @@ def test_a_saved_tokenizer_is_the_same_one(tmp_path):
     assert (loaded.pad_token_id, loaded.eos_token_id, loaded.unk_token_id) == (0, 1, 2)
     assert set(TAGS) <= set(loaded.get_added_vocab())
     for text in (RESPONSE, "  two  spaces , and . marks ", "\\boxed{\\boxed{a}}"):
-        text = "".join(c for c in text if c in ALPHABET)
         assert encode(text, loaded) == encode(text)
-        assert loaded.decode(encode(text, loaded)) == TOKENIZER.decode(encode(text))
+        assert loaded.decode(encode(text, loaded)) == text
