@@ -1,0 +1,50 @@
+"""The learning-rate schedule by hand, and the gradient norm."""
+
+import pytest
+import torch
+
+from training.config import OptimConfig
+from training.engines import full_state, grad_norm, learning_rate
+
+
+@pytest.mark.parametrize(
+    "warmup_steps, optimizer_step, share",
+    [
+        (50, 0, 0.02),
+        (50, 24, 0.5),
+        (50, 48, 0.98),
+        (50, 49, 1.0),
+        (50, 50, 1.0),
+        (50, 100_000, 1.0),
+        (4, 2, 0.75),
+        (1, 0, 1.0),
+        (0, 0, 1.0),
+        (0, 7, 1.0),
+    ],
+)
+def test_warm_up_is_linear_and_then_the_rate_is_constant(warmup_steps, optimizer_step, share):
+    optim = OptimConfig(lr=3e-6, warmup_steps=warmup_steps)
+    assert learning_rate(optim, optimizer_step) == pytest.approx(3e-6 * share, rel=1e-12)
+
+
+def test_the_critic_warms_up_in_optimizer_steps_not_in_ppo_steps():
+    # Twelve critic updates a step: the fifth step (updates 48 to 59) reaches the full rate.
+    optim, per_step = OptimConfig(lr=5e-6), 12
+    last = [learning_rate(optim, (step - 1) * per_step + per_step - 1) for step in range(1, 7)]
+    assert last == pytest.approx([1.2e-6, 2.4e-6, 3.6e-6, 4.8e-6, 5e-6, 5e-6], rel=1e-12)
+
+
+def test_grad_norm_is_euclidean_over_all_parameters():
+    module = torch.nn.Linear(2, 1)
+    module.weight.grad, module.bias.grad = torch.tensor([[2.0, 3.0]]), torch.tensor([6.0])
+    assert grad_norm(module) == pytest.approx(7.0)
+    module.bias.grad = None
+    assert grad_norm(module) == pytest.approx(13**0.5)
+
+
+def test_full_state_is_a_copy():
+    weight = torch.nn.Parameter(torch.ones(2))
+    state = full_state([("w", weight)])
+    with torch.no_grad():
+        weight.zero_()
+    assert state["w"].tolist() == [1.0, 1.0] and not state["w"].requires_grad

