@@ -14,7 +14,9 @@ import pytest
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pipelines.cli import main
 from pipelines.publishing.model import chat_template
+from pipelines.publishing.publish import publish
 from pipelines.workspace import Workspace
 from rewards.prompts import PromptConfig, Shot, render_prompt
 from tests.pipelines.conftest import ROOT, Cli
@@ -91,11 +93,9 @@ def test_data_set_round_trip(
     assert not [line for line in hub.requests[n_requests:] if "/commit/" in line or line.startswith("PUT")]
 
 
-def test_data_set_card_says_where_rows_come_from(tmp_path: Path, cli: Cli, licensed_run: Workspace) -> None:
+def test_data_set_card_says_where_rows_come_from(tmp_path: Path, licensed_run: Workspace) -> None:
     kept = tmp_path / "kept"
-    run = str(licensed_run.folder)
-    done = cli("publish", run, "dataset", "--repo", "me/sums", "--dry-run", "--out", str(kept))
-    assert done.returncode == 0, done.stderr
+    publish(licensed_run.folder, "dataset", "me/sums", is_dry_run=True, keep=kept)
     card = (kept / "README.md").read_bytes()
     matter = front_matter(card)
     assert matter["license"] == ["apache-2.0", "cc-by-sa-4.0"]
@@ -116,17 +116,20 @@ def test_data_set_card_says_where_rows_come_from(tmp_path: Path, cli: Cli, licen
     assert not any(path.is_symlink() for path in kept.rglob("*"))
 
 
-def test_dry_run_sends_nothing_and_lists_what_would_be_sent(
+def test_dry_run_sends_nothing_and_lists_exactly_what_is_sent_later(
     hub: HubServer, client: dict[str, str], tmp_path: Path, cli: Cli, licensed_run: Workspace
 ) -> None:
+    # An older version with more shards: its files must go.
+    hub.commit("datasets/me/sums", {".gitattributes": b"", "data/train-00001-of-00002.parquet": b"old"})
     kept = tmp_path / "kept"
     arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
     dry = cli(*arguments, "--dry-run", "--out", str(kept), **client)
     assert dry.returncode == 0, dry.stderr
-    assert hub.requests == []
+    assert hub.requests == [] and len(hub.repos["datasets/me/sums"]) == 1
     assert "nothing was sent" in dry.stdout
     assert cli(*arguments, **client).returncode == 0
-    sent = {name: content for name, content in hub.files("datasets/me/sums").items() if name[0] != "."}
+    sent = dict(hub.files("datasets/me/sums"))
+    assert sent.pop(".gitattributes") == b""
     assert sent == {p.relative_to(kept).as_posix(): p.read_bytes() for p in kept.rglob("*") if p.is_file()}
     for name, content in sent.items():
         assert any(
@@ -135,16 +138,19 @@ def test_dry_run_sends_nothing_and_lists_what_would_be_sent(
         )
 
 
-def test_source_without_licence_is_refused_until_forced(cli: Cli, unlicensed_run: Workspace) -> None:
-    arguments = ("publish", str(unlicensed_run.folder), "dataset", "--repo", "me/sums", "--dry-run")
-    refused = cli(*arguments)
-    assert refused.returncode == 2
+def test_source_without_licence_is_refused_until_forced(
+    unlicensed_run: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["publish", str(unlicensed_run.folder), "dataset", "--repo", "me/sums", "--dry-run"]
+    assert main(arguments) == 2
+    refused = capsys.readouterr().err
     n_mine = unlicensed_run.linked("rewards").read("prompts.parquet")["source"].to_list().count("mine")
-    assert f"no licence is stated for mine ({n_mine} rows)" in refused.stderr
-    assert "--force-licence mine" in refused.stderr and "addition" not in refused.stderr
-    assert cli(*arguments, "--force-licence", "mine").returncode == 0
-    misspelt = cli(*arguments, "--force-licence", "min")
-    assert misspelt.returncode == 2 and "no such source" in misspelt.stderr
+    assert f"no licence is stated for mine ({n_mine} rows)" in refused
+    assert "--force-licence mine" in refused and "addition" not in refused
+    assert main([*arguments, "--force-licence", "min"]) == 2
+    assert "min: no such source; the prompt set has addition, mine" in capsys.readouterr().err
+    assert main([*arguments, "--force-licence", "mine"]) == 0
+    assert "none stated" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -170,19 +176,8 @@ def test_damage_on_the_hub_is_found_by_reading_back(
     assert f"does not hold what was sent: {hub.damage};" in done.stderr
 
 
-def test_files_of_an_older_version_are_removed(
-    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
-) -> None:
-    hub.commit("datasets/me/sums", {".gitattributes": b"", "data/train-00001-of-00002.parquet": b"old"})
-    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
-    assert done.returncode == 0, done.stderr
-    names = set(hub.files("datasets/me/sums"))
-    assert "data/train-00001-of-00002.parquet" not in names and ".gitattributes" in names
-
-
 def test_model_round_trip(hub: HubServer, client: dict[str, str], cli: Cli, trained_run: Workspace) -> None:
-    arguments = ("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo")
-    done = cli(*arguments, **client)
+    done = cli("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo", **client)
     assert done.returncode == 0, done.stderr
     assert TOKEN not in done.stdout + done.stderr
     files = hub.files("models/me/small-ppo")
@@ -200,27 +195,43 @@ def test_model_round_trip(hub: HubServer, client: dict[str, str], cli: Cli, trai
     assert "| training reward | 0.125 | 0.750 |" in card
     assert "| 2 | 0.75 | 1 | 1 | 1 | 1 |" in card
 
-    n_commits = len(hub.repos["models/me/small-ppo"])
-    assert cli(*arguments, **client).returncode == 0
-    assert len(hub.repos["models/me/small-ppo"]) == n_commits
+    # The same bytes again: a second publication would send nothing.
+    again = publish(trained_run.folder, "model", "me/small-ppo", is_dry_run=True)
+    assert again.commit is None
+    sent = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert {name: sha256 for name, _, sha256 in again.files} | {
+        ".gitattributes": sent[".gitattributes"]
+    } == sent
 
 
-def test_model_without_its_own_summary_is_refused(tmp_path: Path, cli: Cli, trained_run: Workspace) -> None:
-    other = tmp_path / "runs" / "other"
-    shutil.copytree(trained_run.folder, other, symlinks=True)
-    for link in [path for path in other.iterdir() if path.is_symlink()]:
-        target = link.resolve() if link.exists() else (trained_run.folder / link.name).resolve()
-        link.unlink()
-        link.symlink_to(target)
-    arguments = ("publish", str(other), "model", "--repo", "me/small-ppo", "--dry-run")
-    summary = json.loads((other / "summary.json").read_text())
+def test_model_without_its_own_summary_is_refused(tmp_path: Path, trained_run: Workspace) -> None:
+    shutil.copytree(trained_run.root, tmp_path / "runs", symlinks=True)
+    run = tmp_path / "runs" / "small"
+    summary = json.loads((run / "summary.json").read_text())
     summary["fingerprints"]["train"]["fingerprint"] = "of another training"
-    (other / "summary.json").write_text(json.dumps(summary))
-    stale = cli(*arguments)
-    assert stale.returncode == 2 and "tells of another training" in stale.stderr
-    (other / "summary.json").unlink()
-    absent = cli(*arguments)
-    assert absent.returncode == 2 and "reasoner-zero report" in absent.stderr
+    (run / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match="tells of another training"):
+        publish(run, "model", "me/small-ppo", is_dry_run=True)
+    (run / "summary.json").unlink()
+    with pytest.raises(FileNotFoundError, match="reasoner-zero report"):
+        publish(run, "model", "me/small-ppo", is_dry_run=True)
+
+
+def test_damaged_or_unfinished_artefacts_are_refused(tmp_path: Path, trained_run: Workspace) -> None:
+    shutil.copytree(trained_run.root, tmp_path / "runs", symlinks=True)
+    run = tmp_path / "runs" / "small"
+    weights = run / "train" / "exports" / "step-000002" / "actor" / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + b"x")
+    with pytest.raises(ValueError, match=r"damaged: exports/step-000002/actor/model.safetensors differs"):
+        publish(run, "model", "me/small-ppo", is_dry_run=True)
+    weights.unlink()
+    with pytest.raises(ValueError, match=r"actor: no \*.safetensors"):
+        publish(run, "model", "me/small-ppo", is_dry_run=True)
+    (run / "train").unlink()
+    with pytest.raises(FileNotFoundError, match="reasoner-zero train"):
+        publish(run, "model", "me/small-ppo", is_dry_run=True)
+    assert not list(run.glob(".publish-*"))
 
 
 @pytest.mark.parametrize("template", ["orz", "few_shot", "bare", "plain"])
