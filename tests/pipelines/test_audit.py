@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from pipelines.audit import check_run, trace_row
+from pipelines.cli import main
 from pipelines.workspace import Workspace
-from tests.pipelines.conftest import Cli
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_whole_run_has_no_problems(licensed_run: Workspace) -> None:
     assert check_run(licensed_run.folder) == []
 
 
-def test_damage_is_named_by_stage_and_file(copied: Workspace, cli: Cli) -> None:
+def test_damage_is_named_by_stage_and_file(copied: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     with (copied.linked("curate").folder / "funnel.parquet").open("ab") as file:
         file.write(b"x")
     (copied.linked("rewards").folder / "answer_types.parquet").unlink()
@@ -30,8 +30,8 @@ def test_damage_is_named_by_stage_and_file(copied: Workspace, cli: Cli) -> None:
         "curate: funnel.parquet differs from its SHA-256",
         "rewards: answer_types.parquet is missing",
     ]
-    done = cli("audit", str(copied.folder))
-    assert done.returncode == 1 and "2 problems" in done.stdout
+    assert main(["audit", str(copied.folder)]) == 1
+    assert "2 problems" in capsys.readouterr().out
 
 
 def test_link_to_another_input_is_named(copied: Workspace) -> None:
@@ -53,7 +53,7 @@ def test_kept_row_is_traced_through_both_stages(licensed_run: Workspace) -> None
     assert set(found["problem"]) == {row["problem"]}
 
 
-def test_removed_row_says_where_and_why(licensed_run: Workspace, cli: Cli) -> None:
+def test_removed_row_says_where_and_why(licensed_run: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     rejects = licensed_run.linked("curate").read("rejects.parquet")
     leak = rejects.filter(pl.col("step") == "decontaminate").row(0, named=True)
     name = f"{leak['source']}:{leak['source_id']}"
@@ -61,14 +61,14 @@ def test_removed_row_says_where_and_why(licensed_run: Workspace, cli: Cli) -> No
     assert found["stage"] == "curate" and found["state"] != "kept"
     assert found["step"] == "decontaminate" and found["matched"] == leak["matched"]
     assert found["matched"].startswith("sums:")
-    done = cli("audit", str(licensed_run.folder), name)
-    assert done.returncode == 0 and "1 rows match" in done.stdout
+    assert main(["audit", str(licensed_run.folder), name]) == 0
+    assert f"1 rows match {name!r}" in capsys.readouterr().out
 
 
-def test_unknown_row_and_unknown_folder(licensed_run: Workspace, tmp_path: Path, cli: Cli) -> None:
+def test_unknown_row_and_unknown_folder(licensed_run: Workspace, tmp_path: Path) -> None:
     assert trace_row(licensed_run.folder, "no such row anywhere").is_empty()
     for call in (lambda: trace_row(tmp_path, "x"), lambda: check_run(tmp_path)):
         with pytest.raises(FileNotFoundError, match="give a run folder"):
             call()
-    done = cli("audit", str(tmp_path / "absent"))
-    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert main(["audit", str(licensed_run.folder), "no such row anywhere"]) == 1
+    assert main(["audit", str(tmp_path / "absent")]) == 2

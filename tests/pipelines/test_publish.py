@@ -153,18 +153,22 @@ def test_source_without_licence_is_refused_until_forced(
     assert "none stated" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("token", "said"),
-    [pytest.param("", "no hub token", id="none"), pytest.param("hf_wrong", "refused the token", id="wrong")],
-)
-def test_unusable_token_gives_one_clear_message(
-    client: dict[str, str], cli: Cli, licensed_run: Workspace, token: str, said: str
+def test_missing_token_is_said_before_anything_is_sent(
+    licensed_run: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {**client, "HF_TOKEN": token}
-    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **given)
-    assert done.returncode == 2
-    assert said in done.stderr and "HF_TOKEN" in done.stderr and "Traceback" not in done.stderr
-    assert "hf_wrong" not in done.stdout + done.stderr
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    with pytest.raises(ValueError, match="no hub token: set HF_TOKEN"):
+        publish(licensed_run.folder, "dataset", "me/sums")
+
+
+def test_refused_token_gives_one_clear_message(
+    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
+) -> None:
+    wrong = {**client, "HF_TOKEN": "hf_wrong"}
+    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **wrong)
+    assert done.returncode == 2 and hub.repos == {}
+    assert "the hub refused the token" in done.stderr and "set HF_TOKEN" in done.stderr
+    assert "Traceback" not in done.stderr and "hf_wrong" not in done.stdout + done.stderr
 
 
 def test_damage_on_the_hub_is_found_by_reading_back(
