@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
 
@@ -118,6 +119,16 @@ def load_critic(folder: Path, precision: str) -> Critic:
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
     return Critic(backbone, head)
+
+
+def recompute_activations(model: Any) -> None:
+    """Keep only the inputs of each layer and recompute the rest in the backward pass."""
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    for layer in model.modules():
+        # Loaded models are in evaluation mode, in which layers ignore the switch without a word. Only the
+        # layers themselves are told that they train: what they hold stays free of dropout.
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.training = True
 
 
 def save_value_head(head_state: dict[str, Tensor], folder: Path) -> None:

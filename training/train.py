@@ -23,7 +23,7 @@ from training.checkpoints import export_models, load_state, save_state, step_fol
 from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts, load_prompts
 from training.engines import build_engine, named_weights
-from training.model import load_critic, load_policy
+from training.model import load_critic, load_policy, recompute_activations
 from training.ppo import PPO
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
@@ -92,7 +92,7 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
     critic = load_critic(base, precision)
     if config.deepspeed.gradient_checkpointing:
         for model in (policy.model, critic.backbone):
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(model)
     pad = AutoTokenizer.from_pretrained(base).pad_token_id or 0
     return PPO(
         build_engine(policy, config.actor, config.deepspeed),

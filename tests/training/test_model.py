@@ -12,6 +12,7 @@ from training.model import (
     build_scratch,
     load_critic,
     load_policy,
+    recompute_activations,
     save_value_head,
     token_logprobs,
 )
@@ -212,3 +213,18 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone():
 def test_a_scratch_model_ties_its_head_to_its_embeddings():
     model = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0)
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def test_recomputing_activations_runs_each_layer_twice_and_changes_no_gradient(folder):
+    found = []
+    for recomputes in (False, True):
+        policy, n_forward = load_policy(folder, "fp32", 1.0, 4), []
+        if recomputes:
+            recompute_activations(policy.model)
+        for layer in policy.model.get_decoder().layers:
+            layer.mlp.register_forward_pre_hook(lambda *_, seen=n_forward: seen.append(1))
+        logprobs, _ = policy(*batch(SIZES))
+        found.append(gradients(policy, logprobs.square().sum()))
+        assert len(n_forward) == SHAPE.n_layers * (2 if recomputes else 1)
+        assert not any(m.training for m in policy.modules() if type(m).__name__ == "LlamaAttention")
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
