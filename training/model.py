@@ -4,6 +4,7 @@
 `Critic` is the same backbone with a scalar head (paper, section 2.2: a critic of the policy's size).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,19 @@ def token_logprobs(
 
 
 class Policy(nn.Module):
-    """Causal language model that scores response tokens."""
+    """Causal language model that scores response tokens.
 
-    def __init__(self, model: Any, temperature: float, chunk_tokens: int) -> None:
+    `largest` gives the largest of one integer per rank: all ranks then call the head equally often.
+    """
+
+    def __init__(
+        self, model: Any, temperature: float, chunk_tokens: int, largest: Callable[[int], int] = int
+    ) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
         self.chunk_tokens = chunk_tokens
+        self.largest = largest
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
@@ -79,9 +86,11 @@ class Policy(nn.Module):
         mask = response_mask[:, 1:].bool()
         hidden, targets = hidden[:, :-1][mask], input_ids[:, 1:][mask]
         head = self.model.get_output_embeddings()
+        chunks = [*zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)]
+        # A sharded head gathers its weights in every call, and ranks differ in their response tokens.
+        chunks += [(hidden[:0], targets[:0])] * (self.largest(len(chunks)) - len(chunks))
         pieces = [
-            checkpoint(token_logprobs, h, head, t, self.temperature, use_reentrant=False)
-            for h, t in zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)
+            checkpoint(token_logprobs, h, head, t, self.temperature, use_reentrant=False) for h, t in chunks
         ]
         return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
 
@@ -100,10 +109,16 @@ class Critic(nn.Module):
         return self.head(output.last_hidden_state[:, :-1][response_mask[:, 1:].bool()]).squeeze(-1).float()
 
 
-def load_policy(folder: Path, precision: str, temperature: float, chunk_tokens: int) -> Policy:
-    """Read the language model in `folder` (Hugging Face format)."""
+def load_policy(
+    folder: Path,
+    precision: str,
+    temperature: float,
+    chunk_tokens: int,
+    largest: Callable[[int], int] = int,
+) -> Policy:
+    """Read the language model in `folder` (Hugging Face format); `largest` as in `Policy`."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision], attn_implementation="sdpa")
-    return Policy(model, temperature, chunk_tokens)
+    return Policy(model, temperature, chunk_tokens, largest)
 
 
 def load_critic(folder: Path, precision: str) -> Critic:

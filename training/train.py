@@ -88,7 +88,9 @@ def build_rollout(config: TrainingConfig, base: Path):
 def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
     """Load actor and critic from `base` and wrap them in DeepSpeed engines."""
     precision = config.deepspeed.precision
-    policy = load_policy(base, precision, config.rollout.temperature, config.ppo.logprob_chunk_tokens)
+    policy = load_policy(
+        base, precision, config.rollout.temperature, config.ppo.logprob_chunk_tokens, ranks.max
+    )
     critic = load_critic(base, precision)
     if config.deepspeed.gradient_checkpointing:
         for model in (policy.model, critic.backbone):

@@ -87,6 +87,27 @@ def test_scores_and_gradients_equal_the_whole_log_softmax(model, chunk_tokens, t
         assert (found[name] - gradient).norm() <= TOLERANCE * gradient.norm(), name
 
 
+def test_ranks_with_few_tokens_call_the_head_as_often_as_the_others(model):
+    """Twenty tokens in chunks of eight are three calls; another rank needs five."""
+    asked, calls = [], []
+    head = model.get_output_embeddings()
+    inputs = batch(SIZES)
+
+    def five(n: int) -> int:
+        asked.append(n)
+        return 5
+
+    expected, _ = Policy(model, 1.0, 8)(*inputs)
+    expected_gradients = gradients(model, expected.square().sum())
+    head.register_forward_pre_hook(lambda *_: calls.append(1))
+    found, entropy = Policy(model, 1.0, 8, largest=five)(*inputs)
+    assert asked == [3] and len(calls) == 5
+    found_gradients = gradients(model, found.square().sum())
+    assert len(calls) == 10  # Recomputed in the backward pass, the empty ones too.
+    assert torch.equal(found, expected) and len(entropy) == 20
+    assert all(torch.equal(found_gradients[name], expected_gradients[name]) for name in expected_gradients)
+
+
 def test_padding_does_not_change_a_rows_numbers(model):
     policy = Policy(model, 1.0, 8)
     narrow = policy(*batch(SIZES))
