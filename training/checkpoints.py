@@ -72,16 +72,18 @@ def export_models(folder: Path, base: Path, actor: Any, critic: Any, ranks: Rank
     All ranks call it (gathering is collective); the first one writes. `base` gives config and tokenizer.
     """
     partial = folder.with_name(folder.name + ".partial")
-    policy = full_state(named_weights(actor, "model."))
-    backbone = full_state(named_weights(critic, "backbone."))
-    head = full_state(named_weights(critic, "head."))
+    policy = full_state(named_weights(actor, "model."), ranks.is_first)
+    backbone = full_state(named_weights(critic, "backbone."), ranks.is_first)
+    head = full_state(named_weights(critic, "head."), ranks.is_first)
     if ranks.is_first:
         shutil.rmtree(partial, ignore_errors=True)
         for name, weights in (("actor", policy), ("critic", backbone)):
             target = partial / name
             target.mkdir(parents=True)
             save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
-            AutoConfig.from_pretrained(base).save_pretrained(target)
+            config = AutoConfig.from_pretrained(base)
+            config.dtype = next(iter(weights.values())).dtype
+            config.save_pretrained(target)
             AutoTokenizer.from_pretrained(base).save_pretrained(target)
         save_value_head(head, partial / "critic")
         flush_tree(partial)

@@ -15,15 +15,15 @@ from rewards.settings import Settings
 class ScratchConfig(Settings):
     """A tiny Llama-shaped model with a character tokenizer, made on the spot (demo and tests)."""
 
-    hidden: int = 64
+    hidden: int = Field(64, ge=1)
     """Width of the residual stream."""
-    n_layers: int = 3
+    n_layers: int = Field(3, ge=1)
     """Number of transformer blocks."""
-    n_heads: int = 2
+    n_heads: int = Field(2, ge=1)
     """Attention heads; hidden / n_heads must be a head size vLLM knows (32, 64, 80, 96, 128, ...)."""
-    intermediate: int = 192
+    intermediate: int = Field(192, ge=1)
     """Width of the feed-forward layers."""
-    max_tokens: int = 128
+    max_tokens: int = Field(128, ge=1)
     """Longest sequence, in tokens."""
 
     @model_validator(mode="after")
@@ -36,13 +36,13 @@ class ScratchConfig(Settings):
 class CorpusPhase(Settings):
     """One phase of the supervised warm-up: which kinds of responses it shows, and for how long."""
 
-    n_steps: int
+    n_steps: int = Field(ge=0)
     """Optimizer steps."""
     careful: float
     """Share of responses that work the problem out (the curated row's solution)."""
     quick: float
     """Share of responses that answer at once."""
-    quick_correct: float = 0.15
+    quick_correct: float = Field(0.15, ge=0, le=1)
     """Share of the quick responses whose answer is right."""
 
     @model_validator(mode="after")
@@ -58,9 +58,9 @@ class WarmupConfig(Settings):
 
     phases: tuple[CorpusPhase, ...] = ()
     """Phases in order; the learning rate decays to a tenth over each."""
-    batch_size: int = 128
+    batch_size: int = Field(128, ge=1)
     """Responses per optimizer step."""
-    lr: float = 3e-3
+    lr: float = Field(3e-3, gt=0)
     """Peak learning rate (AdamW)."""
 
 
@@ -93,46 +93,46 @@ class ModelConfig(Settings):
 class RolloutConfig(Settings):
     """Sampling of responses."""
 
-    prompts_per_step: int = 128
+    prompts_per_step: int = Field(128, ge=1)
     """Prompts per step (paper, section 2.3; reference script: rollout_batch_size)."""
-    samples_per_prompt: int = 64
+    samples_per_prompt: int = Field(64, ge=1)
     """Responses per prompt (paper, section 2.3; reference script: n_samples_per_prompt)."""
-    max_prompt_tokens: int = 2048
+    max_prompt_tokens: int = Field(2048, ge=1)
     """Longer prompts are set aside before training (reference script: prompt_max_len)."""
-    max_new_tokens: int = 8000
+    max_new_tokens: int = Field(8000, ge=1)
     """Response limit (reference script: generate_max_len)."""
-    temperature: float = 1.0
+    temperature: float = Field(1.0, gt=0)
     """Sampling temperature (paper, section 2.3)."""
-    top_p: float = 1.0
+    top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus mass (paper, section 2.3)."""
     stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
     """Strings that end a response; they are kept in it (reference script: stop)."""
-    probe_responses: int = 16
+    probe_responses: int = Field(16, ge=0)
     """Responses per step whose engine log-probs are compared with the trainer's: proof that weights are in
     sync."""
-    max_mismatch: float = 0.0
+    max_mismatch: float = Field(0.0, ge=0)
     """Largest mean |log-prob difference| of the probe before the run stops; 0 derives it from the precision:
     1e-3 for fp32, 0.05 for bf16 (ours)."""
-    gpu_memory_utilization: float = 0.75
+    gpu_memory_utilization: float = Field(0.75, gt=0, le=1)
     """Share of GPU memory for vLLM (reference script: gpu_memory_utilization)."""
-    kv_cache_gib: float = 4.0
+    kv_cache_gib: float = Field(4.0, gt=0)
     """KV cache of vLLM on a CPU, GiB (ours)."""
-    tensor_parallel: int = 1
+    tensor_parallel: int = Field(1, ge=1)
     """GPUs that share one vLLM engine (reference script: vllm_tensor_parallel_size)."""
 
 
 class OptimConfig(Settings):
     """AdamW and its schedule: linear warm-up, then constant (paper, section 2.3)."""
 
-    lr: float
+    lr: float = Field(ge=0)
     """Learning rate after warm-up."""
-    warmup_steps: int = 50
+    warmup_steps: int = Field(50, ge=0)
     """Optimizer steps of linear warm-up (paper, section 2.3)."""
     betas: tuple[float, float] = (0.9, 0.95)
     """AdamW betas (paper, section 2.3)."""
-    weight_decay: float = 0.0
+    weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay (paper, section 2.3: none)."""
-    max_grad_norm: float = 1.0
+    max_grad_norm: float = Field(1.0, gt=0)
     """Gradient clipping (reference code: deepspeed gradient_clipping)."""
 
 

@@ -107,6 +107,6 @@ def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]
             yield name.removeprefix(prefix), parameter.data.clone()
 
 
-def full_state(weights: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Collect weights on the CPU."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in weights}
+def full_state(weights: Iterable[tuple[str, Tensor]], keeps: bool = True) -> dict[str, Tensor]:
+    """Collect weights on the CPU; a rank that does not keep them still runs the iterator to its end."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in weights if keeps}

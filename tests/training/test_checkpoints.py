@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 import training.checkpoints
 from training.checkpoints import export_models, flush_tree, load_state, save_state, saved_steps, step_folder
 from training.config import ScratchConfig
 from training.fingerprint import hash_model
-from training.model import Critic, Policy, build_scratch, load_critic, load_policy
+from training.model import DTYPES, Critic, Policy, build_scratch, load_critic, load_policy
 from training.ranks import Ranks
 from training.tokenizer import build_tokenizer
 
@@ -133,6 +134,17 @@ def test_exports_load_as_the_trained_models(base, tmp_path):
         assert AutoTokenizer.from_pretrained(folder / name).get_vocab() == TOKENIZER.get_vocab()
     assert isinstance(load_critic(folder / "actor", "fp32"), Critic)
     assert not load_critic(folder / "actor", "fp32").head.weight.any()
+
+
+@pytest.mark.parametrize("of_base, trained", [("bf16", "fp32"), ("fp32", "bf16")])
+def test_an_exports_config_names_the_precision_of_its_weights(base, tmp_path, of_base, trained):
+    AutoModelForCausalLM.from_pretrained(base, dtype=DTYPES[of_base]).save_pretrained(base)
+    actor = Unsharded(load_policy(base, trained, 1.0, 8))
+    export_models(tmp_path / "step-000001", base, actor, Unsharded(load_critic(base, trained)), ALONE)
+    for name in ("actor", "critic"):
+        folder = tmp_path / "step-000001" / name
+        assert {w.dtype for w in load_file(folder / "model.safetensors").values()} == {DTYPES[trained]}
+        assert AutoConfig.from_pretrained(folder).dtype == DTYPES[trained]
 
 
 def test_an_export_is_the_same_bytes_every_time(base, tmp_path):

@@ -128,6 +128,15 @@ def test_every_section_is_frozen_and_refuses_unknown_keys(section):
         pytest.param(
             {"ppo": {"gama": 1.0}}, ["ppo.gama", "Extra inputs are not permitted"], id="typing error"
         ),
+        pytest.param({"rollout": {"temperature": 0}}, ["rollout.temperature", "greater than 0"], id="greedy"),
+        pytest.param({"rollout": {"top_p": 1.5}}, ["rollout.top_p", "less than or equal"], id="top-p"),
+        pytest.param(
+            {"rollout": {"samples_per_prompt": 0}}, ["rollout.samples_per_prompt"], id="no responses"
+        ),
+        pytest.param({"critic": {"lr": -1e-6}}, ["critic.lr", "greater than or equal"], id="uphill"),
+        pytest.param(
+            {"actor": {"lr": 1e-6, "max_grad_norm": 0}}, ["actor.max_grad_norm"], id="everything clipped"
+        ),
         pytest.param({"n_steps": 0}, ["n_steps", "greater than or equal to 1"], id="no steps"),
         pytest.param({"actor": {}}, ["actor.lr", "required"], id="no learning rate"),
     ],

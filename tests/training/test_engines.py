@@ -48,3 +48,15 @@ def test_full_state_is_a_copy():
     with torch.no_grad():
         weight.zero_()
     assert state["w"].tolist() == [1.0, 1.0] and not state["w"].requires_grad
+
+
+def test_a_rank_that_keeps_nothing_still_takes_part_in_gathering():
+    gathered = []
+
+    def weights():
+        for name in ("a", "b"):
+            gathered.append(name)
+            yield name, torch.ones(1)
+
+    assert full_state(weights(), keeps=False) == {}
+    assert gathered == ["a", "b"]
