@@ -177,9 +177,11 @@ def test_volatile_files_do_not_change_the_content(tmp_path: Path) -> None:
 
 
 BUILDER = """\
-import sys, time
+import logging, sys, time
 from pathlib import Path
 from pipelines.artifact import Stage, Store
+
+logging.basicConfig(level=logging.INFO, filename=sys.argv[2], format="%(message)s")
 
 def build(draft):
     with open(sys.argv[2], "a") as log:
@@ -199,6 +201,10 @@ def start(*arguments: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
 
 
+def said(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
+
+
 def wait_for(path: Path) -> None:
     while not path.exists():
         time.sleep(0.02)
@@ -207,10 +213,13 @@ def wait_for(path: Path) -> None:
 def test_two_processes_build_once(tmp_path: Path) -> None:
     log, gate = tmp_path / "log", tmp_path / "gate"
     both = [start(tmp_path, log, gate) for _ in range(2)]
-    wait_for(tmp_path / "artifacts" / "toy" / "started")
+    # One builds and is held at the gate; the other must come to wait for it, and not build as well.
+    while len(said(log)) < 2:
+        time.sleep(0.02)
     gate.touch()
     folders = {process.communicate()[0] for process in both}
-    assert len(folders) == 1 and log.read_text() == "built\n"
+    assert len(folders) == 1
+    assert [line.partition(" ")[0] for line in said(log)] == ["built", "waiting", "stage=toy", "stage=toy"]
 
 
 def test_killed_builder_leaves_no_artefact_and_no_lock(tmp_path: Path) -> None:
@@ -224,4 +233,4 @@ def test_killed_builder_leaves_no_artefact_and_no_lock(tmp_path: Path) -> None:
     gate.touch()
     out, _ = start(tmp_path, log, gate).communicate()
     assert read_json(Path(out.strip()) / "manifest.json")["files"].keys() == {"a.txt"}
-    assert log.read_text() == "built\n" * 2
+    assert [line.partition(" ")[0] for line in said(log)] == ["built", "built", "stage=toy"]

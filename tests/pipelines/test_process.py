@@ -44,6 +44,14 @@ def test_lines_go_to_log_and_callback_in_order(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "a.log").read_text().splitlines() == expected
 
 
+def test_burst_of_lines_before_the_end_is_not_lost(tmp_path: Path) -> None:
+    """The child is gone long before its lines are handled."""
+    lines: list[str] = []
+    code = "import sys; sys.stdout.write('\\n'.join(map(str, range(20000))))"
+    run_child(child(code), log=tmp_path / "a.log", on_line=lines.append)
+    assert lines == [str(i) for i in range(20000)]
+
+
 def test_undecodable_output_is_not_fatal(tmp_path: Path) -> None:
     lines: list[str] = []
     code = r"import sys; sys.stdout.buffer.write(b'\xff\xfe bad\n')"
