@@ -111,6 +111,8 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
     name = repo.partition("/")[2]
     metrics = read_records(trained.folder / "metrics.jsonl", METRIC)
     accuracy = summary["accuracy"]
+    problems = workspace.linked("rewards").read("prompts.parquet")["problem"]
+    problem = min(problems, key=lambda text: (len(text), text))
     front_matter = ModelCardData(
         model_name=name,
         base_model=hub_base(workspace),
@@ -140,7 +142,8 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
         benchmarks=benchmark_table(accuracy),
         curve=thin(metrics.select(CURVE_COLUMNS), CURVE_ROWS),
         training=training,
-        example=render_prompt("What is 27 + 58?", training.prompt),
+        problem=problem,
+        prompt=render_prompt(problem, training.prompt),
         fingerprint=trained.fingerprint,
     )
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pipelines.cli import main
 from pipelines.publishing.model import chat_template
 from pipelines.publishing.publish import publish
 from pipelines.workspace import Workspace
-from rewards.prompts import PromptConfig, Shot, render_prompt
+from rewards.prompts import ORZ_INSTRUCTION, PromptConfig, Shot, render_prompt
 from tests.pipelines.conftest import ROOT, Cli
 from tests.pipelines.hub_server import HubServer
 
@@ -197,6 +198,8 @@ def test_model_round_trip(hub: HubServer, client: dict[str, str], cli: Cli, trai
     card = files["README.md"].decode()
     assert "| sums (avg@2) | 200 | 25.0 [20.0, 30.0] | 87.5 [80.0, 95.0] | +62.5 | 0.0001 |" in card
     assert "| training reward | 0.125 | 0.750 |" in card
+    problem = re.search(r'"content": "(.*?)"', card)
+    assert problem and f"User: {ORZ_INSTRUCTION}{problem[1]}\nAssistant: <think>\n```" in card
     assert "| 2 | 0.75 | 1 | 1 | 1 | 1 |" in card
 
     # The same bytes again: a second publication would send nothing.
