@@ -1,4 +1,4 @@
-"""The child process of the heavy stages: python -m pipelines.worker JOB.json
+"""The child process of the heavy stages: python -m pipelines.worker JOB.json [N_RANKS]
 
 A job names a stage, the run's config and the folders of its inputs and output. Torch, vLLM and DeepSpeed are
 imported here and never in the parent. Should the parent be killed, the kernel kills this process too.
@@ -49,8 +49,7 @@ def run_job(job: Job, log: Path, progress: Progress, n_ranks: int = 1) -> None:
     write_json(job_file, asdict(job))
     command = [sys.executable, "-m", "pipelines.worker", str(job_file)]
     if n_ranks > 1:
-        launcher = ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
-        command = [sys.executable, "-m", *launcher, f"--nproc-per-node={n_ranks}", *command[1:]]
+        command.append(str(n_ranks))
     environment = {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_threads(job.config, n_ranks))),
         "TOKENIZERS_PARALLELISM": "false",
@@ -86,10 +85,20 @@ def cache_folders(out: Path) -> dict[str, str]:
 
 def main(arguments: list[str]) -> None:
     die_with_parent()
+    if arguments[1:]:
+        return launch_ranks(arguments[0], arguments[1])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     job = Job(**read_json(Path(arguments[0])))
     config = RunConfig.model_validate(job.config)
     WORKERS[job.stage](job, config)
+
+
+def launch_ranks(job_file: str, n_ranks: str) -> None:
+    """Run torchrun in this process, which dies with its parent; torchrun's own would train on alone."""
+    from torch.distributed.run import main as torchrun
+
+    rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", f"--nproc-per-node={n_ranks}"]
+    torchrun([*rendezvous, "-m", "pipelines.worker", job_file])
 
 
 def die_with_parent() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipelines import process
@@ -181,6 +182,33 @@ def test_ending_the_parent_ends_the_worker(tmp_path: Path, sign: signal.Signals)
         parent.wait()
         assert ends(worker)
     assert parent.returncode == -sign
+
+
+@pytest.mark.slow
+def test_killing_the_parent_ends_launcher_and_ranks(tmp_path: Path) -> None:
+    # The job file is a pipe without content, so that the ranks wait in the middle of reading it.
+    job = tmp_path / "job.json"
+    os.mkfifo(job)
+    writer = os.open(job, os.O_RDWR)
+    code = PARENT.replace('"-c", sys.argv[2]', '"-m", "pipelines.worker", sys.argv[2], "2"')
+    command = [sys.executable, "-c", code, str(tmp_path / "a.log"), str(job)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as parent:
+        family = psutil.Process(parent.pid)
+        while len(reading := [p for p in family.children(recursive=True) if has_open(p, job)]) < 2:
+            time.sleep(0.05)
+        everyone = family.children(recursive=True)
+        assert len(everyone) == 3 and set(reading) < set(everyone)
+        parent.kill()
+        parent.wait()
+        assert all(ends(process.pid) for process in everyone)
+    os.close(writer)
+
+
+def has_open(process: psutil.Process, path: Path) -> bool:
+    try:
+        return any(os.readlink(entry) == str(path) for entry in Path(f"/proc/{process.pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False
 
 
 def test_worker_without_a_parent_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
