@@ -21,7 +21,7 @@ class Ranks:
         return self.rank == 0
 
     def sum(self, x: Tensor) -> Tensor:
-        """Sum over ranks (float64 in, float64 out: counts and moments stay exact)."""
+        """Sum over ranks, in place (float64 in, float64 out: counts and moments stay exact)."""
         if self.world > 1:
             dist.all_reduce(x)
         return x

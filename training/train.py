@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
@@ -27,6 +28,9 @@ from training.model import load_critic, load_policy, recompute_activations
 from training.ppo import PPO
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
+
+if TYPE_CHECKING:
+    from training.rollout.vllm import VllmEngine
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +52,7 @@ def train(
     """
     ranks = join_ranks()
     torch.manual_seed(config.seed)
-    # vLLM first: it claims its memory and must see the launcher's environment before DeepSpeed changes it.
+    # vLLM before the engines: it takes its share of what GPU memory is free.
     rollout = build_rollout(config, base)
     ppo = build_ppo(config, base, ranks)
     done = load_state(out / "state", ppo.actor, ppo.critic)
@@ -71,7 +75,8 @@ def train(
     rollout.close()
 
 
-def build_rollout(config: TrainingConfig, base: Path):
+def build_rollout(config: TrainingConfig, base: Path) -> "VllmEngine":
+    """Load the model in `base` into the engine that samples."""
     from training.rollout.vllm import VllmEngine
 
     return VllmEngine(
@@ -109,7 +114,7 @@ def run_step(
     config: TrainingConfig,
     step: int,
     prompts: list[Prompt],
-    rollout,
+    rollout: "VllmEngine",
     ppo: PPO,
     recorder: Recorder,
     ranks: Ranks,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from training.tokenizer import SPECIAL, TAGS, build_tokenizer, save_tokenizer
+from training.tokenizer import SPECIAL, TAGS, build_tokenizer
 
 ALPHABET = string.ascii_letters + string.digits + "+-*=? .,$^_()[]{}/\\<>'\"\n\té≤√漢"
 TOKENIZER = build_tokenizer([ALPHABET])
@@ -76,8 +76,8 @@ def test_the_vocabulary_does_not_depend_on_the_order_of_the_texts():
 
 
 def test_a_saved_tokenizer_is_the_same_one(tmp_path):
-    save_tokenizer(TOKENIZER, tmp_path / "new" / "folder")
-    loaded = AutoTokenizer.from_pretrained(tmp_path / "new" / "folder")
+    TOKENIZER.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
     assert loaded.get_vocab() == TOKENIZER.get_vocab()
     assert (loaded.pad_token_id, loaded.eos_token_id, loaded.unk_token_id) == (0, 1, 2)
     assert set(TAGS) <= set(loaded.get_added_vocab())
