@@ -204,6 +204,16 @@ def test_the_newest_checkpoints_are_kept_and_the_newest_is_loaded(base, tmp_path
     assert torch.equal(scores(actor.module, critic.module), saved[6])
 
 
+def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(base, tmp_path, monkeypatch):
+    def fail(folder):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(training.checkpoints, "flush_tree", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save_state(tmp_path / "state", 2, *engines(base), 2, ALONE)
+    assert saved_steps(tmp_path / "state") == []
+
+
 def test_without_a_checkpoint_nothing_is_loaded(base, tmp_path):
     actor, critic = engines(base)
     before = scores(actor.module, critic.module)
