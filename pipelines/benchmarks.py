@@ -12,9 +12,10 @@ from evals.benchmarks.loading import load
 from evals.benchmarks.registry import Benchmark
 from evals.config import BenchmarkConfig
 from pipelines.config import ConfigError, RunConfig
+from training.data import select_rows
 
 VALIDATION = "validation"
-"""Name of the frame benchmark that is the validation split of the prompt set; it is not known before
+"""Name of the frame benchmark that is the validation split of what is trained on; it is not known before
 curation."""
 
 
@@ -31,7 +32,8 @@ def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> l
             loaded.append(load(entry, root, generated_frame(held_out[entry.name].generator)))
         elif entry.name == VALIDATION:
             if prompts is not None:
-                frame = prompts.filter(pl.col("split") == "validation")
+                training = config.training
+                frame = select_rows(prompts, "validation", training.sources, training.subjects)
                 loaded.append(load(entry, root, frame.sort("problem_id")))
         else:
             known = ", ".join([*held_out, VALIDATION])

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from rewards.prompts import render_prompt
 from training.config import ModelConfig, TrainingConfig
 from training.gguf import find_gguf
 from training.model import DTYPES, build_scratch
@@ -55,9 +56,8 @@ def _from_scratch(
     ]
     if not items:
         raise ValueError("training.model.scratch: the prompt set has no train row with a worked solution")
-    tokenizer = build_tokenizer(
-        [text for item in items for text in (item.problem, item.answer, item.solution)]
-    )
+    texts = [render_prompt(item.problem, config.prompt) + item.answer + item.solution for item in items]
+    tokenizer = build_tokenizer(texts)
     model = build_scratch(
         scratch, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, config.seed
     )

@@ -85,6 +85,8 @@ def export_models(folder: Path, base: Path, actor: Any, critic: Any, ranks: Rank
             config.dtype = next(iter(weights.values())).dtype
             config.save_pretrained(target)
             AutoTokenizer.from_pretrained(base).save_pretrained(target)
+            if (base / "generation_config.json").exists():  # may name further end tokens
+                shutil.copy2(base / "generation_config.json", target)
         save_value_head(head, partial / "critic")
         flush_tree(partial)
         shutil.rmtree(folder, ignore_errors=True)

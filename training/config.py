@@ -185,6 +185,8 @@ class TrainingConfig(Settings):
     """How problems are put to the model."""
     sources: tuple[str, ...] = ()
     """Train on these sources of the prompt set only; empty: all."""
+    subjects: tuple[str, ...] = ()
+    """Train on these subjects only; empty: all."""
     n_steps: int = Field(1000, ge=1)
     """PPO steps (paper, figure 1: more than 1,000)."""
     rollout: RolloutConfig = RolloutConfig()
@@ -211,6 +213,11 @@ class TrainingConfig(Settings):
             raise ValueError(
                 f"rollout.prompts_per_step ({self.rollout.prompts_per_step}) must be divisible by "
                 f"deepspeed.n_ranks ({self.deepspeed.n_ranks})"
+            )
+        if self.deepspeed.n_ranks % self.rollout.tensor_parallel:
+            raise ValueError(
+                f"deepspeed.n_ranks ({self.deepspeed.n_ranks}) must be divisible by "
+                f"rollout.tensor_parallel ({self.rollout.tensor_parallel})"
             )
         per_rank = n_responses // self.deepspeed.n_ranks
         for name in ("policy_minibatches", "critic_minibatches"):

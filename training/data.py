@@ -24,24 +24,28 @@ class Prompt:
     gold: str
 
 
-def load_prompts(
-    frame: pl.DataFrame,
-    sources: Sequence[str],
-    config: PromptConfig,
-    encode: Callable[[str], list[int]],
-    max_tokens: int,
-) -> tuple[list[Prompt], pl.DataFrame]:
-    """Tokenise the train split of a compiled prompt set; returns the prompts and REJECT rows of those longer
-    than `max_tokens`."""
-    frame = frame.filter(pl.col("split") == "train")
-    if sources:
-        unknown = set(sources) - set(frame["source"].unique())
-        if unknown:
+def select_rows(
+    frame: pl.DataFrame, split: str, sources: Sequence[str], subjects: Sequence[str]
+) -> pl.DataFrame:
+    """Rows of one split of a compiled prompt set; empty `sources` or `subjects` mean all of them.
+
+    ValueError names a source or subject that the prompt set does not have.
+    """
+    for column, wanted in (("source", sources), ("subject", subjects)):
+        known = set(frame[column].drop_nulls()) if wanted else set()
+        if unknown := set(wanted) - known:
             raise ValueError(
-                f"training.sources: {sorted(unknown)} not in the prompt set, which has "
-                f"{sorted(frame['source'].unique())}"
+                f"training.{column}s: {sorted(unknown)} not in the prompt set, which has {sorted(known)}"
             )
-        frame = frame.filter(pl.col("source").is_in(list(sources)))
+        if wanted:
+            frame = frame.filter(pl.col(column).is_in(list(wanted)))
+    return frame.filter(pl.col("split") == split)
+
+
+def load_prompts(
+    frame: pl.DataFrame, config: PromptConfig, encode: Callable[[str], list[int]], max_tokens: int
+) -> tuple[list[Prompt], pl.DataFrame]:
+    """Tokenise selected rows; returns the prompts and REJECT rows of those longer than `max_tokens`."""
     prompts, too_long = [], []
     for row in frame.iter_rows(named=True):
         text = render_prompt(row["problem"], config)
@@ -55,7 +59,7 @@ def load_prompts(
     if not prompts:
         raise ValueError(
             f"no training prompt of at most {max_tokens} tokens is left; raise "
-            "training.rollout.max_prompt_tokens or widen training.sources"
+            "training.rollout.max_prompt_tokens or widen training.sources and subjects"
         )
     logger.info("prompts kept=%d too_long=%d", len(prompts), len(too_long))
     return prompts, REJECT.frame(too_long)

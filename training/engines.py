@@ -34,7 +34,10 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
     }
     if config.offload_optimizer:
         zero["offload_optimizer"] = {"device": "cpu"}
+    # Sums over a thousand micro-batches lose small terms in bf16 (reference code: grad_accum_dtype).
+    sums_in_fp32 = config.precision == "bf16" and config.zero_stage > 0
     settings = {
+        "data_types": {"grad_accum_dtype": "fp32" if sums_in_fp32 else None},
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": optim.max_grad_norm,

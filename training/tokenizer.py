@@ -1,5 +1,7 @@
 """The tokenizer of models made from scratch: one token per character, one per tag of ORZ's answer format."""
 
+import re
+
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -8,11 +10,12 @@ SPECIAL = ("<pad>", "<eos>", "<unk>")
 
 
 def build_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
-    """Build a character tokenizer over the characters that occur in `texts`, plus the closing brace.
+    """Build a character tokenizer over the characters of `texts` outside its tags, plus the closing brace.
 
     Decoding gives the text back exactly, tags included.
     """
-    characters = sorted(set("".join(texts)) | {"}"})
+    plain = re.sub("|".join(map(re.escape, TAGS)), "", "".join(texts))
+    characters = sorted(set(plain) | {"}"})
     vocabulary = {token: index for index, token in enumerate([*SPECIAL, *TAGS, *characters])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")

@@ -22,7 +22,7 @@ from rewards.grader import Verdict, score_batch
 from training.batching import Responses
 from training.checkpoints import export_models, load_state, save_state, step_folder
 from training.config import TrainingConfig
-from training.data import Prompt, choose_prompts, load_prompts
+from training.data import Prompt, choose_prompts, load_prompts, select_rows
 from training.engines import build_engine, named_weights
 from training.model import load_critic, load_policy, recompute_activations
 from training.ppo import PPO
@@ -54,13 +54,18 @@ def train(
     torch.manual_seed(config.seed)
     # vLLM before the engines: it takes its share of what GPU memory is free.
     rollout = build_rollout(config, base)
+    rollout.sleep()
     ppo = build_ppo(config, base, ranks)
     done = load_state(out / "state", ppo.actor, ppo.critic)
+    rollout.wake()
     if done:
         logger.info("resumed step=%d", done)
         rollout.load_weights(named_weights(ppo.actor, "model."))
     chosen, too_long = load_prompts(
-        prompts, config.sources, config.prompt, rollout.encode, config.rollout.max_prompt_tokens
+        select_rows(prompts, "train", config.sources, config.subjects),
+        config.prompt,
+        rollout.encode,
+        config.rollout.max_prompt_tokens,
     )
     recorder = Recorder(out, tensorboard, done, ranks.rank)
     recorder.prompts([prompt.problem_id for prompt in chosen], too_long)
@@ -122,12 +127,13 @@ def run_step(
     """One PPO step on this rank's share of the prompts; returns the global metrics."""
     started = clock = time.perf_counter()
     indices = choose_prompts(len(prompts), config.rollout.prompts_per_step, step, config.seed)
-    mine = [prompts[i] for i in indices[ranks.rank :: ranks.world]]
-    n_samples = config.rollout.samples_per_prompt
-    asked = [prompt for prompt in mine for _ in range(n_samples)]
+    # Ranks that share one tensor-parallel engine ask it the same prompts, then each keeps its own.
+    n_shared, n_samples = config.rollout.tensor_parallel, config.rollout.samples_per_prompt
+    places = range(len(indices))[ranks.rank // n_shared :: ranks.world // n_shared]
+    asked = [prompts[indices[place]] for place in places for _ in range(n_samples)]
+    # By place and not by problem: a prompt that stands twice in a step (short epochs) is sampled afresh.
     seeds = [
-        derive_seed(config.seed, "rollout", step, prompt.problem_id, i % n_samples)
-        for i, prompt in enumerate(asked)
+        derive_seed(config.seed, "rollout", step, place, i) for place in places for i in range(n_samples)
     ]
     sampling = Sampling(
         config.rollout.max_new_tokens, config.rollout.temperature, config.rollout.top_p, config.rollout.stop
@@ -136,6 +142,9 @@ def run_step(
         [prompt.tokens for prompt in asked], seeds, sampling, n_logprobs=config.rollout.probe_responses
     )
     rollout.sleep()
+    mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
+    asked, seeds = [asked[i] for i in mine], [seeds[i] for i in mine]
+    completions = [completions[i] for i in mine]
     times = {"rollout_s": time.perf_counter() - clock}
 
     clock = time.perf_counter()

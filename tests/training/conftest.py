@@ -17,8 +17,8 @@ STOP = ("</answer>",)
 def sums() -> pl.DataFrame:
     """Compiled-prompt rows of one-digit sums; only the columns that training reads."""
     tasks = generate(GeneratorConfig(family="addition", digits=1, n_problems=60, seed=3))
-    rows = [(f"p{i}", t.problem, t.answer, t.solution, "train", "sums") for i, t in enumerate(tasks)]
-    columns = ["problem_id", "problem", "answer", "solution", "split", "source"]
+    rows = [(f"p{i}", t.problem, t.answer, t.solution, "train", "sums", None) for i, t in enumerate(tasks)]
+    columns = ["problem_id", "problem", "answer", "solution", "split", "source", "subject"]
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from rewards.generation import derive_seed
 from rewards.prompts import PromptConfig
-from training.data import choose_prompts, load_prompts
+from training.data import choose_prompts, load_prompts, select_rows
 
 
 def test_every_epoch_visits_every_prompt_once_in_another_order():
@@ -29,16 +29,33 @@ def test_seeds_are_fixed_and_distinct():
 
 def frame():
     rows = [
-        ("a", "x" * 5, "1", "train", "s", "1"),
-        ("b", "x" * 50, "2", "train", "t", "1"),
-        ("c", "x", "3", "validation", "s", "2"),
+        ("a", "x" * 5, "1", "train", "s", "1", "x"),
+        ("b", "x" * 50, "2", "train", "t", "1", None),
+        ("c", "x", "3", "validation", "s", "2", "y"),
     ]
-    columns = ["problem_id", "problem", "answer", "split", "source", "source_id"]
+    columns = ["problem_id", "problem", "answer", "split", "source", "source_id", "subject"]
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
+def train_rows():
+    return select_rows(frame(), "train", (), ())
+
+
+@pytest.mark.parametrize(
+    "split, sources, subjects, expected",
+    [
+        pytest.param("train", (), (), ["a", "b"], id="all of a split"),
+        pytest.param("train", ("t",), (), ["b"], id="one source"),
+        pytest.param("validation", ("s",), ("y",), ["c"], id="one source and subject"),
+        pytest.param("train", ("s",), ("y",), [], id="nothing in both"),
+    ],
+)
+def test_rows_are_selected_by_split_source_and_subject(split, sources, subjects, expected):
+    assert select_rows(frame(), split, sources, subjects)["problem_id"].to_list() == expected
+
+
 def test_long_prompts_are_named_and_validation_is_left_out():
-    prompts, too_long = load_prompts(frame(), (), PromptConfig(template="plain"), list, 20)
+    prompts, too_long = load_prompts(train_rows(), PromptConfig(template="plain"), list, 20)
     assert [p.problem_id for p in prompts] == ["a"]
     assert too_long.select("source", "reason", "detail").row(0) == (
         "t",
@@ -49,9 +66,9 @@ def test_long_prompts_are_named_and_validation_is_left_out():
 
 def test_unknown_source_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"\['u'\] not in the prompt set, which has \['s', 't'\]"):
-        load_prompts(frame(), ("u",), PromptConfig(), list, 20)
+        select_rows(frame(), "train", ("u",), ())
 
 
 def test_nothing_left_says_what_to_change():
     with pytest.raises(ValueError, match="max_prompt_tokens"):
-        load_prompts(frame(), (), PromptConfig(template="plain"), list, 1)
+        load_prompts(train_rows(), PromptConfig(template="plain"), list, 1)
