@@ -5,8 +5,17 @@ from pathlib import Path
 
 from rewards.files import canonical_json, hash_file, hash_text
 
-FILES = ("*.safetensors", "config.json", "generation_config.json", "chat_template*", "tokenizer*")
-FILES += ("vocab*", "merges.txt", "added_tokens.json", "special_tokens_map.json")
+FILES = (
+    "*.safetensors",
+    "config.json",
+    "generation_config.json",
+    "chat_template*",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+)
 
 
 def hash_model(folder: Path) -> str:
