@@ -78,7 +78,7 @@ def stamp(kind: str) -> str:
 def warn_compiler() -> None:
     if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
         say(
-            "no C++ compiler: everything runs, but sampling is several times slower. "
+            "no C++ compiler: everything runs, vLLM's samplers just stay uncompiled. "
             f"To have one: {system_install('g++')}, then the next run uses it"
         )
 
