@@ -96,7 +96,7 @@ def _compiler() -> Finding:
         "note",
         "C++ compiler",
         "none",
-        "sampling on a CPU is slower; to have one: apt-get install g++ (or gcc-c++)",
+        "vLLM's samplers stay uncompiled; to have one: apt-get install g++ (or gcc-c++)",
     )
 
 

@@ -22,8 +22,7 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 if shutil.which(os.environ.get("CXX", "g++")) is None:
-    # vLLM's samplers are compiled at first use; without a C++ compiler they run uncompiled, several times
-    # slower.
+    # vLLM compiles its samplers at first use; without a C++ compiler they run as they are.
     os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
 
 import torch
