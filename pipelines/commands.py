@@ -160,7 +160,13 @@ def audit(arguments: argparse.Namespace) -> int:
     if rows.is_empty():
         out.print(f"no row of {folder} matches {arguments.query!r}")
         return 1
-    show(rows, f"{rows.height} rows match {arguments.query!r}")
+    for row in rows.iter_rows(named=True):
+        table = Table(show_header=False)
+        for name, value in row.items():
+            if value is not None:
+                table.add_row(name, _cell(value))
+        out.print(table)
+    out.print(f"{rows.height} rows match {arguments.query!r}")
     return 0
 
 
