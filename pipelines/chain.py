@@ -1,7 +1,7 @@
-"""The chain without Prefect: each method makes its artefact and whatever comes before it, or finds them
-made."""
+"""The chain without Prefect: each property makes its artefact and whatever comes before it, or finds them
+made; each is looked for, and its files hashed, once."""
 
-from dataclasses import dataclass
+from functools import cached_property
 
 from pipelines.artifact import Artifact
 from pipelines.compile_rewards import rewards_stage
@@ -12,24 +12,32 @@ from pipelines.train import train_stage
 from pipelines.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
 class Chain:
-    workspace: Workspace
+    """The stages of one run, in order."""
 
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    @cached_property
     def curated(self) -> Artifact:
         return curate_stage(self.workspace)
 
+    @cached_property
     def prompts(self) -> Artifact:
-        return rewards_stage(self.workspace, self.curated())
+        return rewards_stage(self.workspace, self.curated)
 
+    @cached_property
     def base(self) -> Artifact:
-        return base_stage(self.workspace, self.prompts())
+        return base_stage(self.workspace, self.prompts)
 
+    @cached_property
     def trained(self) -> Artifact:
-        return train_stage(self.workspace, self.prompts(), self.base())
+        return train_stage(self.workspace, self.prompts, self.base)
 
+    @cached_property
     def evaluated_base(self) -> Artifact:
-        return evaluate_stage(self.workspace, self.prompts(), self.base(), "evaluate-base")
+        return evaluate_stage(self.workspace, self.prompts, self.base, "evaluate-base")
 
+    @cached_property
     def evaluated_final(self) -> Artifact:
-        return evaluate_stage(self.workspace, self.prompts(), self.trained(), "evaluate-final")
+        return evaluate_stage(self.workspace, self.prompts, self.trained, "evaluate-final")

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 def curate(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
 
-    artifact = Chain(_open(arguments)).curated()
+    artifact = Chain(_open(arguments)).curated
     show(artifact.read("funnel.parquet"), "Curation funnel")
     return _done(artifact)
 
@@ -53,7 +53,7 @@ def curate(arguments: argparse.Namespace) -> int:
 def rewards(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
 
-    artifact = Chain(_open(arguments)).prompts()
+    artifact = Chain(_open(arguments)).prompts
     show(artifact.read("answer_types.parquet"), "Compiled rewards by answer type")
     return _done(artifact)
 
@@ -63,7 +63,7 @@ def train(arguments: argparse.Namespace) -> int:
     from rewards.records import METRIC
     from training.recorder import read_records
 
-    artifact = Chain(_open(arguments)).trained()
+    artifact = Chain(_open(arguments)).trained
     metrics = read_records(artifact.folder / "metrics.jsonl", METRIC)
     every = max(1, metrics.height // 10)
     columns = ["step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy", "mismatch_mean"]
@@ -75,9 +75,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
 
     chain = Chain(_open(arguments))
-    artifacts = [chain.evaluated_base()]
+    artifacts = [chain.evaluated_base]
     if (chain.workspace.folder / "train" / "manifest.json").exists():
-        artifacts.append(chain.evaluated_final())
+        artifacts.append(chain.evaluated_final)
     columns = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
     for artifact in artifacts:
         show(artifact.read("summary.parquet").select(columns), f"Benchmarks, {artifact.fingerprint}")

@@ -193,5 +193,3 @@ TIMING = Schema(
         Column("memory_bytes", INT, "peak resident memory of the process"),
     ),
 )
-
-ALL = (PROBLEM, REJECT, COMPILED_REWARD, ROLLOUT, COMPLETION, METRIC, TIMING)
