@@ -85,7 +85,7 @@ def write_config(folder: Path, licence: str) -> Path:
 def make_run(folder: Path, licence: str) -> Workspace:
     path = write_config(folder, licence)
     workspace = Workspace.open(load_config(path), folder / "runs")
-    Chain(workspace).prompts()
+    assert Chain(workspace).prompts.folder.is_dir()
     return workspace
 
 
