@@ -6,9 +6,11 @@ takes the path of a TOML file and a flat dictionary of overrides, such as {"trai
 
 from typing import Any
 
+import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings as it is imported)
+
+# isort: split
 from prefect import flow
 
-import pipelines.prefect_environment  # noqa: F401  (before Prefect reads its settings)
 from pipelines import tasks
 from pipelines.artifact import Artifact
 from pipelines.prefect_server import end_server_with_this_process

@@ -68,6 +68,23 @@ def our_processes(runs: Path) -> list[psutil.Process]:
     return found
 
 
+def test_the_settings_reach_prefect_before_it_reads_them(tmp_path):
+    code = (
+        "import flows; from prefect.settings import get_current_settings; s = get_current_settings();"
+        "print(s.home, s.server.ephemeral.startup_timeout_seconds, s.server.analytics_enabled)"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / "runs" / ".prefect"), "180", "False"]
+
+
 def wait_until(condition, timeout_s: float) -> bool:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
