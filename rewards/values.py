@@ -17,7 +17,7 @@ from rewards import exact
 from rewards.balls import evaluate, is_real, leaves_reals, log2_magnitude
 from rewards.exact import NotRational, Undefined, is_rational_function, rational_value, value_modulo
 from rewards.files import hash_text
-from rewards.nodes import INFINITY, Expression, Number, Operation, Symbol, subtract, symbols, walk
+from rewards.nodes import INFINITY, Constant, Expression, Number, Operation, Symbol, subtract, symbols, walk
 from rewards.verdict import AnswerTooLarge
 
 MAX_PRECISION = 60_000
@@ -26,6 +26,12 @@ SAMPLE_PRECISION = 192
 AGREEMENT_BITS = 80
 """At a sample point, values that agree to this many bits are equal."""
 _RANGES = ((0.1, 0.9), (1.1, 2), (2, 5), (-0.9, -0.1), (-4, -1.1), (5, 9), (-9, -4))
+_FAR_RANGES = ((12, 80), (-80, -12), (100, 900), (-900, -100), (2000, 9000), (-9000, -2000))
+"""Functions with corners, such as |x+40|, are also compared far from zero, on both sides."""
+_CORNERED = frozenset(("abs", "floor", "ceil", "root", "ln", "log"))
+N_MIXED_POINTS = 4
+"""Sample points whose variables lie in different ranges."""
+_I = Constant("i")
 _INTEGER_LETTERS = frozenset("nkmijlrNKMpqt")
 
 
@@ -100,15 +106,18 @@ def needed_bits(value: Expression) -> float:
     if isinstance(value, Number):
         return value.value.numerator.bit_length() + value.value.denominator.bit_length()
     if not isinstance(value, Operation):
-        return 4
-    bits = float(sum(needed_bits(operand) for operand in value.operands))
+        return 0 if value == _I else 4
+    *others, last = (float(needed_bits(operand)) for operand in value.operands)
     if value.name in ("^", "exp", "!", "!!", "binom", "sinh", "cosh"):
         try:
             size = abs(rational_value(value.operands[-1]))
         except (NotRational, Undefined):
-            return min(bits * 64, 1e9)
+            return min((sum(others) + last) * 64, 1e9)
         growth = float(min(size, Fraction(10**9)))
-        bits *= max(1.0, growth * (math.log2(growth + 2) if value.name == "!" else 1.5))
+        factor = max(1.0, growth * (math.log2(growth + 2) if value.name == "!" else 1.5))
+        is_power = value.name == "^"
+        return min(others[0] * factor + last if is_power else (sum(others) + last) * factor, 1e9)
+    bits = sum(others) + last
     return min(bits, 1e9)
 
 
@@ -127,23 +136,32 @@ def _same_rational_function(left: Expression, right: Expression) -> bool | None:
     return True if n_decided else None
 
 
-def sample_points(names: list[str]) -> Iterator[dict[str, acb]]:
-    """Yield fixed real points: first all positive, then all negative, then mixed."""
-    for k in range(9):
+def sample_points(names: list[str], *values: Expression) -> Iterator[dict[str, acb]]:
+    """Yield fixed real points: all variables in one range, for each range, then in ranges of their own."""
+    has_corners = any(_has_corner(part) for value in values for part in walk(value))
+    ranges = _RANGES + _FAR_RANGES if has_corners else _RANGES
+    for k in range(len(ranges) + N_MIXED_POINTS * (len(names) > 1)):
         point = {}
         for name in names:
             digits = int(hash_text(f"{name} at {k}", 12), 16)
-            low, high = _RANGES[k if k < 5 else digits % len(_RANGES)]
+            low, high = ranges[k if k < len(ranges) else digits % len(ranges)]
             # Dyadic, so that the point itself is exact at any working precision.
             mantissa = (int(low * 256) << 48) + digits * int((high - low) * 256)
             point[name] = acb(arb((mantissa, -56)))
         yield point
 
 
+def _has_corner(part: Expression) -> bool:
+    if not isinstance(part, Operation):
+        return False
+    is_root = part.name == "^" and isinstance(part.operands[1], Operation)
+    return is_root or part.name in _CORNERED
+
+
 def _same_function(left: Expression, right: Expression) -> bool | None:
     names = sorted(symbols(left) | symbols(right))
     matches = []
-    for point in sample_points(names):
+    for point in sample_points(names, left, right):
         match = _match_at(left, right, point)
         if match is Match.DIFFERENT:
             return _is_sequence(left, right, names) and _same_sequence(left, right, names)
@@ -195,7 +213,7 @@ def constant_ratio(left: Expression, right: Expression) -> int | None:
     """Sign of left/right when the ratio is one nonzero constant at every sample point, else None."""
     names = sorted(symbols(left) | symbols(right))
     ratios: list[acb] = []
-    for point in sample_points(names):
+    for point in sample_points(names, left, right):
         try:
             first = evaluate(left, point, SAMPLE_PRECISION)
             second = evaluate(right, point, SAMPLE_PRECISION)
