@@ -33,6 +33,7 @@ def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Artifact, lin
     benchmarks = load_benchmarks(config, prompts.read("prompts.parquet"))
     settings = {
         "evals": section(config.evals),
+        "engine": config.training.rollout.engine,
         "precision": config.training.deepspeed.precision,
         "max_prompt_tokens": config.training.rollout.max_prompt_tokens,
     }

@@ -18,7 +18,7 @@ import polars as pl
 
 from pipelines.config import RunConfig
 from pipelines.process import run_child
-from pipelines.progress import Progress, report
+from pipelines.progress import report
 from rewards.files import read_json, write_json
 
 PR_SET_PDEATHSIG = 1
@@ -32,20 +32,22 @@ class Job:
     config: dict[str, Any]
     out: str
     model: str = ""
-    """Model folder (train, evaluate) or empty."""
+    """Model folder (train, sample) or empty."""
     rows: str = ""
     """Parquet with the problems (base) or compiled prompts (train)."""
-    questions: str = ""
-    """Folder with one parquet of questions a benchmark (evaluate)."""
+    plans: str = ""
+    """Folder with one parquet of prompts a benchmark (sample)."""
+    part: int = 0
+    """Which of several engines this is (sample)."""
     tensorboard: str = ""
 
 
-def run_job(job: Job, log: Path, progress: Progress, n_ranks: int = 1) -> None:
-    """Run `job` in a child process (one per rank through torchrun) and show its progress.
+def run_job(job: Job, log: Path, on_line: Callable[[str], None], n_ranks: int = 1) -> None:
+    """Run `job` in a child process (one per rank through torchrun); its output goes to `log` and `on_line`.
 
     Raises pipelines.process.ChildFailed when it fails.
     """
-    job_file = Path(job.out) / "job.json"
+    job_file = Path(job.out) / f"job-{job.part}.json"
     write_json(job_file, asdict(job))
     command = [sys.executable, "-m", "pipelines.worker", str(job_file)]
     if n_ranks > 1:
@@ -57,7 +59,7 @@ def run_job(job: Job, log: Path, progress: Progress, n_ranks: int = 1) -> None:
         **cache_folders(Path(job.out)),
     }
     try:
-        run_child(command, log=log, on_line=progress.line, environment=environment)
+        run_child(command, log=log, on_line=on_line, environment=environment)
     finally:
         job_file.unlink(missing_ok=True)
 
@@ -138,25 +140,22 @@ def run_training(job: Job, config: RunConfig) -> None:
     )
 
 
-def run_evaluation(job: Job, config: RunConfig) -> None:
-    from evals.benchmarks.loading import from_frame
+def run_sampling(job: Job, config: RunConfig) -> None:
+    evals, rollout = config.evals, config.training.rollout
+    own_gpus(job.part, rollout.tensor_parallel)
+    from evals.plan import Plan
     from evals.sampling import sample
-    from training.rollout.vllm import VllmEngine
+    from training.rollout.engine import open_engine
 
-    rollout, evals = config.training.rollout, config.evals
-    benchmarks = [
-        (entry, from_frame(entry.name, pl.read_parquet(Path(job.questions) / f"{entry.name}.parquet")))
+    plans = [
+        Plan(entry.name, evals.conditions(entry), entry.n_samples, pl.read_parquet(path))
         for entry in evals.benchmarks
+        if (path := Path(job.plans) / f"{entry.name}.parquet").exists()
     ]
-    total = sum(benchmark.questions.height * entry.n_samples for entry, benchmark in benchmarks)
-    engine = VllmEngine(
-        Path(job.model),
-        precision=config.training.deepspeed.precision,
-        max_model_tokens=rollout.max_prompt_tokens + evals.max_new_tokens,
-        kv_cache_gib=rollout.kv_cache_gib,
-        gpu_memory_utilization=rollout.gpu_memory_utilization,
-        tensor_parallel=rollout.tensor_parallel,
-    )
+    sizes = [plan.prompts.height * plan.n_samples for plan in plans]
+    total = sum(len(range(job.part, size, evals.n_engines)) for size in sizes)
+    context = (evals.max_prompt_tokens or rollout.max_prompt_tokens) + evals.max_new_tokens
+    engine = open_engine(config.training, Path(job.model), context)
     done = 0
 
     def advance(n: int) -> None:
@@ -164,25 +163,30 @@ def run_evaluation(job: Job, config: RunConfig) -> None:
         done += n
         report(done, total)
 
-    out = Path(job.out)
-    for entry, benchmark in benchmarks:
-        generated = sample(
-            engine,
-            benchmark,
-            n_samples=entry.n_samples,
-            config=evals,
-            folder=out / "completions",
-            on_progress=advance,
-        )
-        generated.responses.write_parquet(out / "completions" / f"{entry.name}.responses.parquet")
-        generated.rejects.write_parquet(out / "completions" / f"{entry.name}.rejects.parquet")
+    folder = Path(job.out) / "completions"
+    for plan in plans:
+        part = (job.part, evals.n_engines)
+        generated = sample(engine, plan, config=evals, folder=folder, part=part, on_progress=advance)
+        generated.responses.write_parquet(folder / f"{plan.benchmark}.{job.part}.responses.parquet")
+        generated.rejects.write_parquet(folder / f"{plan.benchmark}.{job.part}.rejects.parquet")
     engine.close()
+
+
+def own_gpus(part: int, tensor_parallel: int) -> None:
+    """Leave this process its share of the GPUs that the run may see; called before torch looks for them."""
+    visible = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
+    if not visible:
+        visible = [str(index) for index in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
+    if visible:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(
+            visible[part * tensor_parallel : (part + 1) * tensor_parallel]
+        )
 
 
 WORKERS: dict[str, Callable[[Job, RunConfig], None]] = {
     "base": make_base,
     "train": run_training,
-    "evaluate": run_evaluation,
+    "sample": run_sampling,
 }
 
 if __name__ == "__main__":

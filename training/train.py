@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
@@ -28,9 +27,7 @@ from training.model import load_critic, load_policy, recompute_activations
 from training.ppo import PPO
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
-
-if TYPE_CHECKING:
-    from training.rollout.vllm import VllmEngine
+from training.rollout.engine import RolloutEngine, open_engine
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +50,8 @@ def train(
     ranks = join_ranks()
     torch.manual_seed(config.seed)
     # vLLM before the engines: it takes its share of what GPU memory is free.
-    rollout = build_rollout(config, base)
+    context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
+    rollout = open_engine(config, base, context, sleeps=True)
     rollout.sleep()
     ppo = build_ppo(config, base, ranks)
     done = load_state(out / "state", ppo.actor, ppo.critic)
@@ -80,21 +78,6 @@ def train(
     rollout.close()
 
 
-def build_rollout(config: TrainingConfig, base: Path) -> "VllmEngine":
-    """Load the model in `base` into the engine that samples."""
-    from training.rollout.vllm import VllmEngine
-
-    return VllmEngine(
-        base,
-        precision=config.deepspeed.precision,
-        max_model_tokens=config.rollout.max_prompt_tokens + config.rollout.max_new_tokens,
-        kv_cache_gib=config.rollout.kv_cache_gib,
-        gpu_memory_utilization=config.rollout.gpu_memory_utilization,
-        tensor_parallel=config.rollout.tensor_parallel,
-        sleeps=True,
-    )
-
-
 def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
     """Load actor and critic from `base` and wrap them in DeepSpeed engines."""
     precision = config.deepspeed.precision
@@ -119,7 +102,7 @@ def run_step(
     config: TrainingConfig,
     step: int,
     prompts: list[Prompt],
-    rollout: "VllmEngine",
+    rollout: RolloutEngine,
     ppo: PPO,
     recorder: Recorder,
     ranks: Ranks,

@@ -83,6 +83,16 @@ def test_a_stop_string_of_ordinary_characters_is_kept(engine, prompts):
     assert any(c.text.endswith("+") and c.finish_reason == "stop" for c in completions)
 
 
+def test_candidates_get_the_models_own_log_probabilities(engine, policy, prompts):
+    candidates = [[8, 9], [10], [11, 8, 12]]
+    found = engine.next_logprobs(prompts[:3], candidates)
+    for prompt, tokens, values in zip(prompts, candidates, found, strict=False):
+        with torch.no_grad():
+            logits = policy.model(input_ids=torch.tensor([prompt])).logits[0, -1]
+        expected = torch.log_softmax(logits, -1)[tokens]
+        assert values == pytest.approx(expected.tolist(), abs=1e-5)
+
+
 def test_progress_counts_every_response(engine, prompts):
     seen = []
     engine.generate(prompts, list(range(len(prompts))), SAMPLING, on_progress=seen.append)

@@ -117,6 +117,27 @@ class VllmEngine:
             texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=False)
         return [_completion(output.outputs[0], text) for output, text in zip(outputs, texts, strict=True)]
 
+    def next_logprobs(
+        self,
+        prompts: Sequence[Sequence[int]],
+        candidates: Sequence[Sequence[int]],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[list[float]]:
+        """See `rewards.generation.Engine`."""
+        from vllm import SamplingParams
+
+        params = [
+            SamplingParams(max_tokens=1, detokenize=False, logprob_token_ids=list(tokens))
+            for tokens in candidates
+        ]
+        inputs: list[Any] = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
+        outputs = self.llm.generate(inputs, params, use_tqdm=_bar(on_progress) if on_progress else False)
+        return [
+            [output.outputs[0].logprobs[0][token].logprob for token in tokens]
+            for output, tokens in zip(outputs, candidates, strict=True)
+        ]
+
     def load_weights(self, named_weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Replace the weights (Hugging Face names) and forget everything computed with the old ones."""
         if self.is_cpu:

@@ -1,0 +1,225 @@
+"""A decoder for sampling: Llama-shaped models over a static key-value cache, without autograd.
+
+Covers Llama, Mistral, Qwen2 and Qwen3 (grouped-query attention, gated feed-forward, optional biases and
+query/key norms). On a CPU in fp32 a row's numbers are bitwise the same in any batch: every product has at
+least four rows (below that the library takes another kernel), prompts are never padded, and attention reads
+the cache in whole blocks of 16 positions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM
+
+MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
+BLOCK = 16
+"""Cache positions are read in blocks of this many: sums over a row then always run in the same order."""
+MIN_ROWS = 4
+"""Fewest rows of a matrix product; fewer would take a kernel that rounds differently."""
+
+
+@dataclass(slots=True)
+class Layer:
+    """Weights of one block, with the products that share an input stacked into one matrix."""
+
+    attention_norm: Tensor
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    out: Tensor
+    out_bias: Tensor | None
+    feed_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class Cache:
+    """Keys and values of all layers: [layers, 2, rows, kv heads, width, head size]."""
+
+    def __init__(self, decoder: "Decoder", rows: int, width: int) -> None:
+        shape = (decoder.n_layers, 2, rows, decoder.n_kv_heads, -(-width // BLOCK) * BLOCK, decoder.head_dim)
+        # Zeros and not garbage: a masked position still enters the sum, as 0 times its value.
+        self.kv = torch.zeros(shape, dtype=decoder.dtype, device=decoder.device)
+
+    @property
+    def width(self) -> int:
+        return self.kv.shape[4]
+
+    def take(self, rows: Tensor, used: int, width: int) -> "Cache":
+        """A cache of `rows` (repeats allowed) whose first `used` positions are copied."""
+        taken = Cache.__new__(Cache)
+        shape = (
+            *self.kv.shape[:2],
+            len(rows),
+            self.kv.shape[3],
+            -(-width // BLOCK) * BLOCK,
+            self.kv.shape[5],
+        )
+        taken.kv = self.kv.new_zeros(shape)
+        taken.kv[..., :used, :] = self.kv[..., :used, :].index_select(2, rows)
+        return taken
+
+
+class Decoder:
+    """The weights of a model, laid out for decoding."""
+
+    def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device, max_tokens: int) -> None:
+        """Read the model in `folder` (Hugging Face format); ValueError for a kind it does not cover."""
+        config = AutoConfig.from_pretrained(folder)
+        if config.model_type not in MODEL_TYPES or getattr(config, "use_sliding_window", False):
+            raise ValueError(
+                f"training.rollout.engine: the torch sampler runs models of type {', '.join(MODEL_TYPES)} "
+                f"without a sliding window, not {config.model_type!r}; set it to vllm"
+            )
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device)
+        self.dtype, self.device = dtype, device
+        self.n_layers, self.eps = config.num_hidden_layers, config.rms_norm_eps
+        self.n_heads = config.num_attention_heads
+        self.n_kv_heads = config.num_key_value_heads
+        self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        positions = torch.arange(max_tokens, device=device).unsqueeze(0)
+        cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=dtype, device=device), positions)
+        self.cos, self.sin = cos[0], sin[0]
+        self.slots: dict[str, Tensor] = {}
+        """Where each weight lives, by its Hugging Face name."""
+        self._lay_out({name: parameter.data for name, parameter in model.named_parameters()})
+
+    def _lay_out(self, weights: dict[str, Tensor]) -> None:
+        def stack(*names: str) -> Tensor:
+            joined = torch.cat([weights[name] for name in names])
+            pieces = joined.split([len(weights[name]) for name in names])
+            self.slots |= dict(zip(names, pieces, strict=True))
+            return joined
+
+        def optional(*names: str) -> Tensor | None:
+            return stack(*names) if names[0] in weights else None
+
+        self.embedding = stack("model.embed_tokens.weight")
+        self.layers = []
+        for index in range(self.n_layers):
+            root = f"model.layers.{index}."
+            attention, feed = root + "self_attn.", root + "mlp."
+            self.layers.append(
+                Layer(
+                    attention_norm=stack(root + "input_layernorm.weight"),
+                    qkv=stack(*(f"{attention}{part}_proj.weight" for part in "qkv")),
+                    qkv_bias=optional(*(f"{attention}{part}_proj.bias" for part in "qkv")),
+                    query_norm=optional(attention + "q_norm.weight"),
+                    key_norm=optional(attention + "k_norm.weight"),
+                    out=stack(attention + "o_proj.weight"),
+                    out_bias=optional(attention + "o_proj.bias"),
+                    feed_norm=stack(root + "post_attention_layernorm.weight"),
+                    gate_up=stack(feed + "gate_proj.weight", feed + "up_proj.weight"),
+                    down=stack(feed + "down_proj.weight"),
+                )
+            )
+        self.norm = stack("model.norm.weight")
+        head = optional("lm_head.weight")
+        self.head = self.embedding if head is None else head
+        if unread := sorted(set(weights) - set(self.slots)):
+            raise ValueError(
+                f"training.rollout.engine: the torch sampler does not know the weights {unread[:5]}"
+            )
+
+    @torch.no_grad()
+    def load(self, named_weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Replace every weight, by Hugging Face names; ValueError when one is missing or unknown."""
+        loaded = set()
+        for name, tensor in named_weights:
+            if name not in self.slots:
+                raise ValueError(f"torch sampler: unknown weight {name}")
+            self.slots[name].copy_(tensor)
+            loaded.add(name)
+        if missing := set(self.slots) - loaded:
+            raise ValueError(
+                f"torch sampler: {len(missing)} weights were not handed over, such as {min(missing)}"
+            )
+
+    def prefill(self, prompts: Tensor, cache: Cache, rows: Tensor) -> Tensor:
+        """Read equally long prompts [n, length] into `rows` of the cache; their last states [n, width]."""
+        n, length = prompts.shape
+        cos, sin = self.cos[:length], self.sin[:length]
+        x = F.embedding(prompts, self.embedding)
+        for index, layer in enumerate(self.layers):
+            query, key, value = self._heads(layer, x, cos, sin)
+            cache.kv[index, 0, rows, :, :length] = key
+            cache.kv[index, 1, rows, :, :length] = value
+            mixed = F.scaled_dot_product_attention(
+                query, key, value, is_causal=True, enable_gqa=self.n_kv_heads != self.n_heads
+            )
+            x = self._finish(layer, x, mixed.transpose(1, 2).reshape(n, length, -1))
+        return x[:, -1]
+
+    def step(self, tokens: Tensor, positions: Tensor, cache: Cache, used: int) -> Tensor:
+        """Append one token a row at its own position; hidden states [rows, width].
+
+        `tokens` and `positions` are [rows], one per row of the cache; every position is below `used`.
+        """
+        rows = torch.arange(len(tokens), device=self.device)
+        width = min(-(-used // BLOCK) * BLOCK, cache.width)
+        cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
+        hidden = torch.arange(width, device=self.device) > positions.unsqueeze(1)
+        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device)
+        mask = mask.masked_fill_(hidden, float("-inf"))[:, None, None]
+        x = F.embedding(tokens, self.embedding).unsqueeze(1)
+        for index, layer in enumerate(self.layers):
+            query, key, value = self._heads(layer, x, cos, sin)
+            keys, values = cache.kv[index, 0], cache.kv[index, 1]
+            keys[rows, :, positions] = key[:, :, 0]
+            values[rows, :, positions] = value[:, :, 0]
+            mixed = F.scaled_dot_product_attention(
+                query,
+                keys[:, :, :width],
+                values[:, :, :width],
+                attn_mask=mask,
+                enable_gqa=self.n_kv_heads != self.n_heads,
+            )
+            x = self._finish(layer, x, mixed.transpose(1, 2).reshape(len(tokens), 1, -1))
+        return x[:, 0]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[rows, width] -> [rows, vocabulary], float32."""
+        return _product(F.rms_norm(hidden, (hidden.shape[-1],), self.norm, self.eps), self.head).float()
+
+    def _heads(self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated queries and keys, and values: [rows, heads, tokens, head size] each."""
+        normed = F.rms_norm(x, (x.shape[-1],), layer.attention_norm, self.eps)
+        stacked = _product(normed, layer.qkv, layer.qkv_bias)
+        stacked = stacked.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
+        query, key, value = stacked.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
+        if layer.query_norm is not None:
+            query = F.rms_norm(query, (self.head_dim,), layer.query_norm, self.eps)
+            key = F.rms_norm(key, (self.head_dim,), layer.key_norm, self.eps)
+            return _rotate(query, cos, sin), _rotate(key, cos, sin), value
+        turned = _rotate(stacked[:, : self.n_heads + self.n_kv_heads], cos, sin)
+        return turned[:, : self.n_heads], turned[:, self.n_heads :], value
+
+    def _finish(self, layer: Layer, x: Tensor, mixed: Tensor) -> Tensor:
+        """The rest of a block after attention."""
+        x = x + _product(mixed, layer.out, layer.out_bias)
+        normed = F.rms_norm(x, (x.shape[-1],), layer.feed_norm, self.eps)
+        gate, up = _product(normed, layer.gate_up).chunk(2, dim=-1)
+        return x + _product(F.silu(gate) * up, layer.down)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    n_rows = x.shape[:-1].numel()
+    if n_rows >= MIN_ROWS:
+        return F.linear(x, weight, bias)
+    flat = x.reshape(n_rows, -1)
+    padded = torch.cat([flat, flat[:1].expand(MIN_ROWS - n_rows, -1)])
+    return F.linear(padded, weight, bias)[:n_rows].view(*x.shape[:-1], -1)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions; x [rows, heads, tokens, head size], cos and sin [(rows,) tokens, head size]."""
+    if cos.dim() == 3:
+        cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin

@@ -1,0 +1,55 @@
+"""Drawing tokens with one random number per token that depends on the response's seed and place alone."""
+
+import torch
+from torch import Tensor
+
+GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit number
+MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def uniforms(seeds: Tensor, place: int) -> Tensor:
+    """Numbers in [0, 1) for token `place` of the responses with these seeds: [rows] int64 -> [rows] float64.
+
+    A counter-based generator (SplitMix64; Steele, Lea and Flood 2014, figure 17): nothing is carried from one
+    token to the next, so neither order nor batch matters.
+
+    >>> int(uniforms(torch.tensor([1234567]), 0) * 2**53) == 6457827717110365317 >> 11  # its published output
+    True
+    """
+    x = seeds + seeds.new_tensor(place + 1) * GOLDEN
+    x = (x ^ _shift(x, 30)) * MIX_1
+    x = (x ^ _shift(x, 27)) * MIX_2
+    return _shift(x ^ _shift(x, 31), 11).double() * 2.0**-53
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    """Logical right shift of 64-bit numbers; torch's own keeps the sign."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def draw_tokens(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+    """Sample a token per row by inverting the cumulative distribution; temperature 0 takes the likeliest.
+
+    Shapes: logits [rows, vocabulary] float32, numbers [rows] in [0, 1) -> tokens [rows] and their
+    log-probabilities [rows] in the distribution sampled from.
+    """
+    if temperature == 0:
+        tokens = logits.argmax(-1)
+        return tokens, torch.log_softmax(logits, -1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+    logprobs = torch.log_softmax(logits / temperature, dim=-1)
+    if top_p < 1:
+        logprobs = torch.log_softmax(keep_nucleus(logprobs, top_p), dim=-1)
+    cumulative = logprobs.double().exp_().cumsum(-1)
+    # Scaled by the total, which rounding leaves near 1: a number below 1 always lands inside.
+    target = (numbers * cumulative[:, -1]).unsqueeze(-1)
+    tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=logits.shape[-1] - 1)
+    return tokens.squeeze(-1), logprobs.gather(-1, tokens).squeeze(-1)
+
+
+def keep_nucleus(logprobs: Tensor, top_p: float) -> Tensor:
+    """Put -inf on all but the fewest likeliest tokens that hold `top_p` of the mass: [rows, vocabulary]."""
+    ordered, order = logprobs.sort(dim=-1, descending=True, stable=True)
+    mass_before = ordered.double().exp().cumsum(-1) - ordered.double().exp()
+    dropped = torch.zeros_like(logprobs, dtype=torch.bool).scatter_(-1, order, mass_before >= top_p)
+    return logprobs.masked_fill(dropped, float("-inf"))

@@ -1,0 +1,55 @@
+"""The seam between PPO and what samples for it: one protocol, two engines, chosen by the configuration."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rewards.generation import Engine
+from training.config import TrainingConfig
+
+
+class RolloutEngine(Engine, Protocol):
+    """A text generator in this process whose weights follow the trainer's."""
+
+    def load_weights(self, named_weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Replace the weights (Hugging Face names) and forget everything computed with the old ones."""
+        ...
+
+    def sleep(self) -> None:
+        """Give accelerator memory back to the trainer until `wake`."""
+        ...
+
+    def wake(self) -> None:
+        """Take the memory again; the weights must be loaded anew."""
+        ...
+
+
+def open_engine(
+    config: TrainingConfig, model: Path, max_model_tokens: int, *, sleeps: bool = False
+) -> RolloutEngine:
+    """Load the model in `model` (Hugging Face format) into the engine that `config.rollout.engine` names."""
+    rollout, precision = config.rollout, config.deepspeed.precision
+    if rollout.engine == "torch":
+        from training.rollout.torch_sampler import TorchSampler
+
+        return TorchSampler(
+            model,
+            precision=precision,
+            max_model_tokens=max_model_tokens,
+            kv_cache_gib=rollout.kv_cache_gib,
+            device=torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else None,
+        )
+    from training.rollout.vllm import VllmEngine
+
+    return VllmEngine(
+        model,
+        precision=precision,
+        max_model_tokens=max_model_tokens,
+        kv_cache_gib=rollout.kv_cache_gib,
+        gpu_memory_utilization=rollout.gpu_memory_utilization,
+        tensor_parallel=rollout.tensor_parallel,
+        sleeps=sleeps,
+    )

@@ -1,0 +1,223 @@
+"""The embedded sampler: torch alone, in this process; the fast choice for small models on a CPU.
+
+`TorchSampler` is a `rewards.generation.Engine` whose weights follow the trainer's, like `VllmEngine`, and
+the cross-check of it. A prompt that is sampled many times is read once. A response is a function of weights,
+prompt and seed: neither the other prompts nor the size of the batch change a bit of it (fp32, CPU).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer, GenerationConfig
+
+from rewards.files import hash_text
+from rewards.generation import Completion, FinishReason, Sampling
+from training.fingerprint import hash_model
+from training.model import DTYPES
+from training.rollout.decoder import BLOCK, MIN_ROWS, Cache, Decoder
+from training.rollout.draw import draw_tokens, uniforms
+from training.rollout.stopping import Stopper
+
+COMPACT_BELOW = 0.75
+"""Rows are moved together when fewer than this share of them still grow."""
+
+
+class TorchSampler:
+    """Sample responses with torch; the text of a response keeps its tags and stop strings."""
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        precision: str,
+        max_model_tokens: int,
+        kv_cache_gib: float,
+        device: torch.device | None = None,
+    ) -> None:
+        """Load the model in `model` (Hugging Face format); `kv_cache_gib` bounds the rows sampled at once."""
+        device = device or torch.device("cpu")
+        self.decoder = Decoder(model, DTYPES[precision], device, max_model_tokens)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        self.end_ids = _end_ids(model, self.tokenizer)
+        self.max_model_tokens = max_model_tokens
+        self.cache_bytes = int(kv_cache_gib * 2**30)
+        self.fingerprint = hash_text(f"{hash_model(model)}:{precision}:torch", 16)
+        self._stoppers: dict[tuple[str, ...], Stopper] = {}
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        *,
+        n_logprobs: int = 0,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Completion]:
+        """See `rewards.generation.Engine`."""
+        for index, prompt in enumerate(prompts):
+            if not 0 < len(prompt) <= self.max_model_tokens - sampling.max_new_tokens:
+                raise ValueError(
+                    f"prompt {index}: {len(prompt)} tokens; from 1 to {self.max_model_tokens} - "
+                    f"{sampling.max_new_tokens} new ones fit"
+                )
+        stopper = self._stopper(sampling.stop)
+        found: list[Completion] = []
+        n_rows = self._rows_at_once(max(map(len, prompts), default=0) + sampling.max_new_tokens)
+        for start in range(0, len(prompts), n_rows):
+            end = start + n_rows
+            wave = _Wave(self.decoder, prompts[start:end], seeds[start:end], sampling, stopper, on_progress)
+            wave.run()
+            found += wave.completions(n_logprobs - start)
+        return found
+
+    @torch.no_grad()
+    def next_logprobs(
+        self,
+        prompts: Sequence[Sequence[int]],
+        candidates: Sequence[Sequence[int]],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[list[float]]:
+        """See `rewards.generation.Engine`."""
+        found: list[list[float]] = []
+        for prompt, tokens in zip(prompts, candidates, strict=True):
+            cache = Cache(self.decoder, 1, len(prompt))
+            ids = torch.tensor([list(prompt)], device=self.decoder.device)
+            hidden = self.decoder.prefill(ids, cache, ids.new_zeros(1))
+            found.append(torch.log_softmax(self.decoder.logits(hidden)[0], -1)[list(tokens)].tolist())
+            if on_progress:
+                on_progress(1)
+        return found
+
+    def load_weights(self, named_weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Replace the weights (Hugging Face names)."""
+        self.decoder.load(named_weights)
+
+    def sleep(self) -> None:
+        """Nothing to give back: the cache lives during a call only."""
+
+    def wake(self) -> None:
+        """The counterpart of `sleep`."""
+
+    def close(self) -> None:
+        """Nothing outlives the object."""
+
+    def _stopper(self, stop: tuple[str, ...]) -> Stopper:
+        if stop not in self._stoppers:
+            self._stoppers[stop] = Stopper(self.tokenizer, stop, self.end_ids, self.decoder.device)
+        return self._stoppers[stop]
+
+    def _rows_at_once(self, width: int) -> int:
+        decoder = self.decoder
+        per_token = 2 * decoder.n_layers * decoder.n_kv_heads * decoder.head_dim * decoder.dtype.itemsize
+        return max(MIN_ROWS, self.cache_bytes // (per_token * (width + BLOCK)))
+
+
+class _Wave:
+    """Responses that are sampled together. A row of the cache is a response; finished ones are moved out."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        stopper: Stopper,
+        on_progress: Callable[[int], None] | None,
+    ) -> None:
+        self.decoder, self.prompts, self.sampling = decoder, prompts, sampling
+        self.stopper, self.on_progress = stopper, on_progress
+        n, device = len(prompts), decoder.device
+        self.seeds = torch.tensor(seeds, device=device)
+        self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        self.tokens = torch.zeros(n, sampling.max_new_tokens, dtype=torch.long, device=device)
+        self.logprobs = torch.zeros(n, sampling.max_new_tokens, device=device)
+        self.n_tokens = torch.full((n,), sampling.max_new_tokens, device=device)
+        self.has_stopped = torch.zeros(n, dtype=torch.bool, device=device)
+
+    def run(self) -> None:
+        hidden, cache, rows = self._read_prompts()
+        longest = int(self.lengths.max())
+        for place in range(self.sampling.max_new_tokens):
+            latest = self._draw(hidden, rows, place)
+            growing = ~self.has_stopped[rows]
+            n_growing = int(growing.sum())
+            if n_growing == 0:
+                break
+            if n_growing < COMPACT_BELOW * len(rows) and len(rows) > MIN_ROWS:
+                kept = growing.nonzero().squeeze(-1)
+                rows, latest = rows[kept], latest[kept]
+                cache = cache.take(kept, longest + place, cache.width)
+            if place + 1 < self.sampling.max_new_tokens:
+                hidden = self.decoder.step(latest, self.lengths[rows] + place, cache, longest + place + 1)
+        if self.on_progress:
+            self.on_progress(int((~self.has_stopped).sum()))
+
+    def _read_prompts(self) -> tuple[Tensor, Cache, Tensor]:
+        """Run each distinct prompt once, equally long ones together, and spread its cache over its rows."""
+        decoder = self.decoder
+        place_of: dict[tuple[int, ...], int] = {}
+        places = [place_of.setdefault(tuple(prompt), len(place_of)) for prompt in self.prompts]
+        distinct = list(place_of)
+        width = int(self.lengths.max())
+        prefix = Cache(decoder, len(distinct), width)
+        by_length: dict[int, list[int]] = {}
+        for index, prompt in enumerate(distinct):
+            by_length.setdefault(len(prompt), []).append(index)
+        last: Tensor | None = None
+        for group in by_length.values():
+            ids = torch.tensor([distinct[index] for index in group], device=decoder.device)
+            where = torch.tensor(group, device=decoder.device)
+            state = decoder.prefill(ids, prefix, where)
+            last = state.new_zeros(len(distinct), state.shape[-1]) if last is None else last
+            last[where] = state
+        assert last is not None
+        spread = torch.tensor(places, device=decoder.device)
+        cache = prefix.take(spread, width, width + self.sampling.max_new_tokens)
+        return last[spread], cache, torch.arange(len(self.prompts), device=decoder.device)
+
+    def _draw(self, hidden: Tensor, rows: Tensor, place: int) -> Tensor:
+        """Sample the token at `place` of every row of the cache, note it, and see who stops."""
+        sampling = self.sampling
+        numbers = uniforms(self.seeds[rows], place)
+        latest, logprobs = draw_tokens(
+            self.decoder.logits(hidden), numbers, sampling.temperature, sampling.top_p
+        )
+        self.tokens[rows, place], self.logprobs[rows, place] = latest, logprobs
+        stops = self.stopper.stops(latest, rows, self.tokens, place + 1) & ~self.has_stopped[rows]
+        stopped = rows[stops]
+        if len(stopped):
+            self.has_stopped[stopped] = True
+            self.n_tokens[stopped] = place + 1
+            if self.on_progress:
+                self.on_progress(len(stopped))
+        return latest
+
+    def completions(self, n_logprobs: int) -> list[Completion]:
+        """The finished responses; the first `n_logprobs` with their log-probabilities."""
+        lengths, stopped = self.n_tokens.tolist(), self.has_stopped.tolist()
+        tokens, logprobs = self.tokens.tolist(), self.logprobs.tolist()
+        tokens = [row[:n] for row, n in zip(tokens, lengths, strict=True)]
+        texts = self.stopper.texts(tokens)
+        found = []
+        for index, (row, text) in enumerate(zip(tokens, texts, strict=True)):
+            finish: FinishReason = "stop" if stopped[index] else "length"
+            scored = logprobs[index][: len(row)] if index < n_logprobs else None
+            found.append(Completion(row, text, finish, scored))
+        return found
+
+
+def _end_ids(model: Path, tokenizer: Any) -> list[int]:
+    """Tokens that end a response: the tokenizer's, and those the model's generation settings name."""
+    ends = {tokenizer.eos_token_id}
+    if (model / "generation_config.json").exists():
+        named = GenerationConfig.from_pretrained(model).eos_token_id
+        ends |= set(named if isinstance(named, list) else [named])
+    return sorted(ends - {None})
