@@ -48,6 +48,7 @@ from rewards.wording import (
 )
 
 _INTEGER = re.compile(r"-?\d{1,4000}")
+_REMARK = re.compile(r"for (?:all|any|every|each|some)\b")
 _OUTWARD_INTERVAL = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
 
 
@@ -88,7 +89,7 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
 
 
 def _parse(tokens: list[Token]) -> Answer:
-    tokens = split_words(tokens)
+    tokens = _without_remark(split_words(tokens))
     is_text = all(token.kind == "word" or token.value in ("-", "'", ".", "!", "?") for token in tokens)
     if tokens and is_text and not any(separator_kind(token) for token in tokens):
         return _words(tokens)
@@ -97,6 +98,22 @@ def _parse(tokens: list[Token]) -> Answer:
     if len(parts) == 1:
         return _item(parts[0])
     return _assemble([_item(part) for part in parts if part], separators)
+
+
+def _without_remark(tokens: list[Token]) -> list[Token]:
+    """Cut `for all x` off behind a definition; a condition with a relation or a number in it stays."""
+    if not any(token.value == "=" for token in tokens):
+        return tokens
+    for position, token in enumerate(tokens[1:], 1):
+        rest = tokens[position:]
+        text = " ".join(part.value for part in rest[:3]).casefold()
+        if token.kind == "word" and _REMARK.match(text):
+            is_plain = not any(part.kind == "number" or part.value in RELATIONS for part in rest)
+            head = tokens[:position]
+            while head[-1].value in (",", ";") and len(head) > 1:
+                head = head[:-1]
+            return head if is_plain else tokens
+    return tokens
 
 
 def _words(tokens: list[Token]) -> Answer:
@@ -109,8 +126,7 @@ def _assemble(items: list[Answer], separators: list[str]) -> Answer:
         return items[0]
     if not items:
         raise UnparsableAnswer("only separators")
-    qualified = [item for item in items[1:] if not _is_qualifier(item)]
-    items = [items[0], *qualified]
+    items = [items[0], *(item for item in items[1:] if not _is_qualifier(item, items[0]))]
     if all(isinstance(item, Region) for item in items) and (joined := _join_regions(items, separators)):
         return joined
     first = items[0]
@@ -127,9 +143,12 @@ def _assemble(items: list[Answer], separators: list[str]) -> Answer:
     return flat_collection("list", tuple(items))
 
 
-def _is_qualifier(item: Answer) -> bool:
-    """A remark such as `k in Z` that says what a parameter ranges over."""
-    return isinstance(item, Named) and isinstance(item.value, Words) and item.value.text.startswith("mathbb")
+def _is_qualifier(item: Answer, first: Answer) -> bool:
+    """A remark such as `k in Z` that says what a parameter ranges over; of the unknown itself it is none."""
+    if not (isinstance(item, Named) and isinstance(item.value, Words)):
+        return False
+    is_unknown = isinstance(first, Region) and first.variable == item.label
+    return item.value.text.startswith("mathbb") and not is_unknown
 
 
 def _join_regions(items: list[Answer], separators: list[str]) -> Region | None:

@@ -3,6 +3,7 @@ r"""Answers in brackets and set notation: tuples, intervals, sets, unions, ratio
 Every parser takes the tokens and the parser of whole answers; None means that the tokens are something else.
 """
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -29,12 +30,16 @@ from rewards.splitting import CLOSING, RELATIONS, closing_position, separator_ki
 from rewards.tokens import Token
 from rewards.verdict import UnparsableAnswer
 
+_INTEGER_SETS = frozenset(("mathbb Z", "mathbb N"))
+MAX_LISTED = 60
+"""Most integers of a set that are listed one by one."""
+
 Parse = Callable[[list[Token]], Answer]
 
 
 def parse_structure(tokens: list[Token], parse: Parse) -> Answer | None:
     """Parse whatever is more than one value; None for a plain value."""
-    for parser in (_set_operation, _number_set, _bracketed, parse_environment, _residue, _ratio):
+    for parser in (_set_operation, _number_set, _point, _bracketed, parse_environment, _residue, _ratio):
         if (answer := parser(tokens, parse)) is not None:
             return answer
     return None
@@ -59,7 +64,10 @@ def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
         if any(piece is None for piece in pieces):
             raise UnparsableAnswer("a union of things that are no intervals")
         return Region(regions.merge([interval for piece in pieces if piece for interval in piece.intervals]))
-    parts = split_tokens(tokens, lambda token: token.kind == "command" and token.value == "setminus", found)
+    parts = split_tokens(tokens, lambda token: token.kind == "command" and token.value == "cap", found)
+    if found:
+        return _intersection([as_region(parse(part)) for part in parts])
+    parts = split_tokens(tokens, _is_set_difference(tokens), found)
     if len(found) != 1:
         return None
     whole, removed = as_region(parse(parts[0])), parse(parts[1])
@@ -70,6 +78,21 @@ def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
     if remaining is None or len(points) != len(removed.items):
         raise UnparsableAnswer("a difference that cannot be worked out")
     return Region(tuple(remaining))
+
+
+def _intersection(pieces: list[Region | None]) -> Region:
+    common: list[Interval] | None = list(pieces[0].intervals) if pieces[0] else None
+    for piece in pieces[1:]:
+        common = regions.intersect(common, piece.intervals) if common is not None and piece else None
+    if not common:
+        raise UnparsableAnswer("an intersection that cannot be worked out")
+    return Region(tuple(common))
+
+
+def _is_set_difference(tokens: list[Token]) -> Callable[[Token], bool]:
+    r"""\setminus, and a minus sign behind the real numbers: R - {0}."""
+    starts_with_reals = bool(tokens) and tokens[0].value == "mathbb R"
+    return lambda token: token.value == "setminus" or (starts_with_reals and token.value == "-")
 
 
 def _number_set(tokens: list[Token], parse: Parse) -> Answer | None:
@@ -108,6 +131,9 @@ def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
         return None
     inner = tokens[1:-1]
     if opened.value == "{":
+        values = [token.value for token in inner]
+        if "|" in values and RELATIONS.intersection(values):
+            return _set(inner, parse)
         is_plain_set = len(split_tokens(inner, lambda token: token.value == ",")) > 1
         return _set(inner, parse) if is_plain_set else parse(inner) if _needs_own_parse(inner) else None
     if opened.value == "\\{":
@@ -132,6 +158,19 @@ def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
     return both_signs(collection)
 
 
+def _point(tokens: list[Token], parse: Parse) -> Answer | None:
+    """A point with its name: P(2,3)."""
+    name, *rest = tokens
+    is_named = name.kind == "name" and name.value.isupper() and rest and rest[0].value == "("
+    if not is_named or closing_position(rest) != len(rest) - 1:
+        return None
+    if len(split_tokens(rest[1:-1], lambda token: token.kind == "sign" and token.value == ",")) < 2:
+        return None
+    if any(token.kind in ("name", "word") for token in rest):
+        return None
+    return Named(Symbol(name.value), parse(rest))
+
+
 def _needs_own_parse(inner: list[Token]) -> bool:
     """Parentheses around a whole relation, tuple or words; around a plain value they are arithmetic."""
     return any(token.kind == "word" or token.value in RELATIONS or token.value == "cup" for token in inner)
@@ -145,11 +184,34 @@ def _set(inner: list[Token], parse: Parse) -> Answer:
     parts = split_tokens(inner, lambda token: token.kind == "sign" and token.value in ("|", ":"), found)
     if len(found) >= 1 and any(token.value in RELATIONS for token in inner):
         answer = parse(inner[len(parts[0]) + 1 :])
+        domain = next((token.value for token in parts[0] if token.value in _INTEGER_SETS), None)
+        if domain is not None:
+            return _integers(answer, domain)
         return answer if isinstance(answer, Region) else Named(Symbol("{}"), answer)
     items = [
         parse(part) for part in split_tokens(inner, lambda token: separator_kind(token) is not None) if part
     ]
     return flat_collection("set", tuple(items))
+
+
+def _integers(answer: Answer, domain: str) -> Answer:
+    """The integers that meet a condition: listed when they are few, else kept apart from the reals."""
+    whole = Named(Symbol(f"{{}} {domain}"), answer)
+    if not isinstance(answer, Region):
+        return whole
+    numbers: list[Answer] = []
+    for piece in answer.intervals:
+        if not (isinstance(piece.low, Number) and isinstance(piece.high, Number)):
+            return whole
+        low, high = piece.low.value, piece.high.value
+        first = math.floor(low) + 1 if not piece.is_low_closed else math.ceil(low)
+        last = math.ceil(high) - 1 if not piece.is_high_closed else math.floor(high)
+        if domain == "mathbb N" and first <= 0:
+            return whole
+        if last - first >= MAX_LISTED:
+            return whole
+        numbers.extend(Scalar(Number(Fraction(n))) for n in range(first, last + 1))
+    return Collection("set", tuple(numbers))
 
 
 def _residue(tokens: list[Token], parse: Parse) -> Answer | None:

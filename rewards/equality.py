@@ -26,6 +26,7 @@ from rewards.nodes import (
     Scalar,
     Symbol,
     Words,
+    negative,
     substitute,
     symbols,
 )
@@ -33,6 +34,7 @@ from rewards.regions import same_region
 from rewards.relations import same_relation
 from rewards.units import DEGREE
 from rewards.values import same_value
+from rewards.vectors import written_alike
 from rewards.wording import same_clock
 
 MAX_ITEMS = 60
@@ -55,9 +57,10 @@ def same_answer(gold: Answer, response: Answer) -> Decision:
     if _has_other_name(gold, response) or _has_other_name(response, gold):
         return False
     if isinstance(gold, Named):
-        return same_answer(gold.value, response)
+        return same_answer(_without_name(gold, response), response)
     if isinstance(response, Named):
-        return same_answer(gold, response.value)
+        return same_answer(gold, _without_name(response, gold))
+    gold, response = written_alike(gold, response), written_alike(response, gold)
     if isinstance(gold, Region) or isinstance(response, Region):
         return _regions(gold, response)
     if isinstance(gold, Collection) or isinstance(response, Collection):
@@ -74,6 +77,15 @@ def _all(decisions: Sequence[Decision]) -> Decision:
     if any(decision is False for decision in decisions):
         return False
     return True if all(decisions) else None
+
+
+def _without_name(named: Named, other: Answer) -> Answer:
+    """The value of a named answer; C(8,3) against a number is a binomial coefficient and not a point."""
+    value = named.value
+    if named.label == Symbol("C") and isinstance(other, Scalar) and isinstance(value, Collection):
+        parts = tuple(item.value for item in value.items if isinstance(item, Scalar))
+        return Scalar(Operation("binom", parts)) if len(parts) == len(value.items) == 2 else value
+    return value
 
 
 def _scalars(gold: Scalar, response: Scalar) -> Decision:
@@ -113,7 +125,15 @@ def _has_other_name(answer: Answer, collection: Answer) -> bool:
     """True when `answer` is named and `collection` names something else: x = 1 or 2 against x = 1, y = 2."""
     if not (isinstance(answer, Named) and isinstance(collection, Collection)):
         return False
-    return any(isinstance(item, Named) and item.label != answer.label for item in collection.items)
+    return any(
+        isinstance(item, Named) and item.label != answer.label and _letter(item.label) != answer.label
+        for item in collection.items
+    )
+
+
+def _letter(label: Expression) -> Expression:
+    """The letter of an indexed name: x of x_1."""
+    return Symbol(label.name.split("_")[0]) if isinstance(label, Symbol) else label
 
 
 def _named(gold: Named, response: Named) -> Decision:
@@ -132,6 +152,8 @@ def _same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
     label, value = response.label, response.value
     if gold == label:
         return True, value
+    if _marks(gold) != _marks(label) or _names_other_value(gold, label):
+        return False, value
     if not (isinstance(gold, Operation) and isinstance(label, Operation)):
         return isinstance(gold, Operation) != isinstance(label, Operation) and _is_definition(
             gold, label
@@ -147,6 +169,19 @@ def _same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
     if isinstance(value, Scalar):
         value = Scalar(substitute(value.value, renames), value.unit, value.is_percent)
     return True, value
+
+
+def _marks(label: Expression) -> str:
+    """What stands at the letter of a function: f'(x) and f^{-1}(x) are not f(x)."""
+    is_function = isinstance(label, Operation) and label.name != "@tuple"
+    return label.name[2:] if is_function and isinstance(label, Operation) else ""
+
+
+def _names_other_value(gold: Expression, label: Expression) -> bool:
+    """True of values of different functions: f(2) and g(2), while f(x) and g(x) may define the same one."""
+    if not (isinstance(gold, Operation) and isinstance(label, Operation)) or gold.name == label.name:
+        return False
+    return not all(isinstance(operand, Symbol) for operand in gold.operands + label.operands)
 
 
 def _is_definition(gold: Expression, label: Expression) -> bool:
@@ -233,11 +268,7 @@ def _is_system(items: list[Answer]) -> bool:
 def _bare_against_system(left: list[Answer], right: list[Answer]) -> Decision:
     """x = 2, y = 5 against 2, 5: in order, unless the names are indices of one letter."""
     system = left if _is_system(left) else right
-    letters = {
-        item.label.name.split("_")[0]
-        for item in system
-        if isinstance(item, Named) and isinstance(item.label, Symbol)
-    }
+    letters = {_letter(item.label) for item in system if isinstance(item, Named)}
     return _any_order(left, right) if len(letters) == 1 else _in_order(left, right)
 
 
@@ -277,7 +308,11 @@ def _distinct(items: list[Answer]) -> list[Answer]:
 
 
 def _vector(matrix: Matrix, collection: Collection) -> Decision:
-    """A matrix of one row or column against a tuple."""
+    """A matrix against a tuple of its entries, when it is one row or column, or a list of its rows."""
+    rows = [item for item in collection.items if isinstance(item, Collection) and item.kind == "square"]
+    if collection.kind == "square" and len(rows) == len(collection.items) == len(matrix.rows):
+        entries = [Collection("square", tuple(Scalar(cell) for cell in row)) for row in matrix.rows]
+        return _in_order(list(entries), list(rows))
     if collection.kind not in ("tuple", "square") or (len(matrix.rows) > 1 and len(matrix.rows[0]) > 1):
         return False
     cells: list[Answer] = [Scalar(cell) for row in matrix.rows for cell in row]
@@ -344,7 +379,15 @@ def _residues(gold: Residue, response: Residue) -> Decision:
 
 
 def _residue_and_scalar(residue: Residue, scalar: Scalar) -> Decision:
-    return same_value(residue.value, scalar.value)
+    """The number alone, or the remainder worked out: 17 mod 5 is 2."""
+    remainder = Operation(
+        "+", (residue.value, negative(Operation("*", (residue.modulus, _quotient(residue)))))
+    )
+    return same_value(residue.value, scalar.value) or same_value(remainder, scalar.value)
+
+
+def _quotient(residue: Residue) -> Expression:
+    return Operation("floor", (Operation("/", (residue.value, residue.modulus)),))
 
 
 def _cases(gold: Cases, response: Cases) -> Decision:

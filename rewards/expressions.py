@@ -8,7 +8,7 @@ r"""Parse tokens into one expression, by recursive descent; nothing is evaluated
 from dataclasses import replace
 from fractions import Fraction
 
-from rewards.nodes import MINUS_ONE, Constant, Expression, Number, Operation, Symbol, negative
+from rewards.nodes import MINUS_ONE, Constant, Expression, Number, Operation, Symbol, negative, substitute
 from rewards.reading import TokenReader
 from rewards.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
@@ -28,7 +28,8 @@ _RELATIONS = frozenset(
 _STRUCTURE = frozenset(
     ("cup", "cap", "setminus", "pmod", "bmod", "mod", "Leftrightarrow", "subseteq", "ldots")
 )
-_NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ"}
+_FIGURES = frozenset(("angle", "measuredangle", "triangle"))
+_NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ", "over"}
 _INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot"}
 _ALIASES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log"}
 
@@ -120,14 +121,7 @@ class _Parser(TokenReader):
         if token.kind in ("number", "name"):
             return True
         if token.kind == "command":
-            return token.value not in _RELATIONS | _STRUCTURE | {
-                "pm",
-                "mp",
-                "rfloor",
-                "rceil",
-                "choose",
-                "circ",
-            }
+            return token.value not in _NO_FACTORS
         return token.kind == "sign" and (
             token.value in ("(", "{", "[") or (token.value == "|" and not self.bars)
         )
@@ -207,6 +201,9 @@ class _Parser(TokenReader):
         if self.next.kind == "command" and self.next.value == "choose":
             self.position += 1
             value = Operation("binom", (value, self.sum()))
+        elif opened == "{" and self.next.kind == "command" and self.next.value == "over":
+            self.position += 1
+            value = Operation("/", (value, self.sum()))
         self.bars = bars
         self.expect({"(": ")", "[": "]", "{": "}"}[opened])
         return value
@@ -301,8 +298,12 @@ class _Parser(TokenReader):
                 raise UnparsableAnswer(f"{name} is never closed")
             self.position += 1
             return Operation(name[1:], (value,))
+        if name == "conj":
+            return substitute(self.argument(), {Constant("i"): negative(Constant("i"))})
         if name in ("floor", "ceil", "abs"):
             return Operation(name, (self.argument(),))
+        if name in _FIGURES and self.starts_vertices():
+            return self.figure(name)
         if name in FUNCTIONS:
             return self.function(_ALIASES.get(name, name))
         if name in _RELATIONS or name in _STRUCTURE or name in _UNSUPPORTED:
@@ -311,6 +312,22 @@ class _Parser(TokenReader):
             self.position += 1
             return Symbol(f"{name}_{self.subscript()}")
         return Symbol("\\" + name)
+
+    def starts_vertices(self) -> bool:
+        token = self.peek(1) if self.next.kind == "sign" and self.next.value == "{" else self.next
+        return token.kind == "name" and token.value.isupper()
+
+    def figure(self, name: str) -> Expression:
+        """An angle or triangle by its vertices; read backwards an angle is the same, a triangle in any order."""
+        is_braced = self.accepts("{")
+        vertices = []
+        while self.next.kind == "name" and self.next.value.isupper():
+            vertices.append(self.next.value)
+            self.position += 1
+        if is_braced:
+            self.expect("}")
+        ordered = sorted(vertices) if name == "triangle" else min(vertices, vertices[::-1])
+        return Symbol(f"\\{name} {''.join(ordered)}")
 
     def root(self, index: int) -> Expression:
         degree: Expression = Number(Fraction(index))
@@ -342,6 +359,9 @@ class _Parser(TokenReader):
             operands = [self.juxtaposed()]
         if name == "log":
             operands = [operands[0], base]
+        if name == "cis":
+            turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
+            return Operation("+", (Operation("cos", tuple(operands)), turn))
         known = name not in ("gcd", "lcm", "max", "min", "arg", "det", "deg", "Re", "Im", "sgn", "dim")
         value = Operation(name if known else "@" + name, tuple(operands))
         return value if power is None else Operation("^", (value, power))

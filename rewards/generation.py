@@ -78,6 +78,17 @@ class Engine(Protocol):
         """
         ...
 
+    def next_logprobs(
+        self,
+        prompts: Sequence[Sequence[int]],
+        candidates: Sequence[Sequence[int]],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[list[float]]:
+        """Log-probability of each candidate token as the next one after its prompt, in order; the candidates
+        of one prompt are comparable with each other (up to a constant)."""
+        ...
+
     def close(self) -> None:
         """Release memory and processes."""
         ...

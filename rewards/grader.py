@@ -18,8 +18,9 @@ from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_
 from rewards.isolation import shared_pool
 from rewards.nodes import Answer, Collection, Named, Scalar, Words
 from rewards.normalise import normalise
+from rewards.tokens import spelling
 from rewards.verdict import AnswerTooLarge, Mode, Reason, UnparsableAnswer, Verdict
-from rewards.wording import canonical_words, parse_choice
+from rewards.wording import canonical_words, parse_choice, parse_choices
 
 __all__ = [
     "Mode",
@@ -126,17 +127,25 @@ def _compare(gold: str, answer: str) -> _Outcome:
     try:
         found = parse_answer(theirs)
     except UnparsableAnswer:
-        is_same_text = canonical_words(ours) == canonical_words(theirs)
-        return (Reason.CORRECT if is_same_text else Reason.NOT_PARSEABLE), "typed"
+        return (Reason.CORRECT if _same_text(ours, theirs) else Reason.NOT_PARSEABLE), "typed"
     if expected is None:
-        return Reason.WRONG, "typed"
-    if isinstance(expected, Words) != isinstance(found, Words):
-        is_same_text = canonical_words(ours) == canonical_words(theirs)
-        return (Reason.CORRECT if is_same_text else Reason.WRONG), "typed"
+        return (Reason.CORRECT if _same_text(ours, theirs) else Reason.WRONG), "typed"
+    if isinstance(expected, Words) or isinstance(found, Words):
+        return (Reason.CORRECT if _same_text(ours, theirs) else Reason.WRONG), "typed"
     same = _same(ours, theirs, expected, found)
     if same is None:
         return _ask_last_resort(expected, found)
     return (Reason.CORRECT if same else Reason.WRONG), "typed"
+
+
+def _same_text(ours: str, theirs: str) -> bool:
+    """Compare what is no typed answer by its words, and mathematics beyond the parser by its tokens."""
+    if canonical_words(ours) == canonical_words(theirs):
+        return True
+    try:
+        return spelling(ours) == spelling(theirs)
+    except UnparsableAnswer:
+        return False
 
 
 def _ask_last_resort(expected: Answer, found: Answer) -> _Outcome:
@@ -173,7 +182,8 @@ def _compare_choices(ours: str, theirs: str) -> bool | None:
     """Compare multiple choice letters; None when the reference or the answer is something else."""
     gold = parse_choice(ours)
     if gold is None:
-        return None
+        several = parse_choices(ours), parse_choices(theirs)
+        return several[0] == several[1] if all(several) else None
     answer = parse_choice(theirs) or (parse_choice(theirs.upper()) if len(theirs) == 1 else None)
     if answer is not None:
         return gold[0] == answer[0]

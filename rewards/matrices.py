@@ -3,11 +3,15 @@
 from collections.abc import Callable
 
 from rewards.expressions import parse_expression
-from rewards.nodes import Answer, Cases, Collection, Matrix, Operation, Scalar
+from rewards.nodes import Answer, Cases, Collection, Matrix, Operation, Scalar, Words
 from rewards.tokens import Token
 from rewards.verdict import UnparsableAnswer
+from rewards.wording import canonical_words
 
 _MATRICES = frozenset(("matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array"))
+_SYSTEMS = frozenset(("array", "aligned", "align", "gathered", "split"))
+"""Environments whose rows can be equations."""
+_RELATION_SIGNS = frozenset(("=", "<", ">", "le", "ge"))
 _CONDITION_WORDS = frozenset(("if", "for", "when", "where", "if,"))
 
 
@@ -24,7 +28,7 @@ def parse_environment(tokens: list[Token], parse: Callable[[list[Token]], Answer
         closing = next((n for n, token in enumerate(body) if token.value == "}"), 0)
         body = body[closing + 1 :]
     rows = _rows(body)
-    if name == "cases" or (name in ("array", "aligned") and _is_system(rows)):
+    if name == "cases" or (name in _SYSTEMS and _is_system(rows)):
         return _cases(rows, parse)
     if name not in _MATRICES:
         raise UnparsableAnswer(f"cannot read the environment {name}")
@@ -52,19 +56,17 @@ def _rows(body: list[Token]) -> list[list[list[Token]]]:
 
 
 def _is_system(rows: list[list[list[Token]]]) -> bool:
-    return all(
-        any(token.value in ("=", "<", ">", "le", "ge") for cell in row for token in cell) for row in rows
-    )
+    return all(any(token.value in _RELATION_SIGNS for cell in row for token in cell) for row in rows)
 
 
 def _cases(rows: list[list[list[Token]]], parse: Callable[[list[Token]], Answer]) -> Answer:
     pairs: list[tuple[Answer, Answer | None]] = []
     for row in rows:
-        cells = [_bare(cell) for cell in row if _bare(cell)]
+        cells = _joined([_bare(cell) for cell in row if _bare(cell)])
         if len(cells) == 1:
             pairs.append((parse(cells[0]), None))
         elif len(cells) == 2:
-            pairs.append((parse(cells[0]), parse(cells[1])))
+            pairs.append((parse(cells[0]), _condition(cells[1], parse)))
         else:
             raise UnparsableAnswer("a case with more than a value and a condition")
     if all(condition is None for _, condition in pairs):
@@ -73,6 +75,21 @@ def _cases(rows: list[list[list[Token]]], parse: Callable[[list[Token]], Answer]
     if len(conditional) != len(pairs) or not all(isinstance(value, Scalar) for value, _ in pairs):
         raise UnparsableAnswer("cases with and without conditions")
     return Cases(conditional)
+
+
+def _joined(cells: list[list[Token]]) -> list[list[Token]]:
+    """Put an equation together that is aligned at its sign: x & = 1."""
+    if len(cells) == 2 and (cells[1][0].value in _RELATION_SIGNS or cells[0][-1].value in _RELATION_SIGNS):
+        return [cells[0] + cells[1]]
+    return cells
+
+
+def _condition(cell: list[Token], parse: Callable[[list[Token]], Answer]) -> Answer:
+    """The condition of a case; what is no formula is compared as words, such as `x even`."""
+    try:
+        return parse(cell)
+    except UnparsableAnswer:
+        return Words(canonical_words(" ".join(token.value for token in cell)))
 
 
 def _bare(cell: list[Token]) -> list[Token]:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from rewards.dialects import rewrite
 from rewards.extraction import last_box
 from rewards.spellings import CHARACTERS, COMMANDS, DROPPED, SUBSCRIPTS, SUPERSCRIPTS
 
@@ -19,7 +20,12 @@ _UNWRAPPED = re.compile(
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
 _THOUSANDS_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|\\!|~)\s?(?=\d{3}(?!\d))")
-_INTRODUCTION = re.compile(r"^(?:the )?(?:final )?(?:solution|answer)s? (?:is|are)\b ?:? ?", re.IGNORECASE)
+_INTRODUCTION = re.compile(
+    r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s? (?:is|are)\b ?:? ?|(?:故?答案?|解)\s?(?:是|为)?\s?[:：]\s?|答案是?\s?)",
+    re.IGNORECASE,
+)
+_TEXT_ALONE = re.compile(r"\\text\s?\{([^{}]*)\}")
+"""A whole answer in a text box is read as if it stood bare, when it holds digits or an introduction."""
 _EMPTY_DELIMITER = re.compile(r"\\(?:left|right)\s?\.")
 _SPACES = re.compile(r"\\[,;:! \n]|~|\s+")
 _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
@@ -40,7 +46,11 @@ def normalise(text: str) -> str:
         text = _COMMAND.sub(_rename, text).replace("\\/", "").replace("\0", "\\\\")
     else:
         text = _SPACES.sub(" ", text)
-    text = _INTRODUCTION.sub("", text.strip())
+    text = rewrite(text.strip())
+    alone = _TEXT_ALONE.fullmatch(text)
+    if alone and (_INTRODUCTION.match(alone[1].strip()) or any(char.isdigit() for char in alone[1])):
+        text = alone[1].strip()
+    text = _INTRODUCTION.sub("", text)
     while text and text[-1] in ".,;:\\ " and not text.endswith(("\\}", "...", "\\ldots.")):
         shorter = _ENDING.sub("", text)
         if shorter == text:

@@ -37,7 +37,10 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if scale != 1:
         value = Operation("*", (value, Number(Fraction(scale))))
     if isinstance(value, Operation) and value.name == "percent":
-        return Scalar(value.operands[0], unit, True)
+        inner = value.operands[0]
+        if is_percent or (isinstance(inner, Operation) and inner.name == "percent"):
+            raise UnparsableAnswer("a percentage of a percentage")
+        return Scalar(inner, unit, True)
     in_degrees = _degrees(value)
     if in_degrees is not None:
         return Scalar(in_degrees, DEGREE)

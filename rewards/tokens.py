@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from rewards.units import BARE_UNITS
+from rewards.units import BARE_UNITS, ROMAN_UNITS
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
 MAX_NESTING = 150
@@ -37,7 +37,7 @@ FUNCTIONS = frozenset(
         "det",
         "deg",
     )
-    + ("Re", "Im", "sgn", "dim", "arsinh", "arcosh", "artanh")
+    + ("Re", "Im", "sgn", "cis", "dim", "arsinh", "arcosh", "artanh")
 )
 _PLAIN_COMMANDS = FUNCTIONS | {
     "sqrt",
@@ -71,7 +71,7 @@ _MASTER = re.compile(
     |\\(?:begin|end)\s?\{{(?P<environment>[a-z]+)\*?\}}
     |\\(?P<command>[A-Za-z]+)
     |(?P<letters>[A-Za-z]+)
-    |(?P<foreign>[^\W\d_]+)
+    |(?P<foreign>(?:(?![A-Za-z])[^\W\d_])+)
     |(?P<sign>\\\\|\\[{{}}%$&\#_]|\.\.\.|<=|>=|!=|==|\*\*|.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -89,6 +89,7 @@ _TEXT_COMMANDS = (
     "vec",
     "mathscr",
 )
+_COMPLEX = re.compile(r"\d.*(?<![A-Za-z])i(?![A-Za-z])|(?<![A-Za-z])i(?![A-Za-z]).*\d", re.DOTALL)
 _ACCENTS = ("overline", "bar", "hat", "tilde", "widehat", "dot")
 
 
@@ -136,7 +137,10 @@ def _scan(text: str, depth: dict[str, int], splits_thousands: bool) -> Iterator[
         elif kind == "environment":
             yield Token("begin" if value.startswith("\\begin") else "end", match["environment"], is_spaced)
         elif kind == "command":
-            produced, end = _command(match["command"], text, end, is_spaced, depth, splits_thousands)
+            name = match["command"]
+            produced, end = _command(name, text, end, is_spaced, depth, splits_thousands)
+            if previous == "number" and name == "mathrm":
+                produced = [_roman_unit(token) for token in produced]
             yield from produced
         elif kind == "letters":
             is_ordinal = not is_spaced and _ORDINAL.search(text[:end][-8:]) is not None
@@ -178,6 +182,14 @@ def _command(
     if name in _TEXT_COMMANDS or name in _ACCENTS:
         content, after = _argument(text, end)
         if name in _ACCENTS:
+            if name in ("overline", "bar") and _COMPLEX.search(content):
+                inner = _inline(content, depth, False, splits_thousands)
+                return [
+                    Token("command", "conj", is_spaced),
+                    Token("sign", "{"),
+                    *inner,
+                    Token("sign", "}"),
+                ], after
             if not re.fullmatch(r"[A-Za-z]", content.strip()):
                 inner = _inline(content, depth, is_spaced, splits_thousands)
                 return [Token("sign", "{", is_spaced), *inner, Token("sign", "}")], after
@@ -195,6 +207,8 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
     bare = content.strip()
     if name == "mathbb":
         return [Token("command", f"mathbb {bare}", is_spaced)]
+    if name == "mathbf" and bare in ("i", "j", "k"):
+        return [Token("name", f"hat {bare}", is_spaced)]
     if re.fullmatch(r"[A-Za-z]", bare) and name != "text":
         return [Token("name", bare, is_spaced)]
     if bare in FUNCTIONS and (name == "operatorname" or (name == "mathrm" and bare not in ("min", "deg"))):
@@ -204,6 +218,12 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
     if re.search(r"\\[A-Za-z]|\$", bare):
         bare = " ".join(token.value for token in _inline(bare.replace("$", " "), depth, False, splits))
     return [Token("word", bare, is_spaced)]
+
+
+def _roman_unit(token: Token) -> Token:
+    r"""An upright letter right behind a number is a unit: 4\mathrm{N}."""
+    is_unit = token.kind == "name" and token.value in ROMAN_UNITS
+    return replace(token, kind="word") if is_unit else token
 
 
 def _inline(content: str, depth: dict[str, int], is_spaced: bool, splits: bool) -> list[Token]:
@@ -255,6 +275,23 @@ def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordina
     for letter in run:
         yield Token("name", letter, is_spaced)
         is_spaced = False
+
+
+def spelling(text: str) -> list[tuple[str, str]]:
+    r"""Tokens without spacing and without braces around one token: x^{2} and x^2 are spelled alike.
+
+    >>> spelling(r"\\sum_{k=1}^n k") == spelling(r"\\sum_{k=1}^{n}k")
+    True
+    """
+    tokens = [(token.kind, token.value) for token in tokenise(text)]
+    brace, closing = ("sign", "{"), ("sign", "}")
+    kept: list[tuple[str, str]] = []
+    for token in tokens:
+        if token == closing and len(kept) > 1 and kept[-2] == brace:
+            kept[-2:] = [kept[-1]]
+        else:
+            kept.append(token)
+    return kept
 
 
 def is_word(run: str) -> bool:

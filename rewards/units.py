@@ -63,8 +63,8 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "A": ("ampere", 1, "amp ampere"),
     "mol": ("mole", 1, "mol mole"),
     "K": ("kelvin", 1, "k kelvin"),
-    "celsius": ("celsius", 1, "celsius °c"),
-    "fahrenheit": ("fahrenheit", 1, "fahrenheit °f"),
+    "celsius": ("celsius", 1, "celsius degreesc °c"),
+    "fahrenheit": ("fahrenheit", 1, "fahrenheit degreesf °f"),
 }
 _KNOWN = {
     spelling: (dimension, Fraction(factor))
@@ -78,9 +78,13 @@ _ABBREVIATIONS = {
 _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
+ROMAN_UNITS = frozenset("msgLNJWVKCFA")
+"""Single letters that are units when they stand upright behind a number."""
 DEGREE = Unit((("degree", 1),), spelling="degrees")
 CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "pound", "₹": "rupee"}
 
+_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse",
+              "pts": "point", "pt": "point", "pcs": "piece", "oxen": "ox", "geese": "goose"}  # fmt: skip
 _FILLERS = frozenset(("of", "old", "a", "an"))
 _PART = re.compile(r"([^\W\d_]+|[$¢¥€£₹]|°[cf])(?:\^?\{?(-?\d)\}?)?", re.IGNORECASE)
 
@@ -134,6 +138,8 @@ def _lookup(word: str) -> tuple[str, Fraction]:
 
 
 def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("sses", "shes", "ches", "xes")):

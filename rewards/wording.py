@@ -11,17 +11,21 @@ from rewards.nodes import Clock, Numeral
 _STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
 _CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
 _NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
+_CHOICES = re.compile(r"[(\[]?[A-F][)\]]?(?:\s*(?:,|;|、|and|\s)?\s*[(\[]?[A-F][)\]]?){1,5}")
 _CHOICE_ALONE = re.compile(r"[(\[]?\s*([A-J])\s*[)\].:]*")
 _CHOICE_WITH_TEXT = re.compile(
     r"(?:[(\[]\s*([A-J])\s*[)\]][.:]?\s*|([A-J])(?:\)\s*|[.:]\s+|\.(?=[^\s\d])))(\S.*)", re.DOTALL
 )
-_NUMERAL = re.compile(r"\(?(-?[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?)\)?_\{?\(?(\w+)\)?\}?")
+_NUMERAL = re.compile(
+    r"\(?(-?[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?|[0-9a-f]{1,200}(?=_\{?16))\)?_\{?\(?(\w+)\)?\}?"
+)
 _BASES = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "hex": 16, "bin": 2, "oct": 8,
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\s+(?=\w)")
+_SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 )
@@ -52,7 +56,8 @@ def canonical_words(text: str) -> str:
     text = re.sub(r"(?<=[a-z])\.(?=\s|$)", "", text)
     text = _ARTICLE.sub("", re.sub(r"\s+", " ", text))
     text = text.strip(" .,;:!")
-    return text.removesuffix(" solutions") if text.startswith("infinitely many") else text
+    text = text.removesuffix(" solutions") if text.startswith("infinitely many") else text
+    return _SYNONYMS.get(text, text)
 
 
 def parse_choice(text: str) -> tuple[str, str] | None:
@@ -64,6 +69,17 @@ def parse_choice(text: str) -> tuple[str, str] | None:
         rest = match[3].strip()
         return None if _NO_OPTION_TEXT.match(rest) else (match[1] or match[2], rest)
     return None
+
+
+def parse_choices(text: str) -> str:
+    """Return the letters of an answer that ticks several options, "" for anything else.
+
+    >>> parse_choices("B, C"), parse_choices("(B)(C)"), parse_choices("BC"), parse_choices("CAB")
+    ('BC', 'BC', 'BC', '')
+    """
+    match = _CHOICES.fullmatch(plain_text(text))
+    letters = re.findall("[A-F]", match[0]) if match else []
+    return "".join(letters) if letters == sorted(set(letters)) else ""
 
 
 def parse_numeral(text: str) -> Numeral | None:
@@ -78,7 +94,8 @@ def parse_numeral(text: str) -> Numeral | None:
     )
     if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in match[1] if digit.isalnum()):
         return None
-    sign, digits = ("-", match[1][1:]) if match[1].startswith("-") else ("", match[1])
+    written = match[1].upper()
+    sign, digits = ("-", written[1:]) if written.startswith("-") else ("", written)
     return Numeral(sign + (digits.lstrip("0") or "0"), base)
 
 

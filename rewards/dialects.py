@@ -1,0 +1,47 @@
+r"""Notations of other schools, rewritten into the one that the parser reads.
+
+>>> rewrite(r"22^\circ 30'"), rewrite("C_8^3"), rewrite(r"0.1666\ldots")
+('(22+30/60)^\\circ ', '\\binom{8}{3}', '0.1\\overline{6}')
+"""
+
+import re
+
+_ROMAN = r"\\(?:text|mathrm|rm)\s?\{{\s*{}\s*\}}"
+_DEGREE = r"\^\s?(?:\\circ|\{\s?\\circ\s?\})"
+_INDEX = r"(?:(\w)|\{{\s?({})\s?\}})"
+_NUMERIC, _ANY = _INDEX.format(r"\d+"), _INDEX.format(r"[\w+\-]+")
+_C = r"(?:C|\\(?:mathrm|text|mathbf)\{C\})"
+
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        # 20 degrees Celsius, and the raised o that stands for a degree sign
+        (rf"{_DEGREE}\s?(?:{_ROMAN.format('([CF])')}|([CF])(?![\w(]))", r"\\text{ degrees\1\2}"),
+        (rf"\^\s?\{{?{_ROMAN.format('o')}\}}?|(?<=\d)\^o(?!\w)|(?<=\d)\s?\\deg(?![A-Za-z])", r"^\\circ "),
+        # degrees, minutes and seconds of arc
+        (
+            rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'\s?(\d+)\s?''",
+            r"(\1+\2/60+\3/3600)^\\circ ",
+        ),
+        (rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'(?!')", r"(\1+\2/60)^\\circ "),
+        # combinations: C_8^3, C^3_8, {}_8C_3
+        (rf"(?<![\w\\]){_C}_{_NUMERIC}\^{_NUMERIC}", r"\\binom{\1\2}{\3\4}"),
+        (rf"(?<![\w\\]){_C}\^{_NUMERIC}_{_NUMERIC}", r"\\binom{\3\4}{\1\2}"),
+        (rf"(?:\{{\}})?[_^]{_ANY}\s?{_C}_{_ANY}", r"\\binom{\1\2}{\3\4}"),
+        # decimals whose digits go on as they began
+        (r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
+        # a base in words: 123 base 5, 101_{\text{base 2}}
+        (r"^(\w+)\s?(?:\\text\s?\{)?\s*\(?base\s*\}?\s?(\d+|[a-z]+)\)?\s*\}?$", r"\1_{\2}"),
+        (r"_\{?\s?\\text\s?\{\s*base\s*\}?\s?(\d+|[a-z]+)\s?\}?\s?\}?$", r"_{\1}"),
+        (r"\\text\s?\{\s*(?:positive |plus )?infinity\s*\}", r"\\infty "),
+        (r"百分之\s?(\d+(?:\.\d+)?)", r"\1\\%"),
+        (r"(?<=[)\]}])\s?\^\s?(?:T|\\top|\{\s?(?:T|\\top|\\mathrm\s?\{T\})\s?\})\s?$", ""),
+    )
+)
+
+
+def rewrite(text: str) -> str:
+    """Return the text with foreign notations replaced; text of the parser's own style comes back as it is."""
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return text
