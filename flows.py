@@ -56,7 +56,7 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
-    return str(tasks.evaluate(workspace, prompts, base, "evaluate-base").folder)
+    return str(tasks.evaluate(workspace, prompts, base, "base").folder)
 
 
 @flow(name="reasoner-zero", flow_run_name="reasoner-zero {config}")
@@ -67,9 +67,9 @@ def reasoner_zero(
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
-    tasks.evaluate(workspace, prompts, base, "evaluate-base")
+    tasks.evaluate(workspace, prompts, base, "base")
     trained = tasks.train(workspace, prompts, base)
-    tasks.evaluate(workspace, prompts, trained, "evaluate-final")
+    tasks.evaluate(workspace, prompts, trained, "final")
     return tasks.report(workspace)
 
 

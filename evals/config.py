@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from evals.profiles import PROFILES, Conditions, ProfileName
 from rewards.generation import Sampling
 from rewards.prompts import PromptConfig
 from rewards.settings import Settings
@@ -50,6 +51,16 @@ class BenchmarkConfig(Settings):
     """Use only the first so many questions; 0: all."""
     n_samples: int = 1
     """Responses per question, k of avg@k and pass@k. The paper's AIME numbers are avg@16 (section 3.1)."""
+    profile: ProfileName | None = None
+    """This benchmark's own profile, whole; unset: the run's, with the run's prompt, stop and mode."""
+    n_shots: int = 0
+    """Worked examples of the question's subject, from the benchmark's development rows, for the profiles
+    few_shot and letters. MMLU and MMLU-Pro are usually reported with 5."""
+    shots_file: str = ""
+    """Development rows of a benchmark that has none of its own, in the form of its questions; a field
+    `thought` holds the reasoning."""
+    shuffle_options: bool = False
+    """Put the options of multiple choice into an order drawn from the seed and the question's id."""
 
     @field_validator("name")
     @classmethod
@@ -64,6 +75,10 @@ class BenchmarkConfig(Settings):
             raise ValueError(f"limit must be 0 (all) or more, got {self.limit}")
         if self.n_samples < 1:
             raise ValueError(f"n_samples must be at least 1, got {self.n_samples}")
+        if self.n_shots < 0:
+            raise ValueError(f"n_shots must be 0 or more, got {self.n_shots}")
+        if self.profile == "letters" and self.n_samples != 1:
+            raise ValueError(f"benchmark {self.name!r}: profile letters samples nothing, n_samples must be 1")
         if self.kind == "custom" and not (self.file or self.hub):
             raise ValueError(f"benchmark {self.name!r} is custom: give file = '...' or hub = '...'")
         return self
@@ -74,22 +89,31 @@ class EvalsConfig(Settings):
 
     benchmarks: tuple[BenchmarkConfig, ...] = (BenchmarkConfig(name="math500", n_samples=4),)
     """What to score on; each has its own number of samples."""
-    prompt: PromptConfig = PromptConfig()
-    """How a question is put to the model; the paper evaluates with its training prompt."""
+    profile: ProfileName = "orz"
+    """Prompt, stop strings and verifier under one name, see `evals.profiles`. The paper evaluates as it
+    trains: orz."""
+    prompt: PromptConfig | None = None
+    """How a question is put to the model; unset: as the profile does."""
     temperature: float = 1.0
     """Sampling temperature; 0: greedy. Paper, section 3.1: 1.0."""
     top_p: float = 1.0
     """Nucleus sampling mass. Paper, section 3.1: 1.0."""
+    max_prompt_tokens: int = 0
+    """Longest prompt, in tokens: raise it for many worked examples. 0: as in training. A question with a
+    longer one is set aside."""
     max_new_tokens: int = 8000
     """Longest response, in tokens; a longer one is cut and counted as truncated. Reference script: 8000."""
-    stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
-    """Strings that end a response; they stay in its text. Reference script."""
-    mode: Mode = "orz"
-    """Verifier: orz asks for the last box inside <answer>; lenient also reads answers without the tags."""
+    stop: tuple[str, ...] | None = None
+    """Strings that end a response; they stay in its text. Unset: the profile's."""
+    mode: Mode | None = None
+    """Verifier: orz asks for the last box inside <answer>; lenient also reads answers without the tags;
+    orz_compat judges as ORZ's own comparer. Unset: the profile's."""
     seed: int = 42
     """Each response's own seed is derived from this, the benchmark, the question and the sample index."""
     chunk: int = 256
     """Requests handed to the engine at once and written to disk together: what a kill can cost."""
+    n_engines: int = 1
+    """Engines that share the requests, each in a process and on GPUs of its own (data parallel)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -100,12 +124,26 @@ class EvalsConfig(Settings):
             raise ValueError(f"temperature must be 0 or more, got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+        if self.max_prompt_tokens < 0:
+            raise ValueError(f"max_prompt_tokens must be 0 or more, got {self.max_prompt_tokens}")
         if self.max_new_tokens < 1 or self.chunk < 1:
             raise ValueError("max_new_tokens and chunk must be at least 1")
+        if self.n_engines < 1:
+            raise ValueError(f"n_engines must be at least 1, got {self.n_engines}")
+        if self.profile == "letters" and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
+            raise ValueError("profile letters samples nothing: set n_samples = 1")
         if self.temperature == 0 and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
             raise ValueError("temperature 0 gives the same response every time: set n_samples = 1 or sample")
         return self
 
-    @property
-    def sampling(self) -> Sampling:
-        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.stop)
+    def conditions(self, benchmark: BenchmarkConfig) -> Conditions:
+        """Apply the run's own settings to the benchmark's profile."""
+        profile = PROFILES[benchmark.profile or self.profile]
+        own = {} if benchmark.profile else self.model_dump(include={"prompt", "stop", "mode"})
+        prompt = PromptConfig(**(own.get("prompt") or {"template": profile.template}))
+        stop = profile.stop if own.get("stop") is None else own["stop"]
+        if profile.method == "letters":
+            sampling = Sampling(max_new_tokens=1, temperature=0.0)
+        else:
+            sampling = Sampling(self.max_new_tokens, self.temperature, self.top_p, stop)
+        return Conditions(prompt, sampling, own.get("mode") or profile.mode, profile.method)

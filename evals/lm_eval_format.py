@@ -16,6 +16,7 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from evals.metrics import summarise
+from evals.profiles import Conditions
 from rewards.files import hash_text, write_json, write_text
 
 FILTER = "none"
@@ -41,13 +42,19 @@ def write_lm_eval(folder: Path, completions: pl.DataFrame, config: EvalsConfig, 
 def lm_eval_results(completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> dict[str, Any]:
     """Build the content of results.json from COMPLETION rows."""
     rows = {row["benchmark"]: row for row in summarise(completions).iter_rows(named=True)}
-    n_shot = len(config.prompt.shots) if config.prompt.template == "few_shot" else 0
+    entries = {entry.name: entry for entry in config.benchmarks if entry.name in rows}
+    n_shot = {
+        name: entry.n_shots + len(config.conditions(entry).prompt.shots) for name, entry in entries.items()
+    }
     return {
         "results": {name: _task_results(row) for name, row in rows.items()},
         "group_subtasks": {name: [] for name in rows},
-        "configs": {name: _task_config(name, row, config, n_shot) for name, row in rows.items()},
+        "configs": {
+            name: _task_config(name, rows[name], config.conditions(entry), n_shot[name])
+            for name, entry in entries.items()
+        },
         "versions": dict.fromkeys(rows, 1),
-        "n-shot": dict.fromkeys(rows, n_shot),
+        "n-shot": n_shot,
         "higher_is_better": {name: dict.fromkeys(METRICS, True) for name in rows},
         "n-samples": {
             name: {"original": row["n_questions"], "effective": row["n_questions"]}
@@ -68,11 +75,11 @@ def _task_results(row: dict) -> dict[str, Any]:
     return result
 
 
-def _task_config(name: str, row: dict, config: EvalsConfig, n_shot: int) -> dict[str, Any]:
-    sampling = config.sampling
+def _task_config(name: str, row: dict, conditions: Conditions, n_shot: int) -> dict[str, Any]:
+    sampling = conditions.sampling
     return {
         "task": name,
-        "output_type": "generate_until",
+        "output_type": "multiple_choice" if conditions.method == "letters" else "generate_until",
         "num_fewshot": n_shot,
         "repeats": row["n_samples"],
         "generation_kwargs": {
@@ -88,6 +95,7 @@ def _task_config(name: str, row: dict, config: EvalsConfig, n_shot: int) -> dict
 def lm_eval_samples(completions: pl.DataFrame, config: EvalsConfig) -> dict[str, list[dict[str, Any]]]:
     """Build the sample rows of each benchmark, one a question, its responses in sample order."""
     samples: dict[str, list[dict[str, Any]]] = {}
+    stop = {entry.name: list(config.conditions(entry).sampling.stop) for entry in config.benchmarks}
     ordered = completions.sort("sample", maintain_order=True)
     groups = ordered.group_by("benchmark", "question_id", maintain_order=True)
     for (name, question_id), part in groups:
@@ -99,9 +107,7 @@ def lm_eval_samples(completions: pl.DataFrame, config: EvalsConfig) -> dict[str,
                 "doc_id": len(rows),
                 "doc": document,
                 "target": first["gold"],
-                "arguments": {
-                    "gen_args_0": {"arg_0": first["prompt"], "arg_1": {"until": list(config.stop)}}
-                },
+                "arguments": {"gen_args_0": {"arg_0": first["prompt"], "arg_1": {"until": stop[str(name)]}}},
                 "resps": [part["response"].to_list()],
                 "filtered_resps": part["extracted"].fill_null("[invalid]").to_list(),
                 "filter": FILTER,

@@ -1,15 +1,16 @@
-"""Sample a benchmark's completions through an engine; a killed run resumes and ends with the same bytes.
+"""Carry a plan out through an engine; a killed run resumes and ends with the same bytes.
 
-    generated = sample(engine, benchmark, n_samples=16, config=evals_config, folder=Path("completions"))
+    generated = sample(engine, plan, config=evals_config, folder=Path("completions"))
 
-Every completion has a key: the hash of weights, prompt, sampling, benchmark, question, sample index and seed.
-One shard per benchmark holds a JSON line per completion in the order of the plan; a chunk is appended and
+Every completion has a key: the hash of weights, prompt, sampling, question, sample index and seed. The
+reference answer is no part of it: a corrected one only needs scoring again. One shard per benchmark holds a JSON line per completion in the order of the plan; a chunk is appended and
 fsynced at once. On resume whole chunks are kept, a torn tail is cut off, and lines of other shards in the
 folder whose keys are wanted (the same benchmark with fewer samples, say) are taken over, not sampled again.
 """
 
 import json
 import logging
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,12 +18,11 @@ from pathlib import Path
 
 import polars as pl
 
-from evals.benchmarks.registry import Benchmark
 from evals.config import EvalsConfig
+from evals.plan import Plan, letters_of
 from rewards import records
 from rewards.files import canonical_json, hash_text, sync_folder
 from rewards.generation import Engine, derive_seed
-from rewards.prompts import render_prompt
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Generated:
     responses: pl.DataFrame
     """One row per completion, columns of `RESPONSE`, in plan order."""
     rejects: pl.DataFrame
-    """REJECT rows: questions whose prompt leaves no room for a full response."""
+    """REJECT rows: questions whose prompt leaves no room for a full response, or without log-probabilities."""
     n_resumed: int
     """Completions that were already on the disk."""
     shard: Path
@@ -54,26 +54,28 @@ class _Request:
     seed: int
     prompt: str
     tokens: tuple[int, ...]
+    n_choices: int | None
 
 
 def sample(
     engine: Engine,
-    benchmark: Benchmark,
+    plan: Plan,
     *,
-    n_samples: int,
     config: EvalsConfig,
     folder: Path,
+    part: tuple[int, int] = (0, 1),
     on_progress: Callable[[int], None] | None = None,
 ) -> Generated:
-    """Sample `n_samples` responses to every question, resuming from what `folder` already holds.
+    """Sample every response of a plan, resuming from what `folder` already holds.
 
-    `on_progress` is told newly finished responses, resumed ones included. A question whose prompt plus
-    `max_new_tokens` exceeds the engine's context is set aside for all its samples, so that every scored
-    response had the same budget.
+    `part` (i, n) takes every n-th request from the i-th on: n engines share a plan. `on_progress` is told
+    newly finished responses, resumed ones included. A question whose prompt plus `max_new_tokens` exceeds
+    the engine's context is set aside for all its samples, so that every scored response had the same budget.
     """
-    requests, rejects = _plan(engine, benchmark, n_samples, config)
+    requests, rejects = _requests(engine, plan, config.seed)
+    requests = requests[part[0] :: part[1]]
     name = hash_text(canonical_json([request.key for request in requests]), 12)
-    shard = folder / f"{benchmark.name}-{name}.jsonl"
+    shard = folder / f"{plan.benchmark}-{name}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     n_resumed = _keep_whole_chunks(shard, requests, config.chunk)
     stored = _stored_lines(folder, shard, {request.key for request in requests[n_resumed:]})
@@ -86,52 +88,66 @@ def sample(
             missing = [request for request in chunk if request.key not in stored]
             if on_progress and len(missing) < len(chunk):
                 on_progress(len(chunk) - len(missing))
-            sampled = _generate(engine, benchmark.name, missing, config, on_progress)
+            sampled = _generate(engine, plan, missing, on_progress)
             file.write(b"".join(sampled.get(request.key) or stored[request.key] for request in chunk))
             file.flush()
             os.fsync(file.fileno())
     n_reused = n_resumed + len(stored)
     logger.info(
         "benchmark=%s completions=%d resumed=%d set_aside_questions=%d shard=%s",
-        benchmark.name,
+        plan.benchmark,
         len(requests),
         n_reused,
         rejects.height,
         shard.name,
     )
     lines = [json.loads(line) for line in shard.read_bytes().splitlines()]
-    return Generated(pl.DataFrame(lines, schema=RESPONSE), rejects, n_reused, shard)
+    whole = [line for line in lines if line["response"] is not None]
+    broken = {line["question_id"] for line in lines if line["response"] is None}
+    return Generated(
+        pl.DataFrame(whole, schema=RESPONSE), pl.concat([rejects, _broken(plan, broken)]), n_reused, shard
+    )
 
 
-def _plan(
-    engine: Engine, benchmark: Benchmark, n_samples: int, config: EvalsConfig
-) -> tuple[list[_Request], pl.DataFrame]:
-    sampling = config.sampling
+def _requests(engine: Engine, plan: Plan, seed: int) -> tuple[list[_Request], pl.DataFrame]:
+    sampling = plan.conditions.sampling
     budget = engine.max_model_tokens - sampling.max_new_tokens
     requests: list[_Request] = []
-    rejects: list[dict] = []
-    for question in benchmark.questions.iter_rows(named=True):
-        prompt = render_prompt(question["problem"], config.prompt)
+    too_long: list[dict] = []
+    for question in plan.prompts.iter_rows(named=True):
+        prompt, question_id = question["prompt"], question["question_id"]
+        n_choices = question["n_choices"] if plan.conditions.method == "letters" else None
         tokens = tuple(engine.encode(prompt))
         if len(tokens) > budget:
-            rejects.append(_too_long(benchmark.name, question, len(tokens), engine, config))
+            detail = (
+                f"prompt of {len(tokens)} tokens + max_new_tokens {sampling.max_new_tokens} exceeds the "
+                f"engine's {engine.max_model_tokens}"
+            )
+            too_long.append(_reject(plan.benchmark, question, "prompt_too_long", detail))
             continue
-        for index in range(n_samples):
-            seed = derive_seed(config.seed, benchmark.name, question["question_id"], index)
-            identity: list = [engine.fingerprint, prompt, asdict(sampling), benchmark.fingerprint]
-            identity += [question["question_id"], index, seed]
+        for index in range(plan.n_samples):
+            own = derive_seed(seed, plan.benchmark, question_id, index)
+            identity = [engine.fingerprint, prompt, asdict(sampling), n_choices, question_id, index, own]
             key = hash_text(canonical_json(identity), 32)
-            requests.append(_Request(key, question["question_id"], index, seed, prompt, tokens))
-    return requests, records.REJECT.frame(rejects)
+            requests.append(_Request(key, question_id, index, own, prompt, tokens, n_choices))
+    return requests, records.REJECT.frame(too_long)
 
 
-def _too_long(name: str, question: dict, n_tokens: int, engine: Engine, config: EvalsConfig) -> dict:
+def _broken(plan: Plan, question_ids: set[str]) -> pl.DataFrame:
+    """REJECT rows of questions whose options have no usable log-probability."""
+    rows = plan.prompts.filter(pl.col("question_id").is_in(list(question_ids)))
+    detail = "the engine's log-probability of an option is not a finite number"
+    return records.REJECT.frame(
+        [_reject(plan.benchmark, question, "nan_logprobs", detail) for question in rows.iter_rows(named=True)]
+    )
+
+
+def _reject(benchmark: str, question: dict, reason: str, detail: str) -> dict:
     return {
         "step": "generate",
-        "reason": "prompt_too_long",
-        "detail": f"prompt of {n_tokens} tokens + max_new_tokens {config.max_new_tokens} exceeds the "
-        f"engine's {engine.max_model_tokens}",
-        "source": name,
+        "reason": reason,
+        "detail": detail,
+        "source": benchmark,
         "source_id": question["question_id"],
         "problem": question["problem"],
         "answer": question["answer"],
@@ -140,36 +156,79 @@ def _too_long(name: str, question: dict, n_tokens: int, engine: Engine, config: 
 
 def _generate(
     engine: Engine,
-    benchmark: str,
+    plan: Plan,
     requests: list[_Request],
-    config: EvalsConfig,
     on_progress: Callable[[int], None] | None,
 ) -> dict[str, bytes]:
     """Sample `requests` and return each one's JSON line by key."""
     if not requests:
         return {}
-    completions = engine.generate(
-        [request.tokens for request in requests],
-        [request.seed for request in requests],
-        config.sampling,
-        on_progress=on_progress,
-    )
+    answer = _choose if plan.conditions.method == "letters" else _respond
     lines = {}
-    for request, completion in zip(requests, completions, strict=True):
+    for request, given in zip(requests, answer(engine, plan, requests, on_progress), strict=True):
         row = {
             "key": request.key,
-            "benchmark": benchmark,
+            "benchmark": plan.benchmark,
             "question_id": request.question_id,
             "sample": request.sample,
             "seed": request.seed,
             "prompt": request.prompt,
-            "response": completion.text,
             "n_prompt_tokens": len(request.tokens),
-            "n_response_tokens": len(completion.tokens),
-            "finish_reason": completion.finish_reason,
+            **given,
         }
         lines[request.key] = json.dumps(row, separators=(",", ":")).encode() + b"\n"
     return lines
+
+
+def _respond(
+    engine: Engine, plan: Plan, requests: list[_Request], on_progress: Callable[[int], None] | None
+) -> list[dict]:
+    completions = engine.generate(
+        [request.tokens for request in requests],
+        [request.seed for request in requests],
+        plan.conditions.sampling,
+        on_progress=on_progress,
+    )
+    return [
+        {
+            "response": completion.text,
+            "n_response_tokens": len(completion.tokens),
+            "finish_reason": completion.finish_reason,
+        }
+        for completion in completions
+    ]
+
+
+def _choose(
+    engine: Engine, plan: Plan, requests: list[_Request], on_progress: Callable[[int], None] | None
+) -> list[dict]:
+    """Take the most probable option letter of each request; the response is null when that cannot be said."""
+    letters = [letters_of(request.n_choices or 0) for request in requests]
+    tokens = {letter: _only_token(engine, letter) for letter in {x for row in letters for x in row}}
+    logprobs = engine.next_logprobs(
+        [request.tokens for request in requests],
+        [[tokens[letter] for letter in row] for row in letters],
+        on_progress=on_progress,
+    )
+    chosen = []
+    for row, values in zip(letters, logprobs, strict=True):
+        is_usable = all(math.isfinite(value) for value in values)
+        best = row[values.index(max(values))].strip() if is_usable else None
+        finite = [value if math.isfinite(value) else None for value in values]
+        chosen.append(
+            {"response": best, "n_response_tokens": 1, "finish_reason": "stop", "option_logprobs": finite}
+        )
+    return chosen
+
+
+def _only_token(engine: Engine, text: str) -> int:
+    tokens = engine.encode(text)
+    if len(tokens) != 1:
+        raise ValueError(
+            f"the tokenizer writes {text!r} as {len(tokens)} tokens, so options cannot be compared by one: use "
+            "profile few_shot, which lets the model write its answer"
+        )
+    return tokens[0]
 
 
 def _keep_whole_chunks(shard: Path, requests: list[_Request], chunk: int) -> int:

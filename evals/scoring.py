@@ -11,6 +11,7 @@ import polars as pl
 
 from evals.benchmarks.registry import Benchmark
 from evals.choices import choice_letter
+from evals.profiles import Method
 from rewards import records
 from rewards.extraction import is_formatted
 from rewards.grader import verify_batch
@@ -29,10 +30,13 @@ class Scored:
     """CPU seconds of the comparisons."""
 
 
-def score(responses: pl.DataFrame, benchmark: Benchmark, *, mode: Mode = "orz") -> Scored:
+def score(
+    responses: pl.DataFrame, benchmark: Benchmark, *, mode: Mode = "orz", method: Method = "sample"
+) -> Scored:
     """Verify every response against its question's reference answer.
 
     A response cut at the token limit is judged like any other; without an answer its reason is `truncated`.
+    With method letters a response is the chosen letter and nothing else.
     """
     started = time.perf_counter()
     questions = benchmark.questions.select(
@@ -45,14 +49,15 @@ def score(responses: pl.DataFrame, benchmark: Benchmark, *, mode: Mode = "orz") 
             f"not have, such as {strangers['question_id'][0]!r}; score with the benchmark that was sampled"
         )
     rows = responses.join(questions, on="question_id", how="left", maintain_order="left").to_dicts()
-    verdicts = verify_batch([(row["gold"], row["response"]) for row in rows], mode)
+    asked = "\\boxed{{{}}}".format if method == "letters" else str
+    verdicts = verify_batch([(row["gold"], asked(row["response"])) for row in rows], mode)
     completions: list[dict] = []
     rejects: dict[str, dict] = {}
     for row, verdict in zip(rows, verdicts, strict=True):
         if verdict.reason == Reason.EMPTY_GOLD:
             rejects.setdefault(row["question_id"], _unusable(benchmark.name, row))
         else:
-            completions.append(_completion(row, verdict))
+            completions.append(_completion(row, verdict, mode))
     scored = Scored(
         records.COMPLETION.frame(completions),
         records.REJECT.frame(list(rejects.values())),
@@ -69,10 +74,10 @@ def score(responses: pl.DataFrame, benchmark: Benchmark, *, mode: Mode = "orz") 
     return scored
 
 
-def _completion(row: dict, verdict: Verdict) -> dict:
+def _completion(row: dict, verdict: Verdict, mode: Mode) -> dict:
     is_truncated = row["finish_reason"] == "length"
     extracted, reason = verdict.extracted, str(verdict.reason)
-    if row["choices"] is not None and extracted is not None:
+    if row["choices"] is not None and extracted is not None and mode != "orz_compat":
         # The letter counts, however it is written: "(C)", "C. 27" or the option's own text.
         extracted = choice_letter(extracted, tuple(row["choices"])) or extracted
         reason = str(Reason.CORRECT if extracted == row["gold"] else Reason.WRONG)

@@ -36,8 +36,8 @@ class Chain:
 
     @cached_property
     def evaluated_base(self) -> Artifact:
-        return evaluate_stage(self.workspace, self.prompts, self.base, "evaluate-base")
+        return evaluate_stage(self.workspace, self.prompts, self.base, "base")
 
     @cached_property
     def evaluated_final(self) -> Artifact:
-        return evaluate_stage(self.workspace, self.prompts, self.trained, "evaluate-final")
+        return evaluate_stage(self.workspace, self.prompts, self.trained, "final")

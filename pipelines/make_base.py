@@ -45,7 +45,7 @@ def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
             rows=str(prompts.folder / "prompts.parquet"),
         )
         with Progress("base", "steps") as progress:
-            run_job(job, workspace.log("base"), progress)
+            run_job(job, workspace.log("base"), progress.line)
         draft.seeds = {"training": training.seed}
 
     return workspace.produce(STAGE, settings, _inputs(workspace, prompts), build)

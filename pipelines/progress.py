@@ -7,6 +7,8 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 from rich.console import Console
@@ -20,10 +22,11 @@ console = Console(stderr=True)
 
 
 class Progress:
-    """Context manager around one stage; `advance` takes absolute counts."""
+    """Context manager around one stage; `advance` takes absolute counts, those of `n_parts` are added up."""
 
-    def __init__(self, stage: str, unit: str) -> None:
+    def __init__(self, stage: str, unit: str, n_parts: int = 1) -> None:
         self.stage, self.unit = stage, unit
+        self.parts: list[tuple[int, int | None]] = [(0, None)] * n_parts
         self.last_line = time.monotonic()
         self.bar: Bar | None = None
 
@@ -58,9 +61,19 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Take a line of a child's output."""
+        self._take(0, text)
+
+    def part(self, index: int) -> Callable[[str], None]:
+        """What takes the output lines of one of several children."""
+        return partial(self._take, index)
+
+    def _take(self, index: int, text: str) -> None:
         if text.startswith(MARK):
             event = json.loads(text.removeprefix(MARK))
-            self.advance(event.pop("done"), event.pop("total"), **event)
+            self.parts[index] = (event.pop("done"), event.pop("total"))
+            totals = [total for _, total in self.parts if total is not None]
+            total = sum(totals) if len(totals) == len(self.parts) else None
+            self.advance(sum(done for done, _ in self.parts), total, **event)
         elif " ERROR " in text or " WARNING " in text:
             logger.warning("%s: %s", self.stage, text)
 

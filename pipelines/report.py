@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from evals.reflection import by_step
 from evals.report.data import ReportData, headlines
 from evals.report.render import render_report
 from pipelines.artifact import Artifact
@@ -17,7 +18,17 @@ from rewards.files import write_json, write_text
 from rewards.records import METRIC, TIMING
 from training.recorder import read_records
 
-LINKS = ("curate", "rewards", "base", "train", "evaluate-base", "evaluate-final")
+LINKS = (
+    "curate",
+    "rewards",
+    "base",
+    "train",
+    "overlap",
+    "sample-base",
+    "evaluate-base",
+    "sample-final",
+    "evaluate-final",
+)
 
 
 def report_stage(workspace: Workspace) -> dict[str, Any]:
@@ -40,7 +51,8 @@ def report_stage(workspace: Workspace) -> dict[str, Any]:
         timings=read_records(stages["train"].folder / "timings.jsonl", TIMING),
         funnel=stages["curate"].read("funnel.parquet"),
         answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
-        overlap=remaining_overlap(stages["curate"], base),
+        overlap=overlap_table(stages["curate"], stages["overlap"]),
+        reflection=by_step(read_rollouts(stages["train"])),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
             schema=["artefact", "fingerprint", "content"],
@@ -58,23 +70,23 @@ def describe_model(workspace: Workspace) -> str:
     return model.path or model.gguf or "a model made from scratch"
 
 
-def remaining_overlap(curated: Artifact, completions: pl.DataFrame) -> pl.DataFrame:
-    """Benchmark questions that curation found in its sources, by benchmark, and removed."""
-    leaks = (
+def overlap_table(curated: Artifact, overlap: Artifact) -> pl.DataFrame:
+    """Benchmark questions in the training set now, and how many curation met in its sources and removed."""
+    removed = (
         curated.read("rejects.parquet")
         .filter(pl.col("step") == "decontaminate")
         .select(benchmark=pl.col("matched").str.split(":").list.first(), matched="matched")
         .group_by("benchmark")
-        .agg(n_overlapping=pl.col("matched").n_unique().cast(pl.Int64))
+        .agg(n_removed=pl.col("matched").n_unique().cast(pl.Int64))
     )
-    questions = completions.group_by("benchmark").agg(
-        n_questions=pl.col("question_id").n_unique().cast(pl.Int64)
-    )
-    return (
-        questions.join(leaks, on="benchmark", how="left")
-        .with_columns(pl.col("n_overlapping").fill_null(0))
-        .sort("benchmark")
-    )
+    table = overlap.read("by_benchmark.parquet").join(removed, on="benchmark", how="left")
+    return table.with_columns(pl.col("n_removed").fill_null(0)).sort("benchmark")
+
+
+def read_rollouts(trained: Artifact) -> pl.DataFrame:
+    """What reflection needs of all training responses: [step, response, n_response_tokens, reward]."""
+    columns = ("step", "response", "n_response_tokens", "reward")
+    return pl.scan_parquet(trained.folder / "rollouts" / "*.parquet").select(columns).collect()
 
 
 def cost_note(stages: dict[str, Artifact]) -> str:

@@ -56,9 +56,9 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
 
 
 @_task("evaluate", "model")
-def evaluate(workspace: Workspace, prompts: Artifact, model: Artifact, link: str) -> Artifact:
-    artifact = evaluate_stage(workspace, prompts, model, link)
-    create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"{link}-table")
+def evaluate(workspace: Workspace, prompts: Artifact, model: Artifact, which: str) -> Artifact:
+    artifact = evaluate_stage(workspace, prompts, model, which)
+    create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"evaluate-{which}-table")
     return artifact
 
 

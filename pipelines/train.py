@@ -34,7 +34,7 @@ def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Arti
             tensorboard=str(workspace.folder / "tensorboard"),
         )
         with Progress("train", "steps") as progress:
-            run_job(job, workspace.log("train"), progress, training.deepspeed.n_ranks)
+            run_job(job, workspace.log("train"), progress.line, training.deepspeed.n_ranks)
         # The engines' states serve only to resume this very training; the exports are the result.
         shutil.rmtree(draft.folder / "state")
         draft.volatile = {"timings.jsonl"}

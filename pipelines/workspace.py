@@ -14,6 +14,9 @@ from pipelines.artifact import Artifact, Stage, Store
 from pipelines.config import RunConfig, load_config
 from rewards.files import read_json, write_json
 
+COMMAND_OF = {"base": "train", "overlap": "eval", "sample": "eval", "evaluate": "eval"}
+"""The command that makes a linked artefact, where it is not named like it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -68,8 +71,9 @@ class Workspace:
         link = self.folder / name
         if not (link / "manifest.json").exists():
             stage = name.partition("-")[0]
+            command = COMMAND_OF.get(stage, stage)
             raise FileNotFoundError(
-                f"{link}: not made yet; run: reasoner-zero {stage} --config FILE or run --config FILE"
+                f"{link}: not made yet; run: reasoner-zero {command} --config FILE or run --config FILE"
             )
         target = link.resolve()
         return Artifact(target.parent.name, target.name, target)

@@ -5,33 +5,61 @@ from_frame("heldout", frame)      # frame with the columns problem and answer
 """
 
 import logging
+import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import polars as pl
 
-from evals.benchmarks.registry import QUESTION, Benchmark, Question, Spec, registered
+from evals.benchmarks.registry import (
+    LETTERS,
+    QUESTION,
+    SHOT,
+    Benchmark,
+    Question,
+    Spec,
+    ask_choices,
+    registered,
+    split_options,
+)
 from evals.benchmarks.rows import Row, read_hub, read_rows
 from evals.config import BenchmarkConfig
 from rewards.files import canonical_json, hash_text
+from rewards.generation import derive_seed
 
 logger = logging.getLogger(__name__)
 
 
 def load(
-    config: BenchmarkConfig, data_root: Path | None = None, frame: pl.DataFrame | None = None
+    config: BenchmarkConfig,
+    data_root: Path | None = None,
+    frame: pl.DataFrame | None = None,
+    *,
+    seed: int = 0,
 ) -> Benchmark:
-    """Read the questions of a benchmark; `frame` is needed for kind = frame and refused otherwise."""
+    """Read the questions of a benchmark, and its development rows when it asks for worked examples.
+
+    `frame` is needed for kind = frame and refused otherwise; `seed` orders shuffled options.
+    """
     if (frame is not None) != (config.kind == "frame"):
         raise ValueError(
             f"benchmark {config.name!r} has kind = {config.kind!r}: a frame goes with kind = 'frame'"
         )
     if frame is not None:
-        return from_frame(config.name, frame, limit=config.limit)
-    if config.kind == "custom":
+        benchmark = from_frame(config.name, frame, limit=config.limit)
+    elif config.kind == "custom":
         rows = _custom_rows(config, data_root)
-        return _build(config.name, rows, _custom_parser(config), config.limit)
+        benchmark = _build(config.name, rows, _custom_parser(config), config.limit)
+    else:
+        benchmark = _load_registered(config, data_root)
+    if config.shuffle_options:
+        benchmark = replace(benchmark, questions=shuffle_options(benchmark.questions, seed))
+    shots = _load_shots(config, data_root) if config.n_shots else None
+    return replace(benchmark, shots=shots)
+
+
+def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchmark:
     if config.name not in registered():
         known = ", ".join(registered())
         raise ValueError(
@@ -47,7 +75,48 @@ def load(
     elif found not in spec.n_questions:
         raise ValueError(f"{spec.title} has {expected} questions, found {found}: is the file cut or mixed?")
     questions = benchmark.questions.head(config.limit) if config.limit else benchmark.questions
-    return Benchmark(benchmark.name, questions, benchmark.fingerprint)
+    return replace(benchmark, questions=questions)
+
+
+def _load_shots(config: BenchmarkConfig, data_root: Path | None) -> pl.DataFrame:
+    """Read the development rows that worked examples are taken from."""
+    spec = registered().get(config.name) if config.kind == "registered" else None
+    parse = spec.parse if spec else _custom_parser(config)
+    if config.shots_file:
+        rows = read_rows((data_root or Path()) / config.shots_file)
+    elif spec is None or not spec.shots_file:
+        raise ValueError(
+            f"benchmark {config.name!r} has no development rows of its own: name a shots_file or set n_shots = 0"
+        )
+    elif data_root is not None and not config.hub:
+        rows = read_rows(data_root / spec.shots_file)
+    else:
+        rows = read_hub(config.hub or spec.hub.name, config.hub_subset or spec.hub.subset, spec.shots_split)
+    return pl.DataFrame([asdict(parse(row)) for row in rows], schema=SHOT)
+
+
+def shuffle_options(questions: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Reorder the options of every multiple-choice question by a draw from `seed` and its id.
+
+    Problem, answer and choices change together; ValueError for a question whose options do not end it.
+    """
+    return pl.DataFrame([_shuffled(row, seed) for row in questions.iter_rows(named=True)], schema=QUESTION)
+
+
+def _shuffled(row: dict, seed: int) -> dict:
+    if row["choices"] is None:
+        return row
+    stem = split_options(row["problem"], row["choices"])
+    if stem is None:
+        raise ValueError(
+            f"question {row['question_id']!r} does not end with its options, one a line behind its letter: "
+            "they cannot be reordered; set shuffle_options = false"
+        )
+    order = list(range(len(row["choices"])))
+    random.Random(derive_seed(seed, "options", row["question_id"])).shuffle(order)
+    choices = tuple(row["choices"][index] for index in order)
+    answer = LETTERS[order.index(LETTERS.index(row["answer"]))]
+    return row | {"problem": ask_choices(stem, choices), "answer": answer, "choices": choices}
 
 
 def from_frame(name: str, frame: pl.DataFrame, *, limit: int = 0) -> Benchmark:
@@ -100,6 +169,7 @@ def _custom_parser(config: BenchmarkConfig) -> Callable[[Row], Question]:
             level=row.optional(config.level_field),
             subject=row.optional(config.subject_field),
             choices=row.texts("choices") if row.has("choices") else None,
+            thought=row.optional("thought"),
         )
 
     return parse

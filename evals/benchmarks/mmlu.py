@@ -7,7 +7,15 @@ from evals.benchmarks.registry import LETTERS, Hub, Question, ask_choices, regis
 from evals.benchmarks.rows import Row
 
 
-@register("mmlu", title="MMLU", file="eval/mmlu.jsonl.gz", hub=Hub("cais/mmlu", "all"), n_questions=14_042)
+@register(
+    "mmlu",
+    title="MMLU",
+    file="eval/mmlu.jsonl.gz",
+    hub=Hub("cais/mmlu", "all"),
+    n_questions=14_042,
+    shots_file="eval/mmlu_dev.jsonl.gz",
+    shots_split="dev",
+)
 def parse(row: Row) -> Question:
     choices, index = row.texts("choices"), row.value("answer")
     if not isinstance(index, int) or not 0 <= index < len(choices):

@@ -1,7 +1,11 @@
 """MMLU-Pro test: 12,032 questions in 14 categories with three to ten options; the answer is a letter.
 
 {"question": ..., "options": [...], "answer": "I", "answer_index": 8, "category": "business"}    -> I
+
+Its 70 development rows, five a category, carry worked solutions (`cot_content`).
 """
+
+import re
 
 from evals.benchmarks.registry import LETTERS, Hub, Question, ask_choices, register
 from evals.benchmarks.rows import Row
@@ -13,6 +17,8 @@ from evals.benchmarks.rows import Row
     file="eval/mmlu_pro.jsonl.gz",
     hub=Hub("TIGER-Lab/MMLU-Pro"),
     n_questions=12_032,
+    shots_file="eval/mmlu_pro_dev.jsonl.gz",
+    shots_split="validation",
 )
 def parse(row: Row) -> Question:
     choices, letter = row.texts("options"), row.text("answer")
@@ -24,4 +30,11 @@ def parse(row: Row) -> Question:
         row.optional("question_id"),
         subject=row.optional("category"),
         choices=choices,
+        thought=_thought(row.optional("cot_content") or ""),
     )
+
+
+def _thought(text: str) -> str | None:
+    """Take the opening phrase and the last sentence, which states the letter, off a worked solution."""
+    text = re.sub(r"^A: Let's think step by step\.\s*", "", text)
+    return re.sub(r"\s*The answer is \(?[A-J]\)?\.?\s*$", "", text) or None

@@ -4,7 +4,7 @@ A benchmark is one file beside this one: a function from a `Row` to a `Question`
 place below the data root, its home on the hub and how many questions it must have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -25,6 +25,9 @@ QUESTION = pl.Schema(
 )
 """Columns of `Benchmark.questions`; level, subject and choices may be null. `problem` lists the choices."""
 
+SHOT = pl.Schema({**QUESTION, "thought": pl.String()})
+"""Columns of `Benchmark.shots`: development rows, with the reasoning where there is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -36,6 +39,8 @@ class Question:
     subject: str | None = None
     choices: tuple[str, ...] | None = None
     """Texts of the options A, B, C, ... of a multiple-choice question; `answer` is then the letter."""
+    thought: str | None = None
+    """The reasoning of a development row, without its last sentence that states the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class Spec:
     n_questions: tuple[int, ...]
     """Row counts that a complete copy may have (mirrors of one benchmark can differ by a row)."""
     parse: Callable[[Row], Question]
+    shots_file: str
+    """Usual place of the development rows below the data root; empty: it has none."""
+    shots_split: str
+    """Their split on the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +75,22 @@ class Benchmark:
     name: str
     questions: pl.DataFrame
     fingerprint: str
+    shots: pl.DataFrame | None = None
+    """SHOT rows for worked examples, when they were asked for."""
 
 
 _SPECS: dict[str, Spec] = {}
 
 
 def register(
-    name: str, *, title: str, file: str, hub: Hub, n_questions: int | tuple[int, ...]
+    name: str,
+    *,
+    title: str,
+    file: str,
+    hub: Hub,
+    n_questions: int | tuple[int, ...],
+    shots_file: str = "",
+    shots_split: str = "",
 ) -> Callable[[Callable[[Row], Question]], Callable[[Row], Question]]:
     """Register the decorated row parser as the benchmark `name`."""
 
@@ -80,7 +98,7 @@ def register(
         if name in _SPECS:
             raise ValueError(f"benchmark {name!r} is registered twice")
         counts = (n_questions,) if isinstance(n_questions, int) else n_questions
-        _SPECS[name] = Spec(name, title, file, hub, counts, parse)
+        _SPECS[name] = Spec(name, title, file, hub, counts, parse, shots_file, shots_split)
         return parse
 
     return add
@@ -100,5 +118,19 @@ def ask_choices(stem: str, choices: tuple[str, ...]) -> str:
     A. 3
     B. 4
     """
-    options = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
-    return f"{stem}\n\n{options}"
+    return f"{stem}\n\n{list_options(choices)}"
+
+
+def list_options(choices: Sequence[str]) -> str:
+    """Write one option a line, behind its letter."""
+    return "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+
+
+def split_options(problem: str, choices: Sequence[str]) -> str | None:
+    """Take the options off the end of a problem; None when they do not stand there as `list_options` writes.
+
+    >>> split_options(ask_choices("Which is even?", ("3", "4")), ("3", "4"))
+    'Which is even?'
+    """
+    options = list_options(choices)
+    return problem[: -len(options)].rstrip() if problem.endswith(options) else None

@@ -56,8 +56,8 @@ class ReportData:
     answer_types: pl.DataFrame | None = None
     """Compiled rewards: [answer_type, count]."""
     overlap: pl.DataFrame | None = None
-    """Benchmark questions that curation met in its sources and removed: [benchmark, n_questions,
-    n_overlapping]."""
+    """Benchmark questions in the training set, and those that curation removed from it: [benchmark,
+    n_questions, n_overlapping, n_removed]."""
     lineage: pl.DataFrame | None = None
     """Artefacts: [artefact, fingerprint]."""
     timing_note: str = ""

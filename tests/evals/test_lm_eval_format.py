@@ -3,12 +3,14 @@ import json
 import polars as pl
 import pytest
 
+from evals.config import BenchmarkConfig, EvalsConfig
 from evals.lm_eval_format import write_lm_eval
 from rewards.files import hash_text
 
 
 @pytest.fixture
-def written(make_completions, config, tmp_path):
+def written(make_completions, tmp_path):
+    config = EvalsConfig(benchmarks=tuple(BenchmarkConfig(name=name) for name in ("toy", "other")))
     frame = pl.concat(
         [make_completions({"a": "10", "b": "00"}), make_completions({"c": "1"}, benchmark="other")]
     )

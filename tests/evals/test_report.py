@@ -64,7 +64,9 @@ def data(make_completions) -> ReportData:
             orient="row",
         ),
         answer_types=pl.DataFrame({"answer_type": ["integer", "fraction"], "count": [5, 2]}),
-        overlap=pl.DataFrame({"benchmark": ["toy"], "n_questions": [8], "n_overlapping": [0]}),
+        overlap=pl.DataFrame(
+            {"benchmark": ["toy"], "n_questions": [8], "n_overlapping": [0], "n_removed": [3]}
+        ),
         lineage=pl.DataFrame({"artefact": ["curate"], "fingerprint": ["f" * 64]}),
         notes=("One question was set aside.",),
     )

@@ -9,8 +9,15 @@ import polars as pl
 import pytest
 
 from evals.benchmarks import Benchmark, from_frame
-from evals.config import EvalsConfig
-from evals.sampling import derive_seed, sample
+from evals.config import BenchmarkConfig, EvalsConfig
+from evals.plan import make_plan
+from evals.sampling import Generated, derive_seed
+from evals.sampling import sample as sample_plan
+
+
+def sample(engine, benchmark: Benchmark, *, n_samples: int, config: EvalsConfig, **rest) -> Generated:
+    entry = BenchmarkConfig(name=benchmark.name, kind="frame", n_samples=n_samples)
+    return sample_plan(engine, make_plan(benchmark, entry, config), config=config, **rest)
 
 
 def test_every_question_gets_its_samples_in_plan_order(sums, config, toy_engine, tmp_path):
@@ -51,6 +58,7 @@ from pathlib import Path
 import polars as pl
 sys.path.insert(0, sys.argv[1])
 from conftest import ToyEngine, from_frame, BenchmarkConfig, EvalsConfig, PromptConfig
+from evals.plan import make_plan
 from evals.sampling import sample
 
 class SlowEngine(ToyEngine):
@@ -60,7 +68,8 @@ class SlowEngine(ToyEngine):
 
 config = EvalsConfig.model_validate_json(sys.argv[2])
 frame = pl.read_parquet(sys.argv[3])
-sample(SlowEngine(), from_frame("sums", frame), n_samples=3, config=config, folder=Path(sys.argv[4]))
+plan = make_plan(from_frame("sums", frame), config.benchmarks[0], config)
+sample(SlowEngine(), plan, config=config, folder=Path(sys.argv[4]))
 """
 
 
@@ -112,11 +121,7 @@ def test_more_samples_take_over_the_stored_ones(sums, config, toy_engine, tmp_pa
     assert generated.shard.read_bytes() == fresh.shard.read_bytes()
 
 
-def changed_benchmark(sums: Benchmark) -> Benchmark:
-    return from_frame("sums", sums.questions.with_columns(pl.col("answer") + "0"))
-
-
-@pytest.mark.parametrize("what", ["weights", "temperature", "seed", "benchmark"])
+@pytest.mark.parametrize("what", ["weights", "temperature", "seed"])
 def test_key_covers(what, sums, config, toy_engine, tmp_path):
     before = sample(toy_engine(), sums, n_samples=1, config=config, folder=tmp_path)
     changed = EvalsConfig(
@@ -124,10 +129,34 @@ def test_key_covers(what, sums, config, toy_engine, tmp_path):
         | ({"seed": 7} if what == "seed" else {})
     )
     engine = toy_engine(skill=0.9 if what == "weights" else 0.6)
-    benchmark = changed_benchmark(sums) if what == "benchmark" else sums
-    after = sample(engine, benchmark, n_samples=1, config=changed, folder=tmp_path)
+    after = sample(engine, sums, n_samples=1, config=changed, folder=tmp_path)
     assert engine.n_generated == 10
     assert not set(before.responses["key"]) & set(after.responses["key"])
+
+
+def test_a_corrected_reference_answer_samples_nothing_again(sums, config, toy_engine, tmp_path):
+    sample(toy_engine(), sums, n_samples=1, config=config, folder=tmp_path)
+    corrected = from_frame("sums", sums.questions.with_columns(pl.col("answer") + "0"))
+    engine = toy_engine()
+    sample(engine, corrected, n_samples=1, config=config, folder=tmp_path)
+    assert engine.n_generated == 0
+
+
+def test_engines_share_a_plan_and_a_kill_with_another_number_of_them_costs_nothing(
+    sums, config, toy_engine, tmp_path
+):
+    whole = sample(toy_engine(), sums, n_samples=3, config=config, folder=tmp_path / "one")
+    parts = [
+        sample(toy_engine(), sums, n_samples=3, config=config, folder=tmp_path / "two", part=(i, 2))
+        for i in range(2)
+    ]
+    assert [part.responses.height for part in parts] == [15, 15]
+    together = pl.concat([part.responses for part in parts])
+    order = ["question_id", "sample"]
+    assert together.sort(order).equals(whole.responses.sort(order))
+    engine = toy_engine()
+    sample(engine, sums, n_samples=3, config=config, folder=tmp_path / "two")
+    assert engine.n_generated == 0
 
 
 def test_prompt_without_room_is_set_aside_and_counted(config, toy_engine, tmp_path):

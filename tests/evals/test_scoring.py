@@ -3,6 +3,7 @@ import pytest
 
 from evals.benchmarks import from_frame
 from evals.metrics import summarise
+from evals.plan import make_plan
 from evals.sampling import RESPONSE, sample
 from evals.scoring import score
 
@@ -79,7 +80,8 @@ def test_responses_of_another_benchmark_are_refused():
 
 
 def test_sampled_benchmark_scores_end_to_end(sums, config, toy_engine, tmp_path):
-    generated = sample(toy_engine(), sums, n_samples=3, config=config, folder=tmp_path)
+    plan = make_plan(sums, config.benchmarks[0], config)
+    generated = sample(toy_engine(), plan, config=config, folder=tmp_path)
     completions = score(generated.responses, sums, mode=config.mode).completions
     by_hand = [
         f"\\boxed{{{sum(map(int, row['prompt'].removesuffix('<think>').split('+')))}}}" in row["response"]

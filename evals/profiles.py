@@ -1,0 +1,51 @@
+"""Profiles: how a question is put to a model, how it is sampled and how it is judged, under one name.
+
+orz         the paper's prompt and stop strings; the last box inside <answer> counts
+orz_compat  the same responses, judged as ORZ's own comparer would: for published numbers, not for truth
+few_shot    worked examples in the same tags: for base models that do not know them
+plain       the problem alone, any clearly stated answer counts
+chat        the model's own chat template, any clearly stated answer counts
+letters     multiple choice without sampling: the most probable option letter after "Answer:"
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rewards.generation import Sampling
+from rewards.prompts import PromptConfig, Template
+from rewards.verdict import Mode
+
+ProfileName = Literal["orz", "orz_compat", "few_shot", "plain", "chat", "letters"]
+Method = Literal["sample", "chat", "letters"]
+
+ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
+"""Strings that end a response and stay in its text; reference script: stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    template: Template
+    stop: tuple[str, ...]
+    mode: Mode
+    method: Method = "sample"
+    """sample: continue the prompt; chat: put it into the model's chat template first; letters: no sampling."""
+
+
+PROFILES: dict[ProfileName, Profile] = {
+    "orz": Profile("orz", ORZ_STOP, "orz"),
+    "orz_compat": Profile("orz", ORZ_STOP, "orz_compat"),
+    "few_shot": Profile("few_shot", ORZ_STOP, "orz"),
+    "plain": Profile("plain", (), "lenient"),
+    "chat": Profile("plain", (), "lenient", "chat"),
+    "letters": Profile("plain", (), "lenient", "letters"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """A benchmark's profile with the run's own settings applied: what decides its prompts and samples."""
+
+    prompt: PromptConfig
+    sampling: Sampling
+    mode: Mode
+    method: Method

@@ -1,0 +1,124 @@
+"""Stage 5, sample: a model and the benchmarks in, their responses out; what only a model can do.
+
+Artefact: plan/<benchmark>.parquet (evals.plan.PROMPT), completions/*.jsonl (resumable shards),
+responses.parquet (evals.sampling.RESPONSE), rejects.parquet.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from evals.benchmarks.registry import Benchmark
+from evals.plan import Plan, chat_renderer, make_plan
+from evals.sampling import RESPONSE
+from pipelines.artifact import Artifact, Draft, Stage
+from pipelines.config import RunConfig
+from pipelines.progress import Progress
+from pipelines.train import final_model
+from pipelines.worker import Job, run_job
+from pipelines.workspace import Workspace
+from rewards.files import canonical_json, hash_text
+from rewards.records import REJECT
+
+STAGE = Stage(
+    "sample",
+    (
+        "evals/plan.py",
+        "evals/profiles.py",
+        "evals/sampling.py",
+        "rewards/prompts.py",
+        "training/rollout",
+        "pipelines/sample.py",
+        "pipelines/worker.py",
+    ),
+    is_resumable=True,
+)
+
+
+def sample_stage(
+    workspace: Workspace, benchmarks: Sequence[Benchmark], model: Artifact, link: str
+) -> Artifact:
+    """Sample the model of a base or train artefact; the result is linked into the run as `link`."""
+    config = workspace.config
+    folder = model_folder(model)
+    plans = make_plans(config, benchmarks, folder)
+    settings = {
+        "conditions": {plan.benchmark: asdict(plan.conditions) for plan in plans},
+        "n_samples": {plan.benchmark: plan.n_samples for plan in plans},
+        "seed": config.evals.seed,
+        "chunk": config.evals.chunk,
+        "engine": config.training.rollout.engine,
+        "precision": config.training.deepspeed.precision,
+        "max_prompt_tokens": config.evals.max_prompt_tokens or config.training.rollout.max_prompt_tokens,
+    }
+    inputs = {"model": model.content} | {f"plan:{plan.benchmark}": hash_plan(plan) for plan in plans}
+
+    def build(draft: Draft) -> None:
+        for plan in plans:
+            draft.write(f"plan/{plan.benchmark}.parquet", plan.prompts)
+        run_engines(workspace, draft.folder, folder, link)
+        collect(draft, plans, config.evals.n_engines)
+        draft.seeds = {"evals": config.evals.seed}
+
+    return workspace.produce(STAGE, settings, inputs, build, link)
+
+
+def model_folder(artifact: Artifact) -> Path:
+    """Folder of the policy in an artefact of stage base or train."""
+    return artifact.folder / "model" if artifact.stage == "base" else final_model(artifact)
+
+
+def make_plans(config: RunConfig, benchmarks: Sequence[Benchmark], model: Path) -> list[Plan]:
+    """The prompts of every benchmark of the run, in order; reads the chat template where one is asked for."""
+    needs_chat = any(config.evals.conditions(entry).method == "chat" for entry in config.evals.benchmarks)
+    chat = chat_renderer(model) if needs_chat else None
+    return [
+        make_plan(benchmark, entry, config.evals, chat)
+        for entry, benchmark in zip(config.evals.benchmarks, benchmarks, strict=True)
+    ]
+
+
+def hash_plan(plan: Plan) -> str:
+    """What decides the responses: questions and prompts, not the reference answers."""
+    return hash_text(canonical_json(plan.prompts.select("question_id", "prompt", "n_choices").rows()))
+
+
+def run_engines(workspace: Workspace, out: Path, model: Path, link: str) -> None:
+    """Run one child process per engine, side by side; the first to fail ends the stage, a rerun resumes."""
+    config = workspace.config
+    n_engines = config.evals.n_engines
+    dump = config.model_dump(mode="json")
+
+    def run(part: int) -> None:
+        name = link if n_engines == 1 else f"{link}-{part}"
+        job = Job("sample", dump, str(out), model=str(model), plans=str(out / "plan"), part=part)
+        run_job(job, workspace.log(name), progress.part(part))
+
+    with (
+        Progress(link, "responses", n_parts=n_engines) as progress,
+        ThreadPoolExecutor(n_engines) as pool,
+    ):
+        list(pool.map(run, range(n_engines)))
+
+
+def collect(draft: Draft, plans: Sequence[Plan], n_engines: int) -> None:
+    """Join what the engines wrote, in the order of the plans, whichever engine sampled what."""
+    responses: list[pl.DataFrame] = [pl.DataFrame(schema=RESPONSE)]
+    rejects: list[pl.DataFrame] = [REJECT.frame([])]
+    folder = draft.folder / "completions"
+    for plan in plans:
+        parts = [f"{plan.benchmark}.{part}" for part in range(n_engines)]
+        joined = pl.concat([pl.read_parquet(folder / f"{part}.responses.parquet") for part in parts])
+        order = plan.prompts.select("question_id").with_row_index("order")
+        joined = joined.join(order, on="question_id", how="left").sort("order", "sample").drop("order")
+        responses.append(joined)
+        set_aside = pl.concat([pl.read_parquet(folder / f"{part}.rejects.parquet") for part in parts])
+        rejects.append(set_aside.unique("source_id", keep="first", maintain_order=True))
+    draft.write("responses.parquet", pl.concat(responses))
+    draft.write_rejects(pl.concat(rejects))
+    n_questions = sum(plan.prompts.height for plan in plans)
+    n_rejected = sum(frame.height for frame in rejects)
+    draft.count(n_questions, n_questions - n_rejected, n_rejected)
