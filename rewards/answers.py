@@ -27,8 +27,10 @@ from rewards.nodes import (
     Relation,
     Residue,
     Scalar,
+    Symbol,
     Words,
     symbols,
+    walk,
 )
 from rewards.normalise import normalise
 from rewards.quantities import parse_quantity
@@ -234,6 +236,9 @@ def _member(left: list[Token], right: list[Token], operator: str) -> Answer:
 def _chain(parts: list[list[Token]]) -> Answer:
     """Sides joined by equality signs: the naming of a value, arithmetic worked out, or an equation."""
     label = parse_label(parts[0])
+    names = [parse_label(part) for part in parts[:-1]]
+    if len(names) > 1 and all(isinstance(name, Symbol) for name in names) and len(set(names)) == len(names):
+        return Collection("list", tuple(_assignments(name, _item(parts[-1])) for name in names if name))
     if label is not None and len(parts) > 1:
         last = _item(parts[-1])
         for part in parts[1:-1]:
@@ -252,7 +257,7 @@ def _chain(parts: list[list[Token]]) -> Answer:
         flipped = parse_label(parts[1])
         if flipped is not None and not symbols(left):
             return Named(flipped, values[0])
-        if symbols(left) or symbols(right):
+        if _is_open(left) or _is_open(right):
             return Relation("=", left, right)
     if scalars[0] == scalars[1]:
         raise UnparsableAnswer("a tautology")
@@ -261,6 +266,14 @@ def _chain(parts: list[list[Token]]) -> Answer:
     ):
         return scalars[-1]
     raise UnparsableAnswer("equalities that do not hold")
+
+
+def _is_open(value: Expression) -> bool:
+    """True when a value depends on variables or unknown functions."""
+    return any(
+        isinstance(part, Symbol) or (isinstance(part, Operation) and part.name[0] == "@")
+        for part in walk(value)
+    )
 
 
 def _assignments(label: Expression, value: Answer) -> Answer:

@@ -34,6 +34,11 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(\w+)\s?(?:\\text\s?\{)?\s*\(?base\s*\}?\s?(\d+|[a-z]+)\)?\s*\}?$", r"\1_{\2}"),
         (r"_\{?\s?\\text\s?\{\s*base\s*\}?\s?(\d+|[a-z]+)\s?\}?\s?\}?$", r"_{\1}"),
         (r"\\text\s?\{\s*(?:positive |plus )?infinity\s*\}", r"\\infty "),
+        (r"\^\s?\{?\s?\\text\s?\{\s*(?:st|nd|rd|th)\s*\}\s?\}?", ""),
+        # damage that golds bring along: a lost space, and a doubled or halved backslash
+        (r"\\(leq|geq|neq)([a-z])(?![A-Za-z])", r"\\\1 \2"),
+        (r"^\\\\(?=(?:frac|sqrt|pi|text)\b)|(?<=[\d{}])\\\\(?=(?:pi|sqrt)\b)", r"\\"),
+        (r"(?<=[\w}])(?<!\\)\\(?=-?\d[\d./&}\\-])(?=.*\\end\{[pb]matrix)", r"\\\\"),
         (r"百分之\s?(\d+(?:\.\d+)?)", r"\1\\%"),
         (r"(?<=[)\]}])\s?\^\s?(?:T|\\top|\{\s?(?:T|\\top|\\mathrm\s?\{T\})\s?\})\s?$", ""),
     )

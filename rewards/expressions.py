@@ -115,7 +115,7 @@ class _Parser(TokenReader):
         """3 may stand behind 2^a or (n-2), and 2^n behind n; elsewhere a number there is a typing mistake."""
         if isinstance(factor, Operation):
             return factor.name != "/"
-        return isinstance(factor, Symbol) and self.peek(1).value == "^"
+        return isinstance(factor, Symbol | Constant) and self.peek(1).value == "^"
 
     def starts_factor(self, token: Token) -> bool:
         if token.kind in ("number", "name"):
@@ -318,7 +318,7 @@ class _Parser(TokenReader):
         return token.kind == "name" and token.value.isupper()
 
     def figure(self, name: str) -> Expression:
-        """An angle or triangle by its vertices; read backwards an angle is the same, a triangle in any order."""
+        """An angle or triangle by its vertices: an angle reads both ways, a triangle in any order."""
         is_braced = self.accepts("{")
         vertices = []
         while self.next.kind == "name" and self.next.value.isupper():

@@ -58,7 +58,7 @@ def wrong_neighbours(answer: Answer) -> Iterator[Answer]:
             if answer.base < 36:
                 yield Numeral(answer.digits, answer.base + 1)
         case Clock():
-            yield Clock(answer.hour, (answer.minute + 1) % 60, answer.half)
+            yield Clock(answer.hour, (answer.minute + 1) % 60, answer.half, answer.second)
         case Words():
             yield Words(f"not {answer.text}")
 

@@ -114,6 +114,7 @@ class Clock:
     hour: int
     minute: int
     half: Literal["am", "pm"] | None
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True)

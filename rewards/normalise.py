@@ -21,7 +21,8 @@ _UNWRAPPED = re.compile(
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
 _THOUSANDS_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|\\!|~)\s?(?=\d{3}(?!\d))")
 _INTRODUCTION = re.compile(
-    r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s? (?:is|are)\b ?:? ?|(?:故?答案?|解)\s?(?:是|为)?\s?[:：]\s?|答案是?\s?)",
+    r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s? (?:is|are)\b ?:? ?"
+    r"|(?:故?答案?|解)\s?(?:是|为)?\s?[:：]\s?|答案是?\s?)",
     re.IGNORECASE,
 )
 _TEXT_ALONE = re.compile(r"\\text\s?\{([^{}]*)\}")

@@ -140,6 +140,12 @@ COMPLETION = Schema(
         Column("is_correct", BOOL, "the verifier accepted the answer"),
         Column("is_formatted", BOOL, "the response has the asked format, right or wrong"),
         Column("is_truncated", BOOL, "the response was cut at the token limit"),
+        Column(
+            "answer_class",
+            INT,
+            "answers to one question that are equal share a class: 0 right, 1 ... wrong; null: none given",
+            is_optional=True,
+        ),
         Column("level", TEXT, "the question's level", is_optional=True),
         Column("subject", TEXT, "the question's subject", is_optional=True),
     ),

@@ -67,7 +67,10 @@ def render_answer(answer: Answer) -> str:
         case Ratio():
             return ":".join(_value(term) for term in answer.terms)
         case Clock():
-            return f"{answer.hour}:{answer.minute:02d}" + (f"\\text{{ {answer.half}}}" if answer.half else "")
+            seconds = f":{answer.second:02d}" if answer.second else ""
+            return f"{answer.hour}:{answer.minute:02d}{seconds}" + (
+                f"\\text{{ {answer.half}}}" if answer.half else ""
+            )
         case Numeral():
             return f"{answer.digits}_{{{answer.base}}}"
         case Residue():

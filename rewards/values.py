@@ -24,7 +24,7 @@ MAX_PRECISION = 60_000
 """Bits of the most precise evaluation of a constant."""
 SAMPLE_PRECISION = 192
 AGREEMENT_BITS = 80
-"""At a sample point, values that agree to this many bits are equal."""
+"""At a sample point, values that agree to this many bits, behind the binary point too, are equal."""
 _RANGES = ((0.1, 0.9), (1.1, 2), (2, 5), (-0.9, -0.1), (-4, -1.1), (5, 9), (-9, -4))
 _FAR_RANGES = ((12, 80), (-80, -12), (100, 900), (-900, -100), (2000, 9000), (-9000, -2000))
 """Functions with corners, such as |x+40|, are also compared far from zero, on both sides."""
@@ -184,7 +184,8 @@ def _match_at(left: Expression, right: Expression, point: dict[str, acb]) -> Mat
         if not difference.contains(0):
             outside = leaves_reals(left, point, precision) or leaves_reals(right, point, precision)
             return Match.OUTSIDE if outside else Match.DIFFERENT
-        size = max(log2_magnitude(first), log2_magnitude(second), -AGREEMENT_BITS)
+        # Absolutely and relatively: beside 2^2000 a wrong summand of 1 would not be seen.
+        size = min(max(log2_magnitude(first), log2_magnitude(second), -AGREEMENT_BITS), 0)
         if log2_magnitude(difference) < size - AGREEMENT_BITS:
             return Match.SAME
     return Match.UNKNOWN

@@ -20,10 +20,10 @@ _NUMERAL = re.compile(
     r"\(?(-?[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?|[0-9a-f]{1,200}(?=_\{?16))\)?_\{?\(?(\w+)\)?\}?"
 )
 _BASES = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "hex": 16, "bin": 2, "oct": 8,
-    "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "hex": 16, "bin": 2, "oct": 8,
 }  # fmt: skip
-_CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d)(?:\s?:\s?(\d\d))?)?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\s+(?=\w)")
 _SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
 _ONES = (
@@ -102,19 +102,21 @@ def parse_numeral(text: str) -> Numeral | None:
 def parse_clock(text: str) -> Clock | None:
     """Read a time of day: hours and two digits of minutes, or a number with a.m. or p.m."""
     match = _CLOCK.fullmatch(plain_text(text))
-    if match is None or not (match[2] or match[3]):
+    if match is None or not (match[2] or match[4]) or (match[3] and not match[4]):
         return None
-    hour, minute, half = int(match[1]), int(match[2] or 0), (match[3] or "").lower()
-    if hour > 24 or minute > 59:
+    hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
+    half = (match[4] or "").lower()
+    if hour > 24 or minute > 59 or second > 59:
         return None
-    return Clock(hour, minute, "am" if half == "a" else "pm" if half == "p" else None)
+    return Clock(hour, minute, "am" if half == "a" else "pm" if half == "p" else None, second)
 
 
 def same_clock(left: Clock, right: Clock) -> bool:
     """Compare times; a half of the day that only one side names is taken from it."""
     if bool(left.half) == bool(right.half):
         return left == right
-    return left.minute == right.minute and bool(_hours(left) & _hours(right))
+    same_minute = (left.minute, left.second) == (right.minute, right.second)
+    return same_minute and bool(_hours(left) & _hours(right))
 
 
 def _hours(clock: Clock) -> set[int]:
