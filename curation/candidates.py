@@ -1,63 +1,121 @@
-"""Pairs of rows worth comparing: equal numbers, and a MinHash band or a rare word in common.
+"""Pairs of rows worth comparing: the same numbers and operators, and a MinHash band or a rare word in common.
 
-Two texts with different numbers are different problems however alike they look, so the multiset of numbers is
-part of every bucket key: number variants of one template never meet.
+Two texts with different numbers are different problems however alike they look, so the multiset of numbers and
+operators is part of every bucket key: number variants of one template never meet.
 """
 
 import numpy as np
 
+from curation.rewriting import compiled, mix
 from curation.token_index import WORD, TokenIndex
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def candidate_pairs(
-    index: TokenIndex, numbers: np.ndarray, n_numbers: np.ndarray, signatures: np.ndarray, reach: int
+    index: TokenIndex, mathematics: np.ndarray, n_numbers: np.ndarray, signatures: np.ndarray, reach: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return row pairs (left < right), each once, in order.
 
-    numbers: uint64 [n], multiset hash of each row's numbers; signatures: uint64 [n, bands * 2].
-    Within a bucket each row meets the next `reach` rows, so that a huge bucket stays linear.
+    mathematics: uint64 [n], multiset hash of each row's numbers and operators; signatures: uint64
+    [n, bands * 2]. Within a bucket each row meets the next `reach` rows, so that a huge bucket stays linear.
     """
     rows = np.arange(index.n_rows)
-    pairs = [np.empty(0, np.int64)]
-    with np.errstate(over="ignore"):
-        spread = numbers * _GOLDEN
-        for band in range(signatures.shape[1] // 2):
-            keys = (
-                spread
-                + signatures[:, 2 * band] * np.uint64(3)
-                + (signatures[:, 2 * band + 1] >> np.uint64(1))
-            )
-            pairs.append(_neighbours(keys, rows, index.n_rows, reach))
-        word_rows, word_keys = _rare_words(index, n_numbers)
-        pairs.append(_neighbours(spread[word_rows] + word_keys, word_rows, index.n_rows, reach))
+    pairs = [
+        _neighbours(_band_keys(mathematics, signatures, 2 * band), rows, reach)
+        for band in range(signatures.shape[1] // 2)
+    ]
+    words = _rare_words(
+        index.starts, index.ids, index.hashes, index.kinds, index.weights, n_numbers,
+        np.float32(np.log1p(index.n_rows) - 1e-6),
+    )  # fmt: skip
+    word_rows, word_hashes = words
+    pairs.append(_neighbours(_word_keys(mathematics, word_rows, word_hashes), word_rows, reach))
     unique = np.unique(np.concatenate(pairs))
-    return unique // max(index.n_rows, 1), unique % max(index.n_rows, 1)
+    return unique >> 32, unique & 0xFFFFFFFF
 
 
-def _neighbours(keys: np.ndarray, rows: np.ndarray, n: int, reach: int) -> np.ndarray:
-    """Pair each row with the next `reach` rows of the same key; a pair (a, b) is coded a * n + b."""
-    order = np.lexsort((rows, keys))
-    keys, rows = keys[order], rows[order]
-    pairs = []
-    for shift in range(1, min(reach, len(keys) - 1) + 1):
-        left, right = rows[:-shift], rows[shift:]
-        is_pair = (keys[shift:] == keys[:-shift]) & (left != right)
-        pairs.append(np.minimum(left, right)[is_pair] * n + np.maximum(left, right)[is_pair])
-    return np.concatenate(pairs) if pairs else np.empty(0, np.int64)
+def _neighbours(keys: np.ndarray, rows: np.ndarray, reach: int) -> np.ndarray:
+    """Pair each row with the next `reach` rows of the same key; a pair (a, b) is coded a << 32 | b, int64."""
+    order = np.argsort(keys, kind="stable")
+    return _pair_up(keys[order], rows[order], reach)
 
 
-def _rare_words(index: TokenIndex, n_numbers: np.ndarray, n_words: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """The `n_words` rarest words of each row with two numbers or more, words of one row only left out."""
-    rows = np.repeat(np.arange(index.n_rows), np.diff(index.starts))
-    once = np.unique(rows * np.int64(len(index.vocabulary)) + index.ids)
-    rows, ids = once // max(len(index.vocabulary), 1), once % max(len(index.vocabulary), 1)
-    is_shared = index.weights[ids] < np.log1p(index.n_rows) - 1e-6
-    wanted = (index.kinds[ids] == WORD) & is_shared & (n_numbers[rows] >= 2)
-    rows, ids = rows[wanted], ids[wanted]
-    order = np.lexsort((ids, -index.weights[ids], rows))
-    rows, ids = rows[order], ids[order]
-    starts = np.searchsorted(rows, np.arange(index.n_rows))
-    is_rarest = np.arange(len(rows)) - starts[rows] < n_words
-    return rows[is_rarest], index.hashes[ids[is_rarest]]
+@compiled
+def _pair_up(keys, rows, reach):
+    n_pairs = 0
+    for is_count in (True, False):
+        if not is_count:
+            pairs = np.empty(n_pairs, np.int64)
+            n_pairs = 0
+        for at in range(len(keys)):
+            for other in range(at + 1, min(len(keys), at + 1 + reach)):
+                if keys[other] != keys[at]:
+                    break
+                if rows[other] != rows[at]:
+                    if not is_count:
+                        low, high = min(rows[at], rows[other]), max(rows[at], rows[other])
+                        pairs[n_pairs] = low << 32 | high
+                    n_pairs += 1
+    return pairs
+
+
+@compiled
+def _band_keys(mathematics, signatures, column):
+    keys = np.empty(len(mathematics), np.uint64)
+    for row in range(len(mathematics)):
+        keys[row] = mix(mathematics[row] + mix(signatures[row, column] + mix(signatures[row, column + 1])))
+    return keys
+
+
+@compiled
+def _word_keys(mathematics, rows, hashes):
+    keys = np.empty(len(rows), np.uint64)
+    for at in range(len(rows)):
+        keys[at] = mix(mathematics[rows[at]] + hashes[at])
+    return keys
+
+
+@compiled
+def _rare_words(starts, ids, hashes, kinds, weights, n_numbers, heaviest):
+    """The five rarest words of each row with two numbers or more, words of one row only left out.
+
+    Returns rows, int64, and the words' hashes, uint64.
+    """
+    n_words = 5
+    rows, words = np.empty(n_words * len(n_numbers), np.int64), np.empty(n_words * len(n_numbers), np.uint64)
+    best = np.empty(n_words, np.int64)
+    n = 0
+    for row in range(len(n_numbers)):
+        if n_numbers[row] < 2:
+            continue
+        n_best = 0
+        for at in range(starts[row], starts[row + 1]):
+            token = np.int64(ids[at])
+            if kinds[token] != WORD or weights[token] >= heaviest:
+                continue
+            place = n_best
+            is_known = False
+            for k in range(n_best):
+                is_known = is_known or best[k] == token
+            if is_known:
+                continue
+            while place > 0 and _is_rarer(token, best[place - 1], weights, hashes):
+                place -= 1
+            if place >= n_words:
+                continue
+            n_best = min(n_best + 1, n_words)
+            for k in range(n_best - 1, place, -1):
+                best[k] = best[k - 1]
+            best[place] = token
+        for k in range(n_best):
+            rows[n], words[n] = row, hashes[best[k]]
+            n += 1
+    return rows[:n], words[:n]
+
+
+@compiled
+def _is_rarer(one, other, weights, hashes):
+    if weights[one] != weights[other]:
+        return weights[one] > weights[other]
+    return hashes[one] < hashes[other]

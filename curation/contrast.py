@@ -4,6 +4,8 @@
 Members of one inner tuple mean the same.
 """
 
+from functools import cache
+
 _SETS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (
         ("largest", "greatest", "maximum", "maximal", "biggest", "highest", "maximize", "max"),
@@ -58,29 +60,24 @@ _SETS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("甲",), ("乙",)),
 )  # fmt: skip
 
-_BITS: dict[str, int] = {}
-_SAME: dict[str, str] = {}
-for _position, _groups in enumerate(_SETS):
-    for _group in _groups:
-        for _word in _group:
-            _BITS[_word] = _BITS.get(_word, 0) | 1 << _position
-            _SAME.setdefault(_word, _group[0])
 assert len(_SETS) <= 64, "one bit of a 64-bit word for each set"
 
 
-def contrast_bits(word: str) -> int:
-    """Return one bit for each set of contraries that holds `word`.
+@cache
+def synonyms() -> dict[str, tuple[str, int]]:
+    """Return for each word the word that stands for all of its meaning, and one bit a set that holds it.
 
-    >>> contrast_bits("largest") & contrast_bits("smallest") > 0, contrast_bits("determine")
-    (True, 0)
+    >>> known = synonyms()
+    >>> known["greatest"][0], known["doubled"][0], "apple" in known
+    ('largest', 'twice', False)
+    >>> known["largest"][1] & known["smallest"][1] > 0
+    True
     """
-    return _BITS.get(word, 0)
-
-
-def representative(word: str) -> str:
-    """Return the word that stands for all that mean the same here.
-
-    >>> representative("greatest"), representative("doubled"), representative("apple")
-    ('largest', 'twice', 'apple')
-    """
-    return _SAME.get(word, word)
+    same: dict[str, str] = {}
+    bits: dict[str, int] = {}
+    for position, groups in enumerate(_SETS):
+        for group in groups:
+            for word in group:
+                bits[word] = bits.get(word, 0) | 1 << position
+                same.setdefault(word, group[0])
+    return {word: (same[word], bits[same[word]]) for word in bits}

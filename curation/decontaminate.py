@@ -13,7 +13,7 @@ import polars as pl
 
 from curation.fields import MISSING, look_up
 from curation.leaks import LeakConfig, find_leaks
-from curation.normalise import readable
+from curation.normalise import tidy
 from curation.readers import FORMATS, SourceError, read_rows
 from curation.wrappers import learn_wrappers
 
@@ -65,8 +65,8 @@ def leaks_in_texts(
     texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | None = None
 ) -> pl.DataFrame:
     """Tidy texts, take their wrappers off and find the leaks among them; see `curation.leaks.find_leaks`."""
-    tidy = pl.DataFrame({"text": texts}).select(readable(pl.col("text")))["text"]
-    return find_leaks(learn_wrappers(tidy, min_evidence=3).strip(tidy), protected, config)
+    texts = tidy(texts)
+    return find_leaks(learn_wrappers(texts, min_evidence=3).strip(texts), protected, config)
 
 
 def main(arguments: list[str] | None = None) -> None:

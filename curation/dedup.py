@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import Field
 
 from curation.duplicates import DuplicateConfig, answer_keys, find_duplicates
-from curation.normalise import readable
+from curation.normalise import tidy
 from curation.wrappers import learn_wrappers
 
 
@@ -86,7 +86,7 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
     """Return the first row of each text's cluster; wrappers are learnt and taken off first."""
-    texts = pl.DataFrame({"text": texts}).select(readable(pl.col("text")))["text"]
+    texts = tidy(texts)
     bare = learn_wrappers(texts, min_evidence).strip(texts)
     return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)
 

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curation.token_index import TokenIndex, build_index
-from curation.tokens import tokenise
+from curation.token_index import TokenIndex, index_tokens
+from curation.tokens import tokens_joined, utf8
 from rewards.settings import Settings
 
 _FEW_WORDS = 8
 _CERTAIN = 0.95
-_NO_MATTER = ["(", ")", "deg", "%"]
+_NO_MATTER = r"[()%]|\bdeg\b"
 
 
 class DuplicateConfig(Settings):
@@ -44,53 +44,26 @@ def find_duplicates(
     `answers`: with them, near (not equal) texts whose answers are different numbers stay apart.
     """
     from curation.clusters import find_roots
+    from curation.numbering import first_equal
+    from curation.rewriting import rewrite
 
     config = config or DuplicateConfig()
     if not len(texts):
         return np.empty(0, np.int64)
-    index = build_index(texts)
-    left, right = _equal_pairs(texts)
-    if config.near:
-        # One row stands for all with its key: near candidates are sought among those only.
-        first = np.flatnonzero(find_roots(index.n_rows, left, right) == np.arange(index.n_rows))
-        unique = _subset(index, first)
-        near_left, near_right, is_certain = _verified(unique, config)
-        near_left, near_right = first[near_left], first[near_right]
-        if answers is not None:
-            keep = _answers_agree(answers, near_left, near_right, is_certain)
-            near_left, near_right = near_left[keep], near_right[keep]
-        left, right = np.concatenate([left, near_left]), np.concatenate([right, near_right])
-    return find_roots(index.n_rows, left, right)
-
-
-def _equal_pairs(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Pair each row with the first row of the same matching key."""
-    keys = (
-        pl.DataFrame({"text": texts})
-        .select(key=tokenise(pl.col("text")).list.join(" "))
-        .with_row_index("row")
-    )
-    # A text without any token (a picture, an empty string) is like no other.
-    keys = keys.filter(pl.col("key") != "").with_columns(first=pl.col("row").min().over("key"))
-    keys = keys.filter(pl.col("first") != pl.col("row"))
-    return keys["first"].cast(pl.Int64).to_numpy(), keys["row"].cast(pl.Int64).to_numpy()
-
-
-def _subset(index: TokenIndex, rows: np.ndarray) -> TokenIndex:
-    lengths = np.diff(index.starts)
-    starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(lengths[rows], out=starts[1:])
-    is_wanted = np.zeros(index.n_rows, bool)
-    is_wanted[rows] = True
-    return TokenIndex(
-        starts,
-        index.ids[np.repeat(is_wanted, lengths)],
-        index.vocabulary,
-        index.hashes,
-        index.kinds,
-        index.weights,
-        index.contrasts,
-    )
+    data, starts = utf8(texts)
+    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    roots = first_equal(tokens, starts)
+    if not config.near:
+        return roots
+    # One row stands for all with its key: near candidates are sought among those only.
+    first = np.flatnonzero(roots == np.arange(len(roots)))
+    index = index_tokens(tokens, starts[first], starts[first + 1])
+    left, right, is_certain = _verified(index, config)
+    left, right = first[left], first[right]
+    if answers is not None:
+        keep = _answers_agree(answers, left, right, is_certain)
+        left, right = left[keep], right[keep]
+    return find_roots(len(roots), left, right)[roots]
 
 
 def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,11 +71,11 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     from curation import kernels
     from curation.candidates import candidate_pairs
 
-    numbers, sequence, formula, n_numbers, n_words = kernels.row_hashes(
+    mathematics, sequence, formula, n_numbers, n_words = kernels.row_hashes(
         index.starts, index.ids, index.hashes, index.kinds
     )
     signatures = kernels.minhash(index.starts, index.ids, index.hashes, 2 * config.n_bands)
-    left, right = candidate_pairs(index, numbers, n_numbers, signatures, config.reach)
+    left, right = candidate_pairs(index, mathematics, n_numbers, signatures, config.reach)
     ordered = kernels.sorted_rows(index.starts, index.ids)
     similarity, containment, n_strict, clash = kernels.compare_pairs(
         left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts
@@ -142,12 +115,10 @@ def answer_keys(answers: pl.Series) -> pl.Series:
     >>> answer_keys(pl.Series([r"$\dfrac{1}{2}$", "0.50", "1,000", "x = 1000.", r"60\text{ cm}"])).to_list()
     ['1/2', '1/2', '1000', '1000', '60']
     """
-    bare = pl.col("a").str.replace(r"^\s*\$*\s*[A-Za-z]\s*=\s*", "")
+    bare = answers.fill_null("").str.replace(r"^\s*\$*\s*[A-Za-z]\s*=\s*", "")
     bare = bare.str.replace_all(r"(\d)\s*\\text\{[^{}]*\}", "$1")
-    key = tokenise(bare).list.eval(pl.element().filter(~pl.element().is_in(_NO_MATTER))).list.join(" ")
-    keys = pl.DataFrame({"a": answers}).select(key=pl.when(key == "").then("a").otherwise(key).fill_null(""))[
-        "key"
-    ]
+    joined = tokens_joined(bare).str.replace_all(_NO_MATTER, " ").str.replace_all(" +", " ").str.strip_chars()
+    keys = joined.zip_with(joined != "", answers.fill_null(""))
     unique = keys.unique(maintain_order=True)
     return keys.replace_strict(unique, pl.Series([_as_fraction(one) for one in unique], dtype=pl.String))
 

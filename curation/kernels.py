@@ -1,38 +1,28 @@
 """Compiled loops over token arrays: row hashes, MinHash signatures, comparison of pairs of rows.
 
-Everything here is plain arithmetic on arrays of `curation.token_index`; it is compiled once and then cached.
+Everything here is plain arithmetic on arrays of `curation.token_index`.
 """
 
 import numpy as np
-from numba import njit
 
+from curation.rewriting import compiled, mix
 from curation.token_index import BRACKET, NUMBER, OPERATOR, WORD
 
-_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_M1 = np.uint64(0xBF58476D1CE4E5B9)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_S31 = np.uint64(31)
 _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
-_compiled = njit(cache=True, nogil=True)
 
-
-@_compiled
-def mix(x):
-    """Spread the bits of a 64-bit word (splitmix64's finaliser)."""
-    x = (x ^ (x >> _S30)) * _M1
-    x = (x ^ (x >> _S27)) * _M2
-    return x ^ (x >> _S31)
-
-
-@_compiled
+@compiled
 def row_hashes(starts, ids, hashes, kinds):
     """Hash the mathematics of each row.
 
-    Returns per row: multiset hash of its numbers, sequence hash of its numbers and operators, the same with
+    Returns per row: multiset hash of its numbers and operators, sequence hash of its numbers and operators, the same with
     brackets, how many numbers, how many words. uint64 three times, int32 twice, all [n].
     """
     n = len(starts) - 1
-    numbers, sequence, formula = np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, np.uint64)
+    multiset, sequence, formula = np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, np.uint64)
     n_numbers, n_words = np.zeros(n, np.int32), np.zeros(n, np.int32)
     for row in range(n):
         for at in range(starts[row], starts[row + 1]):
@@ -40,15 +30,15 @@ def row_hashes(starts, ids, hashes, kinds):
             n_words[row] += kinds[token] == WORD
             if kinds[token] == NUMBER:
                 n_numbers[row] += 1
-                numbers[row] += mix(hashes[token] + _GOLDEN)
             if kinds[token] <= OPERATOR:
+                multiset[row] += mix(hashes[token] + _GOLDEN)
                 sequence[row] = mix(sequence[row] * _GOLDEN + hashes[token])
             if kinds[token] <= BRACKET:
                 formula[row] = mix(formula[row] * _GOLDEN + hashes[token])
-    return numbers, sequence, formula, n_numbers, n_words
+    return multiset, sequence, formula, n_numbers, n_words
 
 
-@_compiled
+@compiled
 def minhash(starts, ids, hashes, n_hashes):
     """MinHash signatures over pairs of neighbouring tokens, uint64 [n_rows, n_hashes]."""
     n = len(starts) - 1
@@ -68,7 +58,7 @@ def minhash(starts, ids, hashes, n_hashes):
     return signatures
 
 
-@_compiled
+@compiled
 def sorted_rows(starts, ids):
     """Return a copy of `ids` in which every row is sorted, for merging two rows."""
     out = ids.copy()
@@ -77,7 +67,7 @@ def sorted_rows(starts, ids):
     return out
 
 
-@_compiled
+@compiled
 def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
     """Compare rows `left[i]` and `right[i]` as weighted multisets of tokens.
 
@@ -120,7 +110,7 @@ def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
     return similarity, containment, n_strict, clash
 
 
-@_compiled
+@compiled
 def kept_contexts(left, right, starts, ids, kinds):
     """Return per pair the share of numbers and operators that keep a neighbour on a side, float32 [n]."""
     n = len(left)
@@ -143,60 +133,4 @@ def kept_contexts(left, right, starts, ids, kinds):
                     n_kept += 1
                     break
         shares[pair] = n_kept / n_numbers if n_numbers else 1.0
-    return shares
-
-
-@_compiled
-def cover_pairs(rows, targets, starts, ordered, weights, kinds):
-    """Measure how much of row `targets[i]` stands in row `rows[i]`.
-
-    Returns per pair: covered share of the target's weight, that of its words alone, numbers of the target
-    that the row lacks, numbers of the row that the target lacks. float32, float32, int32, int32, all [n].
-    """
-    n = len(rows)
-    coverage, word_coverage = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    n_lacking, n_extra = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    for pair in range(n):
-        a, a_end = starts[rows[pair]], starts[rows[pair] + 1]
-        b, b_end = starts[targets[pair]], starts[targets[pair] + 1]
-        shared = whole = shared_words = words = 0.0
-        while b < b_end:
-            if a < a_end and ordered[a] < ordered[b]:
-                n_extra[pair] += kinds[ordered[a]] == NUMBER
-                a += 1
-                continue
-            token = ordered[b]
-            is_shared = a < a_end and ordered[a] == token
-            whole += weights[token]
-            shared += weights[token] * is_shared
-            if kinds[token] == WORD:
-                words += weights[token]
-                shared_words += weights[token] * is_shared
-            elif kinds[token] == NUMBER:
-                n_lacking[pair] += not is_shared
-            a += is_shared
-            b += 1
-        while a < a_end:
-            n_extra[pair] += kinds[ordered[a]] == NUMBER
-            a += 1
-        coverage[pair] = shared / whole if whole > 0 else 0.0
-        word_coverage[pair] = shared_words / words if words > 0 else 1.0
-    return coverage, word_coverage, n_lacking, n_extra
-
-
-@_compiled
-def shared_phrases(rows, targets, starts, ids):
-    """Return per pair the share of the target's neighbouring tokens that stand so in the row, float32 [n]."""
-    n = len(rows)
-    shares = np.zeros(n, np.float32)
-    for pair in range(n):
-        a_start, a_end = starts[rows[pair]], starts[rows[pair] + 1]
-        b_start, b_end = starts[targets[pair]], starts[targets[pair] + 1]
-        n_shared = 0
-        for b in range(b_start, b_end - 1):
-            for a in range(a_start, a_end - 1):
-                if ids[a] == ids[b] and ids[a + 1] == ids[b + 1]:
-                    n_shared += 1
-                    break
-        shares[pair] = n_shared / (b_end - 1 - b_start) if b_end - 1 > b_start else 1.0
     return shares

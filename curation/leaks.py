@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curation.token_index import WORD, TokenIndex, build_index
-from curation.tokens import tokenise
+from curation.token_index import TokenIndex, build_index
+from curation.tokens import tokens_joined, utf8
 from rewards.settings import Settings
 
 
@@ -51,6 +51,7 @@ class LeakConfig(Settings):
 _OPTION_TAIL = r"(?s)\n\s*\(?A\s*[).、．:]\s.*\n\s*\(?B\s*[).、．:]\s.*$"
 _SENTENCE_END = r"([.!?;:,])\s+|\n+|[。？！；：，]|([)）])\s+"
 _LONGEST_RUN = 3
+_LEAST_SHARE = 0.15
 _SHORT = 12
 
 LEAK_SCHEMA = pl.Schema(
@@ -67,9 +68,8 @@ def find_leaks(texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | N
     targets = _targets(protected)
     if not len(texts) or targets.is_empty():
         return pl.DataFrame(schema=LEAK_SCHEMA)
-    problems = targets.join(
-        _phrases(targets, config.max_generic), on="key", how="anti", maintain_order="left"
-    )
+    phrases = _phrases(targets, config.max_generic)
+    problems = targets.join(phrases, on="key", how="anti", maintain_order="left")
     found = pl.concat(
         [_equal_leaks(texts, targets, problems, config), _covered_leaks(texts, problems, config)]
     )
@@ -77,12 +77,13 @@ def find_leaks(texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | N
 
 
 def _targets(protected: pl.DataFrame) -> pl.DataFrame:
-    """One row a distinct benchmark text: name, problem; also without its lettered options."""
+    """One row a distinct benchmark text: name, problem, key; also without its lettered options."""
     named = protected.select(
         name=pl.format("{}:{}", pl.col("benchmark"), pl.col("question_id")), problem=pl.col("problem")
     )
     stripped = named.with_columns(problem=pl.col("problem").str.replace(_OPTION_TAIL, ""))
-    both = pl.concat([named, stripped]).with_columns(key=tokenise(pl.col("problem")).list.join(" "))
+    both = pl.concat([named, stripped])
+    both = both.with_columns(key=tokens_joined(both["problem"]))
     return both.filter(pl.col("key") != "").unique("key", keep="first", maintain_order=True)
 
 
@@ -90,32 +91,42 @@ def _equal_leaks(
     texts: pl.Series, targets: pl.DataFrame, problems: pl.DataFrame, config: LeakConfig
 ) -> pl.DataFrame:
     """Rows that are a benchmark text, or hold one that is no phrase as a run of whole sentences."""
-    rows = pl.DataFrame({"text": texts}).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    keys = rows.select("row", key=tokenise(pl.col("text")).list.join(" "))
-    whole = keys.join(targets, on="key", maintain_order="left").select(
-        "row", reason=pl.lit("equal"), detail=pl.lit("the same text after normalising"), matched="name"
-    )
-    longest = int(targets["key"].str.len_bytes().max() or 0)  # type: ignore[arg-type]
-    sentences = (
-        rows.with_columns(pl.col("text").str.replace_all(_SENTENCE_END, "$1$2\u0001").str.split("\u0001"))
-        .explode("text")
-        .select("row", key=tokenise(pl.col("text")).list.join(" "))
-        .filter(pl.col("key") != "")
-    )
-    runs = [sentences]
-    for length in range(2, _LONGEST_RUN + 1):
-        parts = [pl.col("key").shift(-step).over("row") for step in range(length)]
-        run = sentences.select("row", key=pl.concat_str(parts, separator=" "))
-        runs.append(run.filter(pl.col("key").is_not_null() & (pl.col("key").str.len_bytes() <= longest)))
+    from curation.coverage import find_runs, row_keys
+    from curation.rewriting import rewrite
+
+    data, starts = utf8(texts)
+    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    keys, names = _key_table(targets)
+    whole = row_keys(tokens, starts)
+    places = np.minimum(np.searchsorted(keys, whole), len(keys) - 1)
+    rows = np.flatnonzero(keys[places] == whole)
+    equal = _named(rows, names, places[rows], "equal", "the same text after normalising")
+
+    sentences = texts.fill_null("").str.replace_all(_SENTENCE_END, "$1$2\u0001").str.split("\u0001")
+    first_sentences = np.concatenate([[0], np.cumsum(sentences.list.len().to_numpy())]).astype(np.int64)
+    data, starts = utf8(sentences.explode())
+    starts, tokens = rewrite(data, starts[:-1], starts[1:])
     long_enough = problems.filter(pl.col("key").str.count_matches(" ") + 1 >= config.min_embedded_tokens)
-    inside = pl.concat(runs).unique(maintain_order=True).join(long_enough, on="key", maintain_order="left")
-    embedded = inside.select(
-        "row",
-        reason=pl.lit("embedded"),
-        detail=pl.lit("holds the benchmark text as sentences"),
-        matched="name",
-    )
-    return pl.concat([whole, embedded])
+    keys, names = _key_table(long_enough)
+    rows, places = find_runs(tokens, starts, first_sentences, keys, _LONGEST_RUN)
+    embedded = _named(rows, names, places, "embedded", "holds the benchmark text as sentences")
+    return pl.concat([equal, embedded])
+
+
+def _key_table(targets: pl.DataFrame) -> tuple[np.ndarray, pl.Series]:
+    """Sorted hashes of the targets' keys, uint64, and the targets' names in that order."""
+    from curation.coverage import row_keys
+
+    data, starts = utf8(targets["key"] + " ")
+    keys = row_keys(data, starts)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], targets["name"].gather(order)
+
+
+def _named(rows: np.ndarray, names: pl.Series, places: np.ndarray, reason: str, detail: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"row": rows, "matched": names.gather(places)}, schema_overrides={"row": pl.Int64}
+    ).select("row", reason=pl.lit(reason), detail=pl.lit(detail), matched="matched")
 
 
 def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:
@@ -132,16 +143,17 @@ def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:
 def _covered_leaks(texts: pl.Series, targets: pl.DataFrame, config: LeakConfig) -> pl.DataFrame:
     """Rows that hold most of a benchmark problem, by the weight of its tokens, and its numbers."""
     from curation import kernels
+    from curation.coverage import cover_pairs, shared_phrases
 
     n_texts = len(texts)
     index = build_index(pl.concat([texts.alias("text"), targets["problem"].alias("text")]))
     rows, wanted = _candidates(index, n_texts, config)
     ordered = kernels.sorted_rows(index.starts, index.ids)
     _, _, _, n_numbers, n_words = kernels.row_hashes(index.starts, index.ids, index.hashes, index.kinds)
-    coverage, word_coverage, n_lacking, n_extra = kernels.cover_pairs(
+    coverage, word_coverage, n_lacking, n_extra = cover_pairs(
         rows, wanted, index.starts, ordered, index.weights, index.kinds
     )
-    phrases = kernels.shared_phrases(rows, wanted, index.starts, index.ids)
+    phrases = shared_phrases(rows, wanted, index.starts, index.ids)
     has_numbers, is_prose = n_numbers[wanted], n_words[wanted] >= config.prose_words
     has_all, has_same = n_lacking == 0, (n_lacking == 0) & (n_extra == 0)
     # In a short problem one word makes the difference ("... is true of whales?").
@@ -181,32 +193,18 @@ def _covered_leaks(texts: pl.Series, targets: pl.DataFrame, config: LeakConfig) 
 
 def _candidates(index: TokenIndex, n_texts: int, config: LeakConfig) -> tuple[np.ndarray, np.ndarray]:
     """Pair rows with the benchmark texts that share rare tokens and pairs of neighbours with them."""
-    grams = _grams(index)
-    targets = grams.filter(pl.col("row") >= n_texts)
-    rare = targets.filter(pl.len().over("gram") <= config.max_gram_rows)
-    hits = grams.filter(pl.col("row") < n_texts).join(rare.rename({"row": "target"}), on="gram")
-    counts = hits.group_by("row", "target").agg(n=pl.len(), weight=pl.col("weight").sum())
-    totals = rare.group_by("row").agg(total=pl.col("weight").sum()).rename({"row": "target"})
-    counts = counts.join(totals, on="target").filter(
-        (pl.col("n") >= 2) & (pl.col("weight") >= 0.15 * pl.col("total"))
-    )
-    counts = counts.sort("row", "target")
-    return counts["row"].to_numpy(), counts["target"].to_numpy()
+    from curation.coverage import propose, target_grams
 
-
-def _grams(index: TokenIndex) -> pl.DataFrame:
-    """Every row's distinct words and pairs of neighbours: row, gram (hash), weight."""
-    rows = np.repeat(np.arange(index.n_rows), np.diff(index.starts))
-    is_word = index.kinds[index.ids] == WORD
-    same_row = rows[1:] == rows[:-1]
-    with np.errstate(over="ignore"):
-        pairs = index.hashes[index.ids[:-1]] * np.uint64(0x9E3779B97F4A7C15) + index.hashes[index.ids[1:]]
-    pair_weights = index.weights[index.ids[:-1]] + index.weights[index.ids[1:]]
-    frame = pl.DataFrame(
-        {
-            "row": np.concatenate([rows[is_word], rows[:-1][same_row]]),
-            "gram": np.concatenate([index.hashes[index.ids[is_word]], pairs[same_row]]),
-            "weight": np.concatenate([index.weights[index.ids[is_word]], pair_weights[same_row]]),
-        }
+    arrays = (index.starts, index.ids, index.hashes, index.kinds, index.weights)
+    grams, targets, weights = target_grams(*arrays, n_texts)
+    known, places, counts = np.unique(grams, return_inverse=True, return_counts=True)
+    is_rare = counts <= config.max_gram_rows
+    keep = is_rare[places]
+    targets, weights, places = targets[keep] - n_texts, weights[keep], places[keep]
+    totals = np.bincount(targets, weights, index.n_rows - n_texts).astype(np.float32)
+    order = np.lexsort((targets, places))
+    posting_starts = np.concatenate([[0], np.cumsum(counts[is_rare])]).astype(np.int64)
+    rows, wanted = propose(
+        *arrays, n_texts, known[is_rare], posting_starts, targets[order], totals, np.float32(_LEAST_SHARE)
     )
-    return frame.unique(["row", "gram"], keep="any")
+    return rows, wanted + n_texts

@@ -22,6 +22,17 @@ def readable(text: pl.Expr) -> pl.Expr:
     )
 
 
+_UNTIDY = r"[^\x21-\x7e \n]|  | \n|\n |\n\n\n|^\s|\s$"
+"""What `readable` might change; most texts have none of it."""
+
+
+def tidy(texts: pl.Series) -> pl.Series:
+    """Make a column of texts `readable`; only those that may need it are touched."""
+    rows = texts.str.contains(_UNTIDY).fill_null(False).arg_true()
+    some = pl.DataFrame({"text": texts.gather(rows)})
+    return texts.scatter(rows, some.select(readable(pl.col("text")))["text"])
+
+
 def language(text: pl.Expr) -> pl.Expr:
     """Name the language by script: zh when Han characters carry it, other for further scripts, else en.
 

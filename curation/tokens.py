@@ -1,97 +1,36 @@
-"""The matching key of a problem: one notation for Unicode and LaTeX variants, then tokens in order.
+"""The matching key of a problem: its tokens in one notation, whatever Unicode or LaTeX variant it came in.
 
-Two texts with equal tokens are the same problem; numbers, operators and brackets are tokens of their own.
 The key serves comparison only, the text for training is left alone.
 """
 
+import numpy as np
 import polars as pl
 
-# "one" is left out: it is a pronoun as often as a number.
-_NUMBER_WORDS = (
-    *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
-    *("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
 
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", (f"^{digit}" for digit in range(10)), strict=True))
-_SYMBOLS = _SUPERSCRIPTS | dict.fromkeys("−–—‐‑‒﹣", "-") | dict.fromkeys("×⋅·∙✕*∗", " * ")
-_SYMBOLS |= {"÷": " / ", "∕": "/", "⁄": "/", "≤": " <= ", "⩽": " <= ", "≥": " >= ", "⩾": " >= ", "≠": " != "}
-_SYMBOLS |= {"π": " pi ", "∞": " infty ", "°": " deg ", "√": " sqrt ", "∠": " angle ", "△": " triangle "}
-_SYMBOLS |= {
-    "∪": " cup ",
-    "∩": " cap ",
-    "∈": " in ",
-    "±": " pm ",
-    "α": " alpha ",
-    "β": " beta ",
-    "θ": " theta ",
-}
-_SYMBOLS |= {"’": "'", "‘": "'", "“": '"', "”": '"', "…": " ", "\u200b": "", "\ufeff": "", "\u00ad": ""}
+def utf8(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Lay texts out flat: their bytes, uint8, and where each begins, int64 [n + 1]; null counts as empty."""
+    import pyarrow
 
-# Order matters: a pattern sees what the ones above it left. Rust regular expressions: no look-around.
-_LATEX = (
-    (r"\\\\(?:\[[^\]]*\])?", " "),
-    (r"\\[()\[\]]", " "),
-    (r"\\[dtc]frac\b", r"\frac"),
-    (r"\\(?:left|right|bigg?[lrm]?|displaystyle|textstyle|limits|nolimits)\b", ""),
-    (
-        r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|mathit|mathsf|mathbb|mathcal|operatorname)\b\*?",
-        "",
-    ),
-    (r"\\(?:mbox|hbox|emph|underline|uline|boldsymbol|rm|bf|it|quad|qquad|hspace|vspace|phantom)\b", " "),
-    (r"\\(?:begin|end)\s*\{[a-z]+\*?\}(?:\{[lcr| ]*\})?", " "),
-    (r"\\[,;:!]", ""),
-    (r"\\(?:times|cdot|ast)\b", " * "),
-    (r"\\div\b", " / "),
-    (r"\\(?:leqslant|leq|le)\b", " <= "),
-    (r"\\(?:geqslant|geq|ge)\b", " >= "),
-    (r"\\(?:neq|ne)\b", " != "),
-    (r"\\lt\b", "<"),
-    (r"\\gt\b", ">"),
-    (r"\^\s*\{?\s*\\circ\s*\}?|\\degree\b|\bdegrees?\b", " deg "),
-    (r"\\(?:ldots|cdots|dots[bcimo]?|vdots|ddots)\b", " "),
-    (r"\\(?:lbrace|rbrace|lbrack|rbrack|langle|rangle|lvert|rvert|vert|mid)\b", " "),
-    (r"\\%|\bper ?cent\b", " % "),
-    (r"\\frac\s*(\d)\s*(\d)", r"\frac{$1}{$2}"),
-    (r"\\frac\s*\{\s*(\d)\s*\}\s*(\d)", r"\frac{$1}{$2}"),
-    (r"\\frac\s*(\d)\s*\{", r"\frac{$1}{"),
-    (r"\\frac\s*\{\s*\\?(\w+)\s*\}\s*\{\s*\\?(\w+)\s*\}", r" $1/$2 "),
-    (r"(\d)\s?\{,\}\s?(\d)", "$1$2"),
-    (r"(\d),(\d{3})(,\d{3})?(,\d{3})?\b", "$1$2$3$4"),
-    (r"(\d),(\d{3})\b", "$1$2"),
-    (r"(\d)\.0+\b", "$1"),
-    (r"([\d)])!", "$1 factorial "),
-    (r"(^|[^\\a-z])([a-z]{2,})-", "$1$2 "),
-    (r"-([a-z]{2,})", " $1"),
-    (r"\b(?:determine|compute|calculate|evaluate)\b", "find"),
-)
-
-_TOKEN = r"\d+(?:\.\d+)?|[a-z]+|\p{Han}|<=|>=|!=|\p{L}|[-+*/=<>^%()\[\]|]"
+    column = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    column = column.cast(pyarrow.large_string())
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), starts
 
 
-def matching_text(text: pl.Expr) -> pl.Expr:
-    """Rewrite a text in the one notation that tokens are cut from."""
-    text = (
-        text.str.replace_many(list(_SYMBOLS), list(_SYMBOLS.values()))
-        .str.normalize("NFKC")
-        .str.to_lowercase()
-    )
-    for pattern, replacement in _LATEX:
-        text = text.str.replace_all(pattern, replacement)
-    for value, word in enumerate(_NUMBER_WORDS, 2):
-        text = text.str.replace_all(rf"\b{word}\b", str(value))
-    return text
+def tokens_joined(texts: pl.Series) -> pl.Series:
+    r"""Write each text as its tokens with a space between them.
 
-
-def tokenise(text: pl.Expr) -> pl.Expr:
-    r"""Cut a text into matching tokens, a list column.
-
-    >>> frame = pl.DataFrame({"text": [r"Find $\dfrac{1}{2} \times 1{,}000$.", "Compute 1/2 · 1000"]})
-    >>> frame.select(tokenise(pl.col("text")).list.join(" "))["text"].to_list()
+    >>> texts = pl.Series([r"Find $\dfrac{1}{2} \times 1{,}000$.", "Compute 1/2 · 1000"])
+    >>> tokens_joined(texts).to_list()
     ['find 1 / 2 * 1000', 'find 1 / 2 * 1000']
     """
-    return matching_text(text).str.extract_all(_TOKEN)
+    import pyarrow
 
+    from curation.rewriting import rewrite
 
-def squeeze(text: pl.Expr) -> pl.Expr:
-    """Reduce a text to its lower-case letters and digits: a quick, rough key."""
-    return text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "")
+    data, starts = utf8(texts)
+    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    buffers = [None, pyarrow.py_buffer(starts), pyarrow.py_buffer(tokens)]
+    joined = pyarrow.Array.from_buffers(pyarrow.large_string(), len(texts), buffers)
+    return pl.Series(texts.name, joined, dtype=pl.String).str.strip_chars_end()

@@ -5,61 +5,77 @@ that is itself a row, for several rows ("Solve step by step." before problems th
 Only the shape of numbering, headings and tags is known beforehand.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
-from curation.tokens import squeeze
+from curation.tokens import utf8
 
 _SHAPES = (
-    r"^\s*<\w{1,20}>\s*",
-    r"\s*</\w{1,20}>\s*$",
-    r"^\s*#{1,6} [^\n]{0,40}\n+",
-    r"\n#{1,6} [^\n]{0,40}(?:\n+[^\n]{0,20})?\s*$",
-    r"^\s*[\[(（【][^\])）】\n$\\=]{0,20}(?:\p{Latin}{4,}|[分题])[^\])）】\n$\\=]{0,20}[\])）】]\s*",
-    r"\n\s*\p{L}{1,12}\s*[:：]\s*$",
+    (r"^\s*<", r"^\s*<\w{1,20}>\s*"),
+    (r">\s*$", r"\s*</\w{1,20}>\s*$"),
+    (r"^\s*#", r"^\s*#{1,6} [^\n]{0,40}\n+"),
+    (r"\n#", r"\n#{1,6} [^\n]{0,40}(?:\n+[^\n]{0,20})?\s*$"),
+    (
+        r"^\s*[\[(（【]",
+        r"^\s*[\[(（【][^\])）】\n$\\=]{0,20}(?:\p{Latin}{4,}|[分题])[^\])）】\n$\\=]{0,20}[\])）】]\s*",
+    ),
+    (r"[:：]\s*$", r"\n\s*\p{L}{1,12}\s*[:：]\s*$"),
+    (
+        r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}[.)．、: ]",
+        r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}(?:\.\d{1,3})?\s?(?:[.)．、:]\s|[．、])\s*(?<rest>\p{L}|\$|\\)",
+    ),
 )
-"""Opening and closing tags, heading lines, a bracketed remark such as (5 points), a trailing "Answer:"."""
+"""A quick test that most texts fail, and what is taken off: opening and closing tags, heading lines, a
+bracketed remark such as (5 points), a trailing "Answer:", numbering (3. / Problem 12. / 例 7、) before a text
+that goes on with a letter or a formula."""
 
-_NUMBERING = r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}(?:\.\d{1,3})?\s?(?:[.)．、:]\s|[．、])\s*(\p{L}|\$|\\)"
-"""3. / Problem 12. / 例 7、 before a text that goes on with a letter or a formula."""
-
-_PREFIX = r"^\s*(\[[^\]\n]{1,40}\]|[（(][^)）\n]{1,40}[)）]|[^\n]{1,120}?(?:[.!?:][\s]|[。：！？]|\n))\s*"
-_SUFFIX = r"(?:\n|[.!?。？！:$]\s*)([^\n.!?。？！]{1,160}[.!?。：:\"]{0,2})\s*$"
 _SHORTEST_REST = 12
-_SHORTEST_ENDING = 20
+_SHORTEST_ENDING = 12
+_NONE = np.empty(0, np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
 class Wrappers:
-    """Learnt first and last segments, as letters only with # for digits."""
+    """Learnt segments by hash, each with an example as written; see `curation.segments` for the hashes."""
 
-    prefixes: frozenset[str] = frozenset()
-    suffixes: frozenset[str] = frozenset()
-    endings: tuple[str, ...] = ()
-    """Suffixes as written, taken off also where no sentence ends before them."""
+    prefixes: dict[int, str] = field(default_factory=dict)
+    suffixes: dict[int, str] = field(default_factory=dict)
+    endings: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Suffixes taken off also where no sentence ends before them; with their squeezed length in bytes."""
 
     def strip(self, texts: pl.Series, n_rounds: int = 3) -> pl.Series:
         """Take shapes and learnt segments off both ends, outermost first; a text never becomes empty."""
+        changed = np.arange(len(texts))
+        bare = texts
         for _ in range(n_rounds):
-            bare = self._strip_once(texts)
-            if bare.equals(texts):
+            before = bare if len(changed) == len(texts) else bare.gather(changed)
+            after = self._strip_segments(_strip_shapes(before))
+            is_changed = (before != after).to_numpy()
+            if not is_changed.any():
                 break
-            texts = bare
-        return texts
+            changed = changed[is_changed]
+            bare = bare.scatter(changed, after.filter(pl.Series(is_changed)))
+        return bare
 
-    def _strip_once(self, texts: pl.Series) -> pl.Series:
-        # One column at a time: an expression that names its input twice per step doubles with every step.
-        for shape in _SHAPES:
-            texts = _keep_unless_empty(texts, texts.str.replace(shape, ""))
-        texts = texts.str.replace(_NUMBERING, "$1").str.strip_chars()
-        for split, known in ((_first_segment, self.prefixes), (_last_segment, self.suffixes)):
-            if known:
-                segments, rests = split(texts)
-                is_known = _mask(segments).is_in(sorted(known)).fill_null(False)
-                texts = _keep_unless_empty(texts, rests.zip_with(is_known, texts))
-        return _strip_endings(texts, self.endings) if self.endings else texts
+    def _strip_segments(self, texts: pl.Series) -> pl.Series:
+        if not (self.prefixes or self.suffixes or self.endings):
+            return texts
+        data, starts = utf8(texts)
+        begins, ends = starts[:-1].copy(), starts[1:].copy()
+        parts = _split(data, begins, ends, self.endings)
+        has_prefix = np.isin(parts.segments[0], _keys(self.prefixes))
+        begins[has_prefix] = parts.places[0][has_prefix]
+        has_suffix = np.isin(parts.segments[1], _keys(self.suffixes))
+        ends[has_suffix] = parts.places[1][has_suffix]
+        has_ending = ~has_suffix & (parts.places[2] >= 0)
+        ends[has_ending] = parts.places[2][has_ending]
+        rows = np.flatnonzero((has_prefix | has_suffix | has_ending) & (begins < ends))
+        bare = pl.Series(
+            [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows], dtype=pl.String
+        ).str.strip_chars()
+        return texts.scatter(rows, _keep_unless_empty(texts.gather(rows), bare))
 
 
 def learn_wrappers(texts: pl.Series, min_evidence: int, n_rounds: int = 3) -> Wrappers:
@@ -67,73 +83,90 @@ def learn_wrappers(texts: pl.Series, min_evidence: int, n_rounds: int = 3) -> Wr
     wrappers = Wrappers()
     texts = texts.unique(maintain_order=True)
     for _ in range(n_rounds):
-        texts = wrappers.strip(texts).unique(maintain_order=True)
-        prefixes, _ = _evident(texts, _first_segment, min_evidence)
-        suffixes, endings = _evident(texts, _last_segment, min_evidence)
-        found = Wrappers(
-            wrappers.prefixes | prefixes,
-            wrappers.suffixes | suffixes,
-            tuple(sorted({*wrappers.endings, *endings}, key=lambda ending: (-len(ending), ending))),
+        texts = wrappers.strip(texts)
+        found = _evident(texts, min_evidence)
+        larger = Wrappers(
+            found.prefixes | wrappers.prefixes,
+            found.suffixes | wrappers.suffixes,
+            found.endings | wrappers.endings,
         )
-        if found == wrappers:
+        if larger == wrappers:
             break
-        wrappers = found
+        wrappers = larger
     return wrappers
 
 
-def _mask(segments: pl.Series) -> pl.Series:
-    """Reduce segments to letters and # for digits; what is then shorter than a word is no segment."""
-    squeezed = pl.DataFrame({"segment": segments}).select(
-        squeeze(pl.col("segment").str.replace_all(r"[’‘]", "'")).str.replace_all(r"\d+", "#")
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What `curation.segments.split_segments` returns, by name."""
+
+    whole: np.ndarray
+    segments: np.ndarray
+    rests: np.ndarray
+    written: np.ndarray
+    lengths: np.ndarray
+    places: np.ndarray
+
+
+def _split(
+    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, endings: dict[int, tuple[int, str]]
+) -> _Parts:
+    from curation.rewriting import tables
+    from curation.segments import split_segments
+
+    fold_starts, fold_pool, _ = tables()
+    lengths = np.array(sorted({length for length, _ in endings.values()}, reverse=True), np.int64)
+    return _Parts(*split_segments(data, begins, ends, fold_starts, fold_pool, lengths, _keys(endings)))
+
+
+def _keys(learnt: dict) -> np.ndarray:
+    return np.array(sorted(learnt), np.uint64)
+
+
+def _evident(texts: pl.Series, min_evidence: int) -> Wrappers:
+    """Segments without which `min_evidence` different texts of the corpus are left."""
+    data, starts = utf8(texts)
+    parts = _split(data, starts[:-1], starts[1:], {})
+    whole = np.unique(parts.whole)
+    found: list[dict[int, int]] = []
+    for segments, side in ((parts.segments[0], 0), (parts.segments[1], 1), (parts.written, 1)):
+        rows = np.flatnonzero((segments != 0) & (parts.lengths[side] >= _SHORTEST_REST))
+        rows = rows[np.isin(parts.rests[side][rows], whole)]
+        found.append(_frequent(segments, parts.rests[side], rows, min_evidence))
+
+    def first_segment(row: int) -> str:
+        return str(data[starts[row] : parts.places[0][row]].data, "utf-8").strip()
+
+    def last_segment(row: int) -> str:
+        return str(data[parts.places[1][row] : starts[row + 1]].data, "utf-8").strip()
+
+    return Wrappers(
+        {key: first_segment(row) for key, row in found[0].items()},
+        {key: last_segment(row) for key, row in found[1].items()},
+        {
+            key: (int(parts.lengths[2][row]), last_segment(row))
+            for key, row in found[2].items()
+            if parts.segments[1][row] and parts.lengths[2][row] >= _SHORTEST_ENDING
+        },
     )
-    masked = squeezed.to_series()
-    is_word = masked.str.contains(r"\p{L}{4}|\p{Han}{2}|^q$")
-    return masked.zip_with(is_word.fill_null(False), pl.Series([None], dtype=pl.String))
 
 
-def _first_segment(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The first segment and the rest of the text."""
-    return texts.str.extract(_PREFIX, 1), texts.str.replace(_PREFIX, "")
+def _frequent(segments: np.ndarray, rests: np.ndarray, rows: np.ndarray, least: int) -> dict[int, int]:
+    """Segments that stand with `least` different rests among `rows`, each with its first row."""
+    pairs = pl.DataFrame({"segment": segments[rows], "rest": rests[rows], "row": rows})
+    counts = pairs.group_by("segment").agg(n=pl.col("rest").n_unique(), row=pl.col("row").min())
+    return dict(counts.filter(pl.col("n") >= least).sort("row").select("segment", "row").iter_rows())
 
 
-def _last_segment(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The last segment and the text before it."""
-    ends = texts.str.strip_chars_end()
-    # What closes a formula before the segment belongs to the problem.
-    segments = ends.str.extract(_SUFFIX, 1).str.replace(r"^[^\p{L}\p{N}]+", "")
-    frame = pl.DataFrame({"text": ends, "segment": segments})
-    rests = frame.select(pl.col("text").str.strip_suffix(pl.col("segment")).str.strip_chars_end()).to_series()
-    return segments, rests
-
-
-def _evident(
-    texts: pl.Series, split: Callable[[pl.Series], tuple[pl.Series, pl.Series]], min_evidence: int
-) -> tuple[frozenset[str], list[str]]:
-    """Segments without which `min_evidence` different texts of the corpus are left: masked, as written."""
-    segments, rests = split(texts)
-    parts = pl.DataFrame({"raw": segments.str.strip_chars(), "segment": _mask(segments), "rest": rests})
-    # Most segments stand in one row only: they go before the dearer work.
-    parts = parts.filter(pl.col("segment").is_not_null())
-    parts = parts.filter(pl.len().over("segment") >= min_evidence).with_columns(rest=squeeze(pl.col("rest")))
-    whole = pl.DataFrame({"text": texts}).select(key=squeeze(pl.col("text"))).unique()
-    parts = parts.filter(pl.col("rest").str.len_chars() >= _SHORTEST_REST)
-    parts = parts.join(whole, left_on="rest", right_on="key", how="semi")
-    parts = parts.filter(pl.col("rest").n_unique().over("segment") >= min_evidence)
-    written = parts.group_by("raw").agg(n=pl.col("rest").n_unique()).filter(pl.col("n") >= min_evidence)
-    long = written.filter(pl.col("raw").str.len_chars() >= _SHORTEST_ENDING)
-    return frozenset(parts["segment"]), long["raw"].to_list()
-
-
-def _strip_endings(texts: pl.Series, endings: tuple[str, ...]) -> pl.Series:
-    """Take literal endings off; only the few texts that hold one of them are looked at."""
-    holds = texts.str.contains_any(list(endings))
-    bare = texts.filter(holds)
-    for ending in endings:
-        bare = bare.str.strip_suffix(ending)
-    return texts.scatter(
-        holds.arg_true(), _keep_unless_empty(texts.filter(holds), bare.str.strip_chars_end())
-    )
+def _strip_shapes(texts: pl.Series) -> pl.Series:
+    for test, shape in _SHAPES:
+        rows = texts.str.contains(test).fill_null(False).arg_true()
+        if len(rows):
+            some = texts.gather(rows)
+            bare = some.str.replace(shape, "$rest").str.strip_chars()
+            texts = texts.scatter(rows, _keep_unless_empty(some, bare))
+    return texts
 
 
 def _keep_unless_empty(texts: pl.Series, bare: pl.Series) -> pl.Series:
-    return bare.zip_with(bare.str.strip_chars().str.len_chars() > 0, texts)
+    return bare.zip_with(bare != "", texts)

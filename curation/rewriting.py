@@ -1,0 +1,368 @@
+r"""Rewriting texts as tokens in one compiled pass: Unicode and LaTeX variants become one notation.
+
+Texts with equal tokens are the same problem; numbers, operators and brackets are tokens of their own. The pass
+works on UTF-8: `fold` writes a row in plain lower case, `_rewrite_row` reads that from left to right and writes
+each token with a space behind it. `curation.tokens` offers the same for columns of text.
+
+In the loops `b` is the folded row of `n` bytes, read at `at`; `out` is written at `m`.
+"""
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+
+from curation.folding import FOLDED, GROWTH, fold_tables
+from curation.lexicon import ENVIRONMENT, FRACTION, LAYOUT, LAYOUT_WITH_ARGUMENT, Lexicon, lexicon
+
+compiled = njit(cache=True, nogil=True)
+_PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)
+_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_DEGREE, _FACTORIAL = np.frombuffer(b"deg", np.uint8), np.frombuffer(b"factorial", np.uint8)
+_CIRC, _CENT = np.frombuffer(b"\\circ", np.uint8), np.frombuffer(b" cent", np.uint8)
+_LONGEST_GROUP = 40
+_MOST_GROWTH = 11
+"""Bytes written for one byte read, at most: "!" becomes "factorial "."""
+(_NEWLINE, _SPACE, _BANG, _PERCENT, _CLOSING, _COMMA, _MINUS, _POINT, _SLASH, _LESS, _EQUALS, _GREATER) = (
+    b"\n !%),-./<=>"
+)
+(_BRACKET, _BACKSLASH, _BRACKET_END, _POWER, _UNDERSCORE, _BRACE, _BAR, _BRACE_END) = b"[\\]^_{|}"
+_IS_SIGN = np.zeros(256, np.bool_)
+_IS_SIGN[list(b"-+*/=<>^%()[]|")] = True
+
+
+@compiled
+def mix(x):
+    """Spread the bits of a 64-bit word (splitmix64's finaliser)."""
+    x = (x ^ (x >> _S30)) * _M1
+    x = (x ^ (x >> _S27)) * _M2
+    return x ^ (x >> _S31)
+
+
+@compiled
+def hash_bytes(data, begin, end):
+    """Hash `data[begin:end]`: FNV-1a, then `mix`."""
+    h = _BASIS
+    for at in range(begin, end):
+        h = (h ^ np.uint64(data[at])) * _PRIME
+    return mix(h)
+
+
+@compiled
+def fold(data, begin, end, starts, pool, out):
+    """Write the folded form of `data[begin:end]` to `out`; returns its length."""
+    n, at = 0, begin
+    while at < end:
+        c = data[at]
+        if c < 0x80:
+            out[n] = c + 32 if 65 <= c <= 90 else c
+            n += 1
+            at += 1
+            continue
+        width = 2 if c < 0xE0 else 3 if c < 0xF0 else 4
+        point = np.int64(c & (0x7F >> width))
+        for k in range(1, width):
+            point = point << 6 | np.int64(data[at + k] & 0x3F)
+        if point < FOLDED:
+            for k in range(starts[point], starts[point + 1]):
+                out[n] = pool[k]
+                n += 1
+        else:
+            for k in range(width):
+                out[n] = data[at + k]
+                n += 1
+        at += width
+    return n
+
+
+@compiled
+def is_digit(c):
+    return 48 <= c <= 57
+
+
+@compiled
+def is_letter(c):
+    return 97 <= c <= 122
+
+
+@compiled
+def _copy(source, begin, end, out, m):
+    """Write `source[begin:end]` and a space."""
+    for k in range(begin, end):
+        out[m] = source[k]
+        m += 1
+    out[m] = _SPACE
+    return m + 1
+
+
+@compiled
+def _find(known, key):
+    """Slot of a hash in a lexicon, -1 when it is not there."""
+    last = np.uint64(len(known.keys) - 1)
+    slot = key & last
+    while known.keys[slot] != key:
+        if known.keys[slot] == 0:
+            return -1
+        slot = (slot + np.uint64(1)) & last
+    return np.int64(slot)
+
+
+@compiled
+def _write_word(b, begin, end, out, m, known):
+    slot = _find(known, hash_bytes(b, begin, end))
+    if slot >= 0:
+        return _copy(known.pool, known.starts[slot], known.starts[slot + 1], out, m)
+    return _copy(b, begin, end, out, m)
+
+
+@compiled
+def _skip_spaces(b, at, n):
+    while at < n and (b[at] == _SPACE or b[at] == _NEWLINE):
+        at += 1
+    return at
+
+
+@compiled
+def _skip_group(b, at, n, opening, closing):
+    """Where the text goes on behind a short group such as `{1cm}` or `[4pt]`; `at` when none stands there."""
+    if at < n and b[at] == opening:
+        for stop in range(at + 1, min(n, at + _LONGEST_GROUP)):
+            if b[stop] == closing:
+                return stop + 1
+    return at
+
+
+@compiled
+def _follows(b, at, n, text):
+    if at + len(text) > n:
+        return False
+    for k in range(len(text)):
+        if b[at + k] != text[k]:
+            return False
+    return True
+
+
+@compiled
+def _thousands(b, at, n):
+    r"""Where the next three digits begin when a separator (`,` `{,}` `\,` `,\!`) stands at `at`, else -1."""
+    if b[at] == _COMMA:
+        at += 1
+        if at + 1 < n and b[at] == _BACKSLASH and (b[at + 1] == _BANG or b[at + 1] == _COMMA):
+            at += 2
+    elif b[at] == _BACKSLASH and at + 1 < n and (b[at + 1] == _COMMA or b[at + 1] == _BANG):
+        at += 2
+    else:
+        at += b[at] == _SPACE
+        if not (at + 2 < n and b[at] == _BRACE and b[at + 1] == _COMMA and b[at + 2] == _BRACE_END):
+            return -1
+        at += 3
+        at += at < n and b[at] == _SPACE
+    if at + 3 > n or not (is_digit(b[at]) and is_digit(b[at + 1]) and is_digit(b[at + 2])):
+        return -1
+    is_more = at + 3 < n and (is_digit(b[at + 3]) or is_letter(b[at + 3]) or b[at + 3] == _UNDERSCORE)
+    return -1 if is_more else at
+
+
+@compiled
+def _read_number(b, at, n, out, m):
+    """Read a number with its thousands separators and decimals; trailing zero decimals do not count."""
+    while at < n and is_digit(b[at]):
+        out[m] = b[at]
+        m += 1
+        at += 1
+    while at < n:
+        following = _thousands(b, at, n)
+        if following < 0:
+            break
+        for k in range(3):
+            out[m + k] = b[following + k]
+        m += 3
+        at = following + 3
+    if at + 1 < n and b[at] == _POINT and is_digit(b[at + 1]):
+        stop, is_zero = at + 1, True
+        while stop < n and is_digit(b[stop]):
+            is_zero = is_zero and b[stop] == 48
+            stop += 1
+        if not is_zero:
+            for k in range(at, stop):
+                out[m] = b[k]
+                m += 1
+        at = stop
+    out[m] = _SPACE
+    return _read_factorial(b, at, n, out, m + 1)
+
+
+@compiled
+def _read_factorial(b, at, n, out, m):
+    if at < n and b[at] == _BANG and not (at + 1 < n and b[at + 1] == _EQUALS):
+        return at + 1, _copy(_FACTORIAL, 0, len(_FACTORIAL), out, m)
+    return at, m
+
+
+@compiled
+def _read_letter(b, at, out, m, known):
+    """A letter of another script is a token of its own."""
+    end = at + (2 if b[at] < 0xE0 else 3 if b[at] < 0xF0 else 4)
+    return end, _write_word(b, at, end, out, m, known)
+
+
+@compiled
+def _argument(b, at, n):
+    r"""Begin and end of a fraction's part without structure (`3`, `{12}`, `{ x_1 }`, `{\pi}`) and where the
+    text goes on; -1 when the part is more than that."""
+    at = _skip_spaces(b, at, n)
+    if at < n and is_digit(b[at]):
+        return at, at + 1, at + 1
+    if at >= n or b[at] != _BRACE:
+        return -1, -1, -1
+    begin = _skip_spaces(b, at + 1, n)
+    begin += begin < n and b[begin] == _BACKSLASH
+    end = begin
+    while end < n and (is_digit(b[end]) or is_letter(b[end]) or b[end] == _UNDERSCORE or b[end] >= 0x80):
+        end += 1
+    close = _skip_spaces(b, end, n)
+    if end == begin or close >= n or b[close] != _BRACE_END:
+        return -1, -1, -1
+    return begin, end, close + 1
+
+
+@compiled
+def _read_argument(b, at, end, out, m, known):
+    while at < end:
+        if is_digit(b[at]):
+            at, m = _read_number(b, at, end, out, m)
+        elif is_letter(b[at]):
+            begin = at
+            while at < end and is_letter(b[at]):
+                at += 1
+            m = _write_word(b, begin, at, out, m, known)
+        elif b[at] >= 0x80:
+            at, m = _read_letter(b, at, out, m, known)
+        else:
+            at += 1
+    return m
+
+
+@compiled
+def _read_command(b, at, n, out, m, known):
+    """Read what begins with a backslash."""
+    begin = at
+    at += 1
+    if at >= n:
+        return at, m
+    if not is_letter(b[at]):
+        if b[at] == _BACKSLASH:
+            return _skip_group(b, at + 1, n, _BRACKET, _BRACKET_END), m
+        # \% and \| are signs; \( \[ \{ \, and the like are layout.
+        is_token = b[at] == _PERCENT or b[at] == _BAR or b[at] >= 0x80 or is_digit(b[at])
+        return (at if is_token else at + 1), m
+    while at < n and is_letter(b[at]):
+        at += 1
+    slot = _find(known, hash_bytes(b, begin, at))
+    if slot < 0:
+        return at, _write_word(b, begin + 1, at, out, m, known)
+    action = known.actions[slot]
+    if action == LAYOUT:
+        return at, m
+    if action == LAYOUT_WITH_ARGUMENT:
+        return _skip_group(b, at, n, _BRACE, _BRACE_END), m
+    if action == ENVIRONMENT:
+        at = _skip_group(b, _skip_spaces(b, at, n), n, _BRACE, _BRACE_END)
+        return _skip_group(b, at, n, _BRACE, _BRACE_END), m
+    if action == FRACTION:
+        upper, upper_end, following = _argument(b, at, n)
+        if upper >= 0:
+            lower, lower_end, following = _argument(b, following, n)
+            if lower >= 0:
+                m = _read_argument(b, upper, upper_end, out, m, known)
+                out[m], out[m + 1] = _SLASH, _SPACE
+                return following, _read_argument(b, lower, lower_end, out, m + 2, known)
+    return at, _copy(known.pool, known.starts[slot], known.starts[slot + 1], out, m)
+
+
+@compiled
+def _read_sign(b, at, n, out, m):
+    """Read an operator or a bracket."""
+    c, end = b[at], at + 1
+    if c == _POWER:
+        stop = _skip_spaces(b, end, n)
+        if stop < n and b[stop] == _BRACE:
+            stop = _skip_spaces(b, stop + 1, n)
+        if _follows(b, stop, n, _CIRC):
+            stop = _skip_spaces(b, stop + len(_CIRC), n)
+            stop += stop < n and b[stop] == _BRACE_END
+            return stop, _copy(_DEGREE, 0, len(_DEGREE), out, m)
+    if c == _MINUS and end + 1 < n and is_letter(b[end]) and is_letter(b[end + 1]):
+        return end, m  # a hyphen
+    if (c == _LESS or c == _GREATER) and end < n and b[end] == _EQUALS:
+        end += 1
+    m = _copy(b, at, end, out, m)
+    if c == _CLOSING:
+        return _read_factorial(b, end, n, out, m)
+    return end, m
+
+
+@compiled
+def _rewrite_row(b, n, out, m, known):
+    at = 0
+    while at < n:
+        c = b[at]
+        if is_letter(c):
+            begin = at
+            while at < n and is_letter(b[at]):
+                at += 1
+            if at - begin == 3 and b[begin] == 112 and b[begin + 2] == 114 and _follows(b, at, n, _CENT):
+                out[m], out[m + 1] = _PERCENT, _SPACE  # per cent
+                at, m = at + len(_CENT), m + 2
+                continue
+            m = _write_word(b, begin, at, out, m, known)
+            at += at < n and b[at] == _MINUS and at - begin > 1  # a hyphen
+        elif is_digit(c):
+            at, m = _read_number(b, at, n, out, m)
+        elif c >= 0x80:
+            at, m = _read_letter(b, at, out, m, known)
+        elif c == _BACKSLASH:
+            at, m = _read_command(b, at, n, out, m, known)
+        elif _IS_SIGN[c]:
+            at, m = _read_sign(b, at, n, out, m)
+        elif c == _BANG and at + 1 < n and b[at + 1] == _EQUALS:
+            m = _copy(b, at, at + 2, out, m)
+            at += 2
+        else:
+            at += 1
+    return m
+
+
+@compiled
+def _rewrite(data, begins, ends, fold_starts, fold_pool, known):
+    n = len(begins)
+    starts = np.zeros(n + 1, np.int64)
+    out = np.empty(max(1024, len(data) * 2), np.uint8)
+    folded = np.empty(1024, np.uint8)
+    m = 0
+    for row in range(n):
+        most = GROWTH * (ends[row] - begins[row])
+        if most > len(folded):
+            folded = np.empty(2 * most, np.uint8)
+        length = fold(data, begins[row], ends[row], fold_starts, fold_pool, folded)
+        if m + _MOST_GROWTH * length > len(out):
+            larger = np.empty(2 * len(out) + _MOST_GROWTH * length, np.uint8)
+            larger[:m] = out[:m]
+            out = larger
+        m = _rewrite_row(folded, length, out, m, known)
+        starts[row + 1] = m
+    return starts, out[:m]
+
+
+def rewrite(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rewrite rows `data[begins[i]:ends[i]]`, uint8, as tokens with a space behind each.
+
+    Returns where each row's tokens begin, int64 [n + 1], and their bytes.
+    """
+    return _rewrite(data, begins, ends, *tables())
+
+
+@cache
+def tables() -> tuple[np.ndarray, np.ndarray, Lexicon]:
+    return (*fold_tables(), lexicon(hash_bytes))
