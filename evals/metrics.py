@@ -7,15 +7,12 @@
 Every frame here has one documented schema (SUMMARY, CURVE, GROUP); shares are in [0, 1], lengths in tokens.
 """
 
-from collections import Counter, defaultdict
-
 import numpy as np
 import polars as pl
 
 from evals.intervals import mean_over_questions
 from evals.voting import maj_at_k, pass_at_k
 from rewards import records
-from rewards.normalise import normalise
 
 TEXT, INT, FLOAT = pl.String(), pl.Int64(), pl.Float64()
 
@@ -116,6 +113,15 @@ def summarise(completions: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SUMMARY)
 
 
+def by_checkpoint(checkpoints: pl.DataFrame) -> pl.DataFrame:
+    """Accuracy over a training run, from COMPLETION rows with a column `step`: [step, *SUMMARY]."""
+    parts = [
+        summarise(part.drop("step")).select(pl.lit(step).alias("step"), pl.all())
+        for (step,), part in checkpoints.group_by("step", maintain_order=True)
+    ]
+    return pl.concat(parts).sort("step")
+
+
 def curves(completions: pl.DataFrame, ks: list[int] | None = None) -> pl.DataFrame:
     """pass@k and maj@k per benchmark for every k up to its samples (or those of `ks` that fit)."""
     check_samples(completions)
@@ -145,20 +151,19 @@ def _curve(part: pl.DataFrame, ks: list[int]) -> list[tuple[int, float, float]]:
 
 
 def _votes(part: pl.DataFrame) -> list[tuple[int, tuple[int, ...], int]]:
-    """Per question: correct samples, sizes of the wrong answers' classes, samples without an answer.
-
-    Wrong answers are one class when their normalised spellings agree.
-    """
-    wrong: dict[str, Counter[str]] = defaultdict(Counter)
-    n_correct: Counter[str] = Counter()
-    n_silent: Counter[str] = Counter()
-    columns = part.select("question_id", "is_correct", "extracted").sort("question_id")
-    for question_id, is_correct, extracted in columns.iter_rows():
-        n_correct[question_id] += is_correct
-        n_silent[question_id] += not is_correct and extracted is None
-        if not is_correct and extracted is not None:
-            wrong[question_id][normalise(extracted)] += 1
-    return [(n_correct[q], tuple(wrong[q].values()), n_silent[q]) for q in n_correct]
+    """Per question: correct samples, sizes of the wrong answers' classes, samples without an answer."""
+    counts = part.group_by("question_id", "is_correct", "answer_class").len().sort("question_id")
+    votes: dict[str, tuple[int, list[int], int]] = {}
+    for question_id, is_correct, answer_class, n in counts.iter_rows():
+        right, wrong, silent = votes.get(question_id, (0, [], 0))
+        if is_correct:
+            right += n
+        elif answer_class is None:
+            silent += n
+        else:
+            wrong.append(n)
+        votes[question_id] = (right, wrong, silent)
+    return [(right, tuple(sorted(wrong)), silent) for right, wrong, silent in votes.values()]
 
 
 def breakdown(completions: pl.DataFrame, by: str) -> pl.DataFrame:

@@ -65,7 +65,8 @@ def make_plan(
 
 
 def _shots(benchmark: Benchmark, question: dict, n_shots: int) -> list[dict]:
-    """The first `n_shots` development rows of the question's subject, or of all where subjects are unknown."""
+    """The first `n_shots` development rows of the question's subject, or of all where subjects are
+    unknown."""
     if not n_shots or benchmark.shots is None:
         return []
     shots = benchmark.shots

@@ -28,7 +28,8 @@ class Profile:
     stop: tuple[str, ...]
     mode: Mode
     method: Method = "sample"
-    """sample: continue the prompt; chat: put it into the model's chat template first; letters: no sampling."""
+    """sample: continue the prompt; chat: put it into the model's chat template first; letters: no
+    sampling."""
 
 
 PROFILES: dict[ProfileName, Profile] = {

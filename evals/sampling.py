@@ -3,9 +3,10 @@
     generated = sample(engine, plan, config=evals_config, folder=Path("completions"))
 
 Every completion has a key: the hash of weights, prompt, sampling, question, sample index and seed. The
-reference answer is no part of it: a corrected one only needs scoring again. One shard per benchmark holds a JSON line per completion in the order of the plan; a chunk is appended and
-fsynced at once. On resume whole chunks are kept, a torn tail is cut off, and lines of other shards in the
-folder whose keys are wanted (the same benchmark with fewer samples, say) are taken over, not sampled again.
+reference answer is no part of it: a corrected one only needs scoring again. One shard per benchmark holds a
+JSON line per completion in the order of the plan; a chunk is appended and fsynced at once. On resume whole
+chunks are kept, a torn tail is cut off, and lines of other shards in the folder whose keys are wanted (the
+same benchmark with fewer samples, say) are taken over, not sampled again.
 """
 
 import json
@@ -40,7 +41,8 @@ class Generated:
     responses: pl.DataFrame
     """One row per completion, columns of `RESPONSE`, in plan order."""
     rejects: pl.DataFrame
-    """REJECT rows: questions whose prompt leaves no room for a full response, or without log-probabilities."""
+    """REJECT rows: questions whose prompt leaves no room for a full response, or without
+    log-probabilities."""
     n_resumed: int
     """Completions that were already on the disk."""
     shard: Path
@@ -225,8 +227,8 @@ def _only_token(engine: Engine, text: str) -> int:
     tokens = engine.encode(text)
     if len(tokens) != 1:
         raise ValueError(
-            f"the tokenizer writes {text!r} as {len(tokens)} tokens, so options cannot be compared by one: use "
-            "profile few_shot, which lets the model write its answer"
+            f"the tokenizer writes {text!r} as {len(tokens)} tokens, so options cannot be compared by one: "
+            "use profile few_shot, which lets the model write its answer"
         )
     return tokens[0]
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from evals.benchmarks.registry import Benchmark
 from evals.choices import choice_letter
+from evals.equivalence import answer_classes
 from evals.profiles import Method
 from rewards import records
 from rewards.extraction import is_formatted
@@ -58,6 +59,7 @@ def score(
             rejects.setdefault(row["question_id"], _unusable(benchmark.name, row))
         else:
             completions.append(_completion(row, verdict, mode))
+    _classify(completions)
     scored = Scored(
         records.COMPLETION.frame(completions),
         records.REJECT.frame(list(rejects.values())),
@@ -72,6 +74,17 @@ def score(
         time.perf_counter() - started,
     )
     return scored
+
+
+def _classify(completions: list[dict]) -> None:
+    """Fill in `answer_class` question by question."""
+    by_question: dict[str, list[dict]] = {}
+    for completion in completions:
+        by_question.setdefault(completion["question_id"], []).append(completion)
+    for rows in by_question.values():
+        answers, is_correct = [row["extracted"] for row in rows], [row["is_correct"] for row in rows]
+        for row, number in zip(rows, answer_classes(answers, is_correct), strict=True):
+            row["answer_class"] = number
 
 
 def _completion(row: dict, verdict: Verdict, mode: Mode) -> dict:

@@ -2,12 +2,14 @@
 made; each is looked for, and its files hashed, once."""
 
 from functools import cached_property
+from pathlib import Path
 
 from pipelines.artifact import Artifact
 from pipelines.compile_rewards import rewards_stage
 from pipelines.curate import curate_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
+from pipelines.sample import Model
 from pipelines.train import train_stage
 from pipelines.workspace import Workspace
 
@@ -36,8 +38,12 @@ class Chain:
 
     @cached_property
     def evaluated_base(self) -> Artifact:
-        return evaluate_stage(self.workspace, self.prompts, self.base, "base")
+        return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.base), "base")
+
+    def evaluated_folder(self, folder: Path) -> Artifact:
+        """Benchmark any model folder, linked as evaluate-<name of the folder>."""
+        return evaluate_stage(self.workspace, self.prompts, Model.of_folder(folder), folder.resolve().name)
 
     @cached_property
     def evaluated_final(self) -> Artifact:
-        return evaluate_stage(self.workspace, self.prompts, self.trained, "final")
+        return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.trained), "final")

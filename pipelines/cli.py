@@ -39,10 +39,10 @@ def build_parser() -> argparse.ArgumentParser:
         ("curate", "collect, clean, deduplicate and decontaminate the corpus"),
         ("rewards", "compile and self-check the rewards of the corpus"),
         ("train", "make the base model and train it by PPO"),
-        ("eval", "benchmark the base model, and the trained one when there is one"),
-        ("report", "write report.html and summary.json of a run again, from its stored results"),
     ):
         _with_config(_command(commands, name, text, epilog=OVERRIDES))
+    _eval(commands)
+    _report(commands)
     _compare(_command(commands, "compare", "paired test between the benchmarks of two runs or checkpoints"))
     _publish(
         _command(commands, "publish", "publish a data set or a model to a hub, or show what would be sent")
@@ -55,6 +55,22 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", "check this machine: versions, GPU, memory, disk, servers")
     doctor.add_argument("--runs", default="runs", help="folder of results (default: runs)")
     return parser
+
+
+def _eval(commands) -> None:
+    text = "benchmark the base model, and the trained one when there is one"
+    command = _command(commands, "eval", text, epilog=OVERRIDES)
+    _with_config(command)
+    command.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
+
+
+def _report(commands) -> None:
+    text = "write report.html and summary.json of a run again, from its stored results"
+    command = _command(commands, "report", text, epilog=OVERRIDES)
+    _with_config(command)
+    command.add_argument(
+        "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"
+    )
 
 
 def _command(commands, name: str, text: str, epilog: str = "") -> argparse.ArgumentParser:

@@ -75,13 +75,17 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
 
     chain = Chain(_open(arguments))
-    artifacts = [chain.evaluated_base]
-    if (chain.workspace.folder / "train" / "manifest.json").exists():
-        artifacts.append(chain.evaluated_final)
+    evaluated = {}
+    if arguments.model:
+        evaluated[arguments.model] = chain.evaluated_folder(Path(arguments.model))
+    else:
+        evaluated["base model"] = chain.evaluated_base
+        if (chain.workspace.folder / "train" / "manifest.json").exists():
+            evaluated["trained model"] = chain.evaluated_final
     columns = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
-    for artifact in artifacts:
-        show(artifact.read("summary.parquet").select(columns), f"Benchmarks, {artifact.fingerprint}")
-    return _done(artifacts[-1])
+    for name, artifact in evaluated.items():
+        show(artifact.read("summary.parquet").select(columns), f"Benchmarks, {name}")
+    return _done(artifact)
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -89,8 +93,10 @@ def report(arguments: argparse.Namespace) -> int:
     from pipelines.summary import summary_table
 
     workspace = _open(arguments)
-    out.print(summary_table(report_stage(workspace)))
+    out.print(summary_table(report_stage(workspace, with_figures=arguments.figures)))
     out.print(f"report   {workspace.folder / 'report.html'}", soft_wrap=True)
+    if arguments.figures:
+        out.print(f"figures  {workspace.folder / 'figures'}", soft_wrap=True)
     return 0
 
 

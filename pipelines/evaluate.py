@@ -15,15 +15,15 @@ from evals.scoring import score
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.benchmarks import load_benchmarks
 from pipelines.overlap import overlap_stage
-from pipelines.sample import sample_stage
+from pipelines.sample import Model, sample_stage
 from pipelines.workspace import Workspace, section
 from rewards.records import COMPLETION
 
 STAGE = Stage("evaluate", ("evals", "rewards", "pipelines/evaluate.py"))
 
 
-def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Artifact, which: str) -> Artifact:
-    """Benchmark the model of a base or train artefact: look for overlap, sample, score.
+def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
+    """Benchmark a model: look for overlap with the training set, sample, score.
 
     The results are linked into the run as sample-<which> and evaluate-<which>.
     """

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from curation.leaks import LEAK_SCHEMA, find_leaks
+from curation.leaks import find_leaks
 from evals.benchmarks.loading import protected
 from evals.benchmarks.registry import Benchmark
 from pipelines.artifact import Artifact, Draft, Stage
@@ -20,7 +20,8 @@ STAGE = Stage("overlap", ("curation", "pipelines/overlap.py"))
 
 
 def overlap_stage(workspace: Workspace, prompts: Artifact, benchmarks: Sequence[Benchmark]) -> Artifact:
-    """Look for benchmark questions among the training prompts; a warning names each benchmark that has some."""
+    """Look for benchmark questions among the training prompts; a warning names each benchmark that has
+    some."""
     settings = section(workspace.config.curation.decontaminate)
     inputs = {"rewards": prompts.content} | {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
 
@@ -48,7 +49,7 @@ def find_overlap(rows: pl.DataFrame, benchmarks: Sequence[Benchmark], workspace:
     detail]."""
     leaks = find_leaks(rows["problem"], protected(benchmarks), workspace.config.curation.decontaminate)
     parts = pl.col("matched").str.splitn(":", 2)
-    return leaks.cast(dict(LEAK_SCHEMA)).select(
+    return leaks.select(
         problem_id=rows["problem_id"].gather(leaks["row"]),
         benchmark=parts.struct.field("field_0"),
         question_id=parts.struct.field("field_1"),

@@ -10,7 +10,8 @@ import polars as pl
 
 from evals.reflection import by_step
 from evals.report.data import ReportData, headlines
-from evals.report.render import render_report
+from evals.report.files import write_figures
+from evals.report.render import build_page, render_page
 from pipelines.artifact import Artifact
 from pipelines.summary import summarise_run
 from pipelines.workspace import Workspace
@@ -31,8 +32,8 @@ LINKS = (
 )
 
 
-def report_stage(workspace: Workspace) -> dict[str, Any]:
-    """Write report.html and summary.json; returns the summary."""
+def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[str, Any]:
+    """Write report.html and summary.json, and the figures as files if asked; returns the summary."""
     stages = {link: workspace.linked(link) for link in LINKS}
     metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
     before, after = stages["evaluate-base"], stages["evaluate-final"]
@@ -60,7 +61,10 @@ def report_stage(workspace: Workspace) -> dict[str, Any]:
         ).select("artefact", "fingerprint"),
         timing_note=cost_note(stages),
     )
-    write_text(workspace.folder / "report.html", render_report(data))
+    page = build_page(data)
+    write_text(workspace.folder / "report.html", render_page(data, page))
+    if with_figures:
+        write_figures(page, workspace.folder / "figures")
     write_json(workspace.folder / "summary.json", summary)
     return summary
 

@@ -6,13 +6,15 @@ responses.parquet (evals.sampling.RESPONSE), rejects.parquet.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from evals.benchmarks.registry import Benchmark
 from evals.plan import Plan, chat_renderer, make_plan
+from evals.profiles import Conditions
 from evals.sampling import RESPONSE
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.config import RunConfig
@@ -22,6 +24,7 @@ from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace
 from rewards.files import canonical_json, hash_text
 from rewards.records import REJECT
+from training.fingerprint import hash_model
 
 STAGE = Stage(
     "sample",
@@ -38,15 +41,33 @@ STAGE = Stage(
 )
 
 
-def sample_stage(
-    workspace: Workspace, benchmarks: Sequence[Benchmark], model: Artifact, link: str
-) -> Artifact:
-    """Sample the model of a base or train artefact; the result is linked into the run as `link`."""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model to benchmark: its folder in Hugging Face format, and the hash of what is in it."""
+
+    folder: Path
+    content: str
+
+    @classmethod
+    def of_stage(cls, artifact: Artifact) -> "Model":
+        """The policy of an artefact of stage base or train."""
+        folder = artifact.folder / "model" if artifact.stage == "base" else final_model(artifact)
+        return cls(folder, artifact.content)
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Model":
+        """Any model folder; FileNotFoundError when it holds none."""
+        if not (folder / "config.json").exists():
+            raise FileNotFoundError(f"{folder}: no config.json; give the folder of a Hugging Face model")
+        return cls(folder.resolve(), hash_model(folder))
+
+
+def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: Model, link: str) -> Artifact:
+    """Sample a model's responses to the run's benchmarks; the result is linked into the run as `link`."""
     config = workspace.config
-    folder = model_folder(model)
-    plans = make_plans(config, benchmarks, folder)
+    plans = make_plans(config, benchmarks, model.folder)
     settings = {
-        "conditions": {plan.benchmark: asdict(plan.conditions) for plan in plans},
+        "conditions": {plan.benchmark: sampling_conditions(plan.conditions) for plan in plans},
         "n_samples": {plan.benchmark: plan.n_samples for plan in plans},
         "seed": config.evals.seed,
         "chunk": config.evals.chunk,
@@ -59,16 +80,17 @@ def sample_stage(
     def build(draft: Draft) -> None:
         for plan in plans:
             draft.write(f"plan/{plan.benchmark}.parquet", plan.prompts)
-        run_engines(workspace, draft.folder, folder, link)
+        run_engines(workspace, draft.folder, model.folder, link)
         collect(draft, plans, config.evals.n_engines)
         draft.seeds = {"evals": config.evals.seed}
 
     return workspace.produce(STAGE, settings, inputs, build, link)
 
 
-def model_folder(artifact: Artifact) -> Path:
-    """Folder of the policy in an artefact of stage base or train."""
-    return artifact.folder / "model" if artifact.stage == "base" else final_model(artifact)
+def sampling_conditions(conditions: Conditions) -> dict[str, Any]:
+    """Everything in the conditions but the verifier, which only judges what was sampled."""
+    prompt = conditions.prompt.model_dump(mode="json")
+    return {"prompt": prompt, "sampling": asdict(conditions.sampling), "method": conditions.method}
 
 
 def make_plans(config: RunConfig, benchmarks: Sequence[Benchmark], model: Path) -> list[Plan]:

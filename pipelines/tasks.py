@@ -19,6 +19,7 @@ from pipelines.curate import curate_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
 from pipelines.report import report_stage
+from pipelines.sample import Model
 from pipelines.train import train_stage
 from pipelines.workspace import Workspace
 
@@ -57,7 +58,7 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
 
 @_task("evaluate", "model")
 def evaluate(workspace: Workspace, prompts: Artifact, model: Artifact, which: str) -> Artifact:
-    artifact = evaluate_stage(workspace, prompts, model, which)
+    artifact = evaluate_stage(workspace, prompts, Model.of_stage(model), which)
     create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"evaluate-{which}-table")
     return artifact
 

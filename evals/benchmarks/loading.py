@@ -86,7 +86,8 @@ def _load_shots(config: BenchmarkConfig, data_root: Path | None) -> pl.DataFrame
         rows = read_rows((data_root or Path()) / config.shots_file)
     elif spec is None or not spec.shots_file:
         raise ValueError(
-            f"benchmark {config.name!r} has no development rows of its own: name a shots_file or set n_shots = 0"
+            f"benchmark {config.name!r} has no development rows of its own: name a shots_file or set "
+            "n_shots = 0"
         )
     elif data_root is not None and not config.hub:
         rows = read_rows(data_root / spec.shots_file)

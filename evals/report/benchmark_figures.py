@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from evals.report.canvas import BASE, FINAL, HALF, INK, LINE, MUTED, THIRD_WIDTH, WARN, legend_above, panel
@@ -162,6 +163,28 @@ def accuracy_by_group(groups: dict[str, pl.DataFrame], label: str) -> Figure:
     ax.set_xlabel(label)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_above(ax)
+    return figure
+
+
+def levels_by_step(checkpoints: pl.DataFrame) -> Figure:
+    """Heat map: accuracy of every level (rows) at every evaluated step (columns), written into its cell."""
+    means = checkpoints.group_by("step", "level").agg(accuracy=pl.col("is_correct").mean())
+    means = means.sort("step", "level")
+    levels, steps = means["level"].drop_nulls().unique().sort(), means["step"].unique().sort()
+    figure, (ax,) = panel((THIRD_WIDTH[0], max(1.5, 0.7 + 0.3 * len(levels))))
+    width = 1 / len(steps)
+    for step, level, accuracy in means.drop_nulls("level").iter_rows():
+        x, y = steps.index_of(step) * width, levels.index_of(level)
+        ax.add_patch(Rectangle((x, y - 0.5), width, 1, facecolor=FINAL, alpha=accuracy, linewidth=0))
+        if len(steps) <= 12:
+            ax.text(x + width / 2, y, f"{accuracy:.0%}", ha="center", va="center", fontsize=7)
+    shown = range(0, len(steps), 1 + len(steps) // 6)
+    ax.set_xticks([(index + 0.5) * width for index in shown], [str(steps[index]) for index in shown])
+    ax.set_yticks(range(len(levels)), levels.to_list())
+    ax.set_xlim(0, 1)
+    ax.set_ylim(len(levels) - 0.5, -0.5)
+    ax.set_xlabel("training step")
+    ax.grid(False)
     return figure
 
 

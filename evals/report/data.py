@@ -50,7 +50,7 @@ class ReportData:
     reflection: pl.DataFrame | None = None
     """Reflection over the steps: `evals.reflection.by_step(rollouts)`."""
     checkpoints: pl.DataFrame | None = None
-    """Evaluations during training: [step, benchmark, accuracy, ci95_low, ci95_high]."""
+    """Evaluations before, during and after training: COMPLETION rows with a column `step`."""
     funnel: pl.DataFrame | None = None
     """Curation, step by step: [step, read, kept, dropped]."""
     answer_types: pl.DataFrame | None = None

@@ -9,6 +9,7 @@ give the same bytes.
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -20,12 +21,22 @@ from evals.reflection import analyse, by_pattern
 from evals.report.data import Headline, ReportData
 from evals.report.reference import REFERENCE
 from evals.report.samples import draw_samples, to_script_json
-from evals.report.sections import build_sections
+from evals.report.sections import Section, build_sections
 from evals.turning_point import TurningPoint, find_turning_point
 
 
-def render_report(data: ReportData) -> str:
-    """Return the page as text."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything computed from the data: what the template shows and what figure files are made of."""
+
+    models: dict[str, pl.DataFrame]
+    summaries: dict[str, pl.DataFrame]
+    comparison: pl.DataFrame | None
+    sections: list[Section]
+
+
+def build_page(data: ReportData) -> Page:
+    """Compute the statistics and draw the figures."""
     models = {
         label: frame
         for label, frame in (("base", data.base), ("final", data.final))
@@ -35,21 +46,31 @@ def render_report(data: ReportData) -> str:
     comparison = data.comparison
     if comparison is None and len(models) == 2:
         comparison = compare(models["base"], models["final"])
-    point = _turning_point(data.metrics)
-    samples = draw_samples(models) if models else []
+    point = _turning_point(data.metrics, data.reflection)
+    return Page(models, summaries, comparison, build_sections(data, models, summaries, comparison, point))
+
+
+def render_report(data: ReportData) -> str:
+    """Return the page as text."""
+    return render_page(data, build_page(data))
+
+
+def render_page(data: ReportData, page: Page) -> str:
+    """Put a built page into its template."""
+    samples = draw_samples(page.models) if page.models else []
     environment = _environment()
     script = environment.get_template("browser.js.j2").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         data=data,
-        sections=build_sections(data, models, summaries, comparison, point),
-        results=_results(summaries),
-        comparison=[] if comparison is None else comparison.to_dicts(),
-        references=_references(summaries),
-        reflection=[row for label, frame in models.items() for row in _reflection(label, frame)],
+        sections=page.sections,
+        results=_results(page.summaries),
+        comparison=[] if page.comparison is None else page.comparison.to_dicts(),
+        references=_references(page.summaries),
+        reflection=[row for label, frame in page.models.items() for row in _reflection(label, frame)],
         samples_json=to_script_json(samples),
         n_samples=len(samples),
-        n_completions=sum(frame.height for frame in models.values()),
+        n_completions=sum(frame.height for frame in page.models.values()),
         benchmarks=sorted({sample["benchmark"] for sample in samples}),
         script=script,
         script_digest=digest,
@@ -117,11 +138,16 @@ def _movement(name: str, before: float, after: float, unit: str) -> str:
     return f"{name} {verb} from {show(before, unit)} to {show(after, unit)}"
 
 
-def _turning_point(metrics: pl.DataFrame | None) -> TurningPoint | None:
+def _turning_point(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> TurningPoint | None:
+    """Where reward, length and, where responses reflect at every step, correct reflection length bend up."""
     if metrics is None or metrics.height < 20:
         return None
-    columns = ("reward", "response_tokens")
-    return find_turning_point(metrics["step"].to_list(), {name: metrics[name].to_list() for name in columns})
+    series = {name: metrics[name].to_list() for name in ("reward", "response_tokens")}
+    if reflection is not None and reflection["step"].equals(metrics["step"]):
+        lengths = reflection["correct_reflection_tokens"]
+        if not lengths.null_count():
+            series["correct_reflection_tokens"] = lengths.to_list()
+    return find_turning_point(metrics["step"].to_list(), series)
 
 
 def _results(summaries: dict[str, pl.DataFrame]) -> list[dict]:

@@ -8,7 +8,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from evals.metrics import breakdown, curves, question_means
+from evals.metrics import breakdown, by_checkpoint, curves, question_means
 from evals.report import benchmark_figures, data_figures, training_figures
 from evals.report.canvas import drawing, to_svg
 from evals.report.data import ReportData
@@ -17,10 +17,12 @@ from evals.turning_point import TurningPoint
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """One figure of the page: its title, what to see in it, and the SVG."""
+    """One figure of the page: its name in files, its title, what to see in it, and the SVG."""
 
+    key: str
     title: str
     caption: str
+    figure: Figure
     svg: str
     is_small: bool = False
 
@@ -54,7 +56,7 @@ def build_sections(
 
 
 def _plate(key: str, title: str, caption: str, figure: Figure, *, is_small: bool = False) -> Plate:
-    return Plate(title, caption, to_svg(figure, key, f"{title}. {caption}"), is_small)
+    return Plate(key, title, caption, figure, to_svg(figure, key, f"{title}. {caption}"), is_small)
 
 
 def _training_lead(data: ReportData, point: TurningPoint | None) -> str:
@@ -65,9 +67,11 @@ def _training_lead(data: ReportData, point: TurningPoint | None) -> str:
         return f"{n_steps} steps."
     if point is None:
         return f"{n_steps} steps. Faint lines are single steps, strong ones their running mean."
+    names = {"response_tokens": "response length", "correct_reflection_tokens": "correct-reflection length"}
+    what = [names.get(name, name) for name in point.slope_before]
     return (
-        f"{n_steps} steps. Reward and response length bend upwards together at step {point.step:.0f} "
-        f"(change-point test, p = {point.p_value:.3f})."
+        f"{n_steps} steps. {', '.join(what[:-1])} and {what[-1]} bend upwards together at step "
+        f"{point.step:.0f} (change-point test, p = {point.p_value:.3f})."
     )
 
 
@@ -88,15 +92,26 @@ def _training(data: ReportData, point: TurningPoint | None) -> Iterator[Plate]:
         yield _plate("reflection", title, "Tokens, mean.", draw.reflection(data.reflection))
         caption = "Share of responses with wait, recheck, retry, alternatively or however."
         yield _plate("reflecting", "Reflection rate", caption, draw.reflection_rate(data.reflection))
-    if data.checkpoints is not None:
-        for number, name in enumerate(data.checkpoints["benchmark"].unique(maintain_order=True)):
-            yield _plate(
-                f"checkpoint{number}",
-                f"{name} during training",
-                "Accuracy with its 95% band.",
-                benchmark_figures.accuracy_by_step(name, data.checkpoints),
-                is_small=True,
-            )
+    if data.checkpoints is not None and data.checkpoints["step"].n_unique() > 2:
+        yield from _checkpoints(data.checkpoints)
+
+
+def _checkpoints(checkpoints: pl.DataFrame) -> Iterator[Plate]:
+    """Accuracy against the step, and by level where the benchmark has levels."""
+    accuracy = by_checkpoint(checkpoints)
+    for number, name in enumerate(accuracy["benchmark"].unique(maintain_order=True)):
+        yield _plate(
+            f"checkpoint{number}",
+            f"{name} during training",
+            "Accuracy with its 95% band.",
+            benchmark_figures.accuracy_by_step(name, accuracy),
+            is_small=True,
+        )
+        own = checkpoints.filter(pl.col("benchmark") == name)
+        if 1 < own["level"].n_unique() <= 12:
+            title, caption = f"Levels of {name} during training", "Accuracy by level and step."
+            figure = benchmark_figures.levels_by_step(own)
+            yield _plate(f"levels{number}", title, caption, figure, is_small=True)
 
 
 def _benchmarks(

@@ -133,6 +133,7 @@ def make_completions() -> Callable[..., pl.DataFrame]:
                         "is_correct": is_correct,
                         "is_formatted": True,
                         "is_truncated": False,
+                        "answer_class": 0 if is_correct else 1,
                         "level": (levels or {}).get(question),
                         "subject": "sums",
                     }

@@ -1,17 +1,21 @@
 """The report page: whole, offline, deterministic, and safe against what a model writes."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import polars as pl
 import pytest
 
 from evals.report import Headline, ReportData, headlines, render_report
 from evals.report.canvas import HALF, drawing, panel, to_svg
+from evals.report.files import write_figures
+from evals.report.render import build_page
 from evals.report.samples import draw_samples, to_script_json
 from rewards import records
 
@@ -53,10 +57,11 @@ def data(make_completions) -> ReportData:
             schema=["step", "reflection_rate", "correct_reflection_tokens", "response_tokens"],
             orient="row",
         ),
-        checkpoints=pl.DataFrame(
-            [(0, "toy", 0.2, 0.1, 0.3), (10, "toy", 0.7, 0.6, 0.8)],
-            schema=["step", "benchmark", "accuracy", "ci95_low", "ci95_high"],
-            orient="row",
+        checkpoints=pl.concat(
+            [
+                frame.with_columns(step=pl.lit(step, pl.Int64()))
+                for step, frame in ((0, base), (10, base), (20, final))
+            ]
         ),
         funnel=pl.DataFrame(
             [("read", 10, 10, 0), ("filter", 10, 7, 3)],
@@ -105,7 +110,7 @@ def test_page_is_whole_and_loads_nothing(text):
     assert page.handlers == []
     assert "@import" not in text and not re.search(r"url\((?!#)", text)
     assert len(page.ids) == len(set(page.ids))
-    assert page.tags.count("svg") == 6 + 1 + 4 + 3 + 6 + 2 + 2  # by section, in order
+    assert page.tags.count("svg") == 6 + 2 + 4 + 3 + 6 + 2 + 2  # by section, in order
     assert len(text) < 3_000_000
     for number in range(1, 9):
         assert f"#0000{number:02x}" not in text  # stand-in colours all became variables
@@ -192,6 +197,22 @@ def test_svg_follows_the_page_colours_and_has_no_date():
     assert "var(--final)" in text and "font-family" not in text
     assert ">step</text>" in text
     assert not re.search(r"\d{4}-\d\d-\d\d", text)
+
+
+def test_figures_are_files_in_the_light_colours(data, tmp_path: Path):
+    def write(folder: Path) -> list[Path]:
+        page = build_page(dataclasses.replace(data, metrics=None, timings=None, reflection=None))
+        return write_figures(dataclasses.replace(page, sections=page.sections[:1]), folder)
+
+    paths = write(tmp_path / "one")
+    assert {path.name for path in paths} == {
+        f"training-{key}.{suffix}" for key in ("checkpoint0", "levels0") for suffix in ("png", "pdf")
+    }
+    red, green, blue = np.moveaxis(matplotlib.image.imread(paths[-2])[..., :3], -1, 0)
+    assert ((green > red + 0.2) & (blue > red + 0.2)).mean() > 0.1  # cells in the page's teal
+    assert not ((red + green == 0) & (blue > 0) & (blue < 0.04)).any()  # no stand-in colour is left
+    again = write(tmp_path / "two")
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 
 
 def chromium() -> str | None:

@@ -90,3 +90,10 @@ def test_sampled_benchmark_scores_end_to_end(sums, config, toy_engine, tmp_path)
     assert completions["is_correct"].to_list() == by_hand
     assert 0 < sum(by_hand) < 30
     assert summarise(completions)["accuracy"][0] == pytest.approx(sum(by_hand) / 30)
+
+
+def test_answers_that_are_equal_share_a_class():
+    texts = ["0.25", r"\frac{1}{4}", "1/4", "3", "0.5", r"\text{five}"]
+    rows = [("half", boxed(text), "stop") for text in texts] + [("half", "none", "stop")]
+    completions = score(responses(*rows), TOY).completions
+    assert completions["answer_class"].to_list() == [1, 1, 1, 2, 0, 3, None]
