@@ -1,7 +1,7 @@
-"""Pairs of rows worth comparing: the same numbers and operators, and a MinHash band or a rare word in common.
+"""Pairs of rows worth comparing: equal numbers and operators, and a MinHash band or a rare word in common.
 
-Two texts with different numbers are different problems however alike they look, so the multiset of numbers and
-operators is part of every bucket key: number variants of one template never meet.
+Two texts with different numbers are different problems however alike they look, so the multiset of numbers
+and operators is part of every bucket key: number variants of one template never meet.
 """
 
 import numpy as np

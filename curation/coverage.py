@@ -25,8 +25,8 @@ def row_keys(tokens, starts):
 def find_runs(tokens, starts, first_sentences, keys, longest):
     """Look for rows that hold up to `longest` sentences whose hash is among `keys` (uint64, sorted).
 
-    starts: int64, where each sentence's tokens begin; first_sentences: int64 [n_rows + 1], the first sentence of
-    each row. Returns the rows found and the places in `keys`, int64 each.
+    starts: int64, where each sentence's tokens begin; first_sentences: int64 [n_rows + 1], the first sentence
+    of each row. Returns the rows found and the places in `keys`, int64 each.
     """
     rows, places = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
     for row in range(len(first_sentences) - 1):
@@ -67,7 +67,10 @@ def _grams(starts, ids, hashes, kinds, weights, row, grams, gram_weights):
 
 @compiled
 def target_grams(starts, ids, hashes, kinds, weights, first):
-    """Words and pairs of the rows from `first` on, each once a row: gram, uint64; row, int64; weight, float32."""
+    """Words and pairs of the rows from `first` on, each once a row.
+
+    Returns grams, uint64; their rows, int64; their weights, float32.
+    """
     most = 2 * (starts[-1] - starts[first])
     grams, rows, gram_weights = (
         np.empty(most, np.uint64),

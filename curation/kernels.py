@@ -18,7 +18,7 @@ _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 def row_hashes(starts, ids, hashes, kinds):
     """Hash the mathematics of each row.
 
-    Returns per row: multiset hash of its numbers and operators, sequence hash of its numbers and operators, the same with
+    Returns per row: multiset hash and sequence hash of its numbers and operators, the latter also with
     brackets, how many numbers, how many words. uint64 three times, int32 twice, all [n].
     """
     n = len(starts) - 1

@@ -124,9 +124,8 @@ def _key_table(targets: pl.DataFrame) -> tuple[np.ndarray, pl.Series]:
 
 
 def _named(rows: np.ndarray, names: pl.Series, places: np.ndarray, reason: str, detail: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"row": rows, "matched": names.gather(places)}, schema_overrides={"row": pl.Int64}
-    ).select("row", reason=pl.lit(reason), detail=pl.lit(detail), matched="matched")
+    found = pl.DataFrame({"row": rows, "matched": names.gather(places)}, schema_overrides={"row": pl.Int64})
+    return found.select("row", reason=pl.lit(reason), detail=pl.lit(detail), matched="matched")
 
 
 def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:

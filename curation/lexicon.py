@@ -19,7 +19,7 @@ _NUMBER_WORDS = (
 )
 _WORDS = {word: str(value) for value, word in enumerate(_NUMBER_WORDS, 2)}
 _WORDS |= dict.fromkeys(("determine", "compute", "calculate", "evaluate"), "find")
-_WORDS |= {"degree": "deg", "degrees": "deg", "percent": "%"}
+_WORDS |= {"degree": "deg", "degrees": "deg", "percent": "%", "factorial": "!"}
 
 _LAYOUT = (
     *("left", "right", "big", "bigg", "bigl", "bigr", "bigm", "biggl", "biggr", "biggm", "displaystyle"),

@@ -1,8 +1,8 @@
 r"""Rewriting texts as tokens in one compiled pass: Unicode and LaTeX variants become one notation.
 
-Texts with equal tokens are the same problem; numbers, operators and brackets are tokens of their own. The pass
-works on UTF-8: `fold` writes a row in plain lower case, `_rewrite_row` reads that from left to right and writes
-each token with a space behind it. `curation.tokens` offers the same for columns of text.
+Texts with equal tokens are the same problem; numbers, operators and brackets are tokens of their own. The
+pass works on UTF-8: `fold` writes a row in plain lower case, `_rewrite_row` reads that from left to right and
+writes each token with a space behind it. `curation.tokens` offers the same for columns of text.
 
 In the loops `b` is the folded row of `n` bytes, read at `at`; `out` is written at `m`.
 """
@@ -19,11 +19,11 @@ compiled = njit(cache=True, nogil=True)
 _PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)
 _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
-_DEGREE, _FACTORIAL = np.frombuffer(b"deg", np.uint8), np.frombuffer(b"factorial", np.uint8)
-_CIRC, _CENT = np.frombuffer(b"\\circ", np.uint8), np.frombuffer(b" cent", np.uint8)
+_DEGREE, _CIRC = np.frombuffer(b"deg", np.uint8), np.frombuffer(b"\\circ", np.uint8)
+_PER_CENT, _PERCENT_SIGN = np.frombuffer(b"per cent", np.uint8), np.frombuffer(b"%", np.uint8)
 _LONGEST_GROUP = 40
-_MOST_GROWTH = 11
-"""Bytes written for one byte read, at most: "!" becomes "factorial "."""
+_MOST_GROWTH = 4
+"""Bytes written for one byte read, at most: "max" becomes "largest ", "x" becomes "x "."""
 (_NEWLINE, _SPACE, _BANG, _PERCENT, _CLOSING, _COMMA, _MINUS, _POINT, _SLASH, _LESS, _EQUALS, _GREATER) = (
     b"\n !%),-./<=>"
 )
@@ -87,16 +87,6 @@ def is_letter(c):
 
 
 @compiled
-def _copy(source, begin, end, out, m):
-    """Write `source[begin:end]` and a space."""
-    for k in range(begin, end):
-        out[m] = source[k]
-        m += 1
-    out[m] = _SPACE
-    return m + 1
-
-
-@compiled
 def _find(known, key):
     """Slot of a hash in a lexicon, -1 when it is not there."""
     last = np.uint64(len(known.keys) - 1)
@@ -106,14 +96,6 @@ def _find(known, key):
             return -1
         slot = (slot + np.uint64(1)) & last
     return np.int64(slot)
-
-
-@compiled
-def _write_word(b, begin, end, out, m, known):
-    slot = _find(known, hash_bytes(b, begin, end))
-    if slot >= 0:
-        return _copy(known.pool, known.starts[slot], known.starts[slot + 1], out, m)
-    return _copy(b, begin, end, out, m)
 
 
 @compiled
@@ -137,7 +119,7 @@ def _skip_group(b, at, n, opening, closing):
 def _follows(b, at, n, text):
     if at + len(text) > n:
         return False
-    for k in range(len(text)):
+    for k in range(len(text)):  # noqa: SIM110 - compiled
         if b[at + k] != text[k]:
             return False
     return True
@@ -190,21 +172,7 @@ def _read_number(b, at, n, out, m):
                 m += 1
         at = stop
     out[m] = _SPACE
-    return _read_factorial(b, at, n, out, m + 1)
-
-
-@compiled
-def _read_factorial(b, at, n, out, m):
-    if at < n and b[at] == _BANG and not (at + 1 < n and b[at + 1] == _EQUALS):
-        return at + 1, _copy(_FACTORIAL, 0, len(_FACTORIAL), out, m)
-    return at, m
-
-
-@compiled
-def _read_letter(b, at, out, m, known):
-    """A letter of another script is a token of its own."""
-    end = at + (2 if b[at] < 0xE0 else 3 if b[at] < 0xF0 else 4)
-    return end, _write_word(b, at, end, out, m, known)
+    return at, m + 1
 
 
 @compiled
@@ -228,109 +196,134 @@ def _argument(b, at, n):
 
 
 @compiled
-def _read_argument(b, at, end, out, m, known):
-    while at < end:
-        if is_digit(b[at]):
-            at, m = _read_number(b, at, end, out, m)
-        elif is_letter(b[at]):
-            begin = at
-            while at < end and is_letter(b[at]):
-                at += 1
-            m = _write_word(b, begin, at, out, m, known)
-        elif b[at] >= 0x80:
-            at, m = _read_letter(b, at, out, m, known)
-        else:
-            at += 1
-    return m
+def _flatten_fraction(b, begin, at, n):
+    r"""Write `\frac{a}{b}` as `a/b ` in its place when both parts are simple; returns if it did."""
+    upper, upper_end, following = _argument(b, at, n)
+    if upper < 0:
+        return False
+    lower, lower_end, following = _argument(b, following, n)
+    if lower < 0:
+        return False
+    for k in range(upper, upper_end):
+        b[begin] = b[k]
+        begin += 1
+    b[begin] = _SLASH
+    begin += 1
+    for k in range(lower, lower_end):
+        b[begin] = b[k]
+        begin += 1
+    for k in range(begin, following):
+        b[k] = _SPACE
+    return True
 
 
 @compiled
-def _read_command(b, at, n, out, m, known):
-    """Read what begins with a backslash."""
-    begin = at
-    at += 1
-    if at >= n:
-        return at, m
-    if not is_letter(b[at]):
-        if b[at] == _BACKSLASH:
-            return _skip_group(b, at + 1, n, _BRACKET, _BRACKET_END), m
-        # \% and \| are signs; \( \[ \{ \, and the like are layout.
-        is_token = b[at] == _PERCENT or b[at] == _BAR or b[at] >= 0x80 or is_digit(b[at])
-        return (at if is_token else at + 1), m
-    while at < n and is_letter(b[at]):
-        at += 1
-    slot = _find(known, hash_bytes(b, begin, at))
-    if slot < 0:
-        return at, _write_word(b, begin + 1, at, out, m, known)
-    action = known.actions[slot]
-    if action == LAYOUT:
-        return at, m
+def _overwrite(b, begin, end, text):
+    """Write `text` over the longer `b[begin:end]`."""
+    for k in range(begin, end):
+        b[k] = text[k - begin] if k - begin < len(text) else _SPACE
+
+
+@compiled
+def _skip_layout(b, at, n, action):
+    r"""Where the text goes on behind a command that is mere layout, with its arguments."""
     if action == LAYOUT_WITH_ARGUMENT:
-        return _skip_group(b, at, n, _BRACE, _BRACE_END), m
+        return _skip_group(b, at, n, _BRACE, _BRACE_END)
     if action == ENVIRONMENT:
         at = _skip_group(b, _skip_spaces(b, at, n), n, _BRACE, _BRACE_END)
-        return _skip_group(b, at, n, _BRACE, _BRACE_END), m
-    if action == FRACTION:
-        upper, upper_end, following = _argument(b, at, n)
-        if upper >= 0:
-            lower, lower_end, following = _argument(b, following, n)
-            if lower >= 0:
-                m = _read_argument(b, upper, upper_end, out, m, known)
-                out[m], out[m + 1] = _SLASH, _SPACE
-                return following, _read_argument(b, lower, lower_end, out, m + 2, known)
-    return at, _copy(known.pool, known.starts[slot], known.starts[slot + 1], out, m)
+        return _skip_group(b, at, n, _BRACE, _BRACE_END)
+    return at
 
 
 @compiled
-def _read_sign(b, at, n, out, m):
-    """Read an operator or a bracket."""
+def _end_of_degrees(b, at, n):
+    r"""Where `^\circ` or `^{\circ}` at `at` ends, -1 when something else stands there."""
+    if b[at] != _POWER:
+        return -1
+    at = _skip_spaces(b, at + 1, n)
+    if at < n and b[at] == _BRACE:
+        at = _skip_spaces(b, at + 1, n)
+    if not _follows(b, at, n, _CIRC):
+        return -1
+    at = _skip_spaces(b, at + len(_CIRC), n)
+    return at + (at < n and b[at] == _BRACE_END)
+
+
+@compiled
+def _end_of_sign(b, at, n):
+    """Where the operator or bracket at `at` ends; `at` when the character is none, or a hyphen."""
     c, end = b[at], at + 1
-    if c == _POWER:
-        stop = _skip_spaces(b, end, n)
-        if stop < n and b[stop] == _BRACE:
-            stop = _skip_spaces(b, stop + 1, n)
-        if _follows(b, stop, n, _CIRC):
-            stop = _skip_spaces(b, stop + len(_CIRC), n)
-            stop += stop < n and b[stop] == _BRACE_END
-            return stop, _copy(_DEGREE, 0, len(_DEGREE), out, m)
+    is_equality = end < n and b[end] == _EQUALS
+    if c == _BANG:  # != or a factorial; else an exclamation
+        is_factorial = at > 0 and (is_digit(b[at - 1]) or b[at - 1] == _CLOSING)
+        return end + 1 if is_equality else end if is_factorial else at
+    if not _IS_SIGN[c]:
+        return at
     if c == _MINUS and end + 1 < n and is_letter(b[end]) and is_letter(b[end + 1]):
-        return end, m  # a hyphen
-    if (c == _LESS or c == _GREATER) and end < n and b[end] == _EQUALS:
-        end += 1
-    m = _copy(b, at, end, out, m)
-    if c == _CLOSING:
-        return _read_factorial(b, end, n, out, m)
-    return end, m
+        return at
+    return end + 1 if is_equality and (c == _LESS or c == _GREATER) else end  # noqa: SIM109 - compiled
 
 
 @compiled
 def _rewrite_row(b, n, out, m, known):
     at = 0
     while at < n:
-        c = b[at]
-        if is_letter(c):
-            begin = at
+        c, begin, slot = b[at], at, -1
+        if is_digit(c):
+            at, m = _read_number(b, at, n, out, m)
+            continue
+        if c == _BACKSLASH:
+            at += 1
             while at < n and is_letter(b[at]):
                 at += 1
-            if at - begin == 3 and b[begin] == 112 and b[begin + 2] == 114 and _follows(b, at, n, _CENT):
-                out[m], out[m + 1] = _PERCENT, _SPACE  # per cent
-                at, m = at + len(_CENT), m + 2
+            if at == begin + 1:
+                # \% and \| are signs; \( \[ \{ \, and the like are layout, \\[4pt] a new line.
+                if at < n and b[at] == _BACKSLASH:
+                    at = _skip_group(b, at + 1, n, _BRACKET, _BRACKET_END)
+                elif at < n and b[at] < 0x80 and b[at] != _PERCENT and b[at] != _BAR and not is_digit(b[at]):
+                    at += 1
                 continue
-            m = _write_word(b, begin, at, out, m, known)
-            at += at < n and b[at] == _MINUS and at - begin > 1  # a hyphen
-        elif is_digit(c):
-            at, m = _read_number(b, at, n, out, m)
-        elif c >= 0x80:
-            at, m = _read_letter(b, at, out, m, known)
-        elif c == _BACKSLASH:
-            at, m = _read_command(b, at, n, out, m, known)
-        elif _IS_SIGN[c]:
-            at, m = _read_sign(b, at, n, out, m)
-        elif c == _BANG and at + 1 < n and b[at + 1] == _EQUALS:
-            m = _copy(b, at, at + 2, out, m)
-            at += 2
+            slot = _find(known, hash_bytes(b, begin, at))
+            action = known.actions[slot] if slot >= 0 else 0
+            if action >= LAYOUT and action != FRACTION:
+                at = _skip_layout(b, at, n, action)
+                continue
+            if action == FRACTION and _flatten_fraction(b, begin, at, n):
+                at = begin
+                continue
+            begin += 1
+        elif is_letter(c):
+            while at < n and is_letter(b[at]):
+                at += 1
+            if at - begin == 3 and _follows(b, begin, n, _PER_CENT):
+                _overwrite(b, begin, begin + len(_PER_CENT), _PERCENT_SIGN)
+                at = begin
+                continue
+        elif c >= 0x80:  # a letter of another script is a token of its own
+            at += 2 if c < 0xE0 else 3 if c < 0xF0 else 4
         else:
-            at += 1
+            stop = _end_of_degrees(b, at, n)
+            if stop >= 0:
+                _overwrite(b, at, stop, _DEGREE)
+                continue
+            at = _end_of_sign(b, at, n)
+            if at == begin:
+                at += 1
+                continue
+        if slot < 0:
+            slot = _find(known, hash_bytes(b, begin, at))
+        if slot >= 0:
+            for k in range(known.starts[slot], known.starts[slot + 1]):
+                out[m] = known.pool[k]
+                m += 1
+        else:
+            for k in range(begin, at):
+                out[m] = b[k]
+                m += 1
+        out[m] = _SPACE
+        m += 1
+        if is_letter(c) and at - begin > 1 and at < n and b[at] == _MINUS:
+            at += 1  # a hyphen
     return m
 
 

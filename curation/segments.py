@@ -1,7 +1,7 @@
 """Compiled loops that find a text's first and last segment and hash what is left without them.
 
-Hashes are over letters and digits alone, in their folded form, so that spacing and notation do not count. Those
-of all beginnings are kept, so that the hash of any part follows from two of them.
+Hashes are over letters and digits alone, in their folded form, so that spacing and notation do not count.
+Those of all beginnings are kept, so that the hash of any part follows from two of them.
 """
 
 import numpy as np
@@ -72,14 +72,14 @@ def _closed_bracket(data, at, end):
             return -1
         point, width = _decode(data, at)
         at += width
-        if point == one or point == other:
+        if point == one or point == other:  # noqa: SIM109 - compiled
             return at if n_inside else -1
     return -1
 
 
 @compiled
 def _first_segment(data, begin, end):
-    """Where the text goes on behind its first segment (a bracketed remark, a sentence, a line), -1 if none."""
+    """Where the text goes on behind its first segment (a bracketed remark, sentence or line), -1 if none."""
     at = _skip_spaces(data, begin, end)
     if at == end:
         return -1
