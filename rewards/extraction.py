@@ -13,6 +13,7 @@ Prompts end inside an opened `<think>`, so a response normally begins in the tho
 import re
 from dataclasses import dataclass
 
+from rewards.orz_extraction import find_answer
 from rewards.verdict import Mode, Reason
 
 MAX_ANSWER_CHARS = 2000
@@ -55,6 +56,8 @@ def extract_answer(response: str, mode: Mode = "orz") -> Extraction:
     >>> extract_answer(r"</think><answer>\boxed{2}").reason
     <Reason.NO_ANSWER: 'no_answer'>
     """
+    if mode == "orz_compat":
+        return _limit_as_written(find_answer(response))
     region = _region(response)
     block = _last_block(region)
     if mode == "orz":
@@ -168,6 +171,13 @@ def _limit(found: str | None) -> Extraction:
     if len(text) > MAX_ANSWER_CHARS:
         return Extraction(text[:80], Reason.TOO_LARGE)
     return Extraction(text)
+
+
+def _limit_as_written(found: str) -> Extraction:
+    """Spacing counts in the original: none of it is collapsed."""
+    if not found:
+        return Extraction(None, Reason.NO_ANSWER)
+    return Extraction(found) if len(found) <= MAX_ANSWER_CHARS else Extraction(found[:80], Reason.TOO_LARGE)
 
 
 def _narrow(run: re.Match[str]) -> str:

@@ -18,6 +18,8 @@ from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_
 from rewards.isolation import shared_pool
 from rewards.nodes import Answer, Collection, Named, Scalar, Words
 from rewards.normalise import normalise
+from rewards.orz_compat import is_equal
+from rewards.orz_extraction import unboxed
 from rewards.tokens import spelling
 from rewards.verdict import AnswerTooLarge, Mode, Reason, UnparsableAnswer, Verdict
 from rewards.wording import canonical_words, parse_choice, parse_choices
@@ -43,7 +45,7 @@ def verify(gold: str, response: str, mode: Mode = "orz") -> Verdict:
     """Check one response against the reference answer; nothing a response says makes this raise."""
     started = time.thread_time()
     extraction = extract_answer(response, mode)
-    reason, stage = _judge(gold, extraction)
+    reason, stage = _judge(gold, extraction, mode)
     return _verdict(reason, stage, extraction, time.thread_time() - started)
 
 
@@ -56,7 +58,7 @@ def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[V
         extraction = extract_answer(response, mode)
         key = (gold, extraction)
         if key not in decided:
-            outcome = _judge(gold, extraction)
+            outcome = _judge(gold, extraction, mode)
             decided[key] = outcome, time.thread_time() - started
         (reason, stage), cpu_s = decided[key]
         verdicts.append(_verdict(reason, stage, extraction, cpu_s))
@@ -93,24 +95,30 @@ def compare_answers(gold: str, answer: str) -> tuple[Reason, str]:
     >>> compare_answers(r"\frac{1}{2}", "0.5")
     (<Reason.CORRECT: 'correct'>, 'typed')
     """
-    return _judge(gold, Extraction(answer))
+    return _judge(gold, Extraction(answer), "lenient")
 
 
 def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -> Verdict:
     return Verdict(float(reason is Reason.CORRECT), reason, stage, extraction.text, cpu_s)
 
 
-def _judge(gold: str, extraction: Extraction) -> _Outcome:
+def _judge(gold: str, extraction: Extraction, mode: Mode) -> _Outcome:
     if not gold.strip() or not normalise(gold[:MAX_ANSWER_CHARS]):
         return Reason.EMPTY_GOLD, "extract"
     if len(gold) > 2 * MAX_ANSWER_CHARS:
         return Reason.TOO_LARGE, "extract"
     if extraction.reason is not None or extraction.text is None:
         return extraction.reason or Reason.NO_ANSWER, "extract"
+    compare = _compare_as_orz if mode == "orz_compat" else _compare
     try:
-        return _compare(gold, extraction.text)
+        return compare(gold, extraction.text)
     except (AnswerTooLarge, RecursionError, MemoryError):
         return Reason.TOO_LARGE, "typed"
+
+
+@lru_cache(maxsize=65536)
+def _compare_as_orz(gold: str, answer: str) -> _Outcome:
+    return (Reason.CORRECT if is_equal(unboxed(gold), answer) else Reason.WRONG), "orz_compat"
 
 
 @lru_cache(maxsize=65536)

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from rewards.nodes import Expression
-from rewards.symbolic import to_tree
+from rewards.symbolic import Rule, to_tree
 
 MAX_WORKERS = 2
 """Workers of one process."""
@@ -75,9 +75,9 @@ class WorkerPool:
         """False in a process forked from the one that made the pool."""
         return self._owner == os.getpid()
 
-    def ask(self, gold: Expression, response: Expression) -> str:
+    def ask(self, gold: Expression, response: Expression, rule: Rule = "simplified") -> str:
         """Return same, different, unknown or timeout."""
-        question = json.dumps([to_tree(gold), to_tree(response)]).encode()
+        question = json.dumps([rule, to_tree(gold), to_tree(response)]).encode()
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None

@@ -153,33 +153,68 @@ COMPLETION = Schema(
 
 METRIC = Schema(
     "metric",
-    "one training step (metrics.jsonl in a train artefact)",
+    "one training step (metrics.jsonl in a train artefact); null: not measured, or a mean over nothing",
     (
         Column("step", INT, "training step, from 1"),
         Column("reward", FLOAT, "mean reward over the step's responses"),
+        Column("accuracy", FLOAT, "share of responses with the right answer"),
         Column("pass_at_n", FLOAT, "share of prompts with at least one correct response"),
         Column("response_tokens", FLOAT, "mean response length in tokens"),
         Column("response_tokens_std", FLOAT, "standard deviation of the response length"),
         Column("response_tokens_correct", FLOAT, "mean length of the correct responses", is_optional=True),
+        Column("response_tokens_correct_std", FLOAT, "its standard deviation", is_optional=True),
         Column("response_tokens_wrong", FLOAT, "mean length of the wrong responses", is_optional=True),
+        Column("response_tokens_wrong_std", FLOAT, "its standard deviation", is_optional=True),
         Column("truncated", FLOAT, "share of responses cut at the token limit"),
         Column("formatted", FLOAT, "share of responses that hold an answer in the asked format"),
-        Column("policy_loss", FLOAT, "clipped surrogate loss, token mean"),
-        Column("value_loss", FLOAT, "clipped value loss, token mean over the critic's minibatches"),
-        Column("clip_fraction", FLOAT, "share of tokens whose ratio was clipped"),
-        Column("approx_kl", FLOAT, "mean of ratio - 1 - log ratio between new and old policy"),
-        Column("entropy", FLOAT, "mean entropy of the policy over response tokens, nats"),
+        Column("timeouts", FLOAT, "share of answers that could not be compared in time"),
+        Column("reflection_rate", FLOAT, "share of responses with words of reflection", is_optional=True),
         Column(
-            "explained_variance", FLOAT, "1 - Var(return - value) / Var(return), before the critic's update"
+            "correct_reflection_tokens",
+            FLOAT,
+            "average correct reflection length: mean tokens of right responses that reflect",
+            is_optional=True,
         ),
-        Column("actor_grad_norm", FLOAT, "gradient norm before clipping"),
-        Column("critic_grad_norm", FLOAT, "mean gradient norm of the critic's minibatches before clipping"),
-        Column("actor_lr", FLOAT, "learning rate of the actor"),
-        Column("critic_lr", FLOAT, "learning rate of the critic"),
+        Column("repetition", FLOAT, "mean repetition of the responses, 0 to 1", is_optional=True),
+        Column("policy_loss", FLOAT, "clipped surrogate loss, token mean", is_optional=True),
         Column(
-            "mismatch_max", FLOAT, "largest |log-prob of engine - log-prob of trainer| over probed tokens"
+            "value_loss",
+            FLOAT,
+            "clipped value loss, token mean over the critic's minibatches",
+            is_optional=True,
         ),
-        Column("mismatch_mean", FLOAT, "mean of the same"),
+        Column("clip_fraction", FLOAT, "share of tokens whose ratio was clipped", is_optional=True),
+        Column(
+            "approx_kl", FLOAT, "mean of ratio - 1 - log ratio between new and old policy", is_optional=True
+        ),
+        Column("ratio", FLOAT, "mean ratio of new and old policy", is_optional=True),
+        Column("entropy", FLOAT, "mean entropy of the policy over response tokens, nats", is_optional=True),
+        Column("kl_to_base", FLOAT, "estimated KL from the base model, nats per token", is_optional=True),
+        Column(
+            "explained_variance",
+            FLOAT,
+            "1 - Var(return - value) / Var(return), before the critic's update",
+            is_optional=True,
+        ),
+        Column("actor_grad_norm", FLOAT, "gradient norm before clipping", is_optional=True),
+        Column(
+            "critic_grad_norm",
+            FLOAT,
+            "mean gradient norm of the critic's minibatches before clipping",
+            is_optional=True,
+        ),
+        Column("actor_skipped", FLOAT, "policy updates left out: gradient not finite", is_optional=True),
+        Column("critic_skipped", FLOAT, "critic updates left out: gradient not finite", is_optional=True),
+        Column("actor_lr", FLOAT, "learning rate of the actor", is_optional=True),
+        Column("critic_lr", FLOAT, "learning rate of the critic", is_optional=True),
+        Column(
+            "mismatch_max",
+            FLOAT,
+            "largest |log-prob of engine - log-prob of trainer| over probed tokens",
+            is_optional=True,
+        ),
+        Column("mismatch_mean", FLOAT, "mean of the same", is_optional=True),
+        Column("mismatch_kl", FLOAT, "estimated KL of trainer and engine, nats per token", is_optional=True),
     ),
 )
 
@@ -195,7 +230,21 @@ TIMING = Schema(
         Column("critic_s", FLOAT, "critic updates"),
         Column("policy_s", FLOAT, "policy update"),
         Column("sync_s", FLOAT, "handing the new weights to the rollout engine"),
-        Column("tokens_per_s", FLOAT, "response tokens per second of rollout"),
+        Column("tokens_per_s", FLOAT, "response tokens per second of rollout, on the first rank"),
+        Column("critic_tokens_per_s", FLOAT, "prompt and response tokens per second of critic updates"),
+        Column("policy_tokens_per_s", FLOAT, "prompt and response tokens per second of the policy update"),
         Column("memory_bytes", INT, "peak resident memory of the process"),
+        Column("device_memory_bytes", INT, "peak memory allocated on the accelerator; 0 on a CPU"),
+    ),
+)
+
+EVALUATION = Schema(
+    "evaluation",
+    "one measure of an evaluation during training (evaluations.jsonl in a train artefact)",
+    (
+        Column("step", INT, "training step after which it was made"),
+        Column("name", TEXT, "the benchmark's name and the measure, such as math500/accuracy"),
+        Column("value", FLOAT, "mean over its responses"),
+        Column("n", INT, "responses"),
     ),
 )

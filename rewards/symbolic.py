@@ -10,7 +10,7 @@ import resource
 import select
 import signal
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from rewards.nodes import Constant, Expression, Number, Symbol
 
@@ -21,7 +21,12 @@ _DIRECT = {"sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec",
            "acos": "acos", "atan": "atan", "acot": "acot", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
            "coth": "coth", "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "ln": "log", "exp": "exp",
            "abs": "Abs", "floor": "floor", "ceil": "ceiling", "binom": "binomial", "!": "factorial",
-           "!!": "factorial2"}  # fmt: skip
+           "!!": "factorial2", "conj": "conjugate", "acsc": "acsc", "asec": "asec"}  # fmt: skip
+
+
+Rule = Literal["simplified", "as_doubles"]
+"""simplified: the difference simplifies to zero. as_doubles: the expressions as written, or their values to
+15 digits, are the same object; this is what Open-Reasoner-Zero asks (see `rewards.orz_compat`)."""
 
 
 def to_tree(value: Expression) -> list[Any]:
@@ -31,6 +36,9 @@ def to_tree(value: Expression) -> list[Any]:
     if isinstance(value, Symbol | Constant):
         return ["symbol" if isinstance(value, Symbol) else "constant", value.name]
     return ["operation", value.name, *(to_tree(operand) for operand in value.operands)]
+
+
+_RELATIONS = {"=": "Eq", "ne": "Ne", "<": "Lt", ">": "Gt", "le": "Le", "ge": "Ge"}
 
 
 def from_tree(tree: list[Any]) -> Any:
@@ -62,6 +70,36 @@ def from_tree(tree: list[Any]) -> Any:
     if name in _DIRECT:
         return getattr(sympy, _DIRECT[name])(*operands)
     return sympy.Function(name)(*operands)
+
+
+def from_tree_unevaluated(tree: list[Any]) -> Any:
+    """Build the sympy expression as its LaTeX parser does: nothing is worked out."""
+    import sympy
+
+    if tree[0] != "operation":
+        return from_tree(tree)
+    name, operands = tree[1], [from_tree_unevaluated(operand) for operand in tree[2:]]
+    if name in _RELATIONS:
+        return getattr(sympy, _RELATIONS[name])(*operands)
+    if name in ("+", "*"):
+        return (sympy.Add if name == "+" else sympy.Mul)(*operands, evaluate=False)
+    if name == "/":
+        inverse = sympy.Pow(operands[1], -1, evaluate=False)
+        return inverse if operands[0] == 1 else sympy.Mul(operands[0], inverse, evaluate=False)
+    if name == "^":
+        return sympy.Pow(*operands, evaluate=False)
+    if name == "root":
+        return sympy.root(*operands, evaluate=False)
+    if name == "log":
+        return sympy.log(*operands, evaluate=False)
+    if name in _DIRECT:
+        return getattr(sympy, _DIRECT[name])(*operands, evaluate=False)
+    return sympy.Function(name.removeprefix("@"))(*operands)
+
+
+def is_same_as_double(left: Any, right: Any) -> bool:
+    """Compare two sympy expressions as objects, and their values to 15 digits likewise."""
+    return bool(left == right or left.evalf() == right.evalf())
 
 
 def is_zero(difference: Any) -> bool:
@@ -100,8 +138,11 @@ def _say(text: str) -> None:
 
 
 def _answer(line: bytes) -> str:
-    gold, response = json.loads(line)
+    rule, gold, response = json.loads(line)
     try:
+        if rule == "as_doubles":
+            same = is_same_as_double(from_tree_unevaluated(gold), from_tree_unevaluated(response))
+            return "same" if same else "different"
         return "same" if is_zero(from_tree(gold) - from_tree(response)) else "different"
     except MemoryError:
         return "timeout"

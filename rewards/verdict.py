@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Mode = Literal["orz", "lenient"]
-"""`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement will do."""
+Mode = Literal["orz", "lenient", "orz_compat"]
+"""`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement will do;
+`orz_compat`: judged by Open-Reasoner-Zero's own rules, right or wrong (see `rewards.orz_compat`)."""
 
 
 class Reason(StrEnum):
@@ -33,9 +34,9 @@ class Reason(StrEnum):
 class Verdict:
     """The outcome of one check.
 
-    `stage` names the part that decided: extract, identical, number, typed, or last_resort. `cpu_s` is the CPU
-    time of the comparison, in seconds; of a check that `verify_batch` made once for several equal answers,
-    every one of them carries the same figure.
+    `stage` names the part that decided: extract, identical, typed, last_resort, or orz_compat. `cpu_s` is the
+    CPU time of the comparison, in seconds; of a check that `verify_batch` made once for several equal
+    answers, every one of them carries the same figure.
     """
 
     reward: float
