@@ -31,6 +31,7 @@ __all__ = [
     "grade",
     "grade_batch",
     "is_formatted",
+    "is_gradable",
     "score",
     "score_batch",
     "verify",
@@ -87,6 +88,22 @@ def grade_batch(pairs: Iterable[tuple[str, str]]) -> list[bool]:
     """Grade (response, gold) pairs, leniently."""
     verdicts = verify_batch([(gold, response) for response, gold in pairs], mode="lenient")
     return [verdict.is_correct for verdict in verdicts]
+
+
+@lru_cache(maxsize=65536)
+def is_gradable(gold: str) -> bool:
+    r"""Tell whether an answer can be checked against this reference: it is there, and it can be read.
+
+    >>> is_gradable("1/2"), is_gradable(" "), is_gradable("2 3")
+    (True, False, False)
+    """
+    text = normalise(gold[: 2 * MAX_ANSWER_CHARS])
+    try:
+        return len(gold) <= 2 * MAX_ANSWER_CHARS and (
+            bool(parse_choice(text)) or parse_answer(text) is not None
+        )
+    except (UnparsableAnswer, AnswerTooLarge, RecursionError):
+        return False
 
 
 def compare_answers(gold: str, answer: str) -> tuple[Reason, str]:

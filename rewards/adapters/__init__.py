@@ -1,0 +1,1 @@
+"""The verifier as a reward function of other trainers: TRL, verl and OpenRLHF."""
