@@ -139,6 +139,11 @@ def collect(draft: Draft, plans: Sequence[Plan], n_engines: int) -> None:
         responses.append(joined)
         set_aside = pl.concat([pl.read_parquet(folder / f"{part}.rejects.parquet") for part in parts])
         rejects.append(set_aside.unique("source_id", keep="first", maintain_order=True))
+        if joined.is_empty():
+            raise ValueError(
+                f"{plan.benchmark}: no question has a response; the first was set aside because: "
+                f"{set_aside['detail'][0]}. For long prompts raise evals.max_prompt_tokens"
+            )
     draft.write("responses.parquet", pl.concat(responses))
     draft.write_rejects(pl.concat(rejects))
     n_questions = sum(plan.prompts.height for plan in plans)

@@ -173,8 +173,10 @@ def levels_by_step(checkpoints: pl.DataFrame) -> Figure:
     levels, steps = means["level"].drop_nulls().unique().sort(), means["step"].unique().sort()
     figure, (ax,) = panel((THIRD_WIDTH[0], max(1.5, 0.7 + 0.3 * len(levels))))
     width = 1 / len(steps)
+    column = {step: number for number, step in enumerate(steps)}
+    row = {level: number for number, level in enumerate(levels)}
     for step, level, accuracy in means.drop_nulls("level").iter_rows():
-        x, y = steps.index_of(step) * width, levels.index_of(level)
+        x, y = column[step] * width, row[level]
         ax.add_patch(Rectangle((x, y - 0.5), width, 1, facecolor=FINAL, alpha=accuracy, linewidth=0))
         if len(steps) <= 12:
             ax.text(x + width / 2, y, f"{accuracy:.0%}", ha="center", va="center", fontsize=7)
