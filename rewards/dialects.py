@@ -45,8 +45,14 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
+_ANY_SIGN = re.compile(r"[\\_^百]|base")
+"""Every pattern above needs one of these."""
+
+
 def rewrite(text: str) -> str:
     """Return the text with foreign notations replaced; text of the parser's own style comes back as it is."""
+    if not _ANY_SIGN.search(text):
+        return text
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return text

@@ -20,6 +20,7 @@ _UNWRAPPED = re.compile(
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
 _THOUSANDS_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|\\!|~)\s?(?=\d{3}(?!\d))")
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _INTRODUCTION = re.compile(
     r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s? (?:is|are)\b ?:? ?"
     r"|(?:故?答案?|解)\s?(?:是|为)?\s?[:：]\s?|答案是?\s?)",
@@ -35,6 +36,8 @@ _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 @lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     """Return the text in the one spelling that the parser reads."""
+    if _PLAIN_NUMBER.fullmatch(text):
+        return text
     text = _unicode(text)
     text = _unwrap(text)
     text = _THOUSANDS_COMMA.sub("", text)
