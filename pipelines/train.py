@@ -1,8 +1,8 @@
 """Stage 4, train: PPO from the base model on the compiled prompts.
 
 Artefact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
-metrics.jsonl (METRIC), rollouts/ (ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the
-resumable checkpoints.
+metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses below evaluations/, rollouts/
+(ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints.
 """
 
 import shutil
@@ -16,7 +16,9 @@ from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 
 STAGE = Stage(
-    "train", ("training", "rewards", "pipelines/train.py", "pipelines/worker.py"), is_resumable=True
+    "train",
+    ("training", "rewards", "pipelines/train.py", "pipelines/worker.py", "pipelines/evaluate_in_training.py"),
+    is_resumable=True,
 )
 
 
@@ -45,7 +47,10 @@ def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Arti
         draft.seeds = {"training": training.seed}
 
     inputs = {"rewards": prompts.content, "base": base.content}
-    return workspace.produce(STAGE, section(training, "model", "keep_checkpoints"), inputs, build)
+    settings = section(training, "model", "keep_checkpoints", "tracker")
+    if training.eval_every:
+        settings["evals"] = section(workspace.config.evals)
+    return workspace.produce(STAGE, settings, inputs, build)
 
 
 def final_model(trained: Artifact) -> Path:

@@ -124,19 +124,26 @@ def make_base(job: Job, config: RunConfig) -> None:
 
 
 def run_training(job: Job, config: RunConfig) -> None:
+    from pipelines.evaluate_in_training import context_tokens, make_evaluate, read_texts
     from training.train import train
+
+    prompts, out = pl.read_parquet(job.rows), Path(job.out)
 
     def on_step(step: int, metrics: dict) -> None:
         shown = ("reward", "response_tokens", "truncated", "mismatch_mean")
-        report(step, config.training.n_steps, **{name: metrics[name] for name in shown})
+        known = {name: metrics[name] for name in shown if metrics[name] is not None}
+        report(step, config.training.total_steps, **known)
 
     train(
         config.training,
-        pl.read_parquet(job.rows),
+        prompts,
         Path(job.model),
-        Path(job.out),
+        out,
         tensorboard=Path(job.tensorboard) if job.tensorboard else None,
         on_step=on_step,
+        read_texts=read_texts,
+        evaluate=make_evaluate(config, prompts, out / "evaluations") if config.training.eval_every else None,
+        min_context=context_tokens(config),
     )
 
 

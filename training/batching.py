@@ -43,15 +43,18 @@ class Responses:
 
 
 def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> list[list[int]]:
-    """Group `rows` by length so that each group, padded, holds at most `max_tokens` (one row may exceed
-    it)."""
+    """Group `rows` so that each group holds at most `max_tokens` tokens (one longer row stands alone)."""
     groups: list[list[int]] = []
-    # Longest first: the first row of a group fixes its padded width. Ties by row keep the order reproducible.
+    room = 0
+    # Similar lengths together; ties by row keep the order reproducible.
     for row in sorted(rows, key=lambda r: (-responses.length(r), r)):
-        if groups and responses.length(groups[-1][0]) * (len(groups[-1]) + 1) <= max_tokens:
+        length = responses.length(row)
+        if length <= room:
             groups[-1].append(row)
+            room -= length
         else:
             groups.append([row])
+            room = max_tokens - length
     return groups
 
 
@@ -60,3 +63,15 @@ def minibatches(n_rows: int, n_parts: int, seed: int) -> list[list[int]]:
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(n_rows, generator=generator)
     return [part.tolist() for part in order.tensor_split(n_parts)]
+
+
+def take(x: Tensor, mask: Tensor, rows: list[int]) -> Tensor:
+    """Masked entries of `rows`, flat and in row order: the order in which the networks return them."""
+    return x[rows][mask[rows]]
+
+
+def put(x: Tensor, mask: Tensor, rows: list[int], flat: Tensor) -> None:
+    """Write flat entries back to `rows`; the inverse of `take`."""
+    block = torch.zeros_like(x[rows])
+    block[mask[rows]] = flat
+    x[rows] = block

@@ -7,6 +7,7 @@ Nothing else needs saving: data order, minibatch shuffles and sampling seeds are
 import os
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,14 @@ def saved_steps(root: Path) -> list[int]:
     return sorted(int(match[1]) for path in root.iterdir() if (match := STEP.fullmatch(path.name)))
 
 
-def save_state(root: Path, step: int, actor: Any, critic: Any, keep: int, ranks: Ranks) -> None:
+def save_state(root: Path, step: int, engines: Mapping[str, Any], keep: int, ranks: Ranks) -> None:
     """Write the engines' states for `step`; then drop all but the newest `keep` checkpoints."""
     partial = root / f"step-{step:06d}.partial"
     if ranks.is_first:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     ranks.barrier()
-    for name, engine in (("actor", actor), ("critic", critic)):
+    for name, engine in engines.items():
         engine.save_checkpoint(str(partial / name), tag="state", save_latest=False)
     ranks.barrier()
     if ranks.is_first:
@@ -51,13 +52,13 @@ def save_state(root: Path, step: int, actor: Any, critic: Any, keep: int, ranks:
     ranks.barrier()
 
 
-def load_state(root: Path, actor: Any, critic: Any) -> int:
+def load_state(root: Path, engines: Mapping[str, Any]) -> int:
     """Load the newest checkpoint into the engines; returns its step, or 0 when there is none."""
     steps = saved_steps(root)
     if not steps:
         return 0
     folder = step_folder(root, steps[-1])
-    for name, engine in (("actor", actor), ("critic", critic)):
+    for name, engine in engines.items():
         path, _ = engine.load_checkpoint(str(folder / name), tag="state")
         if path is None:
             raise RuntimeError(
@@ -66,18 +67,22 @@ def load_state(root: Path, actor: Any, critic: Any) -> int:
     return steps[-1]
 
 
-def export_models(folder: Path, base: Path, actor: Any, critic: Any, ranks: Ranks) -> None:
-    """Write `folder`/actor and `folder`/critic in Hugging Face format, with tokenizer (and value head).
+def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: Ranks) -> None:
+    """Write each engine below `folder` in Hugging Face format, with tokenizer (and value head).
 
     All ranks call it (gathering is collective); the first one writes. `base` gives config and tokenizer.
     """
     partial = folder.with_name(folder.name + ".partial")
-    policy = full_state(named_weights(actor, "model."), ranks.is_first)
-    backbone = full_state(named_weights(critic, "backbone."), ranks.is_first)
-    head = full_state(named_weights(critic, "head."), ranks.is_first)
+    models = {
+        name: full_state(named_weights(engine, "backbone." if name == "critic" else "model."), ranks.is_first)
+        for name, engine in engines.items()
+    }
+    head = {}
+    if "critic" in engines:
+        head = full_state(named_weights(engines["critic"], "head."), ranks.is_first)
     if ranks.is_first:
         shutil.rmtree(partial, ignore_errors=True)
-        for name, weights in (("actor", policy), ("critic", backbone)):
+        for name, weights in models.items():
             target = partial / name
             target.mkdir(parents=True)
             save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
@@ -87,12 +92,30 @@ def export_models(folder: Path, base: Path, actor: Any, critic: Any, ranks: Rank
             AutoTokenizer.from_pretrained(base).save_pretrained(target)
             if (base / "generation_config.json").exists():  # may name further end tokens
                 shutil.copy2(base / "generation_config.json", target)
-        save_value_head(head, partial / "critic")
+        if head:
+            save_value_head(head, partial / "critic")
         flush_tree(partial)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
         sync_folder(folder.parent)
     ranks.barrier()
+
+
+def keep_exports(root: Path, history: Iterable[Mapping], n_best: int) -> None:
+    """Delete all exports but the last one and the `n_best` with the best rewards.
+
+    An export's reward is the mean over the records of `history` since the export before it was due.
+    """
+    steps = saved_steps(root)
+    records = list(history)
+    scores = {}
+    for before, step in zip([0, *steps], steps, strict=False):
+        rewards = [record["reward"] for record in records if before < record["step"] <= step]
+        scores[step] = sum(rewards) / max(1, len(rewards))
+    best = sorted(steps, key=lambda step: (-scores[step], step))[:n_best]
+    for step in steps:
+        if step not in best and step != steps[-1]:
+            shutil.rmtree(step_folder(root, step))
 
 
 def flush_tree(folder: Path) -> None:

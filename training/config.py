@@ -135,6 +135,9 @@ class OptimConfig(Settings):
     """AdamW betas (paper, section 2.3)."""
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay (paper, section 2.3: none)."""
+    final_lr: float | None = Field(None, ge=0)
+    """Learning rate at the end of the annealing stage, reached linearly; unset: it stays (paper, section 2.3:
+    3e-7 for the policy)."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradient clipping (reference code: deepspeed gradient_clipping)."""
 
@@ -147,21 +150,49 @@ class PPOConfig(Settings):
     gae_lambda: float = Field(1.0, ge=0, le=1)
     """GAE lambda; with gamma = lambda = 1 the advantage is the return minus the value (paper, section
     2.2)."""
+    advantages: Literal["gae", "grpo", "rloo", "reinforce_pp"] = "gae"
+    """How responses are valued (paper, section 2.2: gae, with a critic). For ablations, without a critic:
+    grpo and rloo compare the responses of a prompt, reinforce_pp whitens the rewards of the step."""
     clip_eps: float = Field(0.2, gt=0, lt=1)
     """Clip range of the policy ratio (paper, section 2.2)."""
+    clip_eps_high: float | None = Field(None, gt=0)
+    """Another clip range above 1, for ablations (DAPO, arXiv 2503.14476, section 3.1: 0.28)."""
+    entropy_coef: float = Field(0.0, ge=0)
+    """Weight of an entropy bonus, for ablations (paper, section 2.2: none)."""
+    kl_coef: float = Field(0.0, ge=0)
+    """Weight of the KL divergence from the base model, for ablations (paper, section 2.2: none). Above 0 the
+    base model is kept in memory."""
+    kl_place: Literal["loss", "reward"] = "loss"
+    """Where that KL enters: added to the loss, or taken off the reward of each token."""
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    """Its estimate per token, see `training.losses.kl_estimate` (Schulman 2020)."""
+    max_importance_weight: float | None = Field(None, gt=0)
+    """Weigh tokens by policy / rollout engine, at most this: truncated importance sampling against their
+    mismatch (Yao et al. 2025: 2); unset: off."""
     value_clip_eps: float = Field(0.2, gt=0)
     """Clip range of the value change (reference code)."""
     whiten_advantages: bool = True
     """Zero mean, unit variance over all response tokens of the step (reference script:
     advantage_normalize)."""
     policy_minibatches: int = Field(1, ge=1)
-    """Policy updates per step; 1 is strictly on-policy (paper, section 2.3)."""
+    """Policy updates per step; 1 is strictly on-policy (paper, section 2.3), more are for ablations."""
     critic_minibatches: int = Field(12, ge=1)
     """Critic updates per step (paper, section 2.3)."""
     micro_batch_tokens: int = Field(16384, ge=1)
-    """Padded tokens per forward pass; changes speed and memory, not the result (ours)."""
+    """Tokens per forward pass; changes speed and memory, not the result (reference script:
+    packing_max_len)."""
     logprob_chunk_tokens: int = Field(1024, ge=1)
     """Tokens whose vocabulary logits exist at once; changes memory, not the result (ours)."""
+
+    @model_validator(mode="after")
+    def _check_kl(self) -> Self:
+        if self.kl_coef and self.kl_place == "loss" and self.kl_estimator == "k1":
+            raise ValueError("ppo.kl_estimator: k1 in the loss has no gradient on average; use k2 or k3")
+        return self
+
+    @property
+    def has_critic(self) -> bool:
+        return self.advantages == "gae"
 
 
 class DeepSpeedConfig(Settings):
@@ -177,6 +208,47 @@ class DeepSpeedConfig(Settings):
     """Keep optimizer states in CPU memory (reference script: adam_offload)."""
     gradient_checkpointing: bool = True
     """Recompute activations in the backward pass (reference code)."""
+
+
+class AnnealConfig(Settings):
+    """A last stage on hard prompts with a falling learning rate (paper, section 2.3)."""
+
+    n_steps: int = Field(0, ge=0)
+    """PPO steps after the main run; 0: none (paper, section 2.3: 100 for the 32B model)."""
+    hard_below: float = Field(4 / 64, gt=0, le=1)
+    """Prompts solved in a smaller share of their latest responses are hard (paper, section 2.3: fewer than 4
+    of 64)."""
+
+
+Action = Literal["skip", "warn", "checkpoint_and_stop"]
+
+
+class RailConfig(Settings):
+    """One safety rail, see `training.rails`."""
+
+    action: Action
+    """skip the step's update, warn, or checkpoint_and_stop."""
+    limit: float = Field(ge=0)
+    """The value beyond which a step counts."""
+    n_steps: int = Field(1, ge=1)
+    """Steps in a row that must count before the action is taken."""
+
+
+class RailsConfig(Settings):
+    """Conditions that a run must not pass in silence (ours)."""
+
+    not_finite: RailConfig = RailConfig(action="checkpoint_and_stop", limit=0, n_steps=3)
+    """Updates with a gradient that is not finite; each is left out, this acts when they go on."""
+    reward_stuck: RailConfig = RailConfig(action="warn", limit=0, n_steps=10)
+    """Mean reward within `limit` of 0 or 1."""
+    truncated: RailConfig = RailConfig(action="warn", limit=0.5, n_steps=10)
+    """Share of responses cut at the token limit: their length explodes."""
+    verifier_timeouts: RailConfig = RailConfig(action="skip", limit=0.05)
+    """Share of answers that could not be compared in time: their rewards would be wrong."""
+    disk: RailConfig = RailConfig(action="checkpoint_and_stop", limit=1.0)
+    """GiB free where the run is written, checkpoints included."""
+    out_of_sync: Literal["warn", "stop"] = "stop"
+    """When the probe finds other weights in the rollout engine; `stop` keeps the last checkpoint."""
 
 
 class TrainingConfig(Settings):
@@ -196,8 +268,8 @@ class TrainingConfig(Settings):
     """Sampling of responses."""
     ppo: PPOConfig = PPOConfig()
     """The update."""
-    actor: OptimConfig = OptimConfig(lr=1e-6)
-    """Optimizer of the policy (paper, section 2.3: 1e-6)."""
+    actor: OptimConfig = OptimConfig(lr=1e-6, final_lr=3e-7)
+    """Optimizer of the policy (paper, section 2.3: 1e-6, at the end of annealing 3e-7)."""
     critic: OptimConfig = OptimConfig(lr=5e-6)
     """Optimizer of the critic (paper, section 2.3: 5e-6)."""
     deepspeed: DeepSpeedConfig = DeepSpeedConfig()
@@ -206,8 +278,25 @@ class TrainingConfig(Settings):
     """Steps between resumable checkpoints and model exports (reference script: save_interval)."""
     keep_checkpoints: int = Field(2, ge=1)
     """Resumable checkpoints kept (ours)."""
+    keep_best: int = Field(1, ge=0)
+    """Model exports kept for the best rewards beside the last one, means over the steps since the export
+    before (ours)."""
+    anneal: AnnealConfig = AnnealConfig()
+    """Annealing stage."""
+    rails: RailsConfig = RailsConfig()
+    """Safety rails."""
+    eval_every: int = Field(0, ge=0)
+    """Steps between evaluations on the run's benchmarks, in place; 0: only before and after (reference
+    script: eval_interval)."""
+    tracker: Literal["none", "wandb", "trackio"] = "none"
+    """Where metrics go beside the run folder and TensorBoard."""
     seed: int = 0
     """Seed of data order, sampling and initialisation."""
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the main run and the annealing stage."""
+        return self.n_steps + self.anneal.n_steps
 
     @model_validator(mode="after")
     def _check_batches(self) -> Self:
@@ -228,6 +317,8 @@ class TrainingConfig(Settings):
         for name in ("policy_minibatches", "critic_minibatches"):
             if getattr(self.ppo, name) > per_rank:
                 raise ValueError(f"ppo.{name} must be at most the {per_rank} responses per rank and step")
+        if self.ppo.advantages in ("grpo", "rloo") and self.rollout.samples_per_prompt < 2:
+            raise ValueError(f"ppo.advantages = {self.ppo.advantages!r} needs 2 samples_per_prompt or more")
         context = self.rollout.max_prompt_tokens + self.rollout.max_new_tokens
         if self.model.scratch is not None and context > self.model.scratch.max_tokens:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Actor and critic as DeepSpeed engines, and the optimizer step over micro-batches."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -50,8 +51,31 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
     return engine
 
 
-def learning_rate(optim: OptimConfig, optimizer_step: int) -> float:
-    """Linear warm-up, then constant; `optimizer_step` counts from 0 (paper, section 2.3)."""
+def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.device) -> Any:
+    """A model that is only read: on the device as it is, or sharded where the trained ones are."""
+    module.requires_grad_(False)
+    if config.zero_stage < 3:
+        return module.to(device)
+    import deepspeed
+
+    settings = {
+        "train_micro_batch_size_per_gpu": 1,
+        "zero_optimization": {"stage": 3},
+        "bf16": {"enabled": config.precision == "bf16"},
+    }
+    engine, *_ = deepspeed.initialize(model=module, config=settings)
+    return engine
+
+
+def learning_rate(optim: OptimConfig, optimizer_step: int, n_main: int = 0, n_anneal: int = 0) -> float:
+    """Linear warm-up, then constant, then in the annealing stage linear to `final_lr` (paper, section 2.3).
+
+    `optimizer_step` counts from 0; the stage is the `n_anneal` updates after the first `n_main`. Differs from
+    the reference, whose warm-up starts at 0: the first update here already moves the weights.
+    """
+    if n_anneal and optimizer_step >= n_main and optim.final_lr is not None:
+        share = (optimizer_step - n_main + 1) / n_anneal
+        return optim.lr + (optim.final_lr - optim.lr) * share
     return optim.lr * min(1.0, (optimizer_step + 1) / max(1, optim.warmup_steps))
 
 
@@ -61,13 +85,15 @@ def optimizer_step(
     loss_of: Callable[[list[int]], tuple[Tensor, Tensor]],
     lr: float,
     ranks: Ranks,
+    before_step: Callable[[], None] | None = None,
 ) -> tuple[float, Tensor]:
     """One optimizer step over the micro-batches of all ranks.
 
     `loss_of(rows)` gives the loss, a sum over tokens divided by the token count of the whole minibatch on all
     ranks (DeepSpeed averages over ranks, which the factor undoes), and a vector of sums to log. Returns the
-    gradient norm before clipping, and those vectors' sum over this rank's micro-batches. Ranks with fewer
-    micro-batches repeat one at weight zero, because sharded engines communicate in every backward pass.
+    gradient norm before clipping, and those vectors' sum over this rank's micro-batches. A norm that is not
+    finite means that the step was skipped. Ranks with fewer micro-batches repeat one at weight zero, because
+    sharded engines communicate in every backward pass. `before_step` may still stop the step by raising.
     """
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
@@ -80,11 +106,19 @@ def optimizer_step(
         engine.backward(loss * (float(ranks.world) if is_real else 0.0))
         if is_real:
             logged.append(sums.detach().double())
-    # Without ZeRO, fp32 gradients lie on the parameters and DeepSpeed clips them without saying their norm.
-    plain_norm = grad_norm(engine.module) if engine.zero_optimization_stage() == 0 else float("nan")
+    if before_step is not None:
+        before_step()
+    total = torch.stack(logged).sum(0)
+    if not isinstance(engine.optimizer, torch.optim.Optimizer):
+        engine.step()  # Leaves the weights alone when a gradient is not finite.
+        return float(engine.get_global_grad_norm()), total
+    # Without ZeRO, fp32 gradients lie on the parameters; DeepSpeed clips them, whatever they are.
+    norm = grad_norm(engine.module)
+    if not math.isfinite(norm):
+        engine.module.zero_grad(set_to_none=True)
+        return norm, total
     engine.step()
-    norm = engine.get_global_grad_norm()
-    return float(norm) if norm is not None else plain_norm, torch.stack(logged).sum(0)
+    return norm, total
 
 
 def grad_norm(module: nn.Module) -> float:

@@ -4,23 +4,37 @@ Each loss is a sum divided by a token count handed in: the count of the whole mi
 Gradients then do not depend on how the tokens were cut into micro-batches, packs or ranks.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
+KLEstimator = Literal["k1", "k2", "k3"]
+
 
 def policy_loss(
-    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_eps: float, n_tokens: Tensor | int
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    clip_eps: float,
+    n_tokens: Tensor | int,
+    clip_eps_high: float | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Clipped surrogate loss (Schulman et al. 2017, equation 7; ORZ paper, equation 3).
 
-    Shapes: [tokens] each. Returns the loss, and the sums over tokens of `clipped` (the clip decided the
+    `clip_eps_high` widens the clip above 1 (DAPO, Yu et al. 2025, section 3.1); `weights` scale each token's
+    term. Shapes: [tokens] each. Returns the loss, and the sums over tokens of `clipped` (the clip decided the
     value) and of the KL estimate r - 1 - log r, both detached.
     """
     log_ratio = logprobs - old_logprobs
     ratio = log_ratio.exp()
     unclipped = ratio * advantages
-    clipped = ratio.clamp(1 - clip_eps, 1 + clip_eps) * advantages
-    loss = -torch.minimum(unclipped, clipped).sum() / n_tokens
+    clipped = ratio.clamp(1 - clip_eps, 1 + (clip_eps_high or clip_eps)) * advantages
+    gains = torch.minimum(unclipped, clipped)
+    if weights is not None:
+        gains = gains * weights
+    loss = -gains.sum() / n_tokens
     with torch.no_grad():
         n_clipped = (clipped < unclipped).sum()
         kl = (ratio - 1 - log_ratio).sum()
@@ -34,6 +48,32 @@ def value_loss(
     [tokens]."""
     clipped = old_values + (values - old_values).clamp(-clip_eps, clip_eps)
     return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2).sum() / n_tokens
+
+
+def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: KLEstimator) -> Tensor:
+    """Estimate KL(policy || reference) at each sampled token, in nats: [tokens] -> [tokens].
+
+    With d = log policy - log reference (Schulman 2020, "Approximating KL divergence"): k1 = d, unbiased and
+    sometimes negative; k2 = d^2 / 2, biased, its gradient is the KL's; k3 = exp(-d) - 1 + d, unbiased, never
+    negative.
+
+    >>> [round(kl_estimate(torch.tensor(-1.0), torch.tensor(-1.5), k).item(), 4) for k in ("k1", "k2", "k3")]
+    [0.5, 0.125, 0.1065]
+    """
+    difference = logprobs - ref_logprobs
+    if estimator == "k1":
+        return difference
+    if estimator == "k2":
+        return 0.5 * difference**2
+    return torch.exp(-difference) - 1 + difference
+
+
+def importance_weights(logprobs: Tensor, engine_logprobs: Tensor, cap: float) -> Tensor:
+    """Truncated importance weights of tokens sampled by a slightly different engine (Yao et al. 2025).
+
+    min(policy / engine, cap) at each token, detached: [tokens] -> [tokens].
+    """
+    return torch.exp(logprobs.detach() - engine_logprobs).clamp(max=cap)
 
 
 def explained_variance(sums: Tensor) -> float:

@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfi
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
+from training.packing import ATTENTION, pack
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CRITIC_HEAD = "value_head.safetensors"
@@ -65,6 +66,7 @@ class Policy(nn.Module):
         self, model: Any, temperature: float, chunk_tokens: int, largest: Callable[[int], int] = int
     ) -> None:
         super().__init__()
+        model.set_attn_implementation(ATTENTION)
         self.model = model
         self.temperature = temperature
         self.chunk_tokens = chunk_tokens
@@ -75,16 +77,16 @@ class Policy(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Score the tokens where `response_mask` is 1, in row order.
 
-        Shapes: all inputs [batch, seq]; the mask marks response tokens themselves, each predicted by the
-        position before it. Returns log-probabilities and entropies [n_response_tokens], float32. The
-        vocabulary's logits exist for `chunk_tokens` tokens at a time, recomputed in the backward pass.
+        Shapes: all inputs [batch, seq], right-padded; padding is dropped on the way in. The mask marks
+        response tokens themselves, each predicted by the position before it. Returns log-probabilities and
+        entropies [n_response_tokens], float32. The vocabulary's logits exist for `chunk_tokens` tokens at a
+        time, recomputed in the backward pass.
         """
-        backbone = self.model.get_decoder()
-        hidden = backbone(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
-        ).last_hidden_state
-        mask = response_mask[:, 1:].bool()
-        hidden, targets = hidden[:, :-1][mask], input_ids[:, 1:][mask]
+        tokens, arguments = pack(input_ids, attention_mask)
+        hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
+        # A prompt has a token or more, so the state before a response token is its own row's.
+        is_response = response_mask[attention_mask.bool()][1:].bool()
+        hidden, targets = hidden[:-1][is_response], tokens[0, 1:][is_response]
         head = self.model.get_output_embeddings()
         chunks = [*zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)]
         # A sharded head gathers its weights in every call, and ranks differ in their response tokens.
@@ -100,13 +102,16 @@ class Critic(nn.Module):
 
     def __init__(self, backbone: Any, head: nn.Linear) -> None:
         super().__init__()
+        backbone.set_attn_implementation(ATTENTION)
         self.backbone = backbone
         self.head = head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
         """Value of the state before each response token, in row order: [n_response_tokens], float32."""
-        output = self.backbone(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
-        return self.head(output.last_hidden_state[:, :-1][response_mask[:, 1:].bool()]).squeeze(-1).float()
+        tokens, arguments = pack(input_ids, attention_mask)
+        hidden = self.backbone(input_ids=tokens, **arguments).last_hidden_state[0]
+        is_response = response_mask[attention_mask.bool()][1:].bool()
+        return self.head(hidden[:-1][is_response]).squeeze(-1).float()
 
 
 def load_policy(
@@ -117,7 +122,7 @@ def load_policy(
     largest: Callable[[int], int] = int,
 ) -> Policy:
     """Read the language model in `folder` (Hugging Face format); `largest` as in `Policy`."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision], attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
     return Policy(model, temperature, chunk_tokens, largest)
 
 
@@ -126,7 +131,7 @@ def load_critic(folder: Path, precision: str) -> Critic:
 
     A zero head makes the first advantages equal the returns, whatever the backbone says.
     """
-    backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision], attn_implementation="sdpa")
+    backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision])
     head = nn.Linear(AutoConfig.from_pretrained(folder).hidden_size, 1, dtype=DTYPES[precision])
     if (folder / CRITIC_HEAD).exists():
         head.load_state_dict(load_file(folder / CRITIC_HEAD))

@@ -5,6 +5,7 @@ of the whole global batch, so micro-batching and the number of ranks do not chan
 advantages are computed and whitened in float32.
 """
 
+import math
 import time
 from typing import Any
 
@@ -12,46 +13,76 @@ import torch
 from torch import Tensor
 
 from rewards.generation import derive_seed
-from training.batching import Responses, micro_batches, minibatches
-from training.config import TrainingConfig
+from training.advantages import group_advantages, spread
+from training.batching import Responses, micro_batches, minibatches, put, take
+from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
 from training.gae import compute_gae, whiten
-from training.losses import explained_variance, policy_loss, value_loss
+from training.losses import explained_variance, importance_weights, kl_estimate, policy_loss, value_loss
+from training.probe import Probe
 from training.ranks import Ranks
 
-Metrics = dict[str, float]
+Metrics = dict[str, float | None]
 
 
 class PPO:
-    """The update of one step's responses on this rank; `actor` and `critic` are DeepSpeed engines."""
+    """The update of one step's responses on this rank.
 
-    def __init__(self, actor: Any, critic: Any, config: TrainingConfig, pad: int, ranks: Ranks) -> None:
-        self.actor, self.critic = actor, critic
+    `actor` and `critic` are DeepSpeed engines; `critic` is None for the estimators that need none, and
+    `reference`, the base model, is None unless a KL term is on.
+    """
+
+    def __init__(
+        self,
+        actor: Any,
+        critic: Any | None,
+        config: TrainingConfig,
+        pad: int,
+        ranks: Ranks,
+        reference: Any | None = None,
+    ) -> None:
+        self.actor, self.critic, self.reference = actor, critic, reference
         self.config, self.ppo = config, config.ppo
         self.pad, self.ranks = pad, ranks
 
+    @property
+    def engines(self) -> dict[str, Any]:
+        """What is trained, by name."""
+        return {"actor": self.actor} | ({} if self.critic is None else {"critic": self.critic})
+
     def update(
         self, step: int, responses: Responses, rewards: list[float], engine_logprobs: list[list[float] | None]
-    ) -> tuple[Metrics, Metrics]:
+    ) -> tuple[Metrics, dict[str, float]]:
         """Run the whole update; returns (metrics, phase times in seconds).
 
         `rewards[i]` is paid on the last token of response i. `engine_logprobs[i]` is the rollout engine's
-        view of response i where it was probed; RuntimeError when it is not the policy being trained.
+        view of response i where it was probed; training.probe.OutOfSync when it is not the policy being
+        trained.
         """
         clock = time.perf_counter()
-        old_logprobs = self._no_grad(self.actor, responses, first_output=True)
-        values = self._no_grad(self.critic, responses, first_output=False)
-        metrics = self._check_sync(step, responses, old_logprobs, engine_logprobs)
-        advantages, returns, measured = self._advantages(responses, rewards, values)
+        probe = Probe(responses.mask, engine_logprobs, self.config, self.ranks)
+        metrics: Metrics = {}
+        old_logprobs = reference = values = None
+        # Strictly on-policy, the update's own forward pass gives the old log-probabilities: no second one.
+        if self.ppo.policy_minibatches > 1 or self.ppo.kl_place == "reward" and self.reference is not None:
+            old_logprobs = self._no_grad(self.actor, responses, first_output=True)
+            metrics |= probe.check(step, old_logprobs)
+        if self.reference is not None:
+            reference = self._no_grad(self.reference, responses, first_output=True)
+        if self.critic is not None:
+            values = self._no_grad(self.critic, responses, first_output=False)
+        paid = self._pay(responses, rewards, old_logprobs, reference)
+        advantages, returns, measured = self._advantages(responses, paid, values)
         metrics |= measured
         times = {"forward_s": time.perf_counter() - clock}
 
         clock = time.perf_counter()
-        metrics |= self._update_critic(step, responses, values, returns)
+        if values is not None:
+            metrics |= self._update_critic(step, responses, values, returns)
         times["critic_s"] = time.perf_counter() - clock
 
         clock = time.perf_counter()
-        metrics |= self._update_policy(step, responses, old_logprobs, advantages)
+        metrics |= self._update_policy(step, responses, old_logprobs, reference, advantages, probe)
         times["policy_s"] = time.perf_counter() - clock
         return metrics, times
 
@@ -68,48 +99,41 @@ class PPO:
                 put(result, responses.mask, group, output[0] if first_output else output)
         return result
 
-    def _check_sync(
+    def _pay(
         self,
-        step: int,
         responses: Responses,
-        logprobs: Tensor,
-        engine_logprobs: list[list[float] | None],
-    ) -> Metrics:
-        """Compare the rollout engine's log-probabilities with the trainer's on the probed responses."""
-        differences = [
-            (logprobs[row, : len(probed)] - torch.tensor(probed, device=logprobs.device)).abs()
-            for row, probed in enumerate(engine_logprobs)
-            if probed is not None
-        ]
-        if not differences:
-            return {"mismatch_max": 0.0, "mismatch_mean": 0.0}
-        gaps = torch.cat(differences)
-        largest, mean = gaps.max().item(), gaps.mean().item()
-        limit = self.config.rollout.max_mismatch
-        limit = limit or {"fp32": 1e-3, "bf16": 0.05}[self.config.deepspeed.precision]
-        if not mean <= limit:  # also catches NaN
-            raise RuntimeError(
-                f"step {step}: the rollout engine does not hold the trained weights: mean "
-                f"|log-prob difference| {mean:.3g} over {gaps.numel()} tokens exceeds "
-                f"{limit:g} (training.rollout.max_mismatch)"
-            )
-        return {"mismatch_max": largest, "mismatch_mean": mean}
+        rewards: list[float],
+        old_logprobs: Tensor | None,
+        reference: Tensor | None,
+    ) -> Tensor:
+        """Reward of each token: the response's on its last one, and the KL penalty where it is on."""
+        mask = responses.mask
+        paid = torch.zeros(mask.shape, device=mask.device)
+        if reference is not None and old_logprobs is not None and self.ppo.kl_place == "reward":
+            penalty = kl_estimate(old_logprobs, reference, self.ppo.kl_estimator)
+            paid -= self.ppo.kl_coef * penalty * mask
+        last = mask.sum(1) - 1
+        paid[torch.arange(len(responses)), last] += torch.tensor(rewards, device=mask.device)
+        return paid
 
     def _advantages(
-        self, responses: Responses, rewards: list[float], values: Tensor
+        self, responses: Responses, paid: Tensor, values: Tensor | None
     ) -> tuple[Tensor, Tensor, Metrics]:
         """Advantages (whitened over the global batch) and returns: [n, longest response] each, float32."""
         mask = responses.mask
-        paid = torch.zeros_like(values)
-        last = mask.sum(1) - 1
-        paid[torch.arange(len(responses)), last] = torch.tensor(rewards, device=values.device)
-        advantages, returns = compute_gae(paid, values, mask, self.ppo.gamma, self.ppo.gae_lambda)
-        error = (returns - values)[mask].double()
-        target = returns[mask].double()
-        moments = torch.stack(
-            [torch.ones_like(target).sum(), target.sum(), (target**2).sum(), error.sum(), (error**2).sum()]
-        )
-        metrics = {"explained_variance": explained_variance(self.ranks.sum(moments))}
+        if self.ppo.advantages in ("grpo", "rloo"):
+            n_samples = self.config.rollout.samples_per_prompt
+            scores = group_advantages(paid.sum(1), n_samples, self.ppo.advantages)
+            return spread(scores, mask), torch.zeros_like(paid), {}
+        metrics: Metrics = {}
+        if values is None:  # reinforce_pp: the discounted rest of the reward, whitened below
+            advantages, returns = compute_gae(paid, torch.zeros_like(paid), mask, self.ppo.gamma, 1.0)
+        else:
+            advantages, returns = compute_gae(paid, values, mask, self.ppo.gamma, self.ppo.gae_lambda)
+            error, target = (returns - values)[mask].double(), returns[mask].double()
+            moments = [torch.ones_like(target), target, target**2, error, error**2]
+            sums = self.ranks.sum(torch.stack([moment.sum() for moment in moments]))
+            metrics["explained_variance"] = explained_variance(sums)
         if self.ppo.whiten_advantages:
             flat = advantages[mask].double()
             sums = self.ranks.sum(torch.stack([torch.ones_like(flat).sum(), flat.sum()]))
@@ -120,72 +144,112 @@ class PPO:
 
     def _update_critic(self, step: int, responses: Responses, old_values: Tensor, returns: Tensor) -> Metrics:
         """Fit the critic first, over many minibatches (paper, section 2.3: 12)."""
+        critic = self.critic
+        assert critic is not None
         seed = derive_seed(self.config.seed, "critic", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.critic_minibatches, seed)
-        total, norms, lr = 0.0, 0.0, 0.0
+        total, lr, norms = 0.0, 0.0, []
         for number, rows in enumerate(parts):
             n_tokens = self._count(responses, rows)
 
             def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
-                values = self.critic(*responses.inputs(group, self.pad))
+                values = critic(*responses.inputs(group, self.pad))
                 old, target = take(old_values, responses.mask, group), take(returns, responses.mask, group)
                 loss = value_loss(values, old, target, self.ppo.value_clip_eps, n_tokens)
                 return loss, loss.unsqueeze(0)
 
-            lr = learning_rate(self.config.critic, (step - 1) * len(parts) + number)
+            lr = self._rate(self.config.critic, step, number, len(parts))
             micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-            norm, sums = optimizer_step(self.critic, micro, loss_of, lr, self.ranks)
-            norms, total = norms + norm, total + self.ranks.sum(sums).item()
-        return {"value_loss": total / len(parts), "critic_grad_norm": norms / len(parts), "critic_lr": lr}
+            norm, sums = optimizer_step(critic, micro, loss_of, lr, self.ranks)
+            norms.append(norm)
+            total += self.ranks.sum(sums).item()
+        return {
+            "value_loss": total / len(parts),
+            "critic_grad_norm": finite_mean(norms),
+            "critic_skipped": n_skipped(norms),
+            "critic_lr": lr,
+        }
 
     def _update_policy(
-        self, step: int, responses: Responses, old_logprobs: Tensor, advantages: Tensor
+        self,
+        step: int,
+        responses: Responses,
+        old_logprobs: Tensor | None,
+        reference: Tensor | None,
+        advantages: Tensor,
+        probe: Probe,
     ) -> Metrics:
         """Improve the policy; one minibatch is the strictly on-policy update (paper, section 2.3)."""
         seed = derive_seed(self.config.seed, "policy", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.policy_minibatches, seed)
-        # loss, clipped tokens, KL, entropy, tokens
-        totals = torch.zeros(5, dtype=torch.float64, device=self.ranks.device)
-        norms, lr = 0.0, 0.0
+        # loss, clipped tokens, KL to the old policy, entropy, ratio, KL to the base model, tokens
+        totals = torch.zeros(7, dtype=torch.float64, device=self.ranks.device)
+        current = torch.zeros(responses.mask.shape, device=self.ranks.device)
+        lr, norms, metrics = 0.0, [], {}
         for number, rows in enumerate(parts):
             n_tokens = self._count(responses, rows)
 
             def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
                 logprobs, entropy = self.actor(*responses.inputs(group, self.pad))
-                old, target = (
-                    take(old_logprobs, responses.mask, group),
-                    take(advantages, responses.mask, group),
+                put(current, responses.mask, group, logprobs.detach())
+                old = logprobs.detach() if old_logprobs is None else take(old_logprobs, responses.mask, group)
+                gains = take(advantages, responses.mask, group)
+                weights, cap = None, self.ppo.max_importance_weight
+                if cap is not None:
+                    weights = importance_weights(old, take(probe.engine, responses.mask, group), cap)
+                loss, n_clipped, moved = policy_loss(
+                    logprobs, old, gains, self.ppo.clip_eps, n_tokens, self.ppo.clip_eps_high, weights
                 )
-                loss, n_clipped, kl = policy_loss(logprobs, old, target, self.ppo.clip_eps, n_tokens)
+                kl = torch.zeros_like(logprobs)
+                if reference is not None:
+                    base = take(reference, responses.mask, group)
+                    kl = kl_estimate(logprobs, base, self.ppo.kl_estimator)
+                    if self.ppo.kl_place == "loss":
+                        loss = loss + self.ppo.kl_coef * kl.sum() / n_tokens
+                if self.ppo.entropy_coef:
+                    loss = loss - self.ppo.entropy_coef * entropy.sum() / n_tokens
+                ratio = (logprobs.detach() - old).exp().sum()
                 n_seen = torch.tensor(logprobs.numel(), device=loss.device)
-                return loss, torch.stack([loss, n_clipped, kl, entropy.sum(), n_seen])
+                return loss, torch.stack([loss, n_clipped, moved, entropy.sum(), ratio, kl.sum(), n_seen])
 
-            lr = learning_rate(self.config.actor, (step - 1) * len(parts) + number)
+            def check_sync(number: int = number) -> None:
+                if old_logprobs is None and number == 0:
+                    metrics.update(probe.check(step, current))
+
+            lr = self._rate(self.config.actor, step, number, len(parts))
             micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-            norm, sums = optimizer_step(self.actor, micro, loss_of, lr, self.ranks)
-            norms, totals = norms + norm, totals + self.ranks.sum(sums)
-        loss, n_clipped, kl, entropy, seen = totals.tolist()
-        return {
+            norm, sums = optimizer_step(self.actor, micro, loss_of, lr, self.ranks, check_sync)
+            norms.append(norm)
+            totals += self.ranks.sum(sums)
+        loss, n_clipped, moved, entropy, ratio, kl, seen = totals.tolist()
+        return metrics | {
             "policy_loss": loss / len(parts),
             "clip_fraction": n_clipped / seen,
-            "approx_kl": kl / seen,
+            "approx_kl": moved / seen,
+            "ratio": ratio / seen,
             "entropy": entropy / seen,
-            "actor_grad_norm": norms / len(parts),
+            "kl_to_base": None if reference is None else kl / seen,
+            "actor_grad_norm": finite_mean(norms),
+            "actor_skipped": n_skipped(norms),
             "actor_lr": lr,
         }
+
+    def _rate(self, optim: OptimConfig, step: int, number: int, n_parts: int) -> float:
+        """Learning rate of update `number` of `n_parts` in `step`."""
+        n_main, n_anneal = self.config.n_steps * n_parts, self.config.anneal.n_steps * n_parts
+        return learning_rate(optim, (step - 1) * n_parts + number, n_main, n_anneal)
 
     def _count(self, responses: Responses, rows: list[int]) -> Tensor:
         """Response tokens of a minibatch over all ranks."""
         return self.ranks.sum(responses.mask[rows].sum().double()).float()
 
 
-def take(x: Tensor, mask: Tensor, rows: list[int]) -> Tensor:
-    """Masked entries of `rows`, flat and in row order: the order in which the networks return them."""
-    return x[rows][mask[rows]]
+def finite_mean(norms: list[float]) -> float | None:
+    """Mean gradient norm of the updates that were made; None when all were skipped."""
+    finite = [norm for norm in norms if math.isfinite(norm)]
+    return sum(finite) / len(finite) if finite else None
 
 
-def put(x: Tensor, mask: Tensor, rows: list[int], flat: Tensor) -> None:
-    """Write flat entries back to `rows`; the inverse of `take`."""
-    block = torch.zeros_like(x[rows])
-    block[mask[rows]] = flat
-    x[rows] = block
+def n_skipped(norms: list[float]) -> int:
+    """Updates left out because a gradient was not finite."""
+    return sum(not math.isfinite(norm) for norm in norms)

@@ -34,6 +34,14 @@ class Ranks:
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return int(tensor.item())
 
+    def largest(self, x: float) -> float:
+        """Largest of one number per rank."""
+        if self.world == 1:
+            return x
+        tensor = torch.tensor(x, device=self.device, dtype=torch.float64)
+        dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+        return float(tensor.item())
+
     def barrier(self) -> None:
         if self.world > 1:
             dist.barrier()

@@ -1,14 +1,16 @@
 """Where a training run writes what happened: metrics.jsonl, timings.jsonl, TensorBoard and sampled
 responses."""
 
+import importlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from rewards.files import atomic_open
-from rewards.records import METRIC, ROLLOUT, TIMING, Schema
+from rewards.records import EVALUATION, METRIC, ROLLOUT, TIMING, Schema
 
 
 class JsonLines:
@@ -45,13 +47,25 @@ def read_lines(path: Path) -> list[dict]:
 class Recorder:
     """Write one step's records (first rank) and responses (every rank) below `folder`."""
 
-    def __init__(self, folder: Path, tensorboard: Path | None, resume_step: int, rank: int) -> None:
-        self.folder, self.rank, self.board = folder, rank, None
+    def __init__(
+        self,
+        folder: Path,
+        tensorboard: Path | None,
+        resume_step: int,
+        rank: int,
+        tracker: str = "none",
+    ) -> None:
+        self.folder, self.rank, self.board, self.tracker = folder, rank, None, None
         (folder / "rollouts").mkdir(parents=True, exist_ok=True)
+        self.history = [line for line in read_lines(folder / "metrics.jsonl") if line["step"] <= resume_step]
+        """Metrics of the steps so far; on the first rank it grows."""
         if rank:
             return
         self.metrics = JsonLines(folder / "metrics.jsonl", METRIC, resume_step)
         self.timings = JsonLines(folder / "timings.jsonl", TIMING, resume_step)
+        self.evaluations = JsonLines(folder / "evaluations.jsonl", EVALUATION, resume_step)
+        if tracker != "none":
+            self.tracker = open_tracker(tracker, folder.name)
         if tensorboard is not None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -71,21 +85,78 @@ class Recorder:
         with atomic_open(path) as file:
             ROLLOUT.frame(rows).write_parquet(file)
 
-    def step(self, metrics: dict, timings: dict) -> None:
+    def step(
+        self, metrics: dict, timings: dict, histograms: dict[str, list[int]] | None = None, top: int = 0
+    ) -> None:
+        """Write a step; each histogram holds counts in equal bins from 0 to `top`."""
         if self.rank:
             return
         self.metrics.append(metrics)
         self.timings.append(timings)
+        self.history.append(metrics)
+        self._show(metrics["step"], {"train": metrics, "timing": timings})
         if self.board is not None:
-            for group, record in (("train", metrics), ("timing", timings)):
-                for name, value in record.items():
-                    if name != "step" and value is not None:
-                        self.board.add_scalar(f"{group}/{name}", value, metrics["step"])
+            for name, counts in (histograms or {}).items():
+                add_histogram(self.board, f"lengths/{name}", counts, top, metrics["step"])
             self.board.flush()
+
+    def evaluation(self, step: int, measures: dict[str, tuple[float, int]]) -> None:
+        """Write an evaluation: mean and number of responses by name."""
+        if self.rank:
+            return
+        for name, (value, n) in measures.items():
+            self.evaluations.append({"step": step, "name": name, "value": value, "n": n})
+        self._show(step, {"eval": {name: value for name, (value, _) in measures.items()}})
+
+    def _show(self, step: int, groups: dict[str, dict]) -> None:
+        """Send numbers to TensorBoard and to the tracker."""
+        shown = {
+            f"{group}/{name}": value
+            for group, record in groups.items()
+            for name, value in record.items()
+            if name != "step" and value is not None
+        }
+        if self.board is not None:
+            for name, value in shown.items():
+                self.board.add_scalar(name, value, step)
+            self.board.flush()
+        if self.tracker is not None:
+            self.tracker.log(shown, step=step)
 
     def close(self) -> None:
         if self.board is not None:
             self.board.close()
+        if self.tracker is not None:
+            self.tracker.finish()
+
+
+def open_tracker(name: str, run: str) -> Any:
+    """Start a run in wandb or trackio, which share the calls used here."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        raise ValueError(
+            f'training.tracker: {name} is not installed; pip install {name}, or set tracker = "none"'
+        ) from None
+    module.init(project="reasoner-zero", name=run)
+    return module
+
+
+def add_histogram(board: Any, name: str, counts: list[int], top: int, step: int) -> None:
+    """Show counts of equal bins from 0 to `top`."""
+    width = top / len(counts)
+    middles = [(index + 0.5) * width for index in range(len(counts))]
+    board.add_histogram_raw(
+        name,
+        min=0.0,
+        max=float(top),
+        num=sum(counts),
+        sum=sum(n * x for n, x in zip(counts, middles, strict=True)),
+        sum_squares=sum(n * x * x for n, x in zip(counts, middles, strict=True)),
+        bucket_limits=[(index + 1) * width for index in range(len(counts))],
+        bucket_counts=counts,
+        global_step=step,
+    )
 
 
 def read_records(path: Path, schema: Schema) -> pl.DataFrame:

@@ -6,30 +6,37 @@ arguments, it continues from the newest checkpoint and ends with the same metric
 
 import logging
 import resource
+import shutil
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
 import torch
 from transformers import AutoTokenizer
 
-from rewards.extraction import is_formatted
-from rewards.generation import Completion, Sampling, derive_seed
-from rewards.grader import Verdict, score_batch
+from rewards.generation import Completion, Engine, Sampling, derive_seed
+from rewards.grader import score_batch
+from rewards.records import METRIC
+from training.annealing import hard_prompts
 from training.batching import Responses
-from training.checkpoints import export_models, load_state, save_state, step_folder
+from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
 from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts, load_prompts, select_rows
-from training.engines import build_engine, named_weights
-from training.model import load_critic, load_policy, recompute_activations
+from training.engines import build_engine, build_frozen, named_weights
+from training.measures import ReadTexts, response_metrics, rollout_rows
+from training.model import Policy, load_critic, load_policy, recompute_activations
 from training.ppo import PPO
+from training.rails import AFTER_UPDATE, BEFORE_UPDATE, Rails, Stopped
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
 from training.rollout.engine import RolloutEngine, open_engine
 
 logger = logging.getLogger(__name__)
+
+Evaluate = Callable[[Engine, int, tuple[int, int]], Mapping[str, tuple[float, int]]]
+"""Evaluate the engine after a step on one share (index, of how many) of the questions; a total and a count by
+name, which are then added up over all shares."""
 
 
 def train(
@@ -40,21 +47,26 @@ def train(
     *,
     tensorboard: Path | None = None,
     on_step: Callable[[int, dict], None] | None = None,
+    read_texts: ReadTexts | None = None,
+    evaluate: Evaluate | None = None,
+    min_context: int = 0,
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.records.COMPILED_REWARD).
 
     Writes below `out`: prompts.parquet (what was trained on), rejects.parquet, metrics.jsonl,
-    timings.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable checkpoints.
-    `on_step` is called on the first rank after each step.
+    timings.jsonl, evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable
+    checkpoints. `on_step` is called on the first rank after each step; `read_texts` and `evaluate` come from
+    the stages that know how, and evaluations may need `min_context` tokens for prompt and response. Raises
+    training.rails.Stopped when a rail ends the run.
     """
     ranks = join_ranks()
     torch.manual_seed(config.seed)
     # vLLM before the engines: it takes its share of what GPU memory is free.
     context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
-    rollout = open_engine(config, base, context, sleeps=True)
+    rollout = open_engine(config, base, max(context, min_context), sleeps=True)
     rollout.sleep()
     ppo = build_ppo(config, base, ranks)
-    done = load_state(out / "state", ppo.actor, ppo.critic)
+    done = load_state(out / "state", ppo.engines)
     rollout.wake()
     if done:
         logger.info("resumed step=%d", done)
@@ -65,36 +77,51 @@ def train(
         rollout.encode,
         config.rollout.max_prompt_tokens,
     )
-    recorder = Recorder(out, tensorboard, done, ranks.rank)
+    recorder = Recorder(out, tensorboard, done, ranks.rank, config.tracker)
     recorder.prompts([prompt.problem_id for prompt in chosen], too_long)
-    for step in range(done + 1, config.n_steps + 1):
-        metrics = run_step(config, step, chosen, rollout, ppo, recorder, ranks)
+    rails = Rails(config.rails, recorder.history)
+    for step in range(done + 1, config.total_steps + 1):
+        if step == max(done, config.n_steps) + 1 and config.anneal.n_steps:
+            ranks.barrier()  # The other ranks' responses must be on the disk.
+            chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
+        metrics, stops = run_step(config, step, chosen, rollout, ppo, recorder, rails, ranks, read_texts)
         if ranks.is_first and on_step is not None:
             on_step(step, metrics)
-        if step % config.save_every == 0 or step == config.n_steps:
-            export_models(step_folder(out / "exports", step), base, ppo.actor, ppo.critic, ranks)
-            save_state(out / "state", step, ppo.actor, ppo.critic, config.keep_checkpoints, ranks)
+        if evaluate is not None and config.eval_every and step % config.eval_every == 0:
+            recorder.evaluation(step, run_evaluation(evaluate, rollout, step, config, ranks))
+        is_last = step == config.total_steps
+        if step % config.save_every == 0 or is_last:
+            export_models(step_folder(out / "exports", step), base, ppo.engines, ranks)
+            if ranks.is_first:
+                keep_exports(out / "exports", recorder.history, config.keep_best)
+        if step % config.save_every == 0 or is_last or stops:
+            save_state(out / "state", step, ppo.engines, config.keep_checkpoints, ranks)
+        if stops and not is_last:
+            raise Stopped("; ".join(stops))
     recorder.close()
     rollout.close()
 
 
 def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
     """Load actor and critic from `base` and wrap them in DeepSpeed engines."""
-    precision = config.deepspeed.precision
-    policy = load_policy(
-        base, precision, config.rollout.temperature, config.ppo.logprob_chunk_tokens, ranks.max
-    )
-    critic = load_critic(base, precision)
+
+    def policy() -> Policy:
+        precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
+        return load_policy(base, precision, config.rollout.temperature, chunk, ranks.max)
+
+    actor = policy()
+    critic = load_critic(base, config.deepspeed.precision) if config.ppo.has_critic else None
     if config.deepspeed.gradient_checkpointing:
-        for model in (policy.model, critic.backbone):
-            recompute_activations(model)
-    pad = AutoTokenizer.from_pretrained(base).pad_token_id or 0
+        recompute_activations(actor.model)
+        if critic is not None:
+            recompute_activations(critic.backbone)
     return PPO(
-        build_engine(policy, config.actor, config.deepspeed),
-        build_engine(critic, config.critic, config.deepspeed),
+        build_engine(actor, config.actor, config.deepspeed),
+        None if critic is None else build_engine(critic, config.critic, config.deepspeed),
         config,
-        pad,
+        AutoTokenizer.from_pretrained(base).pad_token_id or 0,
         ranks,
+        build_frozen(policy(), config.deepspeed, ranks.device) if config.ppo.kl_coef else None,
     )
 
 
@@ -105,122 +132,102 @@ def run_step(
     rollout: RolloutEngine,
     ppo: PPO,
     recorder: Recorder,
+    rails: Rails,
     ranks: Ranks,
-) -> dict:
-    """One PPO step on this rank's share of the prompts; returns the global metrics."""
+    read_texts: ReadTexts | None = None,
+) -> tuple[dict, list[str]]:
+    """One PPO step on this rank's share of the prompts.
+
+    Returns the global metrics, and why the run should stop, if it should.
+    """
     started = clock = time.perf_counter()
-    indices = choose_prompts(len(prompts), config.rollout.prompts_per_step, step, config.seed)
-    # Ranks that share one tensor-parallel engine ask it the same prompts, then each keeps its own.
-    n_shared, n_samples = config.rollout.tensor_parallel, config.rollout.samples_per_prompt
-    places = range(len(indices))[ranks.rank // n_shared :: ranks.world // n_shared]
-    asked = [prompts[indices[place]] for place in places for _ in range(n_samples)]
-    # By place and not by problem: a prompt that stands twice in a step (short epochs) is sampled afresh.
-    seeds = [
-        derive_seed(config.seed, "rollout", step, place, i) for place in places for i in range(n_samples)
-    ]
-    sampling = Sampling(
-        config.rollout.max_new_tokens, config.rollout.temperature, config.rollout.top_p, config.rollout.stop
-    )
-    completions = rollout.generate(
-        [prompt.tokens for prompt in asked], seeds, sampling, n_logprobs=config.rollout.probe_responses
-    )
+    n_samples = config.rollout.samples_per_prompt
+    asked, seeds, completions = sample(config, step, prompts, rollout, ranks)
     rollout.sleep()
-    mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
-    asked, seeds = [asked[i] for i in mine], [seeds[i] for i in mine]
-    completions = [completions[i] for i in mine]
     times = {"rollout_s": time.perf_counter() - clock}
 
     clock = time.perf_counter()
     verdicts = score_batch(
         [(p.gold, c.text, c.finish_reason) for p, c in zip(asked, completions, strict=True)]
     )
-    times["reward_s"] = time.perf_counter() - clock
-    recorder.rollouts(step, rollout_rows(step, asked, seeds, completions, verdicts, n_samples))
-
-    responses = Responses.build([p.tokens for p in asked], [c.tokens for c in completions], ranks.device)
     rewards = [verdict.reward for verdict in verdicts]
-    metrics = {"step": step} | response_metrics(completions, verdicts, n_samples, ranks)
-    update, phases = ppo.update(step, responses, rewards, [c.logprobs for c in completions])
+    times["reward_s"] = time.perf_counter() - clock
+    recorder.rollouts(step, rollout_rows(step, asked, seeds, completions, verdicts, rewards, n_samples))
+    metrics, histograms = response_metrics(
+        completions, verdicts, rewards, n_samples, config.rollout.max_new_tokens, ranks, read_texts
+    )
+    metrics = dict.fromkeys(METRIC.names) | {"step": step} | metrics
 
+    tripped = rails.check(BEFORE_UPDATE, metrics)
+    times |= dict.fromkeys(("forward_s", "critic_s", "policy_s", "sync_s"), 0.0)
+    if "skip" not in {action for action, _ in tripped}:
+        responses = Responses.build([p.tokens for p in asked], [c.tokens for c in completions], ranks.device)
+        update, phases = ppo.update(step, responses, rewards, [c.logprobs for c in completions])
+        metrics |= update
+        times |= phases
     clock = time.perf_counter()
     rollout.wake()
     rollout.load_weights(named_weights(ppo.actor, "model."))
-    times |= phases | {"sync_s": time.perf_counter() - clock, "step_s": time.perf_counter() - started}
-    n_tokens = sum(len(c.tokens) for c in completions)
-    metrics |= update
-    recorder.step(
-        metrics,
-        {"step": step, "tokens_per_s": n_tokens / times["rollout_s"], "memory_bytes": peak_memory()} | times,
-    )
-    return metrics
+    times |= {"sync_s": time.perf_counter() - clock, "step_s": time.perf_counter() - started}
+
+    free_gib = -ranks.largest(-shutil.disk_usage(recorder.folder).free / 2**30)
+    tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib})
+    top = config.rollout.max_new_tokens + 1
+    recorder.step(metrics, costs(step, times, asked, completions), histograms, top)
+    return metrics, [message for action, message in tripped if action == "checkpoint_and_stop"]
 
 
-def response_metrics(
-    completions: list[Completion], verdicts: list[Verdict], n_samples: int, ranks: Ranks
-) -> dict:
-    """What was sampled and how it scored, over all ranks. Rows of one prompt are adjacent."""
-    lengths = torch.tensor([float(len(c.tokens)) for c in completions], dtype=torch.float64)
-    rewards = torch.tensor([v.reward for v in verdicts], dtype=torch.float64)
-    truncated = torch.tensor([float(c.is_truncated) for c in completions], dtype=torch.float64)
-    formatted = torch.tensor([float(is_formatted(c.text)) for c in completions], dtype=torch.float64)
-    solved = rewards.view(-1, n_samples).max(dim=1).values
-    sums = torch.stack(
-        [
-            torch.tensor(float(len(completions)), dtype=torch.float64),
-            rewards.sum(),
-            solved.sum() * n_samples,
-            lengths.sum(),
-            (lengths**2).sum(),
-            (lengths * rewards).sum(),
-            truncated.sum(),
-            formatted.sum(),
-        ]
-    )
-    n, reward, any_solved, length, squares, length_correct, n_truncated, n_formatted = ranks.sum(
-        sums.to(ranks.device)
-    ).tolist()
-    return {
-        "reward": reward / n,
-        "pass_at_n": any_solved / n,
-        "response_tokens": length / n,
-        "response_tokens_std": max(0.0, squares / n - (length / n) ** 2) ** 0.5,
-        "response_tokens_correct": length_correct / reward if reward else None,
-        "response_tokens_wrong": (length - length_correct) / (n - reward) if reward < n else None,
-        "truncated": n_truncated / n,
-        "formatted": n_formatted / n,
-    }
-
-
-def rollout_rows(
-    step: int,
-    asked: list[Prompt],
-    seeds: list[int],
-    completions: list[Completion],
-    verdicts: list[Verdict],
-    n_samples: int,
-) -> list[dict]:
-    """Rows of rewards.records.ROLLOUT."""
-    logger.debug("step=%d reasons=%s", step, dict(Counter(v.reason for v in verdicts)))
-    return [
-        {
-            "step": step,
-            "problem_id": prompt.problem_id,
-            "sample": index % n_samples,
-            "seed": seed,
-            "prompt": prompt.text,
-            "response": completion.text,
-            "n_prompt_tokens": len(prompt.tokens),
-            "n_response_tokens": len(completion.tokens),
-            "finish_reason": completion.finish_reason,
-            "gold": prompt.gold,
-            "extracted": verdict.extracted,
-            "reason": str(verdict.reason),
-            "reward": verdict.reward,
-        }
-        for index, (prompt, seed, completion, verdict) in enumerate(
-            zip(asked, seeds, completions, verdicts, strict=True)
-        )
+def sample(
+    config: TrainingConfig, step: int, prompts: list[Prompt], rollout: RolloutEngine, ranks: Ranks
+) -> tuple[list[Prompt], list[int], list[Completion]]:
+    """This rank's responses of `step`: the prompt, the seed and the completion of each; a prompt's are
+    adjacent."""
+    settings, n_samples = config.rollout, config.rollout.samples_per_prompt
+    indices = choose_prompts(len(prompts), settings.prompts_per_step, step, config.seed)
+    # Ranks that share one tensor-parallel engine ask it the same prompts, then each keeps its own.
+    n_shared = settings.tensor_parallel
+    places = range(len(indices))[ranks.rank // n_shared :: ranks.world // n_shared]
+    asked = [prompts[indices[place]] for place in places for _ in range(n_samples)]
+    # By place and not by problem: a prompt that stands twice in a step (short epochs) is sampled afresh.
+    seeds = [
+        derive_seed(config.seed, "rollout", step, place, i) for place in places for i in range(n_samples)
     ]
+    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, settings.stop)
+    n_logprobs = len(asked) if config.ppo.max_importance_weight else settings.probe_responses
+    completions = rollout.generate([p.tokens for p in asked], seeds, sampling, n_logprobs=n_logprobs)
+    mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
+    return [asked[i] for i in mine], [seeds[i] for i in mine], [completions[i] for i in mine]
+
+
+def run_evaluation(
+    evaluate: Evaluate, rollout: RolloutEngine, step: int, config: TrainingConfig, ranks: Ranks
+) -> dict[str, tuple[float, int]]:
+    """Evaluate on all ranks, each engine on its share of the questions; mean and count by name."""
+    n_shared = config.rollout.tensor_parallel
+    found = evaluate(rollout, step, (ranks.rank // n_shared, ranks.world // n_shared))
+    names = sorted(found)
+    # Of the ranks that share an engine, and so an answer, one counts.
+    counts = float(ranks.rank % n_shared == 0)
+    pairs = torch.tensor([found[name] for name in names], dtype=torch.float64, device=ranks.device)
+    totals = ranks.sum(pairs * counts).tolist()
+    return {name: (total / max(n, 1), int(n)) for name, (total, n) in zip(names, totals, strict=True)}
+
+
+def costs(
+    step: int, times: dict[str, float], asked: list[Prompt], completions: list[Completion]
+) -> dict[str, float]:
+    """The record of rewards.records.TIMING."""
+    n_response = sum(len(c.tokens) for c in completions)
+    n_tokens = n_response + sum(len(p.tokens) for p in asked)
+    device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    return times | {
+        "step": step,
+        "tokens_per_s": n_response / times["rollout_s"],
+        "critic_tokens_per_s": n_tokens / times["critic_s"] if times["critic_s"] else 0.0,
+        "policy_tokens_per_s": n_tokens / times["policy_s"] if times["policy_s"] else 0.0,
+        "memory_bytes": peak_memory(),
+        "device_memory_bytes": device_bytes,
+    }
 
 
 def peak_memory() -> int:

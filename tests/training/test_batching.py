@@ -4,8 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.batching import Responses, micro_batches, minibatches
-from training.ppo import put, take
+from training.batching import Responses, micro_batches, minibatches, put, take
 
 lengths = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 30)), min_size=1, max_size=20)
 
@@ -23,8 +22,9 @@ def test_micro_batches_cover_every_row_once_within_the_budget(sizes, budget):
     groups = micro_batches(responses, list(range(len(sizes))), budget)
     assert sorted(row for group in groups for row in group) == list(range(len(sizes)))
     for group in groups:
-        padded = max(responses.length(row) for row in group) * len(group)
-        assert padded <= budget or len(group) == 1
+        assert sum(responses.length(row) for row in group) <= budget or len(group) == 1
+    lengths = [responses.length(row) for group in groups for row in group]
+    assert lengths == sorted(lengths, reverse=True)
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,7 +10,15 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 import training.checkpoints
-from training.checkpoints import export_models, flush_tree, load_state, save_state, saved_steps, step_folder
+from training.checkpoints import (
+    export_models,
+    flush_tree,
+    keep_exports,
+    load_state,
+    save_state,
+    saved_steps,
+    step_folder,
+)
 from training.config import ScratchConfig
 from training.fingerprint import hash_model
 from training.model import DTYPES, Critic, Policy, build_scratch, load_critic, load_policy
@@ -62,6 +70,10 @@ def engines(base, seed=1):
         for parameter in [*actor.parameters(), *critic.parameters()]:
             parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
     return Unsharded(actor), Unsharded(critic)
+
+
+def named(actor, critic):
+    return {"actor": actor, "critic": critic}
 
 
 def scores(actor, critic):
@@ -122,7 +134,7 @@ def test_flush_tree_closes_what_it_opens(tmp_path):
 def test_exports_load_as_the_trained_models(base, tmp_path):
     actor, critic = engines(base)
     folder = tmp_path / "exports" / "step-000002"
-    export_models(folder, base, actor, critic, ALONE)
+    export_models(folder, base, named(actor, critic), ALONE)
     expected = scores(actor.module, critic.module)
 
     ours = scores(load_policy(folder / "actor", "fp32", 1.0, 8), load_critic(folder / "critic", "fp32"))
@@ -140,7 +152,7 @@ def test_exports_load_as_the_trained_models(base, tmp_path):
 def test_an_exports_config_names_the_precision_of_its_weights(base, tmp_path, of_base, trained):
     AutoModelForCausalLM.from_pretrained(base, dtype=DTYPES[of_base]).save_pretrained(base)
     actor = Unsharded(load_policy(base, trained, 1.0, 8))
-    export_models(tmp_path / "step-000001", base, actor, Unsharded(load_critic(base, trained)), ALONE)
+    export_models(tmp_path / "step-000001", base, named(actor, Unsharded(load_critic(base, trained))), ALONE)
     for name in ("actor", "critic"):
         folder = tmp_path / "step-000001" / name
         assert {w.dtype for w in load_file(folder / "model.safetensors").values()} == {DTYPES[trained]}
@@ -149,7 +161,7 @@ def test_an_exports_config_names_the_precision_of_its_weights(base, tmp_path, of
 
 def test_an_export_is_the_same_bytes_every_time(base, tmp_path):
     for name in ("a", "b"):
-        export_models(tmp_path / name, base, *engines(base), ALONE)
+        export_models(tmp_path / name, base, named(*engines(base)), ALONE)
     for name in ("actor", "critic"):
         assert hash_model(tmp_path / "a" / name) == hash_model(tmp_path / "b" / name)
     assert hash_model(tmp_path / "a" / "actor") != hash_model(base)
@@ -157,14 +169,14 @@ def test_an_export_is_the_same_bytes_every_time(base, tmp_path):
 
 def test_an_export_replaces_an_older_one_and_what_a_killed_one_left(base, tmp_path):
     folder = tmp_path / "step-000002"
-    export_models(folder, base, *engines(base, seed=1), ALONE)
+    export_models(folder, base, named(*engines(base, seed=1)), ALONE)
     (folder / "stale").write_text("x")
     partial = tmp_path / "step-000002.partial"
     (partial / "actor").mkdir(parents=True)
     (partial / "actor" / "model.safetensors").write_text("half")
 
     actor, critic = engines(base, seed=2)
-    export_models(folder, base, actor, critic, ALONE)
+    export_models(folder, base, named(actor, critic), ALONE)
     assert not partial.exists() and not (folder / "stale").exists()
     loaded = load_policy(folder / "actor", "fp32", 1.0, 8), load_critic(folder / "critic", "fp32")
     assert torch.equal(scores(*loaded), scores(actor.module, critic.module))
@@ -172,7 +184,7 @@ def test_an_export_replaces_an_older_one_and_what_a_killed_one_left(base, tmp_pa
 
 def test_a_failing_disk_leaves_the_older_export_whole(base, tmp_path, monkeypatch):
     folder = tmp_path / "step-000002"
-    export_models(folder, base, *engines(base, seed=1), ALONE)
+    export_models(folder, base, named(*engines(base, seed=1)), ALONE)
     before = hash_model(folder / "actor"), hash_model(folder / "critic")
 
     def fail(folder):
@@ -180,14 +192,14 @@ def test_a_failing_disk_leaves_the_older_export_whole(base, tmp_path, monkeypatc
 
     monkeypatch.setattr(training.checkpoints, "flush_tree", fail)
     with pytest.raises(OSError, match="no space left"):
-        export_models(folder, base, *engines(base, seed=2), ALONE)
+        export_models(folder, base, named(*engines(base, seed=2)), ALONE)
     assert (hash_model(folder / "actor"), hash_model(folder / "critic")) == before
     assert saved_steps(tmp_path) == [2]
 
 
 def test_another_rank_writes_no_export(base, tmp_path, monkeypatch):
     monkeypatch.setattr(Ranks, "barrier", lambda self: None)
-    export_models(tmp_path / "step-000001", base, *engines(base), Ranks(1, 2, torch.device("cpu")))
+    export_models(tmp_path / "step-000001", base, named(*engines(base)), Ranks(1, 2, torch.device("cpu")))
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
 
 
@@ -196,11 +208,11 @@ def test_the_newest_checkpoints_are_kept_and_the_newest_is_loaded(base, tmp_path
     saved = {}
     for step in (2, 4, 6):
         actor, critic = engines(base, seed=step)
-        save_state(root, step, actor, critic, 2, ALONE)
+        save_state(root, step, named(actor, critic), 2, ALONE)
         saved[step] = scores(actor.module, critic.module)
     assert [path.name for path in sorted(root.iterdir())] == ["step-000004", "step-000006"]
     actor, critic = engines(base, seed=99)
-    assert load_state(root, actor, critic) == 6
+    assert load_state(root, named(actor, critic)) == 6
     assert torch.equal(scores(actor.module, critic.module), saved[6])
 
 
@@ -210,21 +222,21 @@ def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(base, tmp_path, mon
 
     monkeypatch.setattr(training.checkpoints, "flush_tree", fail)
     with pytest.raises(OSError, match="no space left"):
-        save_state(tmp_path / "state", 2, *engines(base), 2, ALONE)
+        save_state(tmp_path / "state", 2, named(*engines(base)), 2, ALONE)
     assert saved_steps(tmp_path / "state") == []
 
 
 def test_without_a_checkpoint_nothing_is_loaded(base, tmp_path):
     actor, critic = engines(base)
     before = scores(actor.module, critic.module)
-    assert load_state(tmp_path / "state", actor, critic) == 0
+    assert load_state(tmp_path / "state", named(actor, critic)) == 0
     assert torch.equal(scores(actor.module, critic.module), before)
 
 
 def test_a_checkpoint_killed_halfway_is_never_loaded(base, tmp_path, monkeypatch):
     root = tmp_path / "state"
     actor, critic = engines(base, seed=1)
-    save_state(root, 2, actor, critic, 2, ALONE)
+    save_state(root, 2, named(actor, critic), 2, ALONE)
     second = engines(base, seed=2)
 
     def die(*arguments, **options):
@@ -232,18 +244,29 @@ def test_a_checkpoint_killed_halfway_is_never_loaded(base, tmp_path, monkeypatch
 
     monkeypatch.setattr(Unsharded, "save_checkpoint", die)
     with pytest.raises(KeyboardInterrupt):
-        save_state(root, 4, *second, 2, ALONE)
+        save_state(root, 4, named(*second), 2, ALONE)
     monkeypatch.undo()
     assert (root / "step-000004.partial").exists()
-    assert load_state(root, *second) == 2
+    assert load_state(root, named(*second)) == 2
     assert torch.equal(scores(second[0].module, second[1].module), scores(actor.module, critic.module))
-    save_state(root, 4, *second, 2, ALONE)
+    save_state(root, 4, named(*second), 2, ALONE)
     assert saved_steps(root) == [2, 4] and not (root / "step-000004.partial").exists()
 
 
 def test_a_checkpoint_that_does_not_load_says_which_folder_to_delete(base, tmp_path):
     root = tmp_path / "state"
-    save_state(root, 2, *engines(base), 2, ALONE)
+    save_state(root, 2, named(*engines(base)), 2, ALONE)
     (root / "step-000002" / "critic" / "state" / "weights.pt").unlink()
     with pytest.raises(RuntimeError, match=rf"critic: .*delete {root / 'step-000002'} to go back"):
-        load_state(root, *engines(base))
+        load_state(root, named(*engines(base)))
+
+
+def test_the_best_exports_and_the_last_are_kept(tmp_path):
+    for step in (2, 4, 6, 8):
+        step_folder(tmp_path, step).mkdir()
+    rewards = [0.1, 0.1, 0.9, 0.5, 0.6, 0.6, 0.2, 0.2]  # means by export: 0.1, 0.7, 0.6, 0.2
+    history = [{"step": step, "reward": reward} for step, reward in enumerate(rewards, 1)]
+    keep_exports(tmp_path, history, 2)
+    assert saved_steps(tmp_path) == [4, 6, 8]
+    keep_exports(tmp_path, history, 0)
+    assert saved_steps(tmp_path) == [8]

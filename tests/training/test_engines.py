@@ -34,6 +34,15 @@ def test_the_critic_warms_up_in_optimizer_steps_not_in_ppo_steps():
     assert last == pytest.approx([1.2e-6, 2.4e-6, 3.6e-6, 4.8e-6, 5e-6, 5e-6], rel=1e-12)
 
 
+def test_annealing_is_linear_to_the_final_rate_and_only_where_there_is_one():
+    optim = OptimConfig(lr=1e-6, warmup_steps=2, final_lr=3e-7)
+    rates = [learning_rate(optim, k, n_main=10, n_anneal=4) for k in (9, 10, 11, 12, 13)]
+    assert rates == pytest.approx([1e-6, 8.25e-7, 6.5e-7, 4.75e-7, 3e-7], rel=1e-9)
+    assert learning_rate(optim, 13) == 1e-6
+    stays = OptimConfig(lr=1e-6, warmup_steps=0)
+    assert learning_rate(stays, 13, n_main=10, n_anneal=4) == 1e-6
+
+
 def test_grad_norm_is_euclidean_over_all_parameters():
     module = torch.nn.Linear(2, 1)
     module.weight.grad, module.bias.grad = torch.tensor([[2.0, 3.0]]), torch.tensor([6.0])

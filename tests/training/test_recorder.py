@@ -1,11 +1,13 @@
 """What a run writes: append, kill, resume; and what TensorBoard and the rollout files hold."""
 
 import json
+import sys
+import types
 
 import polars as pl
 import pytest
 
-from rewards.records import METRIC, ROLLOUT, TIMING
+from rewards.records import EVALUATION, METRIC, ROLLOUT, TIMING
 from training.recorder import JsonLines, Recorder, read_lines, read_records
 
 
@@ -121,3 +123,69 @@ def test_tensorboard_shows_each_step_once_after_a_resume(tmp_path):
     assert {tag for tag in events.Tags()["scalars"] if tag.startswith("timing/")} == {
         f"timing/{name}" for name in TIMING.names if name != "step"
     }
+
+
+def test_evaluations_are_kept_by_step_and_name_and_shown(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = tmp_path / "board"
+    recorder = Recorder(tmp_path, board, 0, 0)
+    for step in (2, 4):
+        recorder.evaluation(step, {"sums/accuracy": (step / 10, 40), "sums/truncated": (0.0, 40)})
+    recorder.close()
+    frame = read_records(tmp_path / "evaluations.jsonl", EVALUATION)
+    assert frame.rows() == [
+        (2, "sums/accuracy", 0.2, 40),
+        (2, "sums/truncated", 0.0, 40),
+        (4, "sums/accuracy", 0.4, 40),
+        (4, "sums/truncated", 0.0, 40),
+    ]
+    events = EventAccumulator(str(board))
+    events.Reload()
+    assert [e.step for e in events.Scalars("eval/sums/accuracy")] == [2, 4]
+    Recorder(tmp_path, None, 3, 0)
+    assert read_records(tmp_path / "evaluations.jsonl", EVALUATION)["step"].to_list() == [2, 2]
+
+
+def test_length_histograms_reach_tensorboard_with_their_counts(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    recorder = Recorder(tmp_path, tmp_path / "board", 0, 0)
+    recorder.step(metric(1), timing(1), {"response_tokens": [0, 3, 1, 0]}, top=40)
+    recorder.close()
+    events = EventAccumulator(str(tmp_path / "board"))
+    events.Reload()
+    (event,) = events.Histograms("lengths/response_tokens")
+    assert event.histogram_value.num == 4
+    # Bins of width 10: three at 15 and one at 25.
+    assert event.histogram_value.sum == 70
+    assert list(event.histogram_value.bucket) == [0, 3, 1, 0]
+
+
+def test_the_history_is_what_a_resume_keeps_and_grows(tmp_path):
+    record(tmp_path, range(1, 6))
+    recorder = Recorder(tmp_path, None, 3, 0)
+    assert [line["step"] for line in recorder.history] == [1, 2, 3]
+    recorder.step(metric(4), timing(4))
+    assert [line["step"] for line in recorder.history] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["wandb", "trackio"])
+def test_a_tracker_gets_the_same_numbers(tmp_path, monkeypatch, name):
+    """Both packages offer init, log and finish; this stands for either."""
+    calls = []
+    tracker = types.ModuleType(name)
+    tracker.init = lambda project, name: calls.append(("init", name))
+    tracker.log = lambda shown, step: calls.append((step, shown["train/reward"], shown["timing/step_s"]))
+    tracker.finish = lambda: calls.append("finish")
+    monkeypatch.setitem(sys.modules, name, tracker)
+    recorder = Recorder(tmp_path / "run", None, 0, 0, name)
+    recorder.step(metric(1, reward=0.25), timing(1))
+    recorder.close()
+    assert calls == [("init", "run"), (1, 0.25, 0.5), "finish"]
+
+
+def test_a_missing_tracker_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    with pytest.raises(ValueError, match="trackio is not installed; pip install trackio"):
+        Recorder(tmp_path, None, 0, 0, "trackio")

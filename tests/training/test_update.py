@@ -10,6 +10,7 @@ from training.batching import Responses
 from training.config import ScratchConfig
 from training.model import Critic, Policy, build_scratch
 from training.ppo import PPO
+from training.probe import OutOfSync
 from training.ranks import Ranks
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
@@ -162,7 +163,8 @@ def test_padding_budget_does_not_change_the_update():
     for name in ("actor", "critic"):
         moved = movement(getattr(whole, name).module, getattr(cut, name).module)
         assert moved.norm() < 1e-6
-    assert cut_metrics == pytest.approx(metrics, rel=1e-5, abs=1e-7)
+    for name, value in metrics.items():
+        assert cut_metrics[name] == (value and pytest.approx(value, rel=1e-5, abs=1e-7)), name
 
 
 def test_the_probe_passes_its_own_policy_and_stops_another():
@@ -170,11 +172,32 @@ def test_the_probe_passes_its_own_policy_and_stops_another():
     responses = Responses.build(PROMPTS, TOKENS, ALONE.device)
     with torch.no_grad():
         flat, _ = policy(*responses.inputs([0], pad=0))
-    _, metrics, _ = update(settings(), engine_logprobs=[flat.tolist(), None, None, None])
-    assert metrics["mismatch_max"] < 1e-6
-    for wrong in ((flat + 0.01).tolist(), [float("nan")] * 4):
-        with pytest.raises(RuntimeError, match=r"step 3: .* over 4 tokens exceeds 0\.001"):
-            update(settings(), step=3, engine_logprobs=[wrong, None, None, None])
+    for parts in (1, 2):
+        config = settings(policy_minibatches=parts)
+        _, metrics, _ = update(config, engine_logprobs=[flat.tolist(), None, None, None])
+        assert metrics["mismatch_max"] < 1e-6
+        near = (flat + 2e-4).tolist()
+        _, metrics, _ = update(config, engine_logprobs=[near, None, None, None])
+        assert metrics["mismatch_mean"] == pytest.approx(2e-4, rel=1e-2)
+        # r - 1 - log r is half the squared gap for small gaps.
+        assert metrics["mismatch_kl"] == pytest.approx(2e-8, rel=0.05)
+        for wrong in ((flat + 0.01).tolist(), [float("nan")] * 4):
+            with pytest.raises(OutOfSync, match=r"step 3: .* over 4 tokens exceeds 0\.001"):
+                update(config, step=3, engine_logprobs=[wrong, None, None, None])
+
+
+def test_a_probe_that_fails_leaves_the_policy_as_it_was():
+    policy, _ = networks()
+    ppo = PPO(PlainEngine(policy), PlainEngine(networks()[1]), settings(), 0, ALONE)
+    responses = Responses.build(PROMPTS, TOKENS, ALONE.device)
+    with pytest.raises(OutOfSync):
+        ppo.update(1, responses, REWARDS, [[0.0] * 4, None, None, None])
+    assert not movement(policy, networks()[0]).any()
+
+
+def test_without_a_probe_nothing_is_claimed():
+    _, metrics, _ = update(settings())
+    assert metrics["mismatch_max"] is None and metrics["mismatch_kl"] is None
 
 
 def test_every_phase_is_timed():

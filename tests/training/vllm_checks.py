@@ -10,7 +10,7 @@ from rewards.generation import Sampling
 from tests.training.conftest import STOP, tiny_config
 from training.batching import Responses
 from training.model import load_policy
-from training.ppo import PPO
+from training.probe import OutOfSync, Probe
 from training.ranks import Ranks
 
 SAMPLING = Sampling(max_new_tokens=24, stop=STOP)
@@ -124,6 +124,6 @@ def test_a_stale_head_is_caught_by_the_probe(engine, policy, prompts, monkeypatc
         flat, _ = policy(*responses.inputs(list(range(len(prompts))), pad=0))
     logprobs = torch.zeros(responses.mask.shape)
     logprobs[responses.mask] = flat
-    ppo = PPO(None, None, tiny_config(), 0, CPU)
-    with pytest.raises(RuntimeError, match="step 7: the rollout engine does not hold the trained weights"):
-        ppo._check_sync(7, responses, logprobs, [c.logprobs for c in completions])
+    probe = Probe(responses.mask, [c.logprobs for c in completions], tiny_config(), CPU)
+    with pytest.raises(OutOfSync, match="step 7: the rollout engine does not hold the trained weights"):
+        probe.check(7, logprobs)

@@ -77,7 +77,8 @@ class Decoder:
                 f"training.rollout.engine: the torch sampler runs models of type {', '.join(MODEL_TYPES)} "
                 f"without a sliding window, not {config.model_type!r}; set it to vllm"
             )
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        model.to(device)
         self.dtype, self.device = dtype, device
         self.n_layers, self.eps = config.num_hidden_layers, config.rms_norm_eps
         self.n_heads = config.num_attention_heads

@@ -133,9 +133,10 @@ class VllmEngine:
         ]
         inputs: list[Any] = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         outputs = self.llm.generate(inputs, params, use_tqdm=_bar(on_progress) if on_progress else False)
+        first: list[Any] = [output.outputs[0] for output in outputs]
         return [
-            [output.outputs[0].logprobs[0][token].logprob for token in tokens]
-            for output, tokens in zip(outputs, candidates, strict=True)
+            [completion.logprobs[0][token].logprob for token in tokens]
+            for completion, tokens in zip(first, candidates, strict=True)
         ]
 
     def load_weights(self, named_weights: Iterable[tuple[str, torch.Tensor]]) -> None:

@@ -7,8 +7,8 @@ from rewards.generation import Completion
 from rewards.grader import score_batch
 from rewards.records import METRIC, ROLLOUT
 from training.data import Prompt
+from training.measures import N_BINS, response_metrics, rollout_rows
 from training.ranks import Ranks
-from training.train import response_metrics, rollout_rows
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 RIGHT, WRONG = "</think><answer>\\boxed{4}</answer>", "</think><answer>\\boxed{5}</answer>"
@@ -22,8 +22,10 @@ def step(samples):
     verdicts = score_batch(
         [(p.gold, c.text, c.finish_reason) for p, c in zip(asked, completions, strict=True)]
     )
-    rows = rollout_rows(3, asked, [10, 11, 12, 13], completions, verdicts, 2)
-    return response_metrics(completions, verdicts, 2, ALONE), rows
+    rewards = [verdict.reward for verdict in verdicts]
+    rows = rollout_rows(3, asked, [10, 11, 12, 13], completions, verdicts, rewards, 2)
+    metrics, _ = response_metrics(completions, verdicts, rewards, 2, 63, ALONE)
+    return metrics, rows
 
 
 def test_measures_by_hand():
@@ -37,6 +39,10 @@ def test_measures_by_hand():
     assert metrics["response_tokens_std"] == pytest.approx(125**0.5)
     assert metrics["response_tokens_correct"] == 10
     assert metrics["response_tokens_wrong"] == 30
+    assert metrics["response_tokens_wrong_std"] == pytest.approx((200 / 3) ** 0.5)
+    assert metrics["response_tokens_correct_std"] == 0
+    assert metrics["accuracy"] == 0.25 and metrics["timeouts"] == 0
+    assert metrics["reflection_rate"] is None and metrics["repetition"] is None
     assert metrics["truncated"] == 0.25
     assert metrics["formatted"] == 0.75
     assert set(metrics) <= set(METRIC.names)
@@ -73,3 +79,21 @@ def test_rows_have_the_schema_and_say_which_sample_of_which_problem():
     assert frame["reward"].to_list() == [1.0, 0.0, 0.0, 0.0]
     assert frame["n_prompt_tokens"].to_list() == [3, 3, 2, 2]
     assert frame["n_response_tokens"].to_list() == [10, 20, 30, 40]
+
+
+def test_readings_are_averaged_and_lengths_fall_into_their_bins():
+    completions = [Completion(list(range(n)), RIGHT if n < 35 else WRONG, "stop") for n in (10, 20, 30, 40)]
+    asked = [prompt for prompt in PROMPTS for _ in range(2)]
+    verdicts = score_batch([(p.gold, c.text, "stop") for p, c in zip(asked, completions, strict=True)])
+    rewards = [verdict.reward for verdict in verdicts]
+    read = [(True, 0.5), (False, 0.1), (True, 0.2), (True, 0.4)]
+    metrics, histograms = response_metrics(completions, verdicts, rewards, 2, 63, ALONE, lambda _: read)
+    assert metrics["reflection_rate"] == 0.75
+    assert metrics["correct_reflection_tokens"] == 20  # of 10 and 30; the fourth is wrong
+    assert metrics["repetition"] == pytest.approx(0.3)
+    # 64 lengths in 32 bins: two to a bin.
+    expected = {"response_tokens": [5, 10, 15, 20], "response_tokens_correct": [5, 10, 15]}
+    expected["response_tokens_wrong"] = [20]
+    for name, bins in expected.items():
+        assert [i for i in range(N_BINS) if histograms[name][i]] == bins
+        assert sum(histograms[name]) == len(bins)

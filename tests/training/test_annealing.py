@@ -1,0 +1,39 @@
+"""Which prompts are hard: the latest word on each, over all ranks, up to the end of the main run."""
+
+import polars as pl
+import pytest
+
+from training.annealing import hard_prompts
+from training.data import Prompt
+
+PROMPTS = [Prompt(name, name, [1], "4") for name in "abcde"]
+
+
+def write(folder, step, rank, solved):
+    """One file of a rank: how many of four responses were right, by problem."""
+    rows = [
+        {"step": step, "problem_id": name, "reason": "correct" if i < right else "wrong"}
+        for name, right in solved.items()
+        for i in range(4)
+    ]
+    pl.DataFrame(rows).write_parquet(folder / f"step-{step:06d}-rank-{rank:03d}.parquet")
+
+
+def test_the_latest_visit_up_to_the_boundary_decides(tmp_path):
+    write(tmp_path, 1, 0, {"a": 0, "b": 4})
+    write(tmp_path, 1, 1, {"c": 1})
+    write(tmp_path, 2, 0, {"a": 3, "b": 1})
+    write(tmp_path, 3, 0, {"c": 4, "d": 0})  # annealing has begun
+    found = hard_prompts(tmp_path, 2, PROMPTS, below=0.5)
+    assert [prompt.problem_id for prompt in found] == ["b", "c"]
+
+
+def test_a_prompt_at_the_share_is_not_hard(tmp_path):
+    write(tmp_path, 1, 0, {"a": 2, "b": 1})
+    assert [p.problem_id for p in hard_prompts(tmp_path, 1, PROMPTS, below=0.5)] == ["b"]
+
+
+def test_no_hard_prompt_is_an_error_that_names_the_setting(tmp_path):
+    write(tmp_path, 1, 0, {"a": 4})
+    with pytest.raises(ValueError, match="training.anneal.hard_below"):
+        hard_prompts(tmp_path, 1, PROMPTS, below=0.5)
