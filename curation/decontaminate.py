@@ -13,9 +13,8 @@ import polars as pl
 
 from curation.fields import MISSING, look_up
 from curation.leaks import LeakConfig, find_leaks
-from curation.normalise import tidy
 from curation.readers import FORMATS, SourceError, read_rows
-from curation.wrappers import learn_wrappers
+from curation.wrappers import unwrap
 
 _PROBLEM_PATHS = (
     "problem",
@@ -26,6 +25,11 @@ _PROBLEM_PATHS = (
     "prompt.-1.value",
     "prompt.-1.content",
     "prompt",
+    "0.value",
+    "context",
+    "input",
+    "original_text",
+    "messages.0.content",
 )
 _ID_PATHS = ("question_id", "id", "unique_id", "Problem ID")
 
@@ -39,7 +43,7 @@ def read_benchmarks(path: Path) -> pl.DataFrame:
             continue
         name, n_before = file.name.partition(".")[0], len(rows)
         for row in read_rows(file, max_row_bytes=10_000_000):
-            problem = _first_text(row.value, _PROBLEM_PATHS)
+            problem = problem_of(row.value)
             if problem:
                 rows.append((name, _first_text(row.value, _ID_PATHS) or str(row.number), problem))
         if len(rows) == n_before:
@@ -53,6 +57,11 @@ def read_benchmarks(path: Path) -> pl.DataFrame:
     )
 
 
+def problem_of(value: object) -> str | None:
+    """The problem in a row of any usual layout, None when there is none."""
+    return _first_text(value, _PROBLEM_PATHS)
+
+
 def _first_text(value: object, paths: tuple[str, ...]) -> str | None:
     for path in paths:
         found = look_up(value, path)
@@ -64,9 +73,8 @@ def _first_text(value: object, paths: tuple[str, ...]) -> str | None:
 def leaks_in_texts(
     texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | None = None
 ) -> pl.DataFrame:
-    """Tidy texts, take their wrappers off and find the leaks among them; see `curation.leaks.find_leaks`."""
-    texts = tidy(texts)
-    return find_leaks(learn_wrappers(texts, min_evidence=3).strip(texts), protected, config)
+    """Take the wrappers off texts and find the leaks among them; see `curation.leaks.find_leaks`."""
+    return find_leaks(unwrap(texts, min_evidence=3)[1], protected, config)
 
 
 def main(arguments: list[str] | None = None) -> None:

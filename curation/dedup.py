@@ -13,8 +13,7 @@ import polars as pl
 from pydantic import Field
 
 from curation.duplicates import DuplicateConfig, answer_keys, find_duplicates
-from curation.normalise import tidy
-from curation.wrappers import learn_wrappers
+from curation.wrappers import unwrap
 
 
 class DedupConfig(DuplicateConfig):
@@ -86,8 +85,7 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
     """Return the first row of each text's cluster; wrappers are learnt and taken off first."""
-    texts = tidy(texts)
-    bare = learn_wrappers(texts, min_evidence).strip(texts)
+    _, bare = unwrap(texts, min_evidence)
     return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)
 
 

@@ -74,9 +74,11 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     mathematics, sequence, formula, n_numbers, n_words = kernels.row_hashes(
         index.starts, index.ids, index.hashes, index.kinds
     )
-    signatures = kernels.minhash(index.starts, index.ids, index.hashes, 2 * config.n_bands)
-    left, right = candidate_pairs(index, mathematics, n_numbers, signatures, config.reach)
-    ordered = kernels.sorted_rows(index.starts, index.ids)
+    # Only rows that share their numbers and operators with another one can have a duplicate.
+    kin = kernels.shared_rows(mathematics)
+    signatures = kernels.minhash(index.starts, index.ids, index.hashes, kin, 2 * config.n_bands)
+    left, right = candidate_pairs(index, kin, mathematics[kin], n_numbers, signatures, config.reach)
+    ordered = kernels.sorted_rows(index.starts, index.ids, np.union1d(left, right))
     similarity, containment, n_strict, clash = kernels.compare_pairs(
         left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts
     )

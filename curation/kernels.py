@@ -39,30 +39,41 @@ def row_hashes(starts, ids, hashes, kinds):
 
 
 @compiled
-def minhash(starts, ids, hashes, n_hashes):
-    """MinHash signatures over pairs of neighbouring tokens, uint64 [n_rows, n_hashes]."""
-    n = len(starts) - 1
-    signatures = np.full((n, n_hashes), _HIGHEST, np.uint64)
+def shared_rows(keys):
+    """Return the rows whose key some other row has too, int64, in order."""
+    order = np.argsort(keys)
+    is_shared = np.zeros(len(keys), np.bool_)
+    for at in range(1, len(keys)):
+        if keys[order[at]] == keys[order[at - 1]]:
+            is_shared[order[at]] = is_shared[order[at - 1]] = True
+    return np.flatnonzero(is_shared)
+
+
+@compiled
+def minhash(starts, ids, hashes, rows, n_hashes):
+    """MinHash signatures of `rows` over pairs of neighbouring tokens, uint64 [len(rows), n_hashes]."""
+    signatures = np.full((len(rows), n_hashes), _HIGHEST, np.uint64)
     seeds = np.empty(n_hashes, np.uint64)
     for k in range(n_hashes):
         seeds[k] = mix(np.uint64(k + 1) * _GOLDEN)
-    for row in range(n):
+    for place in range(len(rows)):
+        row = rows[place]
         for at in range(starts[row], starts[row + 1]):
             following = hashes[ids[at + 1]] if at + 1 < starts[row + 1] else np.uint64(0)
             shingle = mix(hashes[ids[at]] * _GOLDEN + following)
             for k in range(n_hashes):
                 value = (shingle ^ seeds[k]) * _M1
                 value ^= value >> _S31
-                if value < signatures[row, k]:
-                    signatures[row, k] = value
+                if value < signatures[place, k]:
+                    signatures[place, k] = value
     return signatures
 
 
 @compiled
-def sorted_rows(starts, ids):
-    """Return a copy of `ids` in which every row is sorted, for merging two rows."""
+def sorted_rows(starts, ids, rows):
+    """Return a copy of `ids` in which each of `rows` is sorted, for merging two of them."""
     out = ids.copy()
-    for row in range(len(starts) - 1):
+    for row in rows:
         out[starts[row] : starts[row + 1]].sort()
     return out
 

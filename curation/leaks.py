@@ -147,7 +147,7 @@ def _covered_leaks(texts: pl.Series, targets: pl.DataFrame, config: LeakConfig) 
     n_texts = len(texts)
     index = build_index(pl.concat([texts.alias("text"), targets["problem"].alias("text")]))
     rows, wanted = _candidates(index, n_texts, config)
-    ordered = kernels.sorted_rows(index.starts, index.ids)
+    ordered = kernels.sorted_rows(index.starts, index.ids, np.union1d(rows, wanted))
     _, _, _, n_numbers, n_words = kernels.row_hashes(index.starts, index.ids, index.hashes, index.kinds)
     coverage, word_coverage, n_lacking, n_extra = cover_pairs(
         rows, wanted, index.starts, ordered, index.weights, index.kinds

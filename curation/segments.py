@@ -161,20 +161,19 @@ def _masked(squeezed, begin, end):
 
 
 @compiled
-def split_segments(data, begins, ends, fold_starts, fold_pool, ending_lengths, ending_hashes):
+def split_segments(data, begins, ends, fold_starts, fold_pool):
     """Look at both ends of each row `data[begins[i]:ends[i]]`.
 
-    ending_lengths: int64, descending; ending_hashes: uint64, sorted: hashes of known endings.
-    Returns whole, uint64 [n]; segments, rests and written, uint64 [2, n] (first and last segment: the masked
-    hash of the segment, the hash of what is left, the hash of the segment as written); lengths, int64 [2, n]
-    (squeezed bytes of the rest, and of the last segment); places, int64 [3, n]: where the row begins without
-    its first segment, and ends without its last or without a known ending (-1: it has none).
+    Returns whole, uint64 [n]: hash of the row; segments, rests, uint64 [2, n] (first and last segment):
+    masked hash of the segment, hash of what is left without it; written, uint64 [n]: hash of the last
+    segment; lengths, int64 [3, n]: squeezed bytes of both rests and of the last segment; places, int64 [2, n]:
+    where the row begins without its first segment, and ends without its last.
     """
     n = len(begins)
     whole = np.zeros(n, np.uint64)
     segments, rests = np.zeros((2, n), np.uint64), np.zeros((2, n), np.uint64)
     written, lengths = np.zeros(n, np.uint64), np.zeros((3, n), np.int64)
-    places = np.full((3, n), -1, np.int64)
+    places = np.zeros((2, n), np.int64)
     sums, squeezed = np.zeros(1024, np.uint64), np.zeros(1024, np.uint8)
     origin = np.zeros(1024, np.int64)
     for row in range(n):
@@ -213,11 +212,40 @@ def split_segments(data, begins, ends, fold_starts, fold_pool, ending_lengths, e
             segments[1, row], rests[1, row] = _masked(squeezed, last_m, m), _part(sums, 0, last_m)
             written[row], lengths[1, row], lengths[2, row] = _part(sums, last_m, m), last_m, m - last_m
             places[1, row] = _trim(data, begin, origin[last_m])
-        for length in ending_lengths:
-            if length < m:
-                key = _part(sums, m - length, m)
-                place = np.searchsorted(ending_hashes, key)
-                if place < len(ending_hashes) and ending_hashes[place] == key:
-                    places[2, row] = _trim(data, begin, origin[m - length])
-                    break
     return whole, segments, rests, written, lengths, places
+
+
+@compiled
+def find_endings(data, begins, ends, fold_starts, fold_pool, lengths, hashes):
+    """Return where each row ends without the longest ending that it has, int64 [n]; -1: it has none.
+
+    lengths: int64, ascending, squeezed bytes of the endings; hashes: uint64, sorted: their hashes.
+    """
+    places = np.full(len(begins), -1, np.int64)
+    longest = lengths[-1] if len(lengths) else 0
+    for row in range(len(begins)):
+        h, factor, m, at, next_length = np.uint64(0), _BASE, 0, ends[row], 0
+        while at > begins[row] and m < longest:
+            at = _before(data, at)
+            point, _ = _decode(data, at)
+            if point < 0x80:
+                c = np.uint8(point + 32 if 65 <= point <= 90 else point)
+                if is_letter(c) or is_digit(c):
+                    h += np.uint64(c) * factor
+                    factor *= _BASE
+                    m += 1
+            elif point < FOLDED:
+                for k in range(fold_starts[point + 1] - 1, fold_starts[point] - 1, -1):
+                    c = fold_pool[k]
+                    if is_letter(c) or is_digit(c) or c >= 0x80:
+                        h += np.uint64(c) * factor
+                        factor *= _BASE
+                        m += 1
+            while next_length < len(lengths) and lengths[next_length] < m:
+                next_length += 1
+            if next_length < len(lengths) and lengths[next_length] == m:
+                key = mix(h + np.uint64(m))
+                place = np.searchsorted(hashes, key)
+                if place < len(hashes) and hashes[place] == key:
+                    places[row] = _trim(data, begins[row], at)
+    return places

@@ -33,7 +33,7 @@ that goes on with a letter or a formula."""
 
 _SHORTEST_REST = 12
 _SHORTEST_ENDING = 12
-_NONE = np.empty(0, np.uint64)
+_MOST_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,122 +45,127 @@ class Wrappers:
     endings: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Suffixes taken off also where no sentence ends before them; with their squeezed length in bytes."""
 
-    def strip(self, texts: pl.Series, n_rounds: int = 3) -> pl.Series:
+    def strip(self, texts: pl.Series) -> pl.Series:
         """Take shapes and learnt segments off both ends, outermost first; a text never becomes empty."""
-        changed = np.arange(len(texts))
-        bare = texts
-        for _ in range(n_rounds):
-            before = bare if len(changed) == len(texts) else bare.gather(changed)
-            after = self._strip_segments(_strip_shapes(before))
-            is_changed = (before != after).to_numpy()
-            if not is_changed.any():
+        peeled = _Peeled(texts)
+        for _ in range(_MOST_LAYERS):
+            if not peeled.peel(self):
                 break
-            changed = changed[is_changed]
-            bare = bare.scatter(changed, after.filter(pl.Series(is_changed)))
-        return bare
+        return peeled.texts
 
-    def _strip_segments(self, texts: pl.Series) -> pl.Series:
-        if not (self.prefixes or self.suffixes or self.endings):
-            return texts
-        data, starts = utf8(texts)
-        begins, ends = starts[:-1].copy(), starts[1:].copy()
-        parts = _split(data, begins, ends, self.endings)
-        has_prefix = np.isin(parts.segments[0], _keys(self.prefixes))
-        begins[has_prefix] = parts.places[0][has_prefix]
-        has_suffix = np.isin(parts.segments[1], _keys(self.suffixes))
-        ends[has_suffix] = parts.places[1][has_suffix]
-        has_ending = ~has_suffix & (parts.places[2] >= 0)
-        ends[has_ending] = parts.places[2][has_ending]
-        rows = np.flatnonzero((has_prefix | has_suffix | has_ending) & (begins < ends))
-        bare = pl.Series(
-            [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows], dtype=pl.String
-        ).str.strip_chars()
-        return texts.scatter(rows, _keep_unless_empty(texts.gather(rows), bare))
-
-
-def learn_wrappers(texts: pl.Series, min_evidence: int, n_rounds: int = 3) -> Wrappers:
-    """Learn the wrappers of a corpus; `min_evidence` unrelated texts must stand alone without the segment."""
-    wrappers = Wrappers()
-    texts = texts.unique(maintain_order=True)
-    for _ in range(n_rounds):
-        texts = wrappers.strip(texts)
-        found = _evident(texts, min_evidence)
-        larger = Wrappers(
-            found.prefixes | wrappers.prefixes,
-            found.suffixes | wrappers.suffixes,
-            found.endings | wrappers.endings,
+    def joined(self, other: "Wrappers") -> "Wrappers":
+        return Wrappers(
+            other.prefixes | self.prefixes, other.suffixes | self.suffixes, other.endings | self.endings
         )
-        if larger == wrappers:
+
+
+def learn_wrappers(texts: pl.Series, min_evidence: int) -> Wrappers:
+    """Learn the wrappers of a corpus; `min_evidence` unrelated texts must stand alone without the segment."""
+    return unwrap(texts.unique(maintain_order=True), min_evidence)[0]
+
+
+def unwrap(texts: pl.Series, min_evidence: int) -> tuple[Wrappers, pl.Series]:
+    """Learn the wrappers of a corpus and take them off."""
+    wrappers, peeled = Wrappers(), _Peeled(texts)
+    for _ in range(_MOST_LAYERS):
+        wrappers = wrappers.joined(peeled.evident(min_evidence))
+        if not peeled.peel(wrappers):
             break
-        wrappers = larger
-    return wrappers
+    return wrappers, peeled.texts
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What `curation.segments.split_segments` returns, by name."""
+class _Peeled:
+    """Texts whose layers come off one by one; only rows that changed are looked at again.
 
-    whole: np.ndarray
-    segments: np.ndarray
-    rests: np.ndarray
-    written: np.ndarray
-    lengths: np.ndarray
-    places: np.ndarray
+    The arrays are those of `curation.segments.split_segments`, places counted from the row's first byte.
+    """
+
+    def __init__(self, texts: pl.Series) -> None:
+        self.texts = _strip_shapes(texts.fill_null(""))
+        data, starts = utf8(self.texts)
+        self.parts = _split(data, starts)
+
+    def peel(self, wrappers: Wrappers) -> bool:
+        """Take one layer of learnt segments off; returns whether any text changed."""
+        from curation.rewriting import tables
+        from curation.segments import find_endings
+
+        data, starts = utf8(self.texts)
+        _, segments, _, _, _, places = self.parts
+        begins, ends = starts[:-1].copy(), starts[1:].copy()
+        has_prefix = np.isin(segments[0], _keys(wrappers.prefixes))
+        has_suffix = np.isin(segments[1], _keys(wrappers.suffixes))
+        begins[has_prefix] += places[0][has_prefix]
+        ends[has_suffix] = starts[:-1][has_suffix] + places[1][has_suffix]
+        if wrappers.endings:
+            lengths = np.array(sorted({length for length, _ in wrappers.endings.values()}), np.int64)
+            stops = find_endings(data, begins, ends, *tables()[:2], lengths, _keys(wrappers.endings))
+            ends = np.where(~has_suffix & (stops >= 0), stops, ends)
+        rows = np.flatnonzero(((begins > starts[:-1]) | (ends < starts[1:])) & (begins < ends))
+        before = self.texts.gather(rows)
+        bare = [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows]
+        bare = _strip_shapes(pl.Series(bare, dtype=pl.String).str.strip_chars())
+        after = _keep_unless_empty(before, bare)
+        is_changed = (before != after).to_numpy()
+        rows, after = rows[is_changed], after.filter(pl.Series(is_changed, dtype=pl.Boolean))
+        if not len(rows):
+            return False
+        self.texts = self.texts.scatter(rows, after)
+        for array, part in zip(self.parts, _split(*utf8(after)), strict=True):
+            array[..., rows] = part
+        return True
+
+    def evident(self, min_evidence: int) -> Wrappers:
+        """Segments without which `min_evidence` different texts of the corpus are left."""
+        whole, segments, rests, written, lengths, places = self.parts
+        known = np.unique(whole)
+
+        def frequent(hashes: np.ndarray, side: int, is_wanted: np.ndarray) -> dict[int, int]:
+            rows = np.flatnonzero((segments[side] != 0) & (lengths[side] >= _SHORTEST_REST) & is_wanted)
+            rows = rows[_is_among(rests[side][rows], known)]
+            pairs = pl.DataFrame({"segment": hashes[rows], "rest": rests[side][rows], "row": rows})
+            counts = pairs.group_by("segment").agg(n=pl.col("rest").n_unique(), row=pl.col("row").min())
+            counts = counts.filter(pl.col("n") >= min_evidence).sort("row").select("segment", "row")
+            return dict(counts.iter_rows())
+
+        def first_segment(row: int) -> str:
+            return self.texts[row].encode()[: places[0][row]].decode().strip()
+
+        def last_segment(row: int) -> str:
+            return self.texts[row].encode()[places[1][row] :].decode().strip()
+
+        everywhere = np.ones(len(whole), np.bool_)
+        prefixes = frequent(segments[0], 0, everywhere)
+        suffixes = frequent(segments[1], 1, everywhere)
+        endings = frequent(written, 1, lengths[2] >= _SHORTEST_ENDING)
+        return Wrappers(
+            {key: first_segment(row) for key, row in prefixes.items()},
+            {key: last_segment(row) for key, row in suffixes.items()},
+            {key: (int(lengths[2][row]), last_segment(row)) for key, row in endings.items()},
+        )
 
 
-def _split(
-    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, endings: dict[int, tuple[int, str]]
-) -> _Parts:
+def _split(data: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Split rows into segments; see `curation.segments.split_segments`."""
     from curation.rewriting import tables
     from curation.segments import split_segments
 
-    fold_starts, fold_pool, _ = tables()
-    lengths = np.array(sorted({length for length, _ in endings.values()}, reverse=True), np.int64)
-    return _Parts(*split_segments(data, begins, ends, fold_starts, fold_pool, lengths, _keys(endings)))
+    *parts, places = split_segments(data, starts[:-1], starts[1:], *tables()[:2])
+    return *parts, places - starts[:-1]
+
+
+def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """True where a hash is among the sorted `known` ones."""
+    return known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
 
 
 def _keys(learnt: dict) -> np.ndarray:
     return np.array(sorted(learnt), np.uint64)
 
 
-def _evident(texts: pl.Series, min_evidence: int) -> Wrappers:
-    """Segments without which `min_evidence` different texts of the corpus are left."""
-    data, starts = utf8(texts)
-    parts = _split(data, starts[:-1], starts[1:], {})
-    whole = np.unique(parts.whole)
-    found: list[dict[int, int]] = []
-    for segments, side in ((parts.segments[0], 0), (parts.segments[1], 1), (parts.written, 1)):
-        rows = np.flatnonzero((segments != 0) & (parts.lengths[side] >= _SHORTEST_REST))
-        rows = rows[np.isin(parts.rests[side][rows], whole)]
-        found.append(_frequent(segments, parts.rests[side], rows, min_evidence))
-
-    def first_segment(row: int) -> str:
-        return str(data[starts[row] : parts.places[0][row]].data, "utf-8").strip()
-
-    def last_segment(row: int) -> str:
-        return str(data[parts.places[1][row] : starts[row + 1]].data, "utf-8").strip()
-
-    return Wrappers(
-        {key: first_segment(row) for key, row in found[0].items()},
-        {key: last_segment(row) for key, row in found[1].items()},
-        {
-            key: (int(parts.lengths[2][row]), last_segment(row))
-            for key, row in found[2].items()
-            if parts.segments[1][row] and parts.lengths[2][row] >= _SHORTEST_ENDING
-        },
-    )
-
-
-def _frequent(segments: np.ndarray, rests: np.ndarray, rows: np.ndarray, least: int) -> dict[int, int]:
-    """Segments that stand with `least` different rests among `rows`, each with its first row."""
-    pairs = pl.DataFrame({"segment": segments[rows], "rest": rests[rows], "row": rows})
-    counts = pairs.group_by("segment").agg(n=pl.col("rest").n_unique(), row=pl.col("row").min())
-    return dict(counts.filter(pl.col("n") >= least).sort("row").select("segment", "row").iter_rows())
-
-
 def _strip_shapes(texts: pl.Series) -> pl.Series:
     for test, shape in _SHAPES:
-        rows = texts.str.contains(test).fill_null(False).arg_true()
+        rows = texts.str.contains(test).arg_true()
         if len(rows):
             some = texts.gather(rows)
             bare = some.str.replace(shape, "$rest").str.strip_chars()

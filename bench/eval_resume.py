@@ -1,0 +1,123 @@
+"""Kill a real evaluation twice with SIGKILL, resume it, and compare with an undisturbed one.
+
+    python bench/eval_resume.py --model runs/smollm2/base/model --data ../shared/data
+
+GSM8K, MATH500 and MAWPS, a slice of each, two samples a question at temperature 1 through vLLM. The table shows
+what each start found and sampled; the last line is whether responses and summary are the same bytes.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from evals.benchmarks.loading import load
+from evals.config import BenchmarkConfig, EvalsConfig
+from evals.metrics import summarise
+from evals.plan import make_plan
+from evals.sampling import sample
+from evals.scoring import score
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, help="model folder in Hugging Face format")
+    parser.add_argument("--data", type=Path, required=True, help="folder with raw/ and eval/")
+    parser.add_argument("--limit", type=int, default=16, help="questions a task (default: 16)")
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.out:
+        return evaluate(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        n_requests = 3 * arguments.limit * 2
+        table = Table(title=f"{n_requests} responses of {arguments.model}", title_justify="left")
+        for column in ("start", "found", "ended by", "on the disk", "seconds"):
+            table.add_column(column, justify="left" if column in ("start", "ended by") else "right")
+        run(folder / "whole", 0, "undisturbed", table)
+        for number, share in enumerate((0.3, 0.7), start=1):
+            run(folder / "killed", int(share * n_requests), f"kill {number}", table)
+        run(folder / "killed", 0, "resumed", table)
+        same = [
+            (folder / "whole" / file).read_bytes() == (folder / "killed" / file).read_bytes()
+            for file in ("responses.parquet", "summary.parquet")
+        ]
+        console = Console()
+        console.print(table)
+        console.print(pl.read_parquet(folder / "killed" / "summary.parquet").to_dicts())
+        console.print(f"same responses: {same[0]}, same summary: {same[1]}")
+        sys.exit(0 if all(same) else 1)
+
+
+def run(out: Path, kill_after: int, name: str, table: Table) -> None:
+    """Start the evaluation in a process; kill it once `kill_after` responses are on the disk."""
+    found, started = n_stored(out), time.monotonic()
+    process = subprocess.Popen([sys.executable, *sys.argv, "--out", str(out)], stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        if kill_after and n_stored(out) >= kill_after:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        time.sleep(0.05)
+    if not kill_after and process.returncode:
+        sys.exit(f"{name}: exit status {process.returncode}")
+    ended = "SIGKILL" if process.returncode < 0 else "itself"
+    seconds = time.monotonic() - started
+    table.add_row(name, str(found), ended, str(n_stored(out)), f"{seconds:.0f}")
+
+
+def n_stored(out: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in out.glob("*.jsonl"))
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """One process of the evaluation: sample what is missing, score, write responses and summary."""
+    from training.rollout.vllm import VllmEngine
+
+    mawps = {"problem_field": "input", "answer_field": "target", "id_field": "none"}
+    entries = (
+        BenchmarkConfig(name="gsm8k", limit=arguments.limit, n_samples=2),
+        BenchmarkConfig(name="math500", limit=arguments.limit, n_samples=2),
+        BenchmarkConfig(
+            name="mawps",
+            kind="custom",
+            file="raw/mawps.jsonl.gz",
+            limit=arguments.limit,
+            n_samples=2,
+            **mawps,
+        ),
+    )
+    config = EvalsConfig(benchmarks=entries, profile="chat", max_new_tokens=64, chunk=8)
+    engine = VllmEngine(
+        arguments.model,
+        precision="fp32",
+        max_model_tokens=1024,
+        kv_cache_gib=1.0,
+        gpu_memory_utilization=0.5,
+        tensor_parallel=1,
+    )
+    from evals.plan import chat_renderer
+
+    chat = chat_renderer(arguments.model)
+    responses, scored = [], []
+    for entry in entries:
+        benchmark = load(entry, arguments.data)
+        plan = make_plan(benchmark, entry, config, chat)
+        generated = sample(engine, plan, config=config, folder=arguments.out)
+        responses.append(generated.responses)
+        scored.append(score(generated.responses, benchmark, mode=plan.conditions.mode).completions)
+    pl.concat(responses).write_parquet(arguments.out / "responses.parquet")
+    summarise(pl.concat(scored)).write_parquet(arguments.out / "summary.parquet")
+
+
+if __name__ == "__main__":
+    main()
