@@ -2,8 +2,8 @@
 
     python bench/eval_report.py
 
-12,128 made responses of about 3,000 characters: 758 questions (AIME 2024 and 2025, MATH500, GPQA Diamond) with 16
-samples each, before and after training, and 1,000 training steps of metrics.
+12,128 made responses of about 3,000 characters: 758 questions (AIME 2024 and 2025, MATH500, GPQA Diamond)
+with 16 samples each, before and after training, and 1,000 training steps of metrics.
 """
 
 import random
@@ -24,7 +24,8 @@ from evals.report.render import build_page, render_page
 from rewards.records import COMPLETION, METRIC, TIMING
 
 SIZES = {"aime2024": 30, "aime2025": 30, "math500": 500, "gpqa_diamond": 198}
-WORDS = "so we add the terms wait, let me recheck this sum and then divide both sides by two however, it is".split()
+TEXT = "so we add the terms wait, let me recheck this sum and divide both sides by two however, it is"
+WORDS = TEXT.split()
 
 
 def make_completions(skill: float, seed: int) -> pl.DataFrame:

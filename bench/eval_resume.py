@@ -2,8 +2,8 @@
 
     python bench/eval_resume.py --model runs/smollm2/base/model --data ../shared/data
 
-GSM8K, MATH500 and MAWPS, a slice of each, two samples a question at temperature 1 through vLLM. The table shows
-what each start found and sampled; the last line is whether responses and summary are the same bytes.
+GSM8K, MATH500 and MAWPS, a slice of each, two samples a question at temperature 1 through vLLM. The table
+shows what each start found and sampled; the last line is whether responses and summary are the same bytes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from rich.table import Table
 from evals.benchmarks.loading import load
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.metrics import summarise
-from evals.plan import make_plan
+from evals.plan import chat_renderer, make_plan
 from evals.sampling import sample
 from evals.scoring import score
 
@@ -105,8 +105,6 @@ def evaluate(arguments: argparse.Namespace) -> None:
         gpu_memory_utilization=0.5,
         tensor_parallel=1,
     )
-    from evals.plan import chat_renderer
-
     chat = chat_renderer(arguments.model)
     responses, scored = [], []
     for entry in entries:
