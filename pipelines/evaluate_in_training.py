@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from evals.plan import make_plan
 from evals.reflection import reflects, repetition_score
 from evals.sampling import sample
 from evals.scoring import score
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
+from pipelines.sample import make_plans
 from rewards.generation import Engine
 from training.train import Evaluate
 
@@ -26,14 +26,12 @@ def read_texts(texts: Sequence[str]) -> list[tuple[bool, float]]:
     ]
 
 
-def make_evaluate(config: RunConfig, prompts: pl.DataFrame, folder: Path) -> Evaluate:
-    """Plan the run's benchmarks once; each evaluation keeps its responses below `folder`/step-N."""
+def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder: Path) -> Evaluate:
+    """Plan the run's benchmarks once; each evaluation keeps what it sampled and scored below
+    `folder`/step-N (COMPLETION rows, one parquet a benchmark and rank)."""
     evals = config.evals
     benchmarks = load_benchmarks(config, prompts)
-    plans = [
-        (make_plan(benchmark, entry, evals), benchmark)
-        for entry, benchmark in zip(evals.benchmarks, benchmarks, strict=True)
-    ]
+    plans = list(zip(make_plans(config, benchmarks, model), benchmarks, strict=True))
 
     def evaluate(engine: Engine, step: int, share: tuple[int, int]) -> dict[str, tuple[float, int]]:
         measures: dict[str, tuple[float, int]] = {}
@@ -42,6 +40,7 @@ def make_evaluate(config: RunConfig, prompts: pl.DataFrame, folder: Path) -> Eva
             generated = sample(engine, plan, config=evals, folder=place, part=share)
             mode, method = plan.conditions.mode, plan.conditions.method
             rows = score(generated.responses, benchmark, mode=mode, method=method).completions
+            rows.write_parquet(place / f"{benchmark.name}.{share[0]}.parquet")
             for name, column in (
                 ("accuracy", "is_correct"),
                 ("response_tokens", "n_response_tokens"),

@@ -53,6 +53,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         funnel=stages["curate"].read("funnel.parquet"),
         answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
         overlap=overlap_table(stages["curate"], stages["overlap"]),
+        checkpoints=read_checkpoints(stages["train"], base, final, metrics.height),
         reflection=by_step(read_rollouts(stages["train"])),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
@@ -85,6 +86,17 @@ def overlap_table(curated: Artifact, overlap: Artifact) -> pl.DataFrame:
     )
     table = overlap.read("by_benchmark.parquet").join(removed, on="benchmark", how="left")
     return table.with_columns(pl.col("n_removed").fill_null(0)).sort("benchmark")
+
+
+def read_checkpoints(trained: Artifact, base: pl.DataFrame, final: pl.DataFrame, last: int) -> pl.DataFrame:
+    """COMPLETION rows of the evaluations before, during and after training, with their `step`."""
+    parts = [base.with_columns(step=pl.lit(0, pl.Int64()))]
+    for folder in sorted(trained.folder.glob("evaluations/step-*")):
+        step = int(folder.name.removeprefix("step-"))
+        if step != last:
+            rows = pl.read_parquet(folder / "*.parquet")
+            parts.append(rows.with_columns(step=pl.lit(step, pl.Int64())))
+    return pl.concat([*parts, final.with_columns(step=pl.lit(last, pl.Int64()))])
 
 
 def read_rollouts(trained: Artifact) -> pl.DataFrame:

@@ -142,7 +142,9 @@ def run_training(job: Job, config: RunConfig) -> None:
         tensorboard=Path(job.tensorboard) if job.tensorboard else None,
         on_step=on_step,
         read_texts=read_texts,
-        evaluate=make_evaluate(config, prompts, out / "evaluations") if config.training.eval_every else None,
+        evaluate=make_evaluate(config, prompts, Path(job.model), out / "evaluations")
+        if config.training.eval_every
+        else None,
         min_context=context_tokens(config),
     )
 
