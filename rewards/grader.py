@@ -8,14 +8,13 @@ r"""Check answers: the one entry for training, evaluation and everybody else's c
 False
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from rewards.answers import parse_answer
 from rewards.equality import same_answer
 from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_formatted
-from rewards.isolation import shared_pool
+from rewards.isolation import cpu_time, shared_pool
 from rewards.nodes import Answer, Collection, Named, Scalar, Words
 from rewards.normalise import normalise
 from rewards.orz_compat import is_equal
@@ -44,10 +43,10 @@ _Outcome = tuple[Reason, str]
 
 def verify(gold: str, response: str, mode: Mode = "orz") -> Verdict:
     """Check one response against the reference answer; nothing a response says makes this raise."""
-    started = time.thread_time()
+    started = cpu_time()
     extraction = extract_answer(response, mode)
     reason, stage = _judge(gold, extraction, mode)
-    return _verdict(reason, stage, extraction, time.thread_time() - started)
+    return _verdict(reason, stage, extraction, cpu_time() - started)
 
 
 def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[Verdict]:
@@ -55,12 +54,12 @@ def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[V
     decided: dict[tuple[str, Extraction], tuple[_Outcome, float]] = {}
     verdicts = []
     for gold, response in pairs:
-        started = time.thread_time()
+        started = cpu_time()
         extraction = extract_answer(response, mode)
         key = (gold, extraction)
         if key not in decided:
             outcome = _judge(gold, extraction, mode)
-            decided[key] = outcome, time.thread_time() - started
+            decided[key] = outcome, cpu_time() - started
         (reason, stage), cpu_s = decided[key]
         verdicts.append(_verdict(reason, stage, extraction, cpu_s))
     return verdicts

@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from rewards.nodes import Expression
@@ -33,6 +34,8 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
+        self.cpu_s = 0.0
+        """CPU time of the process up to its last answer."""
         if self._read(START_LIMIT_S) != "ready":
             self.stop()
             raise RuntimeError("the worker of the last resort did not start")
@@ -50,8 +53,9 @@ class _Worker:
     def _read(self, limit_s: float) -> str | None:
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], limit_s)
-        line = self.process.stdout.readline() if readable else b""
-        return line.decode().strip() or None
+        finding, _, used = (self.process.stdout.readline() if readable else b"").decode().partition(" ")
+        self.cpu_s = float(used) if used else _cpu_time_of(self.process.pid)
+        return finding or None
 
     def stop(self) -> None:
         self.process.kill()
@@ -59,6 +63,21 @@ class _Worker:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _cpu_time_of(pid: int) -> float:
+    """CPU time of a process that runs or that nobody has waited for yet, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+_spent = threading.local()
+"""CPU time that workers used for the questions of each thread."""
+
+
+def cpu_time() -> float:
+    """CPU time of this thread, with that of workers on its questions (not of their start), in seconds."""
+    return time.thread_time() + getattr(_spent, "cpu_s", 0.0)
 
 
 class WorkerPool:
@@ -82,7 +101,9 @@ class WorkerPool:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
             worker = worker or _Worker()
+            before = worker.cpu_s
             answer = worker.ask(question)
+            _spent.cpu_s = getattr(_spent, "cpu_s", 0.0) + worker.cpu_s - before
             if answer is None:
                 worker.stop()
                 return "timeout"

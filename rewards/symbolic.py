@@ -1,7 +1,8 @@
 """The last resort: a computer algebra system in a process of its own, for pairs that nothing else decided.
 
 `python -m rewards.symbolic` is the worker, started by `rewards.isolation`: it reads one pair of expressions a
-line (trees in JSON, never text to be parsed) and answers a line each.
+line (trees in JSON, never text to be parsed) and answers a line each: the finding, and the CPU time that the
+process has used so far, in seconds.
 """
 
 import json
@@ -10,6 +11,7 @@ import resource
 import select
 import signal
 import sys
+import time
 from typing import Any, Literal
 
 from rewards.nodes import Constant, Expression, Number, Symbol
@@ -114,9 +116,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     parent = os.getppid()
-    import sympy  # noqa: F401
+    import sympy
 
-    _say("ready")
+    # The first simplification imports much of sympy: that is no question's CPU time.
+    angle = sympy.Symbol("x")
+    is_zero(sympy.sin(angle) ** 2 + sympy.cos(angle) ** 2 - 1)
+    _say(f"ready {time.process_time()}")
     while True:
         readable, _, _ = select.select([sys.stdin], [], [], 5)
         if os.getppid() != parent:
@@ -128,7 +133,7 @@ def main() -> None:
             return
         # SIGPROF is not handled: its default action ends the process, whatever code is running.
         signal.setitimer(signal.ITIMER_PROF, CPU_LIMIT_S)
-        _say(_answer(line))
+        _say(f"{_answer(line)} {time.process_time()}")
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 

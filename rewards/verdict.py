@@ -35,8 +35,8 @@ class Verdict:
     """The outcome of one check.
 
     `stage` names the part that decided: extract, identical, typed, last_resort, or orz_compat. `cpu_s` is the
-    CPU time of the comparison, in seconds; of a check that `verify_batch` made once for several equal
-    answers, every one of them carries the same figure.
+    CPU time of the comparison, that of worker processes included, in seconds; of a check that `verify_batch`
+    made once for several equal answers, every one of them carries the same figure.
     """
 
     reward: float
