@@ -2,7 +2,6 @@
 made; each is looked for, and its files hashed, once."""
 
 from functools import cached_property
-from pathlib import Path
 
 from pipelines.artifact import Artifact
 from pipelines.compile_rewards import rewards_stage
@@ -40,9 +39,9 @@ class Chain:
     def evaluated_base(self) -> Artifact:
         return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.base), "base")
 
-    def evaluated_folder(self, folder: Path) -> Artifact:
-        """Benchmark any model folder, linked as evaluate-<name of the folder>."""
-        return evaluate_stage(self.workspace, self.prompts, Model.of_folder(folder), folder.resolve().name)
+    def evaluate(self, model: Model) -> Artifact:
+        """Benchmark any model, linked as evaluate-<name of its folder>."""
+        return evaluate_stage(self.workspace, self.prompts, model, model.folder.name)
 
     @cached_property
     def evaluated_final(self) -> Artifact:

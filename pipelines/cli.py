@@ -61,7 +61,13 @@ def _eval(commands) -> None:
     text = "benchmark the base model, and the trained one when there is one"
     command = _command(commands, "eval", text, epilog=OVERRIDES)
     _with_config(command)
-    command.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
+    instead = command.add_mutually_exclusive_group()
+    instead.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
+    instead.add_argument(
+        "--samples",
+        metavar="FOLDER",
+        help="score stored samples instead, without a model, such as runs/demo/sample-base/completions",
+    )
 
 
 def _report(commands) -> None:

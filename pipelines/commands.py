@@ -73,11 +73,14 @@ def train(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
+    from pipelines.sample import Model
 
     chain = Chain(_open(arguments))
     evaluated = {}
     if arguments.model:
-        evaluated[arguments.model] = chain.evaluated_folder(Path(arguments.model))
+        evaluated[arguments.model] = chain.evaluate(Model.of_folder(Path(arguments.model)))
+    elif arguments.samples:
+        evaluated[arguments.samples] = chain.evaluate(Model.of_samples(Path(arguments.samples)))
     else:
         evaluated["base model"] = chain.evaluated_base
         if (chain.workspace.folder / "train" / "manifest.json").exists():

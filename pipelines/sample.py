@@ -13,9 +13,10 @@ from typing import Any
 import polars as pl
 
 from evals.benchmarks.registry import Benchmark
-from evals.plan import Plan, chat_renderer, make_plan
+from evals.plan import Chat, Plan, chat_renderer, make_plan
 from evals.profiles import Conditions
-from evals.sampling import RESPONSE
+from evals.replay import Replay
+from evals.sampling import RESPONSE, Generated, sample
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.config import RunConfig
 from pipelines.progress import Progress
@@ -31,6 +32,7 @@ STAGE = Stage(
     (
         "evals/plan.py",
         "evals/profiles.py",
+        "evals/replay.py",
         "evals/sampling.py",
         "rewards/prompts.py",
         "training/rollout",
@@ -47,6 +49,8 @@ class Model:
 
     folder: Path
     content: str
+    is_stored: bool = False
+    """The folder holds stored samples instead, which answer for a model."""
 
     @classmethod
     def of_stage(cls, artifact: Artifact) -> "Model":
@@ -61,11 +65,16 @@ class Model:
             raise FileNotFoundError(f"{folder}: no config.json; give the folder of a Hugging Face model")
         return cls(folder.resolve(), hash_model(folder))
 
+    @classmethod
+    def of_samples(cls, folder: Path) -> "Model":
+        """Stored samples: the folder `completions` of an earlier sampling, or files like its."""
+        return cls(folder.resolve(), Replay(folder).fingerprint, is_stored=True)
+
 
 def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: Model, link: str) -> Artifact:
     """Sample a model's responses to the run's benchmarks; the result is linked into the run as `link`."""
     config = workspace.config
-    plans = make_plans(config, benchmarks, model.folder)
+    plans = make_plans(config, benchmarks, None if model.is_stored else model.folder)
     settings = {
         "conditions": {plan.benchmark: sampling_conditions(plan.conditions) for plan in plans},
         "n_samples": {plan.benchmark: plan.n_samples for plan in plans},
@@ -80,8 +89,11 @@ def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: M
     def build(draft: Draft) -> None:
         for plan in plans:
             draft.write(f"plan/{plan.benchmark}.parquet", plan.prompts)
-        run_engines(workspace, draft.folder, model.folder, link)
-        collect(draft, plans, config.evals.n_engines)
+        if model.is_stored:
+            replay(workspace, draft.folder, model.folder, plans)
+        else:
+            run_engines(workspace, draft.folder, model.folder, link)
+        collect(draft, plans, 1 if model.is_stored else config.evals.n_engines)
         draft.seeds = {"evals": config.evals.seed}
 
     return workspace.produce(STAGE, settings, inputs, build, link)
@@ -93,10 +105,13 @@ def sampling_conditions(conditions: Conditions) -> dict[str, Any]:
     return {"prompt": prompt, "sampling": asdict(conditions.sampling), "method": conditions.method}
 
 
-def make_plans(config: RunConfig, benchmarks: Sequence[Benchmark], model: Path) -> list[Plan]:
-    """The prompts of every benchmark of the run, in order; reads the chat template where one is asked for."""
+def make_plans(config: RunConfig, benchmarks: Sequence[Benchmark], model: Path | None) -> list[Plan]:
+    """The prompts of every benchmark of the run, in order; reads the chat template where one is asked for.
+
+    Without a model (stored samples) a chat prompt is the user's message alone.
+    """
     needs_chat = any(config.evals.conditions(entry).method == "chat" for entry in config.evals.benchmarks)
-    chat = chat_renderer(model) if needs_chat else None
+    chat: Chat = chat_renderer(model) if needs_chat and model else str
     return [
         make_plan(benchmark, entry, config.evals, chat)
         for entry, benchmark in zip(config.evals.benchmarks, benchmarks, strict=True)
@@ -124,6 +139,20 @@ def run_engines(workspace: Workspace, out: Path, model: Path, link: str) -> None
         ThreadPoolExecutor(n_engines) as pool,
     ):
         list(pool.map(run, range(n_engines)))
+
+
+def replay(workspace: Workspace, out: Path, stored: Path, plans: Sequence[Plan]) -> None:
+    """Answer the plans from stored samples, in this process."""
+    engine, folder = Replay(stored), out / "completions"
+    for plan in plans:
+        generated = sample(engine, plan, config=workspace.config.evals, folder=folder)
+        write_part(generated, folder, plan.benchmark, 0)
+
+
+def write_part(generated: Generated, folder: Path, benchmark: str, part: int) -> None:
+    """Leave one engine's share of a benchmark for `collect`."""
+    generated.responses.write_parquet(folder / f"{benchmark}.{part}.responses.parquet")
+    generated.rejects.write_parquet(folder / f"{benchmark}.{part}.rejects.parquet")
 
 
 def collect(draft: Draft, plans: Sequence[Plan], n_engines: int) -> None:

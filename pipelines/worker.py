@@ -154,6 +154,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     own_gpus(job.part, rollout.tensor_parallel)
     from evals.plan import Plan
     from evals.sampling import sample
+    from pipelines.sample import write_part
     from training.rollout.engine import open_engine
 
     plans = [
@@ -176,8 +177,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     for plan in plans:
         part = (job.part, evals.n_engines)
         generated = sample(engine, plan, config=evals, folder=folder, part=part, on_progress=advance)
-        generated.responses.write_parquet(folder / f"{plan.benchmark}.{job.part}.responses.parquet")
-        generated.rejects.write_parquet(folder / f"{plan.benchmark}.{job.part}.rejects.parquet")
+        write_part(generated, folder, plan.benchmark, job.part)
     engine.close()
 
 
