@@ -14,7 +14,7 @@ demo: setup  ## the whole chain on an embedded task: curate, rewards, PPO, bench
 	@$(BIN)/reasoner-zero run --config configs/demo.toml
 
 test: setup  ## all tests, real Prefect, DeepSpeed and vLLM included
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup  ## style, types and import arrows
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
