@@ -18,7 +18,7 @@ from rich.table import Table
 
 from evals.compare import compare
 from evals.metrics import curves, summarise
-from evals.reflection import analyse
+from evals.reflection import analyse, repetition_score
 from evals.report.data import ReportData, headlines
 from evals.report.render import build_page, render_page
 from rewards.records import COMPLETION, METRIC, TIMING
@@ -92,12 +92,14 @@ def main() -> None:
         result = call()
         seconds = time.process_time() - started
         total += seconds
-        table.add_row(name, f"{seconds:.1f}")
+        table.add_row(name, f"{seconds:.2f}")
         return result
 
     timed("summary, both", lambda: [summarise(frame) for frame in (base, final)])
     timed("pass@k and maj@k curves, both", lambda: [curves(frame) for frame in (base, final)])
     timed("reflection and repetition, both", lambda: [analyse(frame) for frame in (base, final)])
+    long_text = " ".join(random.Random(2).choices(WORDS, k=30_000))[:100_000]
+    timed("repetition score of one text of 100,000 characters", lambda: repetition_score(long_text))
     timed("paired comparison", lambda: compare(base, final))
     page = timed("report: statistics again and figures", lambda: build_page(data))
     text = timed("report: page", lambda: render_page(data, page))

@@ -7,6 +7,7 @@ for row in read_rows(Path("eval/gsm8k_test.jsonl.gz")):
 import difflib
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,28 +110,44 @@ def read_rows(path: Path) -> Iterator[Row]:
     if path.suffix == ".parquet":
         values = pl.read_parquet(path).iter_rows(named=True)
     elif path.suffix == ".json":
-        values = iter(json.loads(path.read_text(encoding="utf-8")))
+        values = iter(_read_list(path))
     else:
         raise ValueError(f"{path}: benchmark files are .jsonl, .jsonl.gz, .json or .parquet")
     for number, row in enumerate(values, start=1):
         yield Row(row, str(path), number)
 
 
+def _read_list(path: Path) -> list[dict]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error}); is the file cut?") from error
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise ValueError(f"{path}: expected a list of JSON objects")
+    return values
+
+
 def _read_lines(path: Path) -> Iterator[Row]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f"{path}, row {number}: not valid JSON ({error.msg} at {error.pos})"
-                ) from error
-            if not isinstance(values, dict):
-                raise ValueError(f"{path}, row {number}: expected a JSON object, got {type(values).__name__}")
-            yield Row(values, str(path), number)
+    number = 0
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield Row(_parse(line, path, number), str(path), number)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: the file ends or breaks after row {number}; fetch it again") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}, row {number + 1}: not UTF-8 ({error.reason})") from error
+
+
+def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}, row {number}: not valid JSON ({error.msg} at {error.pos})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}, row {number}: expected a JSON object, got {type(values).__name__}")
+    return values
 
 
 def read_hub(name: str, subset: str, split: str) -> Iterator[Row]:

@@ -217,6 +217,23 @@ def test_bad_custom_file(tmp_path, rows, message):
         load(BenchmarkConfig(name="mine", kind="custom", file=str(path)))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        pytest.param(
+            "cut.jsonl.gz", gzip.compress(b'{"problem": "1", "answer": "1"}\n' * 99)[:-9], "ends or breaks"
+        ),
+        pytest.param("bytes.jsonl", b'{"problem": "1", "answer": "1"}\n\xff\xfe\n', "not UTF-8"),
+        pytest.param("cut.json", b'[{"problem": "1", "ans', "not valid JSON"),
+        pytest.param("object.json", b'{"problem": "1"}', "expected a list of JSON objects"),
+    ],
+)
+def test_damaged_file_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name}.*{message}"):
+        load(BenchmarkConfig(name="mine", kind="custom", file=name), tmp_path)
+
+
 def test_frame_of_curated_problems_keeps_its_ids():
     frame = pl.DataFrame(
         {"problem_id": ["f00", "f01"], "problem": ["1+1", "1+2"], "answer": ["2", "3"], "split": "v"}
