@@ -233,6 +233,7 @@ def _collections(gold: Answer, response: Answer) -> Decision:
         return _vector(gold, response)
     if isinstance(gold, Collection) and isinstance(response, Matrix):
         return _vector(response, gold)
+    gold, response = _only_item(gold), _only_item(response)
     left, right = _items(gold), _items(response)
     kinds = (_kind(gold), _kind(response))
     if "single" in kinds and kinds[0] != kinds[1]:
@@ -245,7 +246,7 @@ def _collections(gold: Answer, response: Answer) -> Decision:
             return False
         return _in_order(left, right)
     if all(isinstance(item, Named) for item in left + right):
-        return _any_order(left, right)
+        return _same_system(left, right)
     if _is_system(left) != _is_system(right):
         return _bare_against_system(left, right)
     return _any_order(left, right)
@@ -263,6 +264,27 @@ def _is_system(items: list[Answer]) -> bool:
     """Values of several different names."""
     labels = {item.label for item in items if isinstance(item, Named)}
     return len(labels) == len(items) > 1
+
+
+def _only_item(answer: Answer) -> Answer:
+    """The tuple in a set of one tuple."""
+    is_single = isinstance(answer, Collection) and answer.kind == "set" and len(answer.items) == 1
+    item = answer.items[0] if is_single and isinstance(answer, Collection) else answer
+    return item if isinstance(item, Collection) else answer
+
+
+def _same_system(left: list[Answer], right: list[Answer]) -> Decision:
+    """Named values in any order; f(x) and g(x) may stand for each other only where they stand alone."""
+    names = [[_name(item) for item in items] for items in (left, right)]
+    if len(left) == len(set(names[0])) > 1 and set(names[0]) == set(names[1]) and len(left) == len(right):
+        by_name = {_name(item): item for item in right}
+        return _all([same_answer(item, by_name[_name(item)]) for item in left])
+    return _any_order(left, right)
+
+
+def _name(item: Answer) -> str:
+    label = item.label if isinstance(item, Named) else None
+    return label.name if isinstance(label, Symbol | Operation) else ""
 
 
 def _bare_against_system(left: list[Answer], right: list[Answer]) -> Decision:

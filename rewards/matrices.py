@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rewards.expressions import parse_expression
-from rewards.nodes import Answer, Cases, Collection, Matrix, Operation, Scalar, Words
+from rewards.nodes import MINUS_ONE, Answer, Cases, Collection, Matrix, Operation, Scalar, Words
 from rewards.tokens import Token
 from rewards.verdict import UnparsableAnswer
 from rewards.wording import canonical_words
@@ -36,7 +36,8 @@ def parse_environment(tokens: list[Token], parse: Callable[[list[Token]], Answer
     if len({len(row) for row in cells}) != 1:
         raise UnparsableAnswer("a matrix with rows of different lengths")
     if start:
-        factor = parse_expression(tokens[:start])
+        is_negated = start == 1 and tokens[0].value == "-"
+        factor = MINUS_ONE if is_negated else parse_expression(tokens[:start])
         cells = [[Operation("*", (factor, cell)) for cell in row] for row in cells]
     return Matrix(tuple(tuple(row) for row in cells))
 

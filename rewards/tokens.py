@@ -297,7 +297,7 @@ def spelling(text: str) -> list[tuple[str, str]]:
 def is_word(run: str) -> bool:
     """Tell a word from a product of variables: `listen` from `xyz`.
 
-    >>> [is_word(run) for run in ("Monday", "abc", "xyz", "ab", "no", "yes")]
+    >>> [is_word(run) for run in ("Monday", "abc", "xyz", "qvB", "no", "yes")]
     [True, False, False, False, True, True]
     """
     if len(run) < 3:
@@ -307,6 +307,8 @@ def is_word(run: str) -> bool:
     ):
         return False
     if run.startswith(("sin", "cos", "tan", "log", "sqrt")) and len(run) <= 5:
+        return False
+    if not set(run.lower()) & set("aeiouy"):
         return False
     is_ascending = all(first < second for first, second in zip(run, run[1:], strict=False))
     return not (is_ascending and not set(run.lower()) & set("eiou")) and not run.isupper()

@@ -81,7 +81,7 @@ BARE_UNITS = frozenset(_BARE.split())
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")
 """Single letters that are units when they stand upright behind a number."""
 DEGREE = Unit((("degree", 1),), spelling="degrees")
-CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "pound", "₹": "rupee"}
+CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "pound", "₹": "rupee", "¢": "cent"}
 
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse",
               "pts": "point", "pt": "point", "pcs": "piece", "oxen": "ox", "geese": "goose"}  # fmt: skip
