@@ -16,15 +16,17 @@ import time
 from pathlib import Path
 
 import polars as pl
+from eval_agreement import SHOTS
 from rich.console import Console
 from rich.table import Table
 
 from evals.benchmarks.loading import load
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.metrics import summarise
-from evals.plan import chat_renderer, make_plan
+from evals.plan import make_plan
 from evals.sampling import sample
 from evals.scoring import score
+from rewards.prompts import PromptConfig
 
 
 def main() -> None:
@@ -54,7 +56,8 @@ def main() -> None:
         ]
         console = Console()
         console.print(table)
-        console.print(pl.read_parquet(folder / "killed" / "summary.parquet").to_dicts())
+        shown = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
+        console.print(pl.read_parquet(folder / "killed" / "summary.parquet").select(shown))
         console.print(f"same responses: {same[0]}, same summary: {same[1]}")
         sys.exit(0 if all(same) else 1)
 
@@ -96,20 +99,20 @@ def evaluate(arguments: argparse.Namespace) -> None:
             **mawps,
         ),
     )
-    config = EvalsConfig(benchmarks=entries, profile="chat", max_new_tokens=64, chunk=8)
+    prompt = PromptConfig(template="few_shot", shots=SHOTS)
+    config = EvalsConfig(benchmarks=entries, prompt=prompt, max_new_tokens=64, chunk=8)
     engine = VllmEngine(
         arguments.model,
         precision="fp32",
-        max_model_tokens=1024,
+        max_model_tokens=1536,
         kv_cache_gib=1.0,
         gpu_memory_utilization=0.5,
         tensor_parallel=1,
     )
-    chat = chat_renderer(arguments.model)
     responses, scored = [], []
     for entry in entries:
         benchmark = load(entry, arguments.data)
-        plan = make_plan(benchmark, entry, config, chat)
+        plan = make_plan(benchmark, entry, config)
         generated = sample(engine, plan, config=config, folder=arguments.out)
         responses.append(generated.responses)
         scored.append(score(generated.responses, benchmark, mode=plan.conditions.mode).completions)

@@ -52,9 +52,23 @@ def build_parser() -> argparse.ArgumentParser:
         _command(commands, "audit", "why was this row kept or removed? and: are all files what they claim?")
     )
     _plan(_command(commands, "plan", "memory, tokens and FLOPs a configuration needs, before it runs"))
+    _services(commands)
     doctor = _command(commands, "doctor", "check this machine: versions, GPU, memory, disk, servers")
     doctor.add_argument("--runs", default="runs", help="folder of results (default: runs)")
     return parser
+
+
+def _services(commands) -> None:
+    up = _command(commands, "up", "start a Prefect server, a worker and all deployments on this machine")
+    up.add_argument("--port", type=int, default=4200, help="port on loopback (default: 4200)")
+    up.add_argument(
+        "--gpu-slots", type=int, metavar="N", help="GPU runs at once (default: the GPUs, at least 1)"
+    )
+    down = _command(commands, "down", "end what `up` started")
+    for command in (up, down):
+        command.add_argument(
+            "--runs", default="runs", metavar="DIR", help="folder of all runs (default: runs)"
+        )
 
 
 def _eval(commands) -> None:

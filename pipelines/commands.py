@@ -193,6 +193,27 @@ def plan(arguments: argparse.Namespace) -> int:
     return 0 if made.peak_gib <= limit else 1
 
 
+def up(arguments: argparse.Namespace) -> int:
+    from pipelines import services
+    from pipelines.worker import visible_gpus
+
+    n_gpus = arguments.gpu_slots or max(1, len(visible_gpus()))
+    started = services.up(Path(arguments.runs), port=arguments.port, n_gpus=n_gpus, say=out.print)
+    out.print(f"\nPrefect is up: {started.url}   logs: {Path(arguments.runs) / '.prefect' / 'logs'}")
+    out.print(f"  export PREFECT_API_URL={started.url}/api", soft_wrap=True)
+    out.print("  prefect deployment run reasoner-zero/demo --watch")
+    out.print(f"  reasoner-zero down --runs {arguments.runs}")
+    return 0
+
+
+def down(arguments: argparse.Namespace) -> int:
+    from pipelines import services
+
+    ended = services.down(Path(arguments.runs))
+    out.print(f"ended the worker and the server at {ended.url}")
+    return 0
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     from pipelines.doctor import examine
 
@@ -250,6 +271,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rewards": rewards,
     "train": train,
     "eval": evaluate,
+    "up": up,
+    "down": down,
     "report": report,
     "compare": compare,
     "publish": publish,

@@ -5,6 +5,7 @@ keeps none.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import polars as pl
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.sync import concurrency
+from prefect.settings import PREFECT_API_URL
 
 from pipelines.artifact import Artifact
 from pipelines.compile_rewards import rewards_stage
@@ -20,12 +23,22 @@ from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
 from pipelines.report import report_stage
 from pipelines.sample import Model
+from pipelines.services import GPU_LIMIT
 from pipelines.train import train_stage
 from pipelines.workspace import Workspace
 
 
 def _task(name: str, *tags: str) -> Callable[[Callable[..., Any]], Any]:
     return task(name=name, tags=set(tags), cache_policy=NO_CACHE, persist_result=False)
+
+
+def gpu_slot() -> AbstractContextManager[Any]:
+    """Wait for one of the server's GPU slots, so that runs take turns on the device.
+
+    A run on a server of its own is alone and needs none. On a shared server the limit must exist:
+    reasoner-zero up makes it, or prefect gcl create gpu --limit N --slot-decay-per-second 0.
+    """
+    return concurrency(GPU_LIMIT, occupy=1, strict=True) if PREFECT_API_URL.value() else nullcontext()
 
 
 def _rows(frame: pl.DataFrame) -> list[list[Any]]:
@@ -48,17 +61,20 @@ def compile_rewards(workspace: Workspace, curated: Artifact) -> Artifact:
 
 @_task("base-model", "model")
 def make_base(workspace: Workspace, prompts: Artifact) -> Artifact:
-    return base_stage(workspace, prompts)
+    with gpu_slot():
+        return base_stage(workspace, prompts)
 
 
 @_task("train", "model")
 def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
-    return train_stage(workspace, prompts, base)
+    with gpu_slot():
+        return train_stage(workspace, prompts, base)
 
 
 @_task("evaluate", "model")
 def evaluate(workspace: Workspace, prompts: Artifact, model: Artifact, which: str) -> Artifact:
-    artifact = evaluate_stage(workspace, prompts, Model.of_stage(model), which)
+    with gpu_slot():
+        artifact = evaluate_stage(workspace, prompts, Model.of_stage(model), which)
     create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"evaluate-{which}-table")
     return artifact
 

@@ -1,0 +1,67 @@
+"""Prefect brought up on loopback for real: deployments registered, a run picked up, everything ended."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipelines.services import ServicesError, down, up
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def ask(url: str, body: dict | None = None):
+    request = urllib.request.Request(
+        url, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_down_without_up_says_what_to_run(tmp_path):
+    with pytest.raises(ServicesError, match="nothing is up .* reasoner-zero up"):
+        down(tmp_path)
+
+
+@pytest.mark.slow
+def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
+    said: list[str] = []
+    services = up(tmp_path / "runs", port=free_port(), n_gpus=2, say=said.append)
+    try:
+        assert said[0] == "starting the server"
+        with pytest.raises(ServicesError, match="already up"):
+            up(tmp_path / "runs", port=free_port(), n_gpus=1, say=said.append)
+        api = f"{services.url}/api"
+        names = {item["name"] for item in ask(f"{api}/deployments/filter")}
+        assert names == {"demo", "weekly", "nightly", "on-demand"}
+        (limit,) = ask(f"{api}/v2/concurrency_limits/filter")
+        assert (limit["name"], limit["limit"], limit["slot_decay_per_second"]) == ("gpu", 2, 0)
+        command = ["deployment", "run", "curate/weekly", "--watch", "-p", f"config={config_file}"]
+        environment = os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *command, "-p", f"runs={tmp_path / 'runs'}"],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (tmp_path / "runs" / "small" / "curate" / "manifest.json").exists()
+    finally:
+        family = [psutil.Process(pid) for pid, _ in (services.server, services.worker)]
+        family += [child for process in family for child in process.children(recursive=True)]
+        down(tmp_path / "runs")
+    assert not [process for process in family if process.is_running() and process.status() != "zombie"]
+    assert not (tmp_path / "runs" / ".prefect" / "services.json").exists()
