@@ -26,9 +26,9 @@ _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 _JOINT = re.compile(r"[\s$,;、]|\\[()\[\]]|\\text\s?\{|\}|and|or|和|或")
 _STATEMENT = re.compile(
-    r"(?:answer|result|solution)\s?(?:is|are|equals|(?:should|must|would|will) be|=|:)\s?(?:\*\*)?:?"
-    r"|answer\*\*:?|####|答案\s?(?:是|为|为：|：|:)|\*\*answer\*\*:?",
-    re.IGNORECASE,
+    r"(?:answer|result|solution)(?:,? then,?|\sto (?:the|this) (?:question|problem))?\s?(?:is|are|equals|(?:should|must|would|will) be|=|:)\s?(?:\*\*)?:?"
+    r"|answer\*\*:?|####|答案\s?(?:是|为|为：|：|:)|\*\*answer\*\*:?|^\W{0,4}final answer\W{0,4}\n\s{0,2}",
+    re.IGNORECASE | re.MULTILINE,
 )
 _STATEMENT_END = re.compile(r"\n|。|\.(?=\s|$)|,? (?:because|since|which|as required)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\s?\${1,2}[^$]{1,2000}(?<![\\\s])\${1,2}")

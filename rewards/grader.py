@@ -111,7 +111,9 @@ def compare_answers(gold: str, answer: str) -> tuple[Reason, str]:
     >>> compare_answers(r"\frac{1}{2}", "0.5")
     (<Reason.CORRECT: 'correct'>, 'typed')
     """
-    return _judge(gold, Extraction(answer), "lenient")
+    is_long = len(answer) > MAX_ANSWER_CHARS
+    extraction = Extraction(answer[:80], Reason.TOO_LARGE) if is_long else Extraction(answer)
+    return _judge(gold, extraction, "lenient")
 
 
 def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -> Verdict:
@@ -134,7 +136,11 @@ def _judge(gold: str, extraction: Extraction, mode: Mode) -> _Outcome:
 
 @lru_cache(maxsize=65536)
 def _compare_as_orz(gold: str, answer: str) -> _Outcome:
-    return (Reason.CORRECT if is_equal(unboxed(gold), answer) else Reason.WRONG), "orz_compat"
+    try:
+        is_right = is_equal(unboxed(gold), answer)
+    except TimeoutError:
+        return Reason.TIMEOUT, "orz_compat"
+    return (Reason.CORRECT if is_right else Reason.WRONG), "orz_compat"
 
 
 @lru_cache(maxsize=65536)
