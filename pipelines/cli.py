@@ -51,6 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     _audit(
         _command(commands, "audit", "why was this row kept or removed? and: are all files what they claim?")
     )
+    lineage = _command(
+        commands, "lineage", "what an artefact was made from, back to the raw files, all checked"
+    )
+    lineage.add_argument("artefact", help="an artefact of a run, such as runs/demo/evaluate-final")
     _plan(_command(commands, "plan", "memory, tokens and FLOPs a configuration needs, before it runs"))
     _services(commands)
     doctor = _command(commands, "doctor", "check this machine: versions, GPU, memory, disk, servers")
@@ -148,7 +152,10 @@ def _verify(parser: argparse.ArgumentParser) -> None:
         "--file", metavar="JSONL", help="check every row of a file with fields gold and response"
     )
     parser.add_argument(
-        "--mode", choices=("lenient", "orz"), default="lenient", help="orz: tags and box required"
+        "--mode",
+        choices=("lenient", "orz", "orz_compat"),
+        default="lenient",
+        help="orz: tags and box required; orz_compat: Open-Reasoner-Zero's own comparer, right or wrong",
     )
 
 

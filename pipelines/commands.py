@@ -193,6 +193,17 @@ def plan(arguments: argparse.Namespace) -> int:
     return 0 if made.peak_gib <= limit else 1
 
 
+def lineage(arguments: argparse.Namespace) -> int:
+    from pipelines.lineage import as_tree
+    from pipelines.lineage import lineage as follow
+
+    root = follow(Path(arguments.artefact))
+    out.print(as_tree(root))
+    problems = list(root.all_problems())
+    out.print("\n".join(problems) or "every file is what its manifest says")
+    return 1 if problems else 0
+
+
 def up(arguments: argparse.Namespace) -> int:
     from pipelines import services
     from pipelines.worker import visible_gpus
@@ -271,6 +282,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rewards": rewards,
     "train": train,
     "eval": evaluate,
+    "lineage": lineage,
     "up": up,
     "down": down,
     "report": report,

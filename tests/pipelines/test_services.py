@@ -46,8 +46,8 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         api = f"{services.url}/api"
         names = {item["name"] for item in ask(f"{api}/deployments/filter")}
         assert names == {"demo", "weekly", "nightly", "on-demand"}
-        (limit,) = ask(f"{api}/v2/concurrency_limits/filter")
-        assert (limit["name"], limit["limit"], limit["slot_decay_per_second"]) == ("gpu", 2, 0)
+        limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}
+        assert (limits["gpu"]["limit"], limits["gpu"]["slot_decay_per_second"]) == (2, 0)
         command = ["deployment", "run", "curate/weekly", "--watch", "-p", f"config={config_file}"]
         environment = os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
         done = subprocess.run(
