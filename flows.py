@@ -1,7 +1,8 @@
 """The public flows: python flows.py runs the embedded demo, without a server to start.
 
-reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage. Each
-takes the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
+reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage;
+evaluate_new benchmarks the checkpoints of a training. Each takes the path of a TOML file and a flat
+dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from prefect import flow
 from pipelines import tasks
 from pipelines.artifact import Artifact
 from pipelines.prefect_server import end_server_with_this_process
+from pipelines.sample import Model
 from pipelines.workspace import Workspace
 from pipelines.workspace import open_workspace as load_workspace
 
@@ -56,7 +58,21 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
-    return str(tasks.evaluate(workspace, prompts, base, "base").folder)
+    return str(tasks.evaluate(workspace, prompts, Model.of_stage(base), "base").folder)
+
+
+@flow(name="evaluate-new", flow_run_name="evaluate-new {config}")
+def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> list[str]:
+    """Benchmark the checkpoints that training has exported since the last time, also while it still runs.
+
+    Returns the folders of all their artefacts; what is benchmarked already is found, not done again.
+    """
+    workspace = open_workspace(config, overrides, runs)
+    prompts = _prompts(workspace)
+    checkpoints = Model.of_checkpoints(workspace)
+    return [
+        str(tasks.evaluate(workspace, prompts, model, name).folder) for name, model in checkpoints.items()
+    ]
 
 
 @flow(name="reasoner-zero", flow_run_name="reasoner-zero {config}")
@@ -67,9 +83,9 @@ def reasoner_zero(
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
-    tasks.evaluate(workspace, prompts, base, "base")
+    tasks.evaluate(workspace, prompts, Model.of_stage(base), "base")
     trained = tasks.train(workspace, prompts, base)
-    tasks.evaluate(workspace, prompts, trained, "final")
+    tasks.evaluate(workspace, prompts, Model.of_stage(trained), "final")
     return tasks.report(workspace)
 
 

@@ -39,9 +39,9 @@ class Chain:
     def evaluated_base(self) -> Artifact:
         return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.base), "base")
 
-    def evaluate(self, model: Model) -> Artifact:
-        """Benchmark any model, linked as evaluate-<name of its folder>."""
-        return evaluate_stage(self.workspace, self.prompts, model, model.folder.name)
+    def evaluate(self, model: Model, which: str = "") -> Artifact:
+        """Benchmark any model, linked as evaluate-<which> (by default the name of its folder)."""
+        return evaluate_stage(self.workspace, self.prompts, model, which or model.folder.name)
 
     @cached_property
     def evaluated_final(self) -> Artifact:

@@ -82,6 +82,9 @@ def _eval(commands) -> None:
     instead = command.add_mutually_exclusive_group()
     instead.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
     instead.add_argument(
+        "--checkpoints", action="store_true", help="benchmark every exported checkpoint of the run instead"
+    )
+    instead.add_argument(
         "--samples",
         metavar="FOLDER",
         help="score stored samples instead, without a model, such as runs/demo/sample-base/completions",

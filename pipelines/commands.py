@@ -79,6 +79,11 @@ def evaluate(arguments: argparse.Namespace) -> int:
     evaluated = {}
     if arguments.model:
         evaluated[arguments.model] = chain.evaluate(Model.of_folder(Path(arguments.model)))
+    elif arguments.checkpoints:
+        for name, model in Model.of_checkpoints(chain.workspace).items():
+            evaluated[name] = chain.evaluate(model, name)
+        if not evaluated:
+            raise FileNotFoundError(f"{chain.workspace.folder / 'train'}: no exported checkpoint yet")
     elif arguments.samples:
         evaluated[arguments.samples] = chain.evaluate(Model.of_samples(Path(arguments.samples)))
     else:

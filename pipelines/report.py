@@ -4,6 +4,7 @@ Reads stored results only, so it can be made again at any time without a model.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -53,7 +54,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         funnel=stages["curate"].read("funnel.parquet"),
         answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
         overlap=overlap_table(stages["curate"], stages["overlap"]),
-        checkpoints=read_checkpoints(stages["train"], base, final, metrics.height),
+        checkpoints=read_checkpoints(workspace.folder, stages["train"], base, final, metrics.height),
         reflection=by_step(read_rollouts(stages["train"])),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
@@ -88,15 +89,21 @@ def overlap_table(curated: Artifact, overlap: Artifact) -> pl.DataFrame:
     return table.with_columns(pl.col("n_removed").fill_null(0)).sort("benchmark")
 
 
-def read_checkpoints(trained: Artifact, base: pl.DataFrame, final: pl.DataFrame, last: int) -> pl.DataFrame:
-    """COMPLETION rows of the evaluations before, during and after training, with their `step`."""
-    parts = [base.with_columns(step=pl.lit(0, pl.Int64()))]
-    for folder in sorted(trained.folder.glob("evaluations/step-*")):
+def read_checkpoints(
+    run: Path, trained: Artifact, base: pl.DataFrame, final: pl.DataFrame, last: int
+) -> pl.DataFrame:
+    """COMPLETION rows of the evaluations before, during and after training, with their `step`.
+
+    Those in between were made in place (`training.eval_every`) or of exported checkpoints.
+    """
+    found = {0: base, last: final}
+    for folder in trained.folder.glob("evaluations/step-*"):
         step = int(folder.name.removeprefix("step-"))
-        if step != last:
-            rows = pl.read_parquet(folder / "*.parquet")
-            parts.append(rows.with_columns(step=pl.lit(step, pl.Int64())))
-    return pl.concat([*parts, final.with_columns(step=pl.lit(last, pl.Int64()))])
+        found.setdefault(step, pl.read_parquet(folder / "*.parquet"))
+    for link in run.glob("evaluate-step-*"):
+        step = int(link.name.removeprefix("evaluate-step-"))
+        found.setdefault(step, pl.read_parquet(link / "completions.parquet"))
+    return pl.concat([found[step].with_columns(step=pl.lit(step, pl.Int64())) for step in sorted(found)])
 
 
 def read_rollouts(trained: Artifact) -> pl.DataFrame:

@@ -66,6 +66,12 @@ class Model:
         return cls(folder.resolve(), hash_model(folder))
 
     @classmethod
+    def of_checkpoints(cls, workspace: Workspace) -> dict[str, "Model"]:
+        """Every checkpoint that the run's training has exported so far, by name (step-000050)."""
+        folders = sorted((workspace.folder / "train").glob("exports/step-*/actor"))
+        return {folder.parent.name: cls.of_folder(folder) for folder in folders}
+
+    @classmethod
     def of_samples(cls, folder: Path) -> "Model":
         """Stored samples: the folder `completions` of an earlier sampling, or files like its."""
         return cls(folder.resolve(), Replay(folder).fingerprint, is_stored=True)

@@ -72,9 +72,9 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
 
 
 @_task("evaluate", "model")
-def evaluate(workspace: Workspace, prompts: Artifact, model: Artifact, which: str) -> Artifact:
+def evaluate(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
     with gpu_slot():
-        artifact = evaluate_stage(workspace, prompts, Model.of_stage(model), which)
+        artifact = evaluate_stage(workspace, prompts, model, which)
     create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"evaluate-{which}-table")
     return artifact
 

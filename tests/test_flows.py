@@ -16,7 +16,7 @@ from pipelines.audit import check_run
 from pipelines.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOWS = {"curate", "score", "train", "evaluate", "reasoner-zero"}
+FLOWS = {"curate", "score", "train", "evaluate", "evaluate-new", "reasoner-zero"}
 
 # The demo, small enough for CI: one-digit sums, a warm-up of seconds, a few steps.
 SMALL = {

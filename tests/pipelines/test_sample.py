@@ -83,3 +83,9 @@ def test_two_engines_give_what_one_gives_and_scoring_needs_neither(trained_run, 
     benchmarks = load_benchmarks(again.config, trained_run.linked("rewards").read("prompts.parquet"))
     rescored = score_stage(again, benchmarks, one, "evaluate-base")
     assert rescored.content == scored.content
+
+
+def test_every_exported_checkpoint_is_found_with_its_own_content(trained_run):
+    checkpoints = Model.of_checkpoints(trained_run)
+    assert list(checkpoints) == ["step-000001", "step-000002"]
+    assert len({model.content for model in checkpoints.values()}) == 2
