@@ -30,7 +30,7 @@ def candidate_pairs(
         _neighbours(_band_keys(mathematics, signatures, 2 * band), rows, reach)
         for band in range(signatures.shape[1] // 2)
     ]
-    heaviest = np.float32(np.log1p(index.n_rows) - 1e-6)
+    heaviest = np.float32(index.heaviest - 1e-6)
     places, words = _rare_words(
         index.starts, index.ids, index.hashes, index.kinds, index.weights, rows, n_numbers, heaviest
     )

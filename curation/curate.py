@@ -1,69 +1,67 @@
 """The curation stage: configured sources in, clean problems out, every other row set aside with its reason.
 
-curated = curate(config, data_root=Path("data"), protected=benchmark_problems)
+curated = curate(config, data_root=Path("data"), protected=benchmark_problems, folder=Path("out"))
 curated.problems, curated.rejects, curated.funnel
+
+`folder` gets data/<split>-*.parquet (rewards.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet and
+conflicts.parquet. Memory is bounded by the parts of `config.execution`, which decides no result.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet
 
 from curation.config import CurationConfig
-from curation.dedup import deduplicate
-from curation.duplicates import find_duplicates
-from curation.filters import details, first_reason
-from curation.leaks import find_leaks
-from curation.mix import assign_split, over_cap
-from curation.normalise import language, readable
-from curation.sources import ROW_SCHEMA, read_source
-from curation.wrappers import learn_wrappers
-from rewards.files import hash_text
+from curation.executors import Executor, open_executor
+from curation.mix import assign_split, n_copies, over_cap
+from curation.steps import (
+    REJECT_ROWS,
+    Work,
+    read_sources,
+    sample_part,
+    solve_partition,
+    sum_frequencies,
+    tidy_part,
+    write,
+    write_shard,
+)
+from curation.wrappers import Wrappers, learn_wrappers
+from rewards.files import atomic_open
 from rewards.records import PROBLEM, REJECT
 
 logger = logging.getLogger(__name__)
 
 FUNNEL = pl.Schema({"step": pl.String(), "read": pl.Int64(), "kept": pl.Int64(), "dropped": pl.Int64()})
 STEPS = ("read", "normalise", "filter", "dedup", "decontaminate", "mix")
+_COLUMNS = pl.Schema({name: dtype for name, dtype in PROBLEM.polars.items() if name != "split"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Curated:
-    """What curation made: PROBLEM rows, REJECT rows, counts per step, and the hash of each source."""
+    """What curation made in `folder`: counts per step, the hash of each source, what is worth knowing."""
 
-    problems: pl.DataFrame
-    rejects: pl.DataFrame
+    folder: Path
     funnel: pl.DataFrame
     inputs: dict[str, str]
+    facts: dict = field(default_factory=dict)
+    timings: list[dict] = field(default_factory=list)
+    """phase, wall_s, cpu_s, peak_bytes: differs from run to run"""
 
+    @property
+    def problems(self) -> pl.DataFrame:
+        return PROBLEM.check(pl.read_parquet(self.folder / "data"))
 
-class _Ledger:
-    """Books every row: each step's kept and dropped rows add up to what it read."""
-
-    def __init__(self, on_progress: Callable[[str, int], None] | None) -> None:
-        self.rejects: list[pl.DataFrame] = []
-        self.funnel: list[dict] = []
-        self.on_progress = on_progress or (lambda step, n_rows: None)
-
-    def book(self, step: str, n_read: int, kept: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
-        assert kept.height + rejects.height == n_read, (
-            f"{step}: {kept.height} kept + {rejects.height} dropped != {n_read} read"
-        )
-        self.rejects.append(rejects)
-        self.funnel.append({"step": step, "read": n_read, "kept": kept.height, "dropped": rejects.height})
-        logger.info("step=%s read=%d kept=%d dropped=%d", step, n_read, kept.height, rejects.height)
-        self.on_progress(step, n_read)
-        return kept
-
-    def drop(self, step: str, rows: pl.DataFrame, removed: pl.DataFrame) -> pl.DataFrame:
-        """Take the rows named in `removed` (row, reason, detail, matched) out of `rows`."""
-        lost = rows.join(removed, on="row", how="inner", maintain_order="left")
-        rejects = REJECT.check(lost.with_columns(step=pl.lit(step)))
-        return self.book(
-            step, rows.height, rows.join(removed, on="row", how="anti", maintain_order="left"), rejects
-        )
+    @property
+    def rejects(self) -> pl.DataFrame:
+        return REJECT.check(pl.read_parquet(self.folder / "rejects.parquet"))
 
 
 def curate(
@@ -71,9 +69,10 @@ def curate(
     *,
     data_root: Path | None,
     protected: pl.DataFrame,
+    folder: Path,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> Curated:
-    """Run all steps in order; same inputs and config give equal frames, whatever the number of threads.
+    """Run all steps in order; same inputs and config give equal files, however the work is cut and spread.
 
     protected: columns benchmark, question_id, problem. `on_progress` is told each finished step and its rows;
     while sources are read, the name of each and its rows.
@@ -81,126 +80,208 @@ def curate(
     """
     if not config.sources:
         raise ValueError("curation.sources is empty: name at least one source")
-    ledger = _Ledger(on_progress)
-    rows, inputs = _read(config, data_root, ledger)
-    rows = _normalise(rows, config, ledger)
-    rows = _filter(rows, config, ledger)
-    rows = _with_roots(rows, config)
-    everything, rows = rows, _dedup(rows, config, ledger)
-    rows = _decontaminate(everything, rows, protected, config, ledger)
-    rows = _mix(rows, config, ledger)
-    if rows.is_empty():
-        worst = max(ledger.funnel, key=lambda step: step["dropped"])
-        raise ValueError(
-            f"no problem is left; most were dropped by step {worst['step']} ({worst['dropped']})"
+    folder.mkdir(parents=True, exist_ok=True)
+    tell = on_progress or (lambda step, n_rows: None)
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as scratch,
+        open_executor(config.execution) as executor,
+    ):
+        return _Run(config, Work(Path(scratch)), folder, executor, tell).run(data_root, protected)
+
+
+class _Run:
+    """One run of the stage over its working folder."""
+
+    def __init__(
+        self,
+        config: CurationConfig,
+        work: Work,
+        folder: Path,
+        executor: Executor,
+        tell: Callable[[str, int], None],
+    ) -> None:
+        self.config, self.work, self.folder, self.executor, self.tell = config, work, folder, executor, tell
+        self.facts: dict = {}
+        self.timings: list[dict] = []
+        self.n_rows: dict[str, int] = {}
+
+    def run(self, data_root: Path | None, protected: pl.DataFrame) -> Curated:
+        with self.timed("read"):
+            inputs = read_sources(self.work, self.config, data_root, self.tell)
+        n_read = self.count([*self.work.parts(), *self.work.rejects("read")])
+        self.book("read", n_read)
+        with self.timed("wrappers"):
+            wrappers = self.learn()
+        with self.timed("tidy"):
+            n_partitions = -(-n_read // self.config.execution.rows_per_partition)
+            calls = [(part, self.work, self.config, wrappers, n_partitions) for part in self.work.parts()]
+            n_left = sum(self.executor.map(tidy_part, calls))
+        with self.timed("solve"):
+            self.solve(n_left, protected)
+        for step in STEPS[1:-1]:
+            self.book(step)
+        with self.timed("mix"):
+            chosen = self.mix()
+        with self.timed("write"):
+            self.write_data(chosen)
+            self.write_rejects()
+        funnel = self.funnel(n_read, chosen)
+        write(self.folder / "funnel.parquet", funnel)
+        self.facts["alarms"] = self.alarms()
+        return Curated(self.folder, funnel, inputs, self.facts, self.timings)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), _cpu_seconds()
+        yield
+        peak = max(usage.ru_maxrss for usage in _usages())
+        spent = {"wall_s": round(time.perf_counter() - wall, 2), "cpu_s": round(_cpu_seconds() - cpu, 2)}
+        self.timings.append({"phase": phase, **spent, "peak_bytes": peak * 1024})
+        logger.info("phase=%s wall_s=%.1f cpu_s=%.1f peak_mb=%d", phase, *spent.values(), peak // 1024)
+
+    @staticmethod
+    def count(files: list[Path]) -> int:
+        return sum(pyarrow.parquet.read_metadata(file).num_rows for file in files)
+
+    def book(self, step: str, n_rows: int | None = None) -> None:
+        self.n_rows[step] = self.count(self.work.rejects(step))
+        self.tell(step, self.n_rows[step] if n_rows is None else n_rows)
+
+    def learn(self) -> Wrappers:
+        """Learn wrappers from the whole corpus, or from a share of it that holds together."""
+        parts = self.work.parts()
+        share = -(-self.count(parts) // self.config.normalise.max_sample) or 1
+        texts = list(self.executor.map(sample_part, [(part, share) for part in parts]))
+        wrappers = learn_wrappers(pl.concat(texts), self.config.normalise.min_evidence)
+        self.facts["wrappers"] = {
+            "prefixes": sorted(wrappers.prefixes.values()),
+            "suffixes": sorted(wrappers.suffixes.values()),
+            "endings": sorted(text for _, text in wrappers.endings.values()),
+        }
+        return wrappers
+
+    def nothing_left(self) -> ValueError:
+        worst = max(self.n_rows, key=lambda step: self.n_rows[step])
+        return ValueError(f"no problem is left; most were dropped by step {worst} ({self.n_rows[worst]})")
+
+    def solve(self, n_rows: int, protected: pl.DataFrame) -> None:
+        if not n_rows:
+            self.n_rows |= {step: self.count(self.work.rejects(step)) for step in ("normalise", "filter")}
+            raise self.nothing_left()
+        target = self.work.root / "protected.parquet"
+        write(target, protected.select("benchmark", "question_id", "problem"))
+        frequencies = sum_frequencies(self.work, n_rows, protected)
+        partitions = sorted((self.work.root / "partitions").glob("*"))
+        calls = [(folder, self.work, self.config, frequencies, target) for folder in partitions]
+        solved = list(self.executor.map(solve_partition, calls))
+        self.facts["answer_conflicts"] = sum(one["n_conflicts"] for one in solved)
+        self.facts["largest_cluster"] = max((one["largest_cluster"] for one in solved), default=0)
+        conflicts = pl.read_parquet(sorted((self.work.root / "conflicts").glob("*.parquet")))
+        write(self.folder / "conflicts.parquet", conflicts.sort("problem", "answer", "source", "source_id"))
+
+    def mix(self) -> pl.DataFrame:
+        """Decide which kept rows are taken, how often and for which split: row, copy, split, in order."""
+        config = self.config
+        columns = ["row", "problem_id", "cluster", "source", "subject", "level", "language"]
+        light = pl.scan_parquet(self.work.kept()).select(columns).collect().sort("row")
+        caps = {source.name: source.max_problems for source in config.sources if source.max_problems}
+        reason = over_cap(light, caps, config.mix.max_problems, config.seed, config.mix.quotas)
+        light = light.with_columns(reason=reason)
+        left_out = light.filter(pl.col("reason").is_not_null()).select("row", "reason")
+        self.reject_left_out(left_out)
+        self.book("mix")
+        light = light.filter(pl.col("reason").is_null())
+        if light.is_empty():
+            raise self.nothing_left()
+        light = light.with_columns(
+            split=assign_split(light, config.mix, config.seed),
+            copy=pl.int_ranges(n_copies(light, config.mix.quotas, config.seed)),
         )
-    rows = rows.with_columns(split=assign_split(rows, config.mix, config.seed))
-    rejects = pl.concat(ledger.rejects)
-    assert rows.height + rejects.height == ledger.funnel[0]["read"], "rows went missing between steps"
-    return Curated(
-        PROBLEM.check(rows), REJECT.check(rejects), pl.DataFrame(ledger.funnel, schema=FUNNEL), inputs
-    )
+        return light.select("row", "split", "copy").explode("copy").cast({"copy": pl.Int64})
 
+    def reject_left_out(self, left_out: pl.DataFrame) -> None:
+        for file in self.work.kept():
+            rows = (
+                pl.read_parquet(file)
+                .join(left_out, on="row", maintain_order="left")
+                .with_columns(
+                    step=pl.lit("mix"),
+                    detail=pl.lit("above the cap or quota"),
+                    matched=pl.lit(None, dtype=pl.String),
+                )
+            )
+            write(self.work.root / "rejects" / f"mix-{file.name}", rows.select(REJECT_ROWS.names()))
 
-def _read(
-    config: CurationConfig, data_root: Path | None, ledger: _Ledger
-) -> tuple[pl.DataFrame, dict[str, str]]:
-    frames, rejects, inputs = [pl.DataFrame(schema=ROW_SCHEMA)], [REJECT.frame([])], {}
-    for source in config.sources:
-        read = read_source(source, data_root)
-        frames.append(read.rows)
-        rejects.append(read.rejects)
-        inputs[source.name] = read.fingerprint
-        ledger.on_progress(source.name, read.rows.height + read.rejects.height)
-    rows, lost = pl.concat(frames), pl.concat(rejects)
-    rows = ledger.book("read", rows.height + lost.height, rows, lost)
-    return rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64)), inputs
+    def write_data(self, chosen: pl.DataFrame) -> None:
+        """Write shards of bounded size, each split apart, rows in the order of sources."""
+        size, calls = self.config.shard_rows, []
+        for split in ("train", "validation"):
+            rows = chosen.filter(pl.col("split") == split)
+            n_shards = -(-rows.height // size)
+            for number in range(n_shards):
+                shard = rows.slice(number * size, size)
+                target = self.folder / "data" / f"{split}-{number:05d}-of-{n_shards:05d}.parquet"
+                low, high = shard["row"][0], shard["row"][-1]
+                calls.append((self.work, target, low, high, shard, PROBLEM.names))
+        assert sum(self.executor.map(write_shard, calls)) == chosen.height, "rows went missing while writing"
 
+    def write_rejects(self) -> None:
+        """Write all rejects into one file, step by step in the order of rows, a bounded number at a time."""
+        schema = REJECT.polars.to_frame().to_arrow().schema
+        with atomic_open(self.folder / "rejects.parquet") as file:
+            writer = pyarrow.parquet.ParquetWriter(file, schema)
+            for step in STEPS:
+                files = self.work.rejects(step)
+                if not files:
+                    continue
+                rows = pl.scan_parquet(files).select("row").collect()["row"].sort()
+                size = self.config.shard_rows
+                for begin in range(0, len(rows), size):
+                    low, high = rows[begin], rows[min(begin + size, len(rows)) - 1]
+                    within = pl.scan_parquet(files).filter(pl.col("row").is_between(low, high))
+                    frame = REJECT.check(within.collect().sort("row", maintain_order=True))
+                    writer.write_table(frame.to_arrow().cast(schema))
+            writer.close()
 
-def _normalise(rows: pl.DataFrame, config: CurationConfig, ledger: _Ledger) -> pl.DataFrame:
-    """Tidy the texts; `bare` is the text that is compared, `problem` the one that is trained on."""
-    rows = rows.with_columns(
-        readable(pl.col("problem")),
-        readable(pl.col("answer")),
-        pl.col("solution").str.normalize("NFC").str.replace_all(r"\r\n?", "\n"),
-    )
-    wrappers = learn_wrappers(rows["problem"], config.normalise.min_evidence)
-    rows = rows.with_columns(bare=wrappers.strip(rows["problem"]))
-    if config.normalise.strip_wrappers:
-        made = [source.name for source in config.sources if source.generator]
-        rows = rows.with_columns(
-            problem=pl.when(pl.col("source").is_in(made)).then("problem").otherwise("bare")
+    def funnel(self, n_read: int, chosen: pl.DataFrame) -> pl.DataFrame:
+        """Counts per step; every row read is taken or rejected."""
+        steps, left = [], n_read
+        for step in STEPS:
+            n_dropped = self.n_rows[step]
+            steps.append({"step": step, "read": left, "kept": left - n_dropped, "dropped": n_dropped})
+            left -= n_dropped
+        n_taken = chosen.filter(pl.col("copy") == 0).height
+        assert left == n_taken, f"rows went missing: {left} left by the steps, {n_taken} taken"
+        self.facts["n_copies"] = chosen.height - n_taken
+        return pl.DataFrame(steps, schema=FUNNEL)
+
+    def alarms(self) -> list[str]:
+        """What a person should look at: huge clusters, sources that vanish, sources that leak."""
+        limits, found = self.config.alarms, []
+        if self.facts["largest_cluster"] > limits.max_cluster:
+            found.append(f"a cluster has {self.facts['largest_cluster']} rows, expected {limits.max_cluster}")
+        counts = pl.concat(
+            [
+                pl.scan_parquet(self.folder / "rejects.parquet").select("source", "step"),
+                pl.scan_parquet(self.folder / "data").select("source", step=pl.lit("kept")),
+            ]
         )
-    rows = rows.with_columns(language=language(pl.col("problem")))
-    ids = [
-        hash_text("\x1f".join(parts), 16)
-        for parts in rows.select("source", "source_id", "problem").iter_rows()
-    ]
-    rows = rows.with_columns(problem_id=pl.Series(ids, dtype=pl.String))
-    # A source may hold the same id and text twice: one of them is the row, the other is set aside here.
-    is_repeat = pl.col("problem_id").cum_count().over("problem_id") > 1
-    reason = (
-        pl.when(pl.col("problem") == "")
-        .then(pl.lit("empty_problem"))
-        .when(is_repeat)
-        .then(pl.lit("repeated_row"))
-    )
-    removed = rows.select(
-        "row", reason=reason, detail=pl.lit("nothing left after tidying, or id and text seen before")
-    )
-    removed = removed.filter(pl.col("reason").is_not_null()).with_columns(
-        matched=pl.lit(None, dtype=pl.String)
-    )
-    return ledger.drop("normalise", rows, removed)
+        table = counts.group_by("source", "step").len().collect().sort("source", "step")
+        totals = table.group_by("source").agg(total=pl.col("len").sum())
+        shares = table.join(totals, on="source", maintain_order="left").with_columns(
+            share=pl.col("len") / pl.col("total")
+        )
+        for step, limit in (("dedup", limits.duplicate_share), ("decontaminate", limits.leak_share)):
+            for row in shares.filter(pl.col("step") == step, pl.col("share") > limit).iter_rows(named=True):
+                found.append(f"source {row['source']}: {step} removed {row['len']} rows ({row['share']:.0%})")
+        for one in found:
+            logger.warning("alarm: %s", one)
+        return found
 
 
-def _filter(rows: pl.DataFrame, config: CurationConfig, ledger: _Ledger) -> pl.DataFrame:
-    removed = rows.select("row", reason=first_reason(config.filters)).filter(pl.col("reason").is_not_null())
-    removed = removed.with_columns(
-        detail=pl.col("reason").replace_strict(details(), default=""), matched=pl.lit(None, dtype=pl.String)
-    )
-    return ledger.drop("filter", rows, removed)
+def _cpu_seconds() -> float:
+    return sum(usage.ru_utime + usage.ru_stime for usage in _usages())
 
 
-def _with_roots(rows: pl.DataFrame, config: CurationConfig) -> pl.DataFrame:
-    """Add `root`: the first row that says the same."""
-    roots = find_duplicates(rows["bare"], config.dedup, rows["answer"])
-    return rows.with_columns(root=rows["row"].gather(roots))
-
-
-def _dedup(rows: pl.DataFrame, config: CurationConfig, ledger: _Ledger) -> pl.DataFrame:
-    result = deduplicate(rows, config.dedup)
-    if result.largest_cluster > config.dedup.max_cluster:
-        logger.warning("largest_cluster=%d max_cluster=%d", result.largest_cluster, config.dedup.max_cluster)
-    logger.info("answer_conflicts=%d largest_cluster=%d", result.n_conflicts, result.largest_cluster)
-    names = rows.select(matched="row", name=pl.format("{}:{}", "source", "source_id"))
-    removed = result.removed.join(names, on="matched", how="left", maintain_order="left")
-    kept = ledger.drop("dedup", rows, removed.select("row", "reason", "detail", matched="name"))
-    return kept.with_columns(cluster=pl.col("problem_id"))
-
-
-def _decontaminate(
-    everything: pl.DataFrame,
-    rows: pl.DataFrame,
-    protected: pl.DataFrame,
-    config: CurationConfig,
-    ledger: _Ledger,
-) -> pl.DataFrame:
-    """Drop each row that leaks, or of whose duplicates one leaks."""
-    leaks = find_leaks(everything["bare"], protected, config.decontaminate)
-    leaks = leaks.with_columns(row=everything["row"].gather(leaks["row"]))
-    leaks = leaks.join(everything.select("row", "root"), on="row", how="left", maintain_order="left")
-    own = rows.select("row", "root").join(leaks.drop("root"), on="row", maintain_order="left")
-    kin = rows.select("row", "root").join(leaks.rename({"row": "kin"}), on="root", maintain_order="left")
-    removed = pl.concat([own.drop("root"), kin.drop("root", "kin")]).unique(
-        "row", keep="first", maintain_order=True
-    )
-    return ledger.drop("decontaminate", rows, removed)
-
-
-def _mix(rows: pl.DataFrame, config: CurationConfig, ledger: _Ledger) -> pl.DataFrame:
-    caps = {source.name: source.max_problems for source in config.sources if source.max_problems}
-    removed = rows.select("row", reason=over_cap(rows, caps, config.mix.max_problems, config.seed))
-    removed = removed.filter(pl.col("reason").is_not_null())
-    removed = removed.with_columns(detail=pl.lit("above the cap"), matched=pl.lit(None, dtype=pl.String))
-    return ledger.drop("mix", rows, removed)
+def _usages() -> list[resource.struct_rusage]:
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -36,11 +36,8 @@ _ID_PATHS = ("question_id", "id", "unique_id", "Problem ID")
 
 def read_benchmarks(path: Path) -> pl.DataFrame:
     """Read benchmark files into columns benchmark (file name), question_id, problem."""
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
     rows: list[tuple[str, str, str]] = []
-    for file in paths:
-        if not any(f"{suffix}." in f"{file.name}." for suffix in FORMATS):
-            continue
+    for file in benchmark_files(path):
         name, n_before = file.name.partition(".")[0], len(rows)
         for row in read_rows(file, max_row_bytes=10_000_000):
             problem = problem_of(row.value)
@@ -55,6 +52,12 @@ def read_benchmarks(path: Path) -> pl.DataFrame:
         schema={"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()},
         orient="row",
     )
+
+
+def benchmark_files(path: Path) -> list[Path]:
+    """The file, or those of a folder that have a known format."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [file for file in files if any(f"{suffix}." in f"{file.name}." for suffix in FORMATS)]
 
 
 def problem_of(value: object) -> str | None:

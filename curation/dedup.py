@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
-from pydantic import Field
 
 from curation.duplicates import DuplicateConfig, answer_keys, find_duplicates
 from curation.wrappers import unwrap
@@ -22,8 +21,6 @@ class DedupConfig(DuplicateConfig):
     conflicts: Literal["majority", "drop", "keep"] = "majority"
     """Rows of one problem with different answers: majority: keep a row with the answer most rows give, none
     when there is no such answer; drop: set all aside; keep: keep the best row, whatever its answer."""
-    max_cluster: int = Field(default=200, ge=2)
-    """A cluster with more rows than this is logged as suspicious."""
 
 
 @dataclass(slots=True)
@@ -31,6 +28,8 @@ class Deduplicated:
     """`removed`: row, reason, detail, matched (a row number); all other rows are kept."""
 
     removed: pl.DataFrame
+    conflicts: pl.DataFrame
+    """rows of clusters with several answers: problem, answer, source, source_id, n_votes, is_kept"""
     n_conflicts: int
     largest_cluster: int
 
@@ -38,12 +37,12 @@ class Deduplicated:
 def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
     """Keep one row of each cluster.
 
-    frame: columns row (unique), root (a row that names the cluster), answer, licence, solution.
+    frame: columns row (unique), root (a row that names the cluster), problem, answer, source, source_id,
+    licence, solution.
     The best row: licence stated, solution present, first in the order of sources and rows.
     """
-    frame = frame.select("row", "root", "answer", "licence", "solution").with_columns(
-        answer_key=answer_keys(frame["answer"])
-    )
+    columns = ("row", "root", "problem", "answer", "source", "source_id", "licence", "solution")
+    frame = frame.select(columns).with_columns(answer_key=answer_keys(frame["answer"]))
     votes = frame.group_by("root", "answer_key").agg(n_votes=pl.len())
     votes = votes.with_columns(
         n_rows=pl.col("n_votes").sum().over("root"),
@@ -79,8 +78,16 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
         matched=pl.coalesce("best", "root"),
     )
     largest = frame.group_by("root").len().select(pl.col("len").max()).item()
-    n_conflicts = votes.filter(pl.col("n_answers") > 1)["root"].n_unique()
-    return Deduplicated(removed, n_conflicts, largest or 0)
+    in_dispute = frame.filter(in_conflict)
+    conflicts = in_dispute.select(
+        pl.col("problem").first().over("root"),
+        "answer",
+        "source",
+        "source_id",
+        "n_votes",
+        is_kept=is_kept.fill_null(False),
+    )
+    return Deduplicated(removed, conflicts, in_dispute["root"].n_unique(), largest or 0)
 
 
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:

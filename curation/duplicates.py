@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curation.token_index import TokenIndex, index_tokens
+from curation.token_index import Frequencies, TokenIndex, build_index, index_tokens
 from curation.tokens import tokens_joined, utf8
 from rewards.settings import Settings
 
@@ -37,11 +37,15 @@ class DuplicateConfig(Settings):
 
 
 def find_duplicates(
-    texts: pl.Series, config: DuplicateConfig | None = None, answers: pl.Series | None = None
+    texts: pl.Series,
+    config: DuplicateConfig | None = None,
+    answers: pl.Series | None = None,
+    frequencies: Frequencies | None = None,
 ) -> np.ndarray:
     """Return for each row the first row of its cluster, int64 [n].
 
     `answers`: with them, near (not equal) texts whose answers are different numbers stay apart.
+    `frequencies`: those of the whole corpus, when `texts` are a part of it.
     """
     from curation.clusters import find_roots
     from curation.numbering import first_equal
@@ -57,7 +61,7 @@ def find_duplicates(
         return roots
     # One row stands for all with its key: near candidates are sought among those only.
     first = np.flatnonzero(roots == np.arange(len(roots)))
-    index = index_tokens(tokens, starts[first], starts[first + 1])
+    index = index_tokens(tokens, starts[first], starts[first + 1], frequencies)
     left, right, is_certain = _verified(index, config)
     left, right = first[left], first[right]
     if answers is not None:
@@ -66,18 +70,35 @@ def find_duplicates(
     return find_roots(len(roots), left, right)[roots]
 
 
+def mathematics(texts: pl.Series) -> np.ndarray:
+    """Hash each text's numbers and operators, in any order, uint64 [n]; duplicates have the same hash."""
+    from curation.kernels import row_hashes
+
+    index = build_index(texts)
+    return row_hashes(index.starts, index.ids, index.hashes, index.kinds)[0]
+
+
+def templates(texts: pl.Series) -> list[str | None]:
+    """Name the template of each text, its words without its numbers, in 16 hex digits; null for few words."""
+    from curation.kernels import word_hashes
+
+    index = build_index(texts)
+    hashes, n_words = word_hashes(index.starts, index.ids, index.hashes, index.kinds)
+    return [f"{key:016x}" if n >= _FEW_WORDS else None for key, n in zip(hashes, n_words, strict=True)]
+
+
 def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Propose pairs and keep those that say the same; the third array is true where hardly a word differs."""
     from curation import kernels
     from curation.candidates import candidate_pairs
 
-    mathematics, sequence, formula, n_numbers, n_words = kernels.row_hashes(
+    multiset, sequence, formula, n_numbers, n_words = kernels.row_hashes(
         index.starts, index.ids, index.hashes, index.kinds
     )
     # Only rows that share their numbers and operators with another one can have a duplicate.
-    kin = kernels.shared_rows(mathematics)
+    kin = kernels.shared_rows(multiset)
     signatures = kernels.minhash(index.starts, index.ids, index.hashes, kin, 2 * config.n_bands)
-    left, right = candidate_pairs(index, kin, mathematics[kin], n_numbers, signatures, config.reach)
+    left, right = candidate_pairs(index, kin, multiset[kin], n_numbers, signatures, config.reach)
     ordered = kernels.sorted_rows(index.starts, index.ids, np.union1d(left, right))
     similarity, containment, n_strict, clash = kernels.compare_pairs(
         left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 
@@ -14,6 +15,7 @@ class FieldProblem(Exception):
 
 
 MISSING = object()
+_OPTION = re.compile(r"(^|(?<=\s))\(?([A-Za-z])\s?\)\s*")
 
 
 def look_up(value: Any, path: str) -> Any:
@@ -22,6 +24,8 @@ def look_up(value: Any, path: str) -> Any:
     >>> look_up([{"from": "human", "value": "1+1?"}], "0.value")
     '1+1?'
     >>> look_up({"reward_model": {"ground_truth": "4"}}, "reward_model.ground_truth")
+    '4'
+    >>> look_up({"Problem_7": {"answer": "4"}}, "*.answer")
     '4'
     >>> look_up({"a": 1}, "b") is MISSING
     True
@@ -35,6 +39,8 @@ def look_up(value: Any, path: str) -> Any:
         if path in value:
             return value[path]
         head, _, rest = path.partition(".")
+        if head == "*" and len(value) == 1:
+            (head,) = value
         return look_up(value[head], rest) if rest and head in value else MISSING
     if isinstance(value, list):
         head, _, rest = path.partition(".")
@@ -78,6 +84,29 @@ def join_sentences(parts: list[str]) -> str:
     'Dan had $ 3 left. How much did the candy bar cost?'
     """
     return " ".join(part + "." if part[-1].isalnum() and part is not parts[-1] else part for part in parts)
+
+
+def option_lines(value: Any) -> str:
+    """Write lettered options one a line, whatever form they come in; empty when there are none.
+
+    >>> lines = option_lines({"A": "12", "B": "15"})
+    >>> lines == option_lines(["A)12", "(B) 15"]) == option_lines("A) 12 B) 15")
+    True
+    >>> option_lines([[{"aoVal": "A", "content": "12"}], [{"aoVal": "B", "content": "15"}]])
+    '(A) 12\\n(B) 15'
+    """
+    if isinstance(value, dict):
+        return "\n".join(f"({letter}) {text}" for letter, text in value.items())
+    if isinstance(value, list):
+        parts = [one[0] if isinstance(one, list) and one else one for one in value]
+        return "\n".join(
+            f"({part.get('aoVal')}) {str(part.get('content')).strip()}"
+            if isinstance(part, dict)
+            else _OPTION.sub(r"(\2) ", str(part), count=1)
+            for part in parts
+        )
+    text = value if isinstance(value, str) else ""
+    return _OPTION.sub(r"\n(\2) ", text).replace(" ,\n", "\n").replace(" \n", "\n").strip()
 
 
 def known_paths(value: Any, depth: int = 3) -> list[str]:

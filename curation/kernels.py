@@ -39,6 +39,19 @@ def row_hashes(starts, ids, hashes, kinds):
 
 
 @compiled
+def word_hashes(starts, ids, hashes, kinds):
+    """Sequence hash of each row's words and letters, uint64 [n], and how many words it has, int32 [n]."""
+    n = len(starts) - 1
+    sequence, n_words = np.zeros(n, np.uint64), np.zeros(n, np.int32)
+    for row in range(n):
+        for at in range(starts[row], starts[row + 1]):
+            if kinds[ids[at]] > BRACKET:
+                sequence[row] = mix(sequence[row] * _GOLDEN + hashes[ids[at]])
+                n_words[row] += kinds[ids[at]] == WORD
+    return sequence, n_words
+
+
+@compiled
 def shared_rows(keys):
     """Return the rows whose key some other row has too, int64, in order."""
     order = np.argsort(keys)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from curation.token_index import TokenIndex, build_index
+from curation.token_index import Frequencies, TokenIndex, build_index
 from curation.tokens import tokens_joined, utf8
 from rewards.settings import Settings
 
@@ -59,10 +59,16 @@ LEAK_SCHEMA = pl.Schema(
 )
 
 
-def find_leaks(texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | None = None) -> pl.DataFrame:
+def find_leaks(
+    texts: pl.Series,
+    protected: pl.DataFrame,
+    config: LeakConfig | None = None,
+    frequencies: Frequencies | None = None,
+) -> pl.DataFrame:
     """Return one line for each leaking row: row number, reason, detail, matched ("benchmark:question_id").
 
-    texts: bare problem texts; protected: columns benchmark, question_id, problem. In order of rows.
+    texts: bare problem texts; protected: columns benchmark, question_id, problem; frequencies: those of the
+    whole corpus, when `texts` are a part of it. In order of rows.
     """
     config = config or LeakConfig()
     targets = _targets(protected)
@@ -71,7 +77,7 @@ def find_leaks(texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | N
     phrases = _phrases(targets, config.max_generic)
     problems = targets.join(phrases, on="key", how="anti", maintain_order="left")
     found = pl.concat(
-        [_equal_leaks(texts, targets, problems, config), _covered_leaks(texts, problems, config)]
+        [_equal_leaks(texts, targets, problems, config), _covered_leaks(texts, problems, config, frequencies)]
     )
     return found.unique("row", keep="first", maintain_order=True).sort("row").select(LEAK_SCHEMA.names())
 
@@ -139,13 +145,15 @@ def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:
     return found.group_by("key").len().filter(pl.col("len") > max_generic + 1).select("key")
 
 
-def _covered_leaks(texts: pl.Series, targets: pl.DataFrame, config: LeakConfig) -> pl.DataFrame:
+def _covered_leaks(
+    texts: pl.Series, targets: pl.DataFrame, config: LeakConfig, frequencies: Frequencies | None
+) -> pl.DataFrame:
     """Rows that hold most of a benchmark problem, by the weight of its tokens, and its numbers."""
     from curation import kernels
     from curation.coverage import cover_pairs, shared_phrases
 
     n_texts = len(texts)
-    index = build_index(pl.concat([texts.alias("text"), targets["problem"].alias("text")]))
+    index = build_index(pl.concat([texts.alias("text"), targets["problem"].alias("text")]), frequencies)
     rows, wanted = _candidates(index, n_texts, config)
     ordered = kernels.sorted_rows(index.starts, index.ids, np.union1d(rows, wanted))
     _, _, _, n_numbers, n_words = kernels.row_hashes(index.starts, index.ids, index.hashes, index.kinds)

@@ -1,15 +1,43 @@
-"""Mixing and splitting: caps per source and in all, and a validation split that cuts no duplicate cluster."""
+"""Mixing and splitting: caps, weights and quotas, and a validation split that cuts no duplicate cluster.
+
+Every draw depends on the problem's id, the seed and the purpose alone, not on the order of rows.
+"""
+
+from typing import Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rewards.files import hash_text
 from rewards.settings import Settings
+
+Attribute = Literal["source", "subject", "level", "language"]
+
+
+class QuotaConfig(Settings):
+    """How much of one kind of problem goes into the corpus."""
+
+    by: Attribute
+    """What the kind is told by."""
+    value: str
+    """Its value, such as "Level 5"."""
+    max_problems: int | None = Field(default=None, ge=0)
+    """Keep at most so many, drawn by seed; null: no cap."""
+    weight: float = Field(default=1.0, ge=0)
+    """0.25 keeps a quarter, drawn by seed; 2.5 takes every problem twice and half of them three times."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "QuotaConfig":
+        if self.max_problems is None and self.weight == 1.0:
+            raise ValueError(f"quota {self.by} = {self.value!r} sets neither max_problems nor weight")
+        return self
 
 
 class MixConfig(Settings):
     """How many problems are kept, and how many of them are set apart for validation."""
 
+    quotas: tuple[QuotaConfig, ...] = ()
+    """Caps and weights by source, subject, level or language, applied in order."""
     max_problems: int | None = Field(default=None, ge=1)
     """Keep at most so many problems, drawn by seed; null: all. Caps per source stand with the source."""
     n_validation: int | None = Field(default=None, ge=0)
@@ -23,26 +51,54 @@ def draw_order(ids: pl.Series, seed: int, purpose: str) -> pl.Series:
     return pl.Series("order", [hash_text(f"{purpose}/{seed}/{one}", 16) for one in ids], dtype=pl.String)
 
 
-def over_cap(problems: pl.DataFrame, caps: dict[str, int], max_problems: int | None, seed: int) -> pl.Series:
-    """Return per row the reason to leave it out (`source_cap`, `total_cap`) or null.
+def over_cap(
+    problems: pl.DataFrame,
+    caps: dict[str, int],
+    max_problems: int | None,
+    seed: int,
+    quotas: tuple[QuotaConfig, ...] = (),
+) -> pl.Series:
+    """Return per row the reason to leave it out (`source_cap`, `quota`, `total_cap`) or null.
 
-    problems: columns problem_id, source.
+    problems: columns problem_id, source, and those that quotas name.
     """
-    frame = problems.select("problem_id", "source").with_row_index("row")
-    frame = frame.with_columns(order=draw_order(frame["problem_id"], seed, "mix"))
-    limits = pl.DataFrame(
-        {"source": list(caps), "cap": list(caps.values())}, schema={"source": pl.String, "cap": pl.Int64}
-    )
-    frame = frame.join(limits, on="source", how="left", maintain_order="left")
-    frame = frame.with_columns(place=pl.col("order").rank("ordinal").over("source"))
-    by_source = pl.col("place") > pl.col("cap")
-    frame = frame.with_columns(reason=pl.when(by_source).then(pl.lit("source_cap")))
-    if max_problems is not None:
-        rest = frame.filter(pl.col("reason").is_null()).sort("order")["row"][max_problems:]
+    caps_as_quotas = [QuotaConfig(by="source", value=name, max_problems=cap) for name, cap in caps.items()]
+    frame = problems.with_columns(order=draw_order(problems["problem_id"], seed, "mix"), reason=_none())
+    for name, quota in [
+        *(("source_cap", one) for one in caps_as_quotas),
+        *(("quota", one) for one in quotas),
+    ]:
+        wanted = (pl.col(quota.by) == quota.value).fill_null(False) & pl.col("reason").is_null()
+        place = pl.col("order").rank("ordinal").over(wanted)
+        least = frame.filter(wanted).height if quota.max_problems is None else quota.max_problems
+        if quota.weight < 1:
+            least = min(least, round(frame.filter(wanted).height * quota.weight))
         frame = frame.with_columns(
-            reason=pl.when(pl.col("row").is_in(rest.implode())).then(pl.lit("total_cap")).otherwise("reason")
+            reason=pl.when(wanted & (place > least)).then(pl.lit(name)).otherwise("reason")
+        )
+    if max_problems is not None:
+        kept = pl.col("reason").is_null()
+        place = pl.col("order").rank("ordinal").over(kept)
+        frame = frame.with_columns(
+            reason=pl.when(kept & (place > max_problems)).then(pl.lit("total_cap")).otherwise("reason")
         )
     return frame["reason"]
+
+
+def n_copies(problems: pl.DataFrame, quotas: tuple[QuotaConfig, ...], seed: int) -> pl.Series:
+    """Return how often each row is taken, 1 or more: the product of the weights above 1 that apply to it.
+
+    The fraction of a weight is drawn by seed.
+    """
+    weight = pl.lit(1.0)
+    for quota in quotas:
+        if quota.weight > 1:
+            wanted = (pl.col(quota.by) == quota.value).fill_null(False)
+            weight = weight * pl.when(wanted).then(quota.weight).otherwise(1.0)
+    draws = [int(one, 16) / 16**16 for one in draw_order(problems["problem_id"], seed, "copies")]
+    whole = weight.floor()
+    extra = pl.Series("draw", draws, dtype=pl.Float64) < (weight - whole)
+    return problems.select(copies=(whole + extra.cast(pl.Float64)).cast(pl.Int64))["copies"]
 
 
 def assign_split(problems: pl.DataFrame, config: MixConfig, seed: int) -> pl.Series:
@@ -64,3 +120,7 @@ def assign_split(problems: pl.DataFrame, config: MixConfig, seed: int) -> pl.Ser
     return problems.select(
         split=pl.when(is_validation).then(pl.lit("validation")).otherwise(pl.lit("train"))
     )["split"]
+
+
+def _none() -> pl.Expr:
+    return pl.lit(None, dtype=pl.String)

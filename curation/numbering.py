@@ -62,7 +62,8 @@ def number_tokens(data, begins, ends):
     """Give every distinct token (bytes up to a space) of the rows `data[begins[i]:ends[i]]` a number.
 
     Returns where each row's tokens start, int64 [n + 1]; the tokens' ids, int32; and for each id its hash,
-    uint64, its kind, uint8, and in how many rows it stands, int64. Ids are in order of first appearance.
+    uint64, its kind, uint8, and in how many rows it stands, int64. Ids are in order of the hashes, so that
+    sums over two rows are the same whatever other rows are there.
     """
     n = len(begins)
     starts = np.zeros(n + 1, np.int64)
@@ -107,7 +108,13 @@ def number_tokens(data, begins, ends):
                     slots[slot] = known
                 hashes, kinds = _doubled(hashes), _doubled(kinds)
                 frequency, last_row = _doubled(frequency), _doubled(last_row)
-    return starts, ids, hashes[:n_known], kinds[:n_known], frequency[:n_known]
+    order = np.argsort(hashes[:n_known])
+    rank = np.empty(n_known, np.int32)
+    for place in range(n_known):
+        rank[order[place]] = place
+    for place in range(len(ids)):
+        ids[place] = rank[ids[place]]
+    return starts, ids, hashes[order], kinds[order], frequency[order]
 
 
 @compiled

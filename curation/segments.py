@@ -166,8 +166,8 @@ def split_segments(data, begins, ends, fold_starts, fold_pool):
 
     Returns whole, uint64 [n]: hash of the row; segments, rests, uint64 [2, n] (first and last segment):
     masked hash of the segment, hash of what is left without it; written, uint64 [n]: hash of the last
-    segment; lengths, int64 [3, n]: squeezed bytes of both rests and of the last segment; places, int64 [2, n]:
-    where the row begins without its first segment, and ends without its last.
+    segment; lengths, int64 [3, n]: squeezed bytes of both rests and of the last segment; places, int64
+    [2, n]: where the row begins without its first segment, and ends without its last.
     """
     n = len(begins)
     whole = np.zeros(n, np.uint64)

@@ -51,12 +51,16 @@ class SourceConfig(Settings):
     layout: Literal["columns", "orz", "verl"] = "columns"
     """orz: a list of two messages; verl: prompt messages and reward_model; both set the fields below."""
     problem: tuple[str, ...] = ("problem",)
-    """Fields of the problem text, as dotted paths (prompt.0.content); several are joined as sentences."""
+    """Fields of the problem text, as dotted paths (prompt.0.content; * is the only entry of a dictionary);
+    several are joined as sentences."""
     answer: str = "answer"
     """Field that holds the answer, as a dotted path."""
     answer_style: AnswerStyle = "auto"
     """How to find the answer in its field: boxed: last \\boxed{}; hash: after ####; unit: 9 (apples);
     number: 43.0; plain: all of it; auto: hash or boxed when such a mark is there, else plain."""
+    options: str | None = None
+    """Field of lettered options (a dictionary, a list, or one text): they are set below the problem, so that
+    multiple choice is known as such."""
     solution: str | None = None
     """Field of a worked solution."""
     level: str | None = None

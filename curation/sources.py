@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from curation.answers import clean_solution, extract_answer
-from curation.fields import MISSING, FieldProblem, as_text, join_sentences, known_paths, look_up
+from curation.fields import MISSING, FieldProblem, as_text, join_sentences, known_paths, look_up, option_lines
 from curation.generators import generate
 from curation.readers import RawRow, SourceError, read_rows
 from curation.source_config import HubDataset, SourceConfig
@@ -33,7 +33,8 @@ ROW_SCHEMA = pl.Schema(
 
 @dataclass(slots=True)
 class SourceRows:
-    """What a source gave: `rows` (ROW_SCHEMA), `rejects` (REJECT) and the hash of what was read."""
+    """What a source, or a part of it, gave: rows (ROW_SCHEMA, and `number`, Int64, the row's number in the
+    source from 1), rejects (REJECT and `number`), and the hash of what was read."""
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
@@ -42,44 +43,60 @@ class SourceRows:
 
 @dataclass(slots=True)
 class _Tally:
-    """Rows and rejects while a source is read, and which optional fields were ever seen."""
+    """Rows and rejects since the last part, and what was seen of the source so far."""
 
     rows: list[dict] = field(default_factory=list)
     rejects: list[dict] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     first: Any = None
+    first_problem: str = ""
     n_read: int = 0
+    n_usable: int = 0
+
+    def take(self, fingerprint: str) -> SourceRows:
+        """Hand out what has gathered."""
+        rows = pl.DataFrame(self.rows, schema={**ROW_SCHEMA, "number": pl.Int64()})
+        numbers = pl.Series("number", [reject.pop("number") for reject in self.rejects], dtype=pl.Int64)
+        rejects = REJECT.frame(self.rejects).with_columns(numbers)
+        self.rows, self.rejects = [], []
+        return SourceRows(rows, rejects, fingerprint)
 
 
 def read_source(source: SourceConfig, data_root: Path | None) -> SourceRows:
     """Read all rows of one source; SourceError names file, row and field when nothing in it can be used."""
+    parts = list(read_parts(source, data_root, rows_per_part=2**62))
+    rows, rejects = (pl.concat([getattr(part, name) for part in parts]) for name in ("rows", "rejects"))
+    return SourceRows(rows, rejects, parts[0].fingerprint)
+
+
+def read_parts(source: SourceConfig, data_root: Path | None, rows_per_part: int) -> Iterator[SourceRows]:
+    """Read a source part by part; SourceError when it turns out that nothing in it can be used."""
+    tally = _Tally()
     if source.generator:
-        return _generated(source)
-    if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
+        fingerprint, filled = (
+            hash_text(canonical_json(source.generator.model_dump())),
+            _generated(source, tally),
+        )
+    elif source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
         path = (data_root or Path()) / source.file
         raw: Iterable[RawRow] = read_rows(path, source.max_row_bytes)
-        tally = _read(source, raw, str(path), {"file": source.file})
-        return _frames(tally, hash_file(path))
-    assert source.hub is not None  # the config's validator
-    rows, revision = _hub_rows(source.hub)
-    origin = {
-        "hub": source.hub.id,
-        "config": source.hub.config,
-        "split": source.hub.split,
-        "revision": revision,
-    }
-    return _frames(_read(source, rows, source.hub.id, origin), revision)
+        filled = _read(source, raw, str(path), {"file": source.file}, tally)
+        fingerprint = hash_file(path) if path.is_file() else ""
+    else:
+        assert source.hub is not None  # the config's validator
+        raw, fingerprint = _hub_rows(source.hub)
+        origin = source.hub.model_dump(include={"config", "split"})
+        origin |= {"hub": source.hub.id, "revision": fingerprint}
+        filled = _read(source, raw, source.hub.id, origin, tally)
+    for _ in filled:
+        if len(tally.rows) + len(tally.rejects) >= rows_per_part:
+            yield tally.take(fingerprint)
+    yield tally.take(fingerprint)
 
 
-def _frames(tally: _Tally, fingerprint: str) -> SourceRows:
-    rows = pl.DataFrame(tally.rows, schema=ROW_SCHEMA)
-    return SourceRows(rows, REJECT.frame(tally.rejects), fingerprint)
-
-
-def _generated(source: SourceConfig) -> SourceRows:
+def _generated(source: SourceConfig, tally: _Tally) -> Iterator[None]:
     assert source.generator is not None
     settings = source.generator.model_dump()
-    tally = _Tally()
     for number, task in enumerate(generate(source.generator), 1):
         if source.n_rows and number > source.n_rows:
             break
@@ -94,9 +111,10 @@ def _generated(source: SourceConfig) -> SourceRows:
                 "level": f"{source.generator.digits} digits",
                 "subject": source.generator.family,
                 "provenance": canonical_json({"generator": settings, "row": number}),
+                "number": number,
             }
         )
-    return _frames(tally, hash_text(canonical_json(settings)))
+        yield
 
 
 def _hub_rows(hub: HubDataset) -> tuple[Iterator[RawRow], str]:
@@ -124,8 +142,9 @@ def _hub_rows(hub: HubDataset) -> tuple[Iterator[RawRow], str]:
     return (RawRow(number, row) for number, row in enumerate(rows, 1)), revision
 
 
-def _read(source: SourceConfig, raw: Iterable[RawRow], where: str, origin: dict) -> _Tally:
-    tally = _Tally()
+def _read(
+    source: SourceConfig, raw: Iterable[RawRow], where: str, origin: dict, tally: _Tally
+) -> Iterator[None]:
     for row in raw:
         if source.n_rows and tally.n_read >= source.n_rows:
             break
@@ -136,10 +155,12 @@ def _read(source: SourceConfig, raw: Iterable[RawRow], where: str, origin: dict)
             if row.reason is not None:
                 raise FieldProblem(row.reason, row.detail)
             tally.rows.append(_mapped(source, row, origin, tally.seen))
+            tally.n_usable += 1
         except FieldProblem as problem:
             tally.rejects.append(_reject(source, row, problem, where))
+            tally.first_problem = tally.first_problem or tally.rejects[-1]["detail"]
+        yield
     _check_usable(source, tally, where)
-    return tally
 
 
 def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> dict:
@@ -158,6 +179,8 @@ def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> 
     # Looked up before any is judged, so that one bad field does not make the others look unknown.
     values = {path: get(path) for path in (*source.problem_fields, source.answer_field)}
     problem = join_sentences([as_text(values[path], path) for path in source.problem_fields])
+    if source.options and (options := option_lines(get(source.options))):
+        problem = f"{problem}\n{options}"
     answer_text = as_text(values[source.answer_field], source.answer_field)
     solution = optional(source.solution)
     return {
@@ -170,6 +193,7 @@ def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> 
         "level": optional(source.level),
         "subject": optional(source.subject),
         "provenance": canonical_json({**origin, "row": row.number}),
+        "number": row.number,
     }
 
 
@@ -182,13 +206,14 @@ def _reject(source: SourceConfig, row: RawRow, problem: FieldProblem, where: str
         "source": source.name,
         "source_id": str(row.number),
         "problem": shown[:2000].encode(errors="replace").decode(),
+        "number": row.number,
     }
 
 
 def _check_usable(source: SourceConfig, tally: _Tally, where: str) -> None:
     if not tally.n_read:
         raise SourceError(f"source {source.name!r}: {where} holds no rows")
-    optional = (source.solution, source.level, source.subject, source.id)
+    optional = (source.solution, source.level, source.subject, source.id, source.options)
     wanted = [*source.problem_fields, source.answer_field, *(path for path in optional if path)]
     unknown = [path for path in wanted if path not in tally.seen]
     if unknown and tally.first is not None:
@@ -199,6 +224,5 @@ def _check_usable(source: SourceConfig, tally: _Tally, where: str) -> None:
             f"source {source.name!r}: no row of {where} has the field {unknown[0]!r}; {hint}"
             f"fields of row 1: {', '.join(fields[:20])}"
         )
-    if not tally.rows:
-        detail = tally.rejects[0]["detail"]
-        raise SourceError(f"source {source.name!r}: no row can be used; first problem: {detail}")
+    if not tally.n_usable:
+        raise SourceError(f"source {source.name!r}: no row can be used; first problem: {tally.first_problem}")

@@ -16,6 +16,24 @@ NUMBER, OPERATOR, BRACKET, LETTER, WORD = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
+class Frequencies:
+    """In how many texts of a whole corpus each token stands; it makes the parts of a corpus weigh alike."""
+
+    n_rows: int
+    hashes: np.ndarray
+    """uint64, sorted"""
+    counts: np.ndarray
+    """int64"""
+
+    def of(self, hashes: np.ndarray) -> np.ndarray:
+        """Look up tokens; one that is not there counts as one text's."""
+        if not len(self.hashes):
+            return np.ones(len(hashes), np.int64)
+        place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[place] == hashes, self.counts[place], 1)
+
+
+@dataclass(frozen=True, slots=True)
 class TokenIndex:
     """Row i holds the tokens `ids[starts[i]:starts[i + 1]]`; the other arrays have one entry an id."""
 
@@ -31,28 +49,44 @@ class TokenIndex:
     """float32, inverse document frequency"""
     contrasts: np.ndarray
     """uint64, one bit for each set of contraries the word belongs to"""
+    heaviest: float
+    """weight of a word that stands in one text alone"""
 
     @property
     def n_rows(self) -> int:
         return len(self.starts) - 1
 
 
-def build_index(texts: pl.Series) -> TokenIndex:
+def build_index(texts: pl.Series, frequencies: Frequencies | None = None) -> TokenIndex:
     """Cut texts into tokens and lay them out flat; words that mean the same count as one."""
     from curation.rewriting import rewrite
 
     data, starts = utf8(texts)
     starts, tokens = rewrite(data, starts[:-1], starts[1:])
-    return index_tokens(tokens, starts[:-1], starts[1:])
+    return index_tokens(tokens, starts[:-1], starts[1:], frequencies)
 
 
-def index_tokens(tokens: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> TokenIndex:
-    """Index rewritten rows `tokens[begins[i]:ends[i]]`, uint8."""
+def index_tokens(
+    tokens: np.ndarray, begins: np.ndarray, ends: np.ndarray, frequencies: Frequencies | None = None
+) -> TokenIndex:
+    """Index rewritten rows `tokens[begins[i]:ends[i]]`, uint8; `frequencies` default to those of the rows."""
     from curation.numbering import number_tokens
 
-    starts, ids, hashes, kinds, frequency = number_tokens(tokens, begins, ends)
-    weights = np.log1p(len(begins) / frequency).astype(np.float32)
-    return TokenIndex(starts, ids, hashes, kinds, weights, _contrasts(hashes))
+    starts, ids, hashes, kinds, counts = number_tokens(tokens, begins, ends)
+    known = frequencies or Frequencies(len(begins), hashes, counts)
+    weights = np.log1p(known.n_rows / known.of(hashes)).astype(np.float32)
+    return TokenIndex(starts, ids, hashes, kinds, weights, _contrasts(hashes), float(np.log1p(known.n_rows)))
+
+
+def count_tokens(texts: pl.Series) -> pl.DataFrame:
+    """In how many of the texts each token stands: hash (uint64), n (int64)."""
+    from curation.numbering import number_tokens
+    from curation.rewriting import rewrite
+
+    data, starts = utf8(texts)
+    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    _, _, hashes, _, counts = number_tokens(tokens, starts[:-1], starts[1:])
+    return pl.DataFrame({"hash": hashes, "n": counts})
 
 
 def _contrasts(hashes: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from curation.audit import trace
 from pipelines.artifact import MANIFEST, check
 from rewards.files import read_json
 
-ROW_STAGES = (("curate", "problems.parquet"), ("rewards", "prompts.parquet"))
+ROW_STAGES = (("curate", "data"), ("rewards", "prompts.parquet"))
 
 
 def trace_row(run: Path, query: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ def rewards_stage(workspace: Workspace, curated: Artifact) -> Artifact:
     """Compile the rewards of a curated corpus, or find them compiled."""
 
     def build(draft: Draft) -> None:
-        problems = curated.read("problems.parquet")
+        problems = curated.read("data")
         with Progress("rewards", "answers") as progress:
             result = compile_rewards(
                 problems, workspace.config.rewards, lambda done: progress.advance(done, problems.height)

@@ -47,6 +47,9 @@ class RunConfig(Settings):
     """Benchmarks made by generators."""
     protect: tuple[str, ...] = ()
     """Registered benchmarks that curation keeps out of the corpus although this run does not score them."""
+    protect_files: tuple[str, ...] = ()
+    """Files or folders of further problems that curation keeps out: JSON(L), Parquet or CSV, relative
+    to the data root; the problem is found in any usual layout."""
     curation: CurationConfig
     """Sources, filters, deduplication, decontamination, split."""
     rewards: RewardsConfig = RewardsConfig()

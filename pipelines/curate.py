@@ -1,12 +1,16 @@
 """Stage 1, curate: sources and protected benchmarks in, clean problems and rejects out.
 
-Artefact: problems.parquet (rewards.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet
-[step, read, kept, dropped].
+Artefact: data/<split>-*.parquet (rewards.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet [step,
+read, kept, dropped], conflicts.parquet (rows of one problem with several answers), timings.json. Its folder is
+a data set: README.md, croissant.json, statistics.json and plots/ describe it.
 """
 
 from pathlib import Path
 
+import polars as pl
+
 from curation.curate import curate
+from curation.decontaminate import benchmark_files, read_benchmarks
 from curation.source_config import SourceConfig
 from evals.benchmarks.loading import protected
 from pipelines.artifact import Artifact, Draft, Stage
@@ -14,8 +18,7 @@ from pipelines.benchmarks import protected_benchmarks
 from pipelines.config import ConfigError
 from pipelines.progress import Progress
 from pipelines.workspace import Workspace, section
-from rewards.files import hash_file
-from rewards.records import PROBLEM
+from rewards.files import hash_file, write_json
 
 STAGE = Stage("curate", ("curation", "rewards", "pipelines/curate.py", "pipelines/benchmarks.py"))
 
@@ -25,10 +28,13 @@ def curate_stage(workspace: Workspace) -> Artifact:
     config = workspace.config
     data_root = Path(config.data_root) if config.data_root else None
     benchmarks = protected_benchmarks(config)
+    files = protected_files(config.protect_files, data_root)
     inputs = {f"source:{s.name}": source_hash(s, data_root) for s in config.curation.sources}
     inputs |= {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
+    inputs |= {f"benchmark:{file.name.partition('.')[0]}": hash_file(file) for file in files}
 
     def build(draft: Draft) -> None:
+        problems = pl.concat([protected(benchmarks), *(read_benchmarks(file) for file in files)])
         with Progress("curate", "steps") as progress:
             done = 0
 
@@ -38,17 +44,31 @@ def curate_stage(workspace: Workspace) -> Artifact:
                 progress.advance(done, None, step=step, rows=n_rows)
 
             curated = curate(
-                config.curation, data_root=data_root, protected=protected(benchmarks), on_progress=on_progress
+                config.curation,
+                data_root=data_root,
+                protected=problems,
+                folder=draft.folder,
+                on_progress=on_progress,
             )
-        draft.write("problems.parquet", PROBLEM.check(curated.problems))
-        draft.write_rejects(curated.rejects)
-        draft.write("funnel.parquet", curated.funnel)
-        draft.count(
-            curated.problems.height + curated.rejects.height, curated.problems.height, curated.rejects.height
-        )
+        write_json(draft.folder / "timings.json", curated.timings)
+        draft.volatile.add("timings.json")
+        first, last = curated.funnel.row(0, named=True), curated.funnel.row(-1, named=True)
+        draft.count(first["read"], last["kept"], curated.funnel["dropped"].sum())
+        draft.facts |= curated.facts
         draft.seeds = {"curation": config.curation.seed}
 
-    return workspace.produce(STAGE, section(config.curation), inputs, build)
+    return workspace.produce(STAGE, section(config.curation, "execution"), inputs, build)
+
+
+def protected_files(names: tuple[str, ...], data_root: Path | None) -> list[Path]:
+    """The files behind `protect_files`; ConfigError names one that is not there."""
+    found: list[Path] = []
+    for name in names:
+        path = (data_root or Path()) / name
+        if not path.exists():
+            raise ConfigError(f"protect_files: {path}: no such file or folder; give --data-root or fix it")
+        found += benchmark_files(path)
+    return found
 
 
 def source_hash(source: SourceConfig, data_root: Path | None) -> str:

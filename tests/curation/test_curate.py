@@ -16,6 +16,7 @@ from curation.config import CurationConfig
 from curation.curate import STEPS, curate
 from curation.mix import MixConfig, assign_split, over_cap
 from curation.readers import SourceError
+from rewards.files import hash_file
 from rewards.records import PROBLEM, REJECT
 
 LEAK = "Ruth folds 36 paper cranes in 4 hours. At that pace, how many cranes does she fold in 7 hours?"
@@ -51,7 +52,11 @@ def config(tmp_path):
 def test_every_row_is_kept_or_rejected_with_its_reason(config, tmp_path):
     seen = []
     result = curate(
-        config, data_root=tmp_path, protected=PROTECTED, on_progress=lambda step, n: seen.append((step, n))
+        config,
+        data_root=tmp_path,
+        protected=PROTECTED,
+        folder=tmp_path / "out",
+        on_progress=lambda step, n: seen.append((step, n)),
     )
     PROBLEM.check(result.problems)
     REJECT.check(result.rejects)
@@ -77,9 +82,12 @@ def test_every_row_is_kept_or_rejected_with_its_reason(config, tmp_path):
     assert [step for step, _ in seen[2:]] == list(STEPS)
 
 
-def test_generated_problems_pass_untouched(config):
+def test_generated_problems_pass_untouched(config, tmp_path):
     result = curate(
-        config.model_copy(update={"sources": config.sources[1:]}), data_root=None, protected=PROTECTED
+        config.model_copy(update={"sources": config.sources[1:]}),
+        data_root=None,
+        protected=PROTECTED,
+        folder=tmp_path / "out",
     )
     assert result.problems.height == 200
     assert result.problems["problem"].str.contains(r"^\d\d\+\d\d=\?$").all()
@@ -88,9 +96,9 @@ def test_generated_problems_pass_untouched(config):
 
 
 def test_inputs_are_fingerprints_of_what_was_read(config, tmp_path):
-    first = curate(config, data_root=tmp_path, protected=NOTHING).inputs
+    first = curate(config, data_root=tmp_path, protected=NOTHING, folder=tmp_path / "out").inputs
     (tmp_path / "mine.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
-    second = curate(config, data_root=tmp_path, protected=NOTHING).inputs
+    second = curate(config, data_root=tmp_path, protected=NOTHING, folder=tmp_path / "out").inputs
     assert first["mine"] != second["mine"] and first["add"] == second["add"]
 
 
@@ -99,49 +107,62 @@ def test_a_duplicate_of_a_leak_goes_with_it(tmp_path):
     rows = [{"problem": twin, "answer": "63"}, {"problem": LEAK, "answer": "63"}, ROWS[0]]
     (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = CurationConfig(sources=({"name": "x", "file": "x.jsonl"},))
-    result = curate(config, data_root=tmp_path, protected=PROTECTED)
+    result = curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "out")
     assert result.problems["problem"].to_list() == [ROWS[0]["problem"]]
     assert set(result.rejects["step"]) == {"dedup", "decontaminate"}
 
 
-_PRINT_HASH = """
-import sys, hashlib, polars as pl
+_CURATE = """
+import sys, polars as pl
 from pathlib import Path
 from curation.config import CurationConfig
 from curation.curate import curate
-config = CurationConfig.model_validate_json(Path(sys.argv[1], "config.json").read_text())
-protected = pl.DataFrame({"benchmark": ["c"], "question_id": ["4"], "problem": [sys.argv[2]]})
-result = curate(config, data_root=Path(sys.argv[1]), protected=protected)
-text = result.problems.write_ndjson() + result.rejects.write_ndjson() + result.funnel.write_ndjson()
-sys.stdout.write(hashlib.sha256(text.encode()).hexdigest())
+if __name__ == "__main__":
+    root, out = map(Path, sys.argv[1:3])
+    config = CurationConfig.model_validate_json((root / "config.json").read_text())
+    protected = pl.DataFrame({"benchmark": ["c"], "question_id": ["4"], "problem": [sys.argv[3]]})
+    curate(config, data_root=root, protected=protected, folder=out)
 """
 
 
-def test_frames_do_not_depend_on_the_number_of_threads(config, tmp_path):
-    (tmp_path / "config.json").write_text(config.model_dump_json())
-    hashes = set()
-    for n_threads in (1, 3):
+def files_of(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): hash_file(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_files_do_not_depend_on_threads_parts_or_workers(config, tmp_path):
+    runs = [
+        (1, {}),
+        (3, {"rows_per_part": 50, "rows_per_partition": 40}),
+        (1, {"rows_per_part": 70, "rows_per_partition": 90, "executor": "processes"}),
+    ]
+    hashes = []
+    (tmp_path / "main.py").write_text(_CURATE)
+    for number, (n_threads, execution) in enumerate(runs):
+        own = CurationConfig.model_validate({**config.model_dump(), "execution": execution})
+        (tmp_path / "config.json").write_text(own.model_dump_json())
         environment = {**os.environ, "POLARS_MAX_THREADS": str(n_threads), "PYTHONHASHSEED": str(n_threads)}
-        command = [sys.executable, "-c", _PRINT_HASH, str(tmp_path), LEAK]
-        root = Path(__file__).parents[2]
-        run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=True)
-        hashes.add(run.stdout)
-    assert len(hashes) == 1
+        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        out = tmp_path / f"out{number}"
+        command = [sys.executable, str(tmp_path / "main.py"), str(tmp_path), str(out), LEAK]
+        subprocess.run(command, env=environment, check=True)
+        hashes.append(files_of(out))
+    assert {"rejects.parquet", "funnel.parquet", "conflicts.parquet"} < set(hashes[0])
+    assert hashes[0] == hashes[1] == hashes[2]
 
 
 def test_nothing_left_is_an_error(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"problem": "Prove that 1 = 1.", "answer": "trivial"}\n')
     config = CurationConfig(sources=({"name": "x", "file": "x.jsonl"},))
     with pytest.raises(ValueError, match=r"no problem is left; most were dropped by step filter \(1\)"):
-        curate(config, data_root=tmp_path, protected=NOTHING)
+        curate(config, data_root=tmp_path, protected=NOTHING, folder=tmp_path / "out")
 
 
 def test_no_sources_and_missing_files_are_errors(tmp_path):
     with pytest.raises(ValueError, match="name at least one source"):
-        curate(CurationConfig(), data_root=None, protected=NOTHING)
+        curate(CurationConfig(), data_root=None, protected=NOTHING, folder=tmp_path / "out")
     config = CurationConfig(sources=({"name": "x", "file": "gone.jsonl"},))
     with pytest.raises(SourceError, match=r"gone\.jsonl: no such file"):
-        curate(config, data_root=tmp_path, protected=NOTHING)
+        curate(config, data_root=tmp_path, protected=NOTHING, folder=tmp_path / "out")
 
 
 def test_config_composes_in_toml_and_refuses_unknown_keys():
@@ -189,7 +210,7 @@ def test_split_cuts_no_cluster():
 
 
 def test_trace_shows_the_way_of_a_row(config, tmp_path):
-    result = curate(config, data_root=tmp_path, protected=PROTECTED)
+    result = curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "out")
     kept, follower = trace(result.problems, result.rejects, "mine:a")
     assert (kept["state"], follower["state"], follower["source_id"]) == ("kept", "rejected", "b")
     assert trace(result.problems, result.rejects, kept["problem_id"])[0] == kept

@@ -114,6 +114,9 @@ def rows(*answers, licences=None, solutions=None):
         {
             "row": list(range(10, 10 + n)),
             "root": [10] * n,
+            "problem": ["p"] * n,
+            "source": ["s"] * n,
+            "source_id": [str(i) for i in range(n)],
             "answer": list(answers),
             "licence": licences or ["MIT"] * n,
             "solution": solutions or [None] * n,

@@ -1,0 +1,105 @@
+"""Where the steps of curation run: in this process, in worker processes, or on a Ray cluster.
+
+Every step is a function from files to files whose output appears under its name only when it is whole, so a
+call that was lost with its worker is made again and gives the same bytes.
+"""
+
+import concurrent.futures
+import importlib.util
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
+
+from pydantic import Field
+
+from rewards.settings import Settings
+
+
+class ExecutionConfig(Settings):
+    """Where the steps run, and how much of the corpus one of them holds in memory. Decides no result."""
+
+    executor: Literal["serial", "processes", "ray"] = "serial"
+    """serial: this process; processes: worker processes of this machine; ray: a Ray cluster, which must see
+    the same folders."""
+    n_workers: int = Field(default=2, ge=1)
+    """Worker processes, or CPUs of a local Ray cluster."""
+    address: str | None = None
+    """Address of a running Ray cluster; null: a local one is started."""
+    rows_per_part: int = Field(default=50_000, ge=1)
+    """Rows read, tidied and filtered at a time."""
+    rows_per_partition: int = Field(default=250_000, ge=1)
+    """Rows compared at a time, about; partitions are cut by the hash of the rows' numbers."""
+    retries: int = Field(default=3, ge=0)
+    """So often a step whose worker died is made again."""
+
+
+class Executor(Protocol):
+    """Makes calls of one function, anywhere, and returns their results in order."""
+
+    def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]: ...
+
+
+class Serial:
+    def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]:
+        return (function(*call) for call in calls)
+
+
+class Processes:
+    """Worker processes; when one dies, what it was at is done again by fresh ones."""
+
+    def __init__(self, n_workers: int, retries: int) -> None:
+        self.n_workers, self.retries = n_workers, retries
+
+    def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]:
+        results: dict[int, Any] = {}
+        for attempt in range(self.retries + 1):
+            missing = [number for number in range(len(calls)) if number not in results]
+            context = multiprocessing.get_context("spawn")
+            try:
+                with concurrent.futures.ProcessPoolExecutor(self.n_workers, mp_context=context) as pool:
+                    futures = {pool.submit(function, *calls[number]): number for number in missing}
+                    for future in concurrent.futures.as_completed(futures):
+                        results[futures[future]] = future.result()
+                break
+            except BrokenProcessPool:
+                if attempt == self.retries:
+                    raise
+        return (results[number] for number in range(len(calls)))
+
+
+class Ray:
+    """Tasks on a Ray cluster; Ray itself makes those of a lost worker again."""
+
+    def __init__(self, retries: int) -> None:
+        self.retries = retries
+
+    def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]:
+        import ray
+
+        task = ray.remote(max_retries=self.retries, num_cpus=1)(function)
+        return iter(ray.get([task.remote(*call) for call in calls]))
+
+
+@contextmanager
+def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
+    """Start what `config` names and end it afterwards; ValueError when Ray is wanted and not installed."""
+    if config.executor == "serial":
+        yield Serial()
+    elif config.executor == "processes":
+        yield Processes(config.n_workers, config.retries)
+    else:
+        if importlib.util.find_spec("ray") is None:
+            raise ValueError("curation.execution.executor = 'ray' needs the package ray: pip install ray")
+        import ray
+
+        own = not ray.is_initialized()
+        if own:
+            cpus = None if config.address else config.n_workers
+            ray.init(address=config.address, num_cpus=cpus, include_dashboard=False, log_to_driver=False)
+        try:
+            yield Ray(config.retries)
+        finally:
+            if own:
+                ray.shutdown()
