@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rewards.grader import verify, verify_batch
-from rewards.verdict import Mode, Verdict
+from rewards.verdict import Mode, Reason, Verdict
 
 
 def verify_one(gold: str, response: str, mode: Mode, out: TextIO) -> int:
@@ -15,7 +15,8 @@ def verify_one(gold: str, response: str, mode: Mode, out: TextIO) -> int:
     if shown["reason"] == "no_answer" and "boxed" not in response and mode == "lenient":
         # A bare answer on the command line is meant as one.
         shown = _describe(verify(gold, f"\\boxed{{{response}}}", mode))
-    out.write("".join(f"{name:<10}{value}\n" for name, value in ({"gold": gold} | shown).items()))
+    shown = {"gold": gold} | shown | {"meaning": Reason(shown["reason"]).explanation}
+    out.write("".join(f"{name:<10}{value}\n" for name, value in shown.items()))
     return 0 if shown["reward"] else 1
 
 

@@ -1,10 +1,14 @@
 """Write a compiled prompt set in the layouts that other trainers read.
 
+    python -m rewards.export runs/demo/rewards/prompts.parquet exported --layout orz
+
 >>> sorted(LAYOUTS)
 ['openrlhf', 'orz', 'trl', 'verl']
 """
 
+import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -83,6 +87,19 @@ def _write_verl(compiled: pl.DataFrame, path: Path) -> None:
         frame.write_parquet(file)
 
 
+def main() -> None:
+    """Read a parquet file of the reward stage and write one layout of its split."""
+    parser = argparse.ArgumentParser(description="Write compiled prompts in another trainer's layout.")
+    parser.add_argument("prompts", type=Path, help="prompts.parquet of a reward stage")
+    parser.add_argument("folder", type=Path, help="where the file goes")
+    parser.add_argument("--layout", choices=sorted(LAYOUTS), default="orz")
+    parser.add_argument("--split", default="train", help="train or validation")
+    arguments = parser.parse_args()
+    compiled = pl.read_parquet(arguments.prompts).filter(pl.col("split") == arguments.split)
+    path = export_prompts(compiled, arguments.folder, arguments.layout)
+    sys.stdout.write(f"{compiled.height} prompts in {path}\n")
+
+
 LAYOUTS: dict[str, tuple[str, Callable[[pl.DataFrame, Path], None]]] = {
     "orz": ("orz.json", _write_orz),
     "trl": ("trl.jsonl", _write_trl),
@@ -90,3 +107,6 @@ LAYOUTS: dict[str, tuple[str, Callable[[pl.DataFrame, Path], None]]] = {
     "openrlhf": ("openrlhf.jsonl", _write_openrlhf),
 }
 """File name and writer of every layout."""
+
+if __name__ == "__main__":
+    main()

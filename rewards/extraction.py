@@ -26,7 +26,8 @@ _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 _JOINT = re.compile(r"[\s$,;、]|\\[()\[\]]|\\text\s?\{|\}|and|or|和|或")
 _STATEMENT = re.compile(
-    r"(?:answer|result|solution)(?:,? then,?|\sto (?:the|this) (?:question|problem))?\s?(?:is|are|equals|(?:should|must|would|will) be|=|:)\s?(?:\*\*)?:?"
+    r"(?:answer|result|solution)(?:,? then,?|\sto (?:the|this) (?:question|problem))?\s?"
+    r"(?:is|are|equals|(?:should|must|would|will) be|=|:)\s?(?:\*\*)?:?"
     r"|answer\*\*:?|####|答案\s?(?:是|为|为：|：|:)|\*\*answer\*\*:?|^\W{0,4}final answer\W{0,4}\n\s{0,2}",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 Mode = Literal["orz", "lenient", "orz_compat"]
 """`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement will do;
@@ -10,24 +10,24 @@ Mode = Literal["orz", "lenient", "orz_compat"]
 
 
 class Reason(StrEnum):
-    """Why a response got its reward; the trainer logs the share of each."""
+    """Why a response got its reward; the trainer logs the share of each. `explanation` says what it means."""
 
-    CORRECT = "correct"
-    """The answer equals the reference."""
-    WRONG = "wrong"
-    """The answer was understood and differs from the reference."""
-    NO_ANSWER = "no_answer"
-    """The response holds no answer where one is asked for."""
-    TRUNCATED = "truncated"
-    """The response was cut at the token limit."""
-    NOT_PARSEABLE = "not_parseable"
-    """The answer is not text and not mathematics that we can read."""
-    TIMEOUT = "timeout"
-    """Comparing took more CPU time or memory than one answer may use."""
-    TOO_LARGE = "too_large"
-    """The answer is too long, too deeply nested, or stands for a number too big to compare."""
-    EMPTY_GOLD = "empty_gold"
-    """The reference answer is empty: nothing can match it."""
+    CORRECT = "correct", "the answer equals the reference"
+    WRONG = "wrong", "the answer was understood and differs from the reference"
+    NO_ANSWER = "no_answer", "the response holds no answer where one is asked for"
+    TRUNCATED = "truncated", "the response was cut at the token limit"
+    NOT_PARSEABLE = "not_parseable", "the answer is not text and not mathematics that can be read"
+    TIMEOUT = "timeout", "comparing took more CPU time or memory than one answer may use"
+    TOO_LARGE = "too_large", "the answer is too long, too deeply nested, or a number too big to compare"
+    EMPTY_GOLD = "empty_gold", "the reference answer is empty: nothing can match it"
+
+    explanation: str
+
+    def __new__(cls, value: str, explanation: str) -> Self:
+        reason = str.__new__(cls, value)
+        reason._value_ = value
+        reason.explanation = explanation
+        return reason
 
 
 @dataclass(frozen=True, slots=True)
