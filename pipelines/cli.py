@@ -38,9 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
         ("run", "the whole chain: curate, rewards, train, eval, report (a Prefect flow, no server needed)"),
         ("curate", "collect, clean, deduplicate and decontaminate the corpus"),
         ("rewards", "compile and self-check the rewards of the corpus"),
-        ("train", "make the base model and train it by PPO"),
     ):
         _with_config(_command(commands, name, text, epilog=OVERRIDES))
+    train = _command(commands, "train", "make the base model and train it by PPO", epilog=OVERRIDES)
+    train.add_argument(
+        "--preflight", action="store_true", help="first run the longest possible step, and say what it took"
+    )
+    _with_config(train)
     _eval(commands)
     _report(commands)
     _compare(_command(commands, "compare", "paired test between the benchmarks of two runs or checkpoints"))

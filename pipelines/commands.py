@@ -60,14 +60,28 @@ def rewards(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
-    from rewards.records import METRIC
+    from rewards.records import EVALUATION, METRIC
     from training.recorder import read_records
 
-    artifact = Chain(_open(arguments)).trained
+    chain = Chain(_open(arguments))
+    if arguments.preflight:
+        from pipelines.preflight import run_preflight
+
+        found = run_preflight(chain.workspace, chain.base)
+        table = Table("part", "amount", title="The longest possible step", title_justify="left")
+        for name, value in found.items():
+            is_bytes = name.endswith("_bytes")
+            shown = f"{value / 2**30:.2f} GiB" if is_bytes else f"{value:,.4g}"
+            table.add_row(name.removesuffix("_bytes"), shown)
+        out.print(table)
+    artifact = chain.trained
     metrics = read_records(artifact.folder / "metrics.jsonl", METRIC)
     every = max(1, metrics.height // 10)
     columns = ["step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy", "mismatch_mean"]
     show(metrics.select(columns).gather_every(every), f"Training, every {every} steps")
+    evaluations = read_records(artifact.folder / "evaluations.jsonl", EVALUATION)
+    if evaluations.height:
+        show(evaluations.pivot("name", index="step", values="value"), "Evaluations during training")
     return _done(artifact)
 
 

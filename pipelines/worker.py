@@ -198,8 +198,18 @@ def visible_gpus() -> list[str]:
     return [str(index) for index in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
 
 
+def run_preflight(job: Job, config: RunConfig) -> None:
+    from pipelines.evaluate_in_training import context_tokens
+    from training.preflight import preflight
+
+    found = preflight(config.training, Path(job.model), context_tokens(config))
+    if os.environ.get("RANK", "0") == "0":
+        write_json(Path(job.out) / "preflight.json", found)
+
+
 WORKERS: dict[str, Callable[[Job, RunConfig], None]] = {
     "base": make_base,
+    "preflight": run_preflight,
     "train": run_training,
     "sample": run_sampling,
 }

@@ -23,7 +23,7 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         lr=optim.lr,
         betas=optim.betas,
         weight_decay=optim.weight_decay,
-        fused=torch.cuda.is_available(),
+        fused=True,
     )
     # DeepSpeed's buckets are allocated whole: by default 2 GB each, however small the model.
     n_elements = sum(parameter.numel() for parameter in module.parameters())

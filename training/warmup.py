@@ -98,7 +98,9 @@ def warm_up(
 
     `on_progress` is told the steps done so far and the loss.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
     model.train()
     done, loss = 0, float("nan")
     for number, phase in enumerate(config.phases):

@@ -1,10 +1,13 @@
 """The learning-rate schedule by hand, and the gradient norm."""
 
+import math
+
 import pytest
 import torch
 
+from tests.training.test_update import ALONE, PlainEngine
 from training.config import OptimConfig
-from training.engines import full_state, grad_norm, learning_rate
+from training.engines import full_state, grad_norm, learning_rate, optimizer_step
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,20 @@ def test_a_rank_that_keeps_nothing_still_takes_part_in_gathering():
 
     assert full_state(weights(), keeps=False) == {}
     assert gathered == ["a", "b"]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(bad):
+    module = torch.nn.Linear(2, 1, bias=False)
+    engine = PlainEngine(module)
+    before = module.weight.detach().clone()
+
+    def loss_of(rows):
+        loss = module(torch.tensor([[1.0, bad if rows == [1] else 2.0]])).sum()
+        return loss, loss.detach().unsqueeze(0)
+
+    norm, _ = optimizer_step(engine, [[0], [1]], loss_of, 0.1, ALONE)
+    assert not math.isfinite(norm)
+    assert torch.equal(module.weight, before) and module.weight.grad is None
+    norm, _ = optimizer_step(engine, [[0]], loss_of, 0.1, ALONE)
+    assert norm == pytest.approx(5**0.5) and not torch.equal(module.weight, before)

@@ -50,7 +50,7 @@ def update(config, engine_logprobs=None, critic=True):
 
 
 def tokens_by_hand():
-    """(response, token log-prob with gradient, entropy, reference log-prob) of every token, and the policy."""
+    """The policy, and (response, log-prob with gradient, entropy, reference log-prob) of every token."""
     (policy, _), other, rows = networks(), reference(), []
     for index, (prompt, tokens) in enumerate(zip(PROMPTS, TOKENS, strict=True)):
         ids, start = torch.tensor([prompt + tokens]), len(prompt)
@@ -96,7 +96,7 @@ def test_importance_weights_are_capped_ratios_without_gradient():
 
 
 def test_kl_estimates_are_those_of_a_known_pair():
-    """Under samples of p: k1 and k3 average to KL(p || q), k3 is never negative, k2's gradient is the KL's."""
+    """Over p, k1 and k3 average to KL(p || q), k3 is never negative, and k2's gradient is the KL's."""
     p, q = torch.tensor([0.5, 0.3, 0.2]).double(), torch.tensor([0.2, 0.3, 0.5]).double()
     exact = (p * (p / q).log()).sum().item()
     for name in ("k1", "k3"):

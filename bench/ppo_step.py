@@ -1,0 +1,147 @@
+"""Time our full PPO step, critic included, beside TRL's GRPOTrainer on the same model, task and batch.
+
+python bench/ppo_step.py                 makes the model and TRL's environment, then alternates both
+python bench/ppo_step.py --rounds 5 --steps 12
+
+128 responses (16 prompts x 8) of two-digit sums, at most 48 tokens, from a model of 160 thousand parameters
+that a short warm-up has taught to answer; one thread each. TRL generates with transformers and has no
+critic; our step samples with the torch sampler, scores with the verifier, fits the critic twelve times,
+updates the policy, hands the weights over and writes all records to the disk. The two run one after the
+other, several rounds, so that a busy machine is busy for both; CPU seconds are the measure.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import polars as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from bench.peers import peer_environment
+from curation.generators import generate
+from curation.generators.family import GeneratorConfig
+from pipelines.config import load_config
+from training.base_model import make_base_model
+from training.config import CorpusPhase, TrainingConfig
+from training.data import load_prompts
+from training.rails import Rails
+from training.ranks import join_ranks
+from training.recorder import Recorder
+from training.rollout.engine import open_engine
+from training.train import build_ppo, run_step
+
+TRL = "trl==1.16.0"
+PHASES = (CorpusPhase(n_steps=150, careful=0.9, quick=0.1), CorpusPhase(n_steps=30, careful=0.3, quick=0.6))
+PARTS = ("rollout_s", "reward_s", "forward_s", "critic_s", "policy_s", "sync_s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="times each side runs (default: 3)")
+    parser.add_argument("--steps", type=int, default=10, help="steps a round; the first two are not counted")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        python = peer_environment("trl", [TRL], shares=True)
+        # Rates of 0: the policy, and with it the length of responses, stays the same on both sides.
+        rates = {"training.actor.lr": 0.0, "training.critic.lr": 0.0}
+        config = load_config(ROOT / "configs" / "demo.toml", rates).training
+        base, rows = make_model(config, Path(temporary))
+        ours, theirs = [], []
+        for number in range(arguments.rounds):
+            theirs += run_peer(python, base, rows, arguments.steps)[2:]
+            ours += run_ours(config, base, rows, Path(temporary) / str(number), arguments.steps)[2:]
+    show(ours, theirs)
+
+
+def make_model(config: TrainingConfig, folder: Path) -> tuple[Path, pl.DataFrame]:
+    """A warmed-up base model, and the rows it trains on."""
+    tasks = generate(GeneratorConfig(family="addition", digits=2, n_problems=600, seed=3))
+    rows = [(f"p{i}", t.problem, t.answer, t.solution, "train", "sums", None) for i, t in enumerate(tasks)]
+    columns = ["problem_id", "problem", "answer", "solution", "split", "source", "subject"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    warmup = config.model.warmup.model_copy(update={"phases": PHASES})
+    model = config.model.model_copy(update={"warmup": warmup})
+    return make_base_model(config.model_copy(update={"model": model}), frame, folder), frame
+
+
+def run_ours(
+    config: TrainingConfig, base: Path, rows: pl.DataFrame, out: Path, n_steps: int
+) -> list[dict[str, float]]:
+    """Seconds of our steps and of their parts."""
+    ranks = join_ranks()
+    engine = open_engine(config, base, config.rollout.max_prompt_tokens + config.rollout.max_new_tokens)
+    ppo = build_ppo(config, base, ranks)
+    prompts, _ = load_prompts(rows, config.prompt, engine.encode, config.rollout.max_prompt_tokens)
+    recorder, rails = Recorder(out, None, 0, 0), Rails(config.rails, [])
+    cpu = []
+    for step in range(1, n_steps + 1):
+        started = time.process_time()
+        run_step(config, step, prompts, engine, ppo, recorder, rails, ranks)
+        cpu.append(time.process_time() - started)
+    timings = [json.loads(line) for line in (out / "timings.jsonl").read_text().splitlines()]
+    recorder.close()
+    return [timing | {"cpu": seconds} for timing, seconds in zip(timings, cpu, strict=True)]
+
+
+def run_peer(python: Path, base: Path, rows: pl.DataFrame, n_steps: int) -> list[tuple[float, float, float]]:
+    """(wall seconds, CPU seconds, mean tokens of a response) of TRL's steps."""
+    prompts = base.parent / "prompts.json"
+    asked = [{"prompt": f"{row['problem']}<think>", "answer": row["answer"]} for row in rows.to_dicts()]
+    prompts.write_text(json.dumps(asked))
+    command = [str(python), str(ROOT / "bench" / "trl_step.py"), str(base), str(prompts), str(n_steps)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return list(zip(found["wall"], found["cpu"], found["tokens"], strict=True))
+
+
+def show(ours: list[dict[str, float]], theirs: list[tuple[float, float, float]]) -> None:
+    median = statistics.median
+    peer_wall, peer_cpu, peer_tokens = (median(column) for column in zip(*theirs, strict=True))
+    wall, cpu = median([t["step_s"] for t in ours]), median([t["cpu"] for t in ours])
+    part = {name: median([t[name] for t in ours]) for name in PARTS}
+    tokens = median([t["tokens_per_s"] * t["rollout_s"] / 128 for t in ours])
+    table = Table(
+        "",
+        "wall s",
+        "CPU-s",
+        "of TRL",
+        "tokens a response",
+        title="One step of 128 responses",
+        title_justify="left",
+    )
+    table.add_row(
+        f"TRL GRPOTrainer ({TRL}), no critic",
+        f"{peer_wall:.3f}",
+        f"{peer_cpu:.3f}",
+        "1.00",
+        f"{peer_tokens:.1f}",
+    )
+    table.add_row(
+        "ours, full PPO with critic", f"{wall:.3f}", f"{cpu:.3f}", f"{cpu / peer_cpu:.2f}", f"{tokens:.1f}"
+    )
+    alone = part["rollout_s"] + part["policy_s"]
+    table.add_row(
+        "ours, generation + policy alone", f"{alone:.3f}", "", f"{alone / peer_wall:.2f} (wall)", ""
+    )
+    for name in PARTS:
+        table.add_row(f"  {name.removesuffix('_s')}", f"{part[name]:.3f}", "", "", "")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
