@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         datefmt="%H:%M:%S",
     )
-    for noisy in ("httpx", "httpcore", "asyncio", "urllib3", "filelock", "matplotlib"):
+    for noisy in ("httpx", "httpx2", "httpcore", "asyncio", "urllib3", "filelock", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Leave through the interpreter's exit, which ends child processes and Prefect's own server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

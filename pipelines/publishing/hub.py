@@ -5,42 +5,63 @@ HF_ENDPOINT points the client at another hub.
 """
 
 import logging
+import random
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from rewards.files import hash_file
 
 logger = logging.getLogger(__name__)
 Kind = Literal["dataset", "model"]
+Result = TypeVar("Result")
+
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Pauses between attempts; a little chance is added, so that two senders do not meet again."""
+PASSING = {408, 409, 412, 429, 500, 502, 503, 504}
+"""Answers that another attempt can cure: a busy hub, or somebody else's commit in between."""
 
 
 def send_folder(folder: Path, kind: Kind, repo: str, message: str) -> str:
     """Make the repository hold exactly the files of `folder`; returns the commit.
 
-    Unchanged files are not sent, and no commit is made when nothing changed. ValueError when the hub refuses
-    the token.
+    Unchanged files are not sent, and no commit is made when nothing changed. The commit builds on the newest
+    one: when somebody else commits in between, it is made anew. ValueError when the hub refuses the token or
+    the files, RuntimeError when it stays out of reach.
     """
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError
 
     if get_token() is None:
         raise ValueError("no hub token: set HF_TOKEN to one that may write, or log in with: hf auth login")
     api = HfApi()
-    try:
+
+    def send() -> str:
         api.create_repo(repo, repo_type=kind, exist_ok=True)
+        newest = api.repo_info(repo, repo_type=kind).sha
         commit = api.upload_folder(
-            repo_id=repo, repo_type=kind, folder_path=folder, commit_message=message, delete_patterns="*"
+            repo_id=repo,
+            repo_type=kind,
+            folder_path=folder,
+            commit_message=message,
+            delete_patterns="*",
+            parent_commit=newest,
         )
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise ValueError(
-                f"the hub refused the token for {kind} {repo} (status {status}); "
-                "set HF_TOKEN to a token that may write there"
-            ) from None
-        raise
-    logger.info("published kind=%s repo=%s commit=%s", kind, repo, commit.oid)
-    return commit.oid
+        return str(commit.oid)
+
+    commit = persist(send, f"{kind} {repo}")
+    logger.info("published kind=%s repo=%s commit=%s", kind, repo, commit)
+    return commit
+
+
+def tag_version(kind: Kind, repo: str, commit: str, tag: str) -> None:
+    """Name a commit on the hub; a tag that is there already stays where it is."""
+    from huggingface_hub import HfApi
+
+    def send() -> None:
+        HfApi().create_tag(repo, repo_type=kind, tag=tag, revision=commit, exist_ok=True)
+
+    persist(send, f"{kind} {repo}")
 
 
 def read_back(kind: Kind, repo: str, commit: str, files: list[tuple[str, int, str]], scratch: Path) -> None:
@@ -51,7 +72,13 @@ def read_back(kind: Kind, repo: str, commit: str, files: list[tuple[str, int, st
     from huggingface_hub import snapshot_download
 
     folder = scratch / "files"
-    snapshot_download(repo, repo_type=kind, revision=commit, local_dir=folder, cache_dir=scratch / "cache")
+
+    def download() -> None:
+        snapshot_download(
+            repo, repo_type=kind, revision=commit, local_dir=folder, cache_dir=scratch / "cache"
+        )
+
+    persist(download, f"{kind} {repo}")
     wrong = [
         name
         for name, _, sha256 in files
@@ -61,3 +88,48 @@ def read_back(kind: Kind, repo: str, commit: str, files: list[tuple[str, int, st
         raise RuntimeError(
             f"{kind} {repo} at {commit} does not hold what was sent: {', '.join(wrong)}; publish again"
         )
+
+
+def persist(call: Callable[[], Result], what: str) -> Result:
+    """Call until it succeeds, while the hub's answers may pass; what was sent already is not sent again."""
+    from huggingface_hub.errors import HTTPError
+
+    for pause_s in (*PAUSES_S, None):
+        try:
+            return call()
+        except (HTTPError, RuntimeError) as error:
+            # The client wraps what went wrong in the upload of one file.
+            fault = error.__cause__ if isinstance(error, RuntimeError) else error
+            if not isinstance(fault, HTTPError):
+                raise
+        problem = passing_problem(fault, what)
+        if pause_s is None:
+            raise RuntimeError(
+                f"the hub did not take {what} after {len(PAUSES_S) + 1} attempts ({problem}); publish again "
+                "later: what arrived is not sent again"
+            )
+        logger.warning("hub busy what=%s problem=%s next_attempt_in_s=%.0f", what, problem, pause_s)
+        time.sleep(pause_s * random.uniform(1.0, 1.3))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def passing_problem(fault: Exception, what: str) -> str:
+    """Say what went wrong if another attempt may cure it; ValueError or RuntimeError if none will."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not isinstance(fault, HfHubHTTPError):
+        return f"{type(fault).__name__}: {fault}"
+    status, said = fault.response.status_code, fault.server_message
+    problem = f"status {status}" + (f": {said}" if said else "")
+    if status == 401:
+        raise ValueError(
+            f"the hub refused the token for {what} ({problem}); set HF_TOKEN to one that may write there"
+        ) from None
+    if status == 403:
+        raise ValueError(
+            f"the hub refused {what} ({problem}); use a token that may write there, or make room if it "
+            "speaks of storage"
+        ) from None
+    if status not in PASSING:
+        raise RuntimeError(f"the hub did not take {what} ({problem})") from fault
+    return problem

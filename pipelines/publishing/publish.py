@@ -3,7 +3,8 @@
     reasoner-zero publish runs/demo dataset --repo me/sums --dry-run
     shown = publish(Path("runs/demo"), "model", "me/demo-ppo", is_dry_run=True)
 
-What is sent depends on the run's artefacts alone, so publishing twice changes nothing.
+What is sent depends on the run's artefacts alone, so publishing twice changes nothing. Each version carries
+a tag with its fingerprint.
 """
 
 import re
@@ -13,8 +14,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.artifact import Artifact
 from pipelines.publishing.dataset import write_dataset
-from pipelines.publishing.hub import Kind, read_back, send_folder
+from pipelines.publishing.hub import Kind, read_back, send_folder, tag_version
 from pipelines.publishing.manifests import write_checksums
 from pipelines.publishing.model import write_model
 from pipelines.workspace import Workspace
@@ -68,4 +70,10 @@ def publish(
         stage = "rewards" if what == "dataset" else "train"
         commit = send_folder(folder, what, repo, f"{what} of {stage} {workspace.linked(stage).fingerprint}")
         read_back(what, repo, commit, files, Path(scratch) / "back")
+        tag_version(what, repo, commit, version_tag(workspace.linked(stage)))
     return Shown(files, commit)
+
+
+def version_tag(artifact: Artifact) -> str:
+    """The tag of a published version: its stage's fingerprint, so the same version has the same tag."""
+    return f"v-{artifact.fingerprint}"

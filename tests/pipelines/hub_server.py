@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -32,6 +33,11 @@ class HubServer:
         self.requests: list[str] = []
         self.damage: str | None = None
         """A path whose content is served with one byte flipped."""
+        self.faults: list[tuple[str, int]] = []
+        """What goes wrong next: (part of "METHOD path", status), each once; status 0 cuts the connection."""
+        self.rival: dict[str, bytes] | None = None
+        """Files that somebody else commits just before the next commit."""
+        self.tags: dict[str, dict[str, str]] = {}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -97,7 +103,11 @@ class Handler(BaseHTTPRequestHandler):
         else:
             body = self.rfile.read(length)
         is_object = path.startswith("/objects/")
-        if not is_object and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
+        fault = next((f for f in self.hub.faults if f[0] in f"{self.command} {path}"), None)
+        if fault:
+            self.hub.faults.remove(fault)
+            self.fail(fault[1])
+        elif not is_object and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
             self.reply(401, {"error": "Invalid credentials"}, X_Error_Message="Invalid credentials")
         elif is_object:
             content_matches = hashlib.sha256(body).hexdigest() == path.removeprefix("/objects/")
@@ -116,6 +126,13 @@ class Handler(BaseHTTPRequestHandler):
             self.api(f"{match['kind']}/{match['repo']}", match["call"], match["rest"] or "main", body)
         else:
             self.reply(404, {"error": f"no such page: {path}"})
+
+    def fail(self, status: int) -> None:
+        if status:
+            self.reply(status, {"error": f"planted {status}"}, X_Error_Message=f"planted {status}")
+            return
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     do_GET = do_HEAD = do_POST = do_PUT = handle_any
 
@@ -172,7 +189,19 @@ class Handler(BaseHTTPRequestHandler):
         elif call == "preupload":
             asked = json.loads(body)["files"]
             self.reply(200, {"files": [self.describe_upload(item["path"], files) for item in asked]})
+        elif call == "tag":
+            tag = json.loads(body)["tag"]
+            known = self.hub.tags.setdefault(name, {})
+            self.reply(409 if tag in known else 200, {})
+            known.setdefault(tag, commit)
         elif call == "commit":
+            if self.hub.rival is not None:
+                commit, files = self.hub.commit(name, files | self.hub.rival), files | self.hub.rival
+                self.hub.rival = None
+            parent = json.loads(body.splitlines()[0])["value"].get("parentCommit")
+            if parent not in (None, commit):
+                self.reply(412, {"error": "A commit has happened since. Please refresh and try again."})
+                return
             oid = self.hub.commit(name, self.apply(files, body))
             self.reply(200, {"commitUrl": f"{self.hub.url}/{name}/commit/{oid}", "commitOid": oid})
         else:

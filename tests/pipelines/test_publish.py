@@ -172,6 +172,48 @@ def test_refused_token_gives_one_clear_message(
     assert "Traceback" not in done.stderr and "hf_wrong" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param([("POST /api/datasets/me/sums/commit", 500)], id="500 at the commit"),
+        pytest.param([("POST /api/datasets/me/sums/preupload", 429)], id="429"),
+        pytest.param([("PUT /objects", 0), ("PUT /objects", 503)], id="cut in mid-upload"),
+        pytest.param([("GET /api/datasets/me/sums/tree", 502)], id="502 while reading back"),
+    ],
+)
+def test_passing_faults_are_overcome(
+    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace, faults: list[tuple[str, int]]
+) -> None:
+    hub.faults = list(faults)
+    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
+    assert done.returncode == 0, done.stderr
+    assert not hub.faults and "published and read back" in done.stdout
+    assert len(hub.repos["datasets/me/sums"]) == 2  # created, published once
+    tag = f"v-{licensed_run.linked('rewards').fingerprint}"
+    assert hub.tags["datasets/me/sums"] == {tag: hub.repos["datasets/me/sums"][-1][0]}
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_rivals_commit_in_between_is_built_upon(
+    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
+) -> None:
+    hub.rival = {"stray.txt": b"somebody was faster"}
+    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
+    assert done.returncode == 0, done.stderr
+    assert len(hub.repos["datasets/me/sums"]) == 3 and "stray.txt" not in hub.files("datasets/me/sums")
+
+
+def test_a_full_quota_is_said_in_the_hubs_words(
+    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
+) -> None:
+    hub.faults = [("POST /datasets/me/sums.git/info/lfs/objects/batch", 403)]
+    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
+    assert done.returncode == 2
+    assert "planted 403" in done.stderr and "make room" in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    assert len(hub.repos["datasets/me/sums"]) == 1  # nothing half published
+
+
 def test_damage_on_the_hub_is_found_by_reading_back(
     hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
 ) -> None:
