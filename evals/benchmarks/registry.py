@@ -132,5 +132,5 @@ def split_options(problem: str, choices: Sequence[str]) -> str | None:
     >>> split_options(ask_choices("Which is even?", ("3", "4")), ("3", "4"))
     'Which is even?'
     """
-    options = list_options(choices)
-    return problem[: -len(options)].rstrip() if problem.endswith(options) else None
+    text, options = problem.rstrip(), list_options(choices).rstrip()
+    return text[: -len(options)].rstrip() if text.endswith(options) else None
