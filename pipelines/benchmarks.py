@@ -27,7 +27,7 @@ def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> l
     loaded = []
     for entry in config.evals.benchmarks:
         if entry.kind != "frame":
-            loaded.append(load(entry, root))
+            loaded.append(load(entry, root, seed=config.evals.seed))
         elif entry.name in held_out:
             loaded.append(load(entry, root, generated_frame(held_out[entry.name].generator)))
         elif entry.name == VALIDATION:
