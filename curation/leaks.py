@@ -49,7 +49,7 @@ class LeakConfig(Settings):
 
 
 _OPTION_TAIL = r"(?s)\n\s*\(?A\s*[).、．:]\s.*\n\s*\(?B\s*[).、．:]\s.*$"
-_SENTENCE_END = r"([.!?;:,])\s+|\n+|[。？！；：，]|([)）])\s+"
+_SENTENCE_END = r"<\|\w+\|>|([.!?;:,])\s+|\n+|[。？！；：，]|([)）])\s+"
 _LONGEST_RUN = 3
 _LEAST_SHARE = 0.15
 _SHORT = 12

@@ -20,6 +20,7 @@ _PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)
 _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 _DEGREE, _CIRC = np.frombuffer(b"deg", np.uint8), np.frombuffer(b"\\circ", np.uint8)
+_LOG = np.frombuffer(b"log", np.uint8)
 _PER_CENT, _PERCENT_SIGN = np.frombuffer(b"per cent", np.uint8), np.frombuffer(b"%", np.uint8)
 _LONGEST_GROUP = 40
 _MOST_GROWTH = 4
@@ -270,7 +271,9 @@ def _rewrite_row(b, n, out, m, known):
     while at < n:
         c, begin, slot = b[at], at, -1
         if is_digit(c):
-            at, m = _read_number(b, at, n, out, m)
+            # LaTeX: log_82 is the logarithm of 2 to the base 8.
+            is_base = at > 3 and b[at - 1] == _UNDERSCORE and _follows(b, at - 4, n, _LOG)
+            at, m = _read_number(b, at, at + 1 if is_base else n, out, m)
             continue
         if c == _BACKSLASH:
             at += 1

@@ -13,6 +13,8 @@ import polars as pl
 from curation.tokens import utf8
 
 _SHAPES = (
+    (r"<\|", r"(?s)^.*<\|(?:im_start\|>|start_header_id\|>)?(?:user|human)(?:\|>|<\|end_header_id\|>)?\s*"),
+    (r"<\|", r"(?s)(?P<rest>\S)\s*<\|\w+\|>.*$"),
     (r"^\s*<", r"^\s*<\w{1,20}>\s*"),
     (r">\s*$", r"\s*</\w{1,20}>\s*$"),
     (r"^\s*#", r"^\s*#{1,6} [^\n]{0,40}\n+"),
@@ -27,9 +29,9 @@ _SHAPES = (
         r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}(?:\.\d{1,3})?\s?(?:[.)．、:]\s|[．、])\s*(?<rest>\p{L}|\$|\\)",
     ),
 )
-"""A quick test that most texts fail, and what is taken off: opening and closing tags, heading lines, a
-bracketed remark such as (5 points), a trailing "Answer:", numbering (3. / Problem 12. / 例 7、) before a text
-that goes on with a letter or a formula."""
+"""A quick test that most texts fail, and what is taken off: chat templates around the user's turn, opening
+and closing tags, heading lines, a bracketed remark such as (5 points), a trailing "Answer:", numbering (3. /
+Problem 12. / 例 7、) before a text that goes on with a letter or a formula."""
 
 _SHORTEST_REST = 12
 _SHORTEST_ENDING = 12

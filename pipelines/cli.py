@@ -40,6 +40,15 @@ def build_parser() -> argparse.ArgumentParser:
         ("rewards", "compile and self-check the rewards of the corpus"),
     ):
         _with_config(_command(commands, name, text, epilog=OVERRIDES))
+    text = "pass rates of the training prompts, and the hard ones for annealing"
+    difficulty = _command(commands, "difficulty", text, epilog=OVERRIDES)
+    difficulty.add_argument(
+        "--model", metavar="DIR", help="model that answers, in Hugging Face format (default: the base model)"
+    )
+    difficulty.add_argument(
+        "--rollouts", action="store_true", help="count the rollouts of the run's training instead of sampling"
+    )
+    _with_config(difficulty)
     train = _command(commands, "train", "make the base model and train it by PPO", epilog=OVERRIDES)
     train.add_argument(
         "--preflight", action="store_true", help="first run the longest possible step, and say what it took"

@@ -58,6 +58,27 @@ def rewards(arguments: argparse.Namespace) -> int:
     return _done(artifact)
 
 
+def difficulty(arguments: argparse.Namespace) -> int:
+    import polars as pl
+
+    from pipelines.chain import Chain
+    from pipelines.difficulty import difficulty_of_rollouts, difficulty_stage
+    from pipelines.sample import Model
+
+    workspace = _open(arguments)
+    chain = Chain(workspace)
+    if arguments.rollouts:
+        artifact = difficulty_of_rollouts(workspace, chain.prompts, chain.trained)
+    else:
+        model = Model.of_folder(Path(arguments.model)) if arguments.model else Model.of_stage(chain.base)
+        artifact = difficulty_stage(workspace, chain.prompts, model)
+    counts = artifact.read("counts.parquet").group_by("n_solved", "n_samples").agg(problems=pl.len())
+    show(counts.sort("n_samples", "n_solved"), "Problems by how often they were solved")
+    kept, hard = (artifact.read(f"{name}.parquet").height for name in ("prompts", "hard"))
+    out.print(f"kept {kept}, hard {hard} (hard.parquet), set aside {artifact.manifest['counts']['rejected']}")
+    return _done(artifact)
+
+
 def train(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
     from rewards.records import EVALUATION, METRIC
@@ -299,6 +320,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "curate": curate,
     "rewards": rewards,
+    "difficulty": difficulty,
     "train": train,
     "eval": evaluate,
     "lineage": lineage,

@@ -16,6 +16,7 @@ import tyro
 from pydantic import ValidationError
 
 from curation.config import CurationConfig
+from curation.difficulty import DifficultyConfig
 from curation.generators.family import GeneratorConfig
 from evals.config import EvalsConfig
 from rewards.config import RewardsConfig
@@ -54,6 +55,8 @@ class RunConfig(Settings):
     """Sources, filters, deduplication, decontamination, split."""
     rewards: RewardsConfig = RewardsConfig()
     """Compilation of the reference answers."""
+    difficulty: DifficultyConfig = DifficultyConfig()
+    """Pass rates of the problems, and the hard ones (`reasoner-zero difficulty`)."""
     training: TrainingConfig
     """Model and PPO."""
     evals: EvalsConfig = EvalsConfig()

@@ -207,11 +207,32 @@ def run_preflight(job: Job, config: RunConfig) -> None:
         write_json(Path(job.out) / "preflight.json", found)
 
 
+def run_difficulty(job: Job, config: RunConfig) -> None:
+    from curation.difficulty import measure
+    from pipelines.difficulty import training_prompts
+    from training.rollout.engine import open_engine
+
+    prompts, done = training_prompts(Path(job.rows)), 0
+    context = config.training.rollout.max_prompt_tokens + config.difficulty.max_new_tokens
+    engine = open_engine(config.training, Path(job.model), context)
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        report(done, prompts.height)
+
+    out = Path(job.out)
+    counts = measure(engine, prompts, config.difficulty, out / "samples", advance)
+    counts.write_parquet(out / "counts.parquet")
+    engine.close()
+
+
 WORKERS: dict[str, Callable[[Job, RunConfig], None]] = {
     "base": make_base,
     "preflight": run_preflight,
     "train": run_training,
     "sample": run_sampling,
+    "difficulty": run_difficulty,
 }
 
 if __name__ == "__main__":

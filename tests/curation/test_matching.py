@@ -27,6 +27,7 @@ def key(text: str) -> str:
         pytest.param("x² + 1", "x^2+1", id="superscript"),
         pytest.param("Mia has three dogs", "mia has 3 dogs", id="number words"),
         pytest.param("Determine the sum", "Compute the sum", id="verbs of the task"),
+        pytest.param(r"$\log_82$", r"$\log_{8}2$", id="base of a logarithm"),
         pytest.param("costs $10.00", "costs $10", id="trailing zeros"),
     ],
 )
@@ -85,6 +86,7 @@ def test_frequent_sentences_that_never_stand_alone_are_part_of_the_problem():
     "wrapped",
     [
         "12. {}", "Problem 12. {}", "Example 7. {}", "(5 points) {}", "[Exercise 4.2] {}", "### Problem\n{}",
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant",
         "<problem>\n{}\n</problem>", "## Task 3\n\n{}\n\n## Hints\n\nNone.", "{}\n\nAnswer:",
     ],
 )  # fmt: skip

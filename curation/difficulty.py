@@ -1,0 +1,201 @@
+"""How hard each problem is for a model: samples per problem, scored by the training rule, as pass rates.
+
+    counts = measure(engine, prompts, config, folder)          # or counts_of_rollouts(trainer's rollouts)
+    sorted_ = sort_by_difficulty(prompts, counts, config)      # kept, hard, rejects
+
+A problem that is always or never solved teaches PPO nothing: all its advantages are zero. Open-Reasoner-Zero
+mines 13k problems that were solved in fewer than 4 of 64 samples for a last, annealing phase (arXiv
+2503.24290, section 2.2).
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from rewards.files import canonical_json, hash_text, sync_folder
+from rewards.generation import Engine, Sampling, derive_seed
+from rewards.grader import score_batch
+from rewards.prompts import PromptConfig, render_prompt
+from rewards.records import REJECT
+from rewards.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+COUNTS = pl.Schema(
+    {
+        "problem_id": pl.String(),
+        "n_samples": pl.Int64(),
+        "n_solved": pl.Int64(),
+        "n_truncated": pl.Int64(),
+    }
+)
+"""Samples of one problem: how many, how many correct, how many cut at the token limit."""
+
+
+class DifficultyConfig(Settings):
+    """How pass rates are measured, and what is made of them."""
+
+    n_samples: int = Field(default=64, ge=1)
+    """Samples per problem (paper: 64)."""
+    max_new_tokens: int = Field(default=8000, ge=1)
+    """Longest response, in tokens (reference script: generate_max_len)."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Sampling temperature (paper, section 2.3)."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus sampling (paper, section 2.3)."""
+    stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
+    """Strings that end a response (reference script: stop)."""
+    prompt: PromptConfig = PromptConfig()
+    """How problems are put to the model."""
+    mode: Literal["orz", "lenient"] = "orz"
+    """orz: the answer counts in the asked format only, as in training; lenient: wherever it stands."""
+    drop_all_solved: bool = True
+    """Set problems aside that every sample solved."""
+    drop_none_solved: bool = True
+    """Set problems aside that no sample solved: beyond the model, or with a wrong reference answer."""
+    hard_below: int = Field(default=4, ge=1)
+    """Problems solved in fewer of `hard_of` samples are the hard set (paper: fewer than 4 of 64)."""
+    hard_of: int = Field(default=64, ge=1)
+    """What hard_below is counted in; with another n_samples the same share applies."""
+    hard_unsolved: bool = True
+    """The hard set takes in problems that no sample solved (paper: fewer than 4 includes none)."""
+    chunk: int = Field(default=16, ge=1)
+    """Problems sampled and written to the disk at a time; a kill loses at most one chunk."""
+    seed: int = 0
+    """Seed of the samples."""
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Problems with their counts (COUNTS) and pass_rate: `kept` for training, `hard` for annealing; and the
+    rejects (REJECT): kept + rejects = problems."""
+
+    kept: pl.DataFrame
+    hard: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+def measure(
+    engine: Engine,
+    prompts: pl.DataFrame,
+    config: DifficultyConfig,
+    folder: Path,
+    on_progress: Callable[[int], None] | None = None,
+) -> pl.DataFrame:
+    """Sample and score every problem; a killed run continues with the next chunk, to the same counts.
+
+    prompts: columns problem_id, problem, answer. Problems whose prompt leaves no room for a full response
+    have no row in the result. `on_progress` is told how many more problems are done.
+    """
+    conditions = [engine.fingerprint, asdict(config.sampling), config.prompt.model_dump(mode="json")]
+    conditions += [config.n_samples, config.mode, config.chunk, config.seed, prompts["problem_id"].to_list()]
+    shard = folder / f"{hash_text(canonical_json(conditions), 12)}.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = prompts.select("problem_id", "problem", "answer").rows(named=True)
+    chunks = [rows[begin : begin + config.chunk] for begin in range(0, len(rows), config.chunk)]
+    n_done = _whole_lines(shard)
+    if on_progress and n_done:
+        on_progress(sum(len(chunk) for chunk in chunks[:n_done]))
+    with shard.open("ab") as file:
+        sync_folder(folder)
+        for chunk in chunks[n_done:]:
+            file.write(json.dumps(_count(engine, chunk, config)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            if on_progress:
+                on_progress(len(chunk))
+    found = [count for line in shard.read_bytes().splitlines() for count in json.loads(line)]
+    logger.info("problems=%d measured=%d resumed_chunks=%d", len(rows), len(found), n_done)
+    return pl.DataFrame(found, schema=COUNTS)
+
+
+def _whole_lines(shard: Path) -> int:
+    """Cut a torn last line off; how many whole ones are there."""
+    if not shard.exists():
+        return 0
+    content = shard.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with shard.open("r+b") as file:
+            file.truncate(len(whole))
+            os.fsync(file.fileno())
+    return whole.count(b"\n")
+
+
+def _count(engine: Engine, rows: list[dict], config: DifficultyConfig) -> list[dict]:
+    """Sample and score one chunk of problems."""
+    prompts, seeds, owners = [], [], []
+    longest = engine.max_model_tokens - config.max_new_tokens
+    for row in rows:
+        tokens = engine.encode(render_prompt(row["problem"], config.prompt))
+        if len(tokens) > longest:
+            continue
+        for sample in range(config.n_samples):
+            prompts.append(tokens)
+            seeds.append(derive_seed(config.seed, "difficulty", row["problem_id"], sample))
+            owners.append(row)
+    if not prompts:
+        return []
+    completions = engine.generate(prompts, seeds, config.sampling)
+    verdicts = score_batch(
+        [
+            (row["answer"], completion.text, completion.finish_reason)
+            for row, completion in zip(owners, completions, strict=True)
+        ],
+        config.mode,
+    )
+    counts: dict[str, dict] = {}
+    for row, completion, verdict in zip(owners, completions, verdicts, strict=True):
+        name = row["problem_id"]
+        count = counts.setdefault(name, {"problem_id": name, "n_samples": 0, "n_solved": 0, "n_truncated": 0})
+        count["n_samples"] += 1
+        count["n_solved"] += verdict.is_correct
+        count["n_truncated"] += completion.is_truncated
+    return list(counts.values())
+
+
+def counts_of_rollouts(rollouts: pl.LazyFrame) -> pl.DataFrame:
+    """Count the trainer's own rollouts (rewards.records.ROLLOUT) per problem."""
+    counts = rollouts.group_by("problem_id").agg(
+        n_samples=pl.len().cast(pl.Int64),
+        n_solved=(pl.col("reward") > 0).sum().cast(pl.Int64),
+        n_truncated=(pl.col("finish_reason") == "length").sum().cast(pl.Int64),
+    )
+    return counts.sort("problem_id").collect().select(COUNTS.names())
+
+
+def sort_by_difficulty(prompts: pl.DataFrame, counts: pl.DataFrame, config: DifficultyConfig) -> Sorted:
+    """Keep problems that are solved sometimes and mine the hard ones; those without counts are set aside."""
+    rows = prompts.join(counts, on="problem_id", how="left", maintain_order="left").with_columns(
+        pass_rate=pl.col("n_solved") / pl.col("n_samples")
+    )
+    rate = pl.col("pass_rate")
+    reason = (
+        pl.when(rate.is_null())
+        .then(pl.lit("not_measured"))
+        .when((rate == 1) & config.drop_all_solved)
+        .then(pl.lit("all_solved"))
+        .when((rate == 0) & config.drop_none_solved)
+        .then(pl.lit("none_solved"))
+    )
+    rows = rows.with_columns(step=pl.lit("difficulty"), reason=reason, matched=pl.lit(None, dtype=pl.String))
+    detail = pl.format("{} of {} samples solved it", pl.col("n_solved"), pl.col("n_samples"))
+    missing = pl.lit("no sample: the prompt is too long, or the rollouts never drew it")
+    rejects = rows.filter(pl.col("reason").is_not_null()).with_columns(detail=pl.coalesce(detail, missing))
+    columns = [*prompts.columns, *COUNTS.names()[1:], "pass_rate"]
+    is_hard = rate * config.hard_of < config.hard_below
+    is_hard &= (rate > 0) | config.hard_unsolved
+    kept = rows.filter(pl.col("reason").is_null()).select(columns)
+    assert kept.height + rejects.height == prompts.height, "rows went missing"
+    return Sorted(kept, rows.filter(is_hard).select(columns), REJECT.check(rejects))
