@@ -28,6 +28,10 @@ _INTRODUCTION = re.compile(
 )
 _TEXT_ALONE = re.compile(r"\\text\s?\{([^{}]*)\}")
 """A whole answer in a text box is read as if it stood bare, when it holds digits or an introduction."""
+_EMPTY_GROUP = re.compile(
+    r"(\\(?!\w?frac|sqrt|\w?binom|boxed|text|math|over|under|vec|bar|hat|begin|end)[A-Za-z]+)\{\}"
+)
+"""The braces that end a command's name, as in \\pi{}."""
 _EMPTY_DELIMITER = re.compile(r"\\(?:left|right)\s?\.")
 _SPACES = re.compile(r"\\[,;:! \n]|~|\s+")
 _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
@@ -44,7 +48,7 @@ def normalise(text: str) -> str:
     text = text.replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
     if "\\" in text or "~" in text:
         text = _EMPTY_DELIMITER.sub(" ", text.replace("\\\\", "\0"))
-        text = _DROPPED_WITH_ARGUMENT.sub(" ", text)
+        text = _DROPPED_WITH_ARGUMENT.sub(" ", _EMPTY_GROUP.sub(r"\1 ", text))
         text = _UNWRAPPED.sub("", text)
         text = _SPACES.sub(" ", text)
         text = _COMMAND.sub(_rename, text).replace("\\/", "").replace("\0", "\\\\")

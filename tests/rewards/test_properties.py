@@ -1,5 +1,7 @@
 """Properties of generated answers: equality is reflexive and symmetric, dress is free, and nothing raises."""
 
+import itertools
+import re
 from fractions import Fraction
 
 from hypothesis import HealthCheck, given, settings
@@ -7,7 +9,22 @@ from hypothesis import strategies as st
 
 from rewards.compile import restyle
 from rewards.grader import Reason, compare_answers, grade, verify
-from rewards.nodes import Constant, Number, Operation, Scalar, Symbol
+from rewards.neighbours import wrong_neighbours
+from rewards.nodes import (
+    INFINITY,
+    Collection,
+    Constant,
+    Interval,
+    Matrix,
+    Named,
+    Number,
+    Operation,
+    Ratio,
+    Region,
+    Scalar,
+    Symbol,
+    Words,
+)
 from rewards.rendering import render_answer
 
 quick = settings(
@@ -68,6 +85,91 @@ def test_integers_differ_from_their_neighbours(n: int) -> None:
     assert compare_answers(str(n), f"{n:,}")[0] is Reason.CORRECT
     assert compare_answers(str(n), f"\\frac{{{2 * n}}}{{2}}")[0] is Reason.CORRECT
     assert compare_answers(str(n), str(n + 1))[0] is Reason.WRONG
+
+
+scalars = expressions.map(Scalar)
+constants = st.one_of(numbers, st.sampled_from([Constant("pi"), Operation("root", (TWO, TWO))]))
+distinct = st.lists(numbers, min_size=2, max_size=4, unique=True).map(
+    lambda values: tuple(Scalar(value) for value in values)
+)
+answers = st.one_of(
+    scalars,
+    st.builds(Collection, st.sampled_from(["list", "tuple", "set"]), distinct),
+    st.builds(
+        lambda ends, closed: Region((Interval(ends[0], ends[1], *closed),)),
+        st.tuples(numbers, st.fractions(min_value=1, max_value=9)).map(
+            lambda pair: (pair[0], Number(pair[0].value + pair[1]))
+        ),
+        st.tuples(st.booleans(), st.booleans()),
+    ),
+    st.builds(
+        lambda low, closed: Region((Interval(low, INFINITY, closed, False),), Symbol("x")),
+        numbers,
+        st.booleans(),
+    ),
+    st.builds(lambda a, b, c, d: Matrix(((a, b), (c, d))), constants, constants, constants, constants),
+    st.builds(Named, st.just(Symbol("x")), constants.map(Scalar)),
+    st.builds(
+        lambda a, b: Ratio((Number(Fraction(a)), Number(Fraction(b)))), st.integers(1, 40), st.integers(1, 40)
+    ),
+    st.sampled_from(["monday", "right triangle", "yes"]).map(Words),
+)
+dresses = st.lists(
+    st.sampled_from(
+        [
+            lambda text: f"${text}$",
+            lambda text: f" {text} .",
+            lambda text: text.replace("\\frac", "\\dfrac"),
+            lambda text: re.sub(r"(?<!\\)\)", r"\\right)", re.sub(r"(?<!\\)\(", r"\\left(", text)),
+            lambda text: text.replace(",", ",\\,"),
+            lambda text: text.replace("\\cdot ", "\\cdot{}"),
+            lambda text: f"\\boxed{{{text}}}",
+            lambda text: f"\\displaystyle {text}",
+            lambda text: f"\\({text}\\)",
+            lambda text: text.translate({ord(str(digit)): 0xFF10 + digit for digit in range(10)}),
+            lambda text: text.replace("-", "\u2212"),
+        ]
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def is_accepted(gold: str, answer: str) -> bool:
+    return compare_answers(gold, answer)[0] is Reason.CORRECT
+
+
+def dressed(text: str, steps: list) -> str:
+    for step in steps:
+        text = step(text)
+    return text
+
+
+@settings(quick, max_examples=150)
+@given(answers, dresses)
+def test_every_kind_of_answer_equals_itself_in_any_dress(answer, steps) -> None:
+    text = render_answer(answer)
+    assert is_accepted(text, text)
+    assert is_accepted(text, dressed(text, steps)), dressed(text, steps)
+    assert is_accepted(dressed(text, steps), text)
+
+
+@settings(quick, max_examples=150)
+@given(answers, answers, dresses)
+def test_dress_never_changes_a_verdict(first, second, steps) -> None:
+    left, right = render_answer(first), render_answer(second)
+    verdict = is_accepted(left, right)
+    assert is_accepted(right, left) is verdict
+    assert is_accepted(left, dressed(right, steps)) is verdict
+
+
+@settings(quick, max_examples=60)
+@given(answers)
+def test_wrong_neighbours_are_refused_both_ways(answer) -> None:
+    text = render_answer(answer)
+    for wrong in itertools.islice(wrong_neighbours(answer), 4):
+        assert not is_accepted(text, render_answer(wrong))
+        assert not is_accepted(render_answer(wrong), text)
 
 
 pieces = st.sampled_from(
@@ -138,6 +240,15 @@ pieces = st.sampled_from(
 def test_no_answer_raises(answer: str, gold: str) -> None:
     verify(gold, rf"</think><answer>\boxed{{{answer}}}</answer>")
     verify(answer, rf"</think><answer>\boxed{{{gold}}}</answer>")
+
+
+@settings(quick, max_examples=100)
+@given(st.binary(max_size=60))
+def test_no_bytes_raise(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    for mode in ("orz", "lenient", "orz_compat"):
+        verify(text, f"</think><answer>\\boxed{{{text}}}</answer>", mode)
+        verify("5", text, mode)
 
 
 @settings(quick, max_examples=100)
