@@ -1,8 +1,8 @@
 """The public flows: python flows.py runs the embedded demo, without a server to start.
 
 reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage;
-evaluate_new benchmarks the checkpoints of a training. Each takes the path of a TOML file and a flat
-dictionary of overrides, such as {"training.n_steps": 20}.
+evaluate_new benchmarks the checkpoints of a training, mine_hard finds the prompts it does not solve. Each
+takes the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
 from typing import Any
@@ -73,6 +73,16 @@ def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: s
     return [
         str(tasks.evaluate(workspace, prompts, model, name).folder) for name, model in checkpoints.items()
     ]
+
+
+@flow(name="mine-hard", flow_run_name="mine-hard {config}")
+def mine_hard(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
+    """Sample the training prompts with the trained model and keep the hard ones; returns the artefact's
+    folder."""
+    workspace = open_workspace(config, overrides, runs)
+    prompts = _prompts(workspace)
+    trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
+    return str(tasks.mine_hard(workspace, prompts, Model.of_stage(trained)).folder)
 
 
 @flow(name="reasoner-zero", flow_run_name="reasoner-zero {config}")

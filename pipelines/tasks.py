@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_API_URL
 from pipelines.artifact import Artifact
 from pipelines.compile_rewards import rewards_stage
 from pipelines.curate import curate_stage
+from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
 from pipelines.report import report_stage
@@ -76,6 +77,15 @@ def evaluate(workspace: Workspace, prompts: Artifact, model: Model, which: str) 
     with gpu_slot():
         artifact = evaluate_stage(workspace, prompts, model, which)
     create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"evaluate-{which}-table")
+    return artifact
+
+
+@_task("mine-hard", "model")
+def mine_hard(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact:
+    with gpu_slot():
+        artifact = difficulty_stage(workspace, prompts, model)
+    hard = artifact.read("hard.parquet").select("problem_id", "problem", "n_solved", "n_samples").head(50)
+    create_table_artifact(_rows(hard), key="hard-prompts", description="The first 50 hard prompts.")
     return artifact
 
 

@@ -16,7 +16,7 @@ from pipelines.audit import check_run
 from pipelines.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOWS = {"curate", "score", "train", "evaluate", "evaluate-new", "reasoner-zero"}
+FLOWS = {"curate", "score", "train", "evaluate", "evaluate-new", "mine-hard", "reasoner-zero"}
 
 # The demo, small enough for CI: one-digit sums, a warm-up of seconds, a few steps.
 SMALL = {
@@ -139,7 +139,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     assert "resumed step=" in (killed / "small" / "logs" / "train.log").read_text()
     summaries = [json.loads((runs / "small" / "summary.json").read_text()) for runs in (whole, killed)]
     assert summaries[0] == summaries[1]
-    assert len(summaries[0]["fingerprints"]) == 6
+    assert len(summaries[0]["fingerprints"]) == 9
     assert check_run(killed / "small") == []
     assert not list((killed / "artifacts").rglob("*.partial"))
     assert wait_until(lambda: not our_processes(killed), 30), our_processes(killed)
