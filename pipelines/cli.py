@@ -187,6 +187,12 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: the config's ranks)")
     parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
     parser.add_argument(
+        "--gpu-hour-cost", type=float, default=0.0, metavar="PRICE", help="also price the run"
+    )
+    parser.add_argument(
+        "--against", metavar="RUN", help="set the plan beside a finished run, such as runs/demo"
+    )
+    parser.add_argument(
         "--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)"
     )
 

@@ -226,11 +226,36 @@ def plan(arguments: argparse.Namespace) -> int:
     training = load_config(Path(arguments.config)).training
     limit = arguments.gpu_memory_gib
     n_gpus = arguments.gpus or training.deepspeed.n_ranks
-    made = make_plan(training, n_gpus=n_gpus, gpu_gib=limit, gpu_tflops=arguments.gpu_tflops)
+    made = make_plan(
+        training,
+        n_gpus=n_gpus,
+        gpu_gib=limit,
+        gpu_tflops=arguments.gpu_tflops,
+        gpu_hour_cost=arguments.gpu_hour_cost,
+    )
     show(made.table(), f"{arguments.config}: {made.n_parameters / 1e9:.2f} billion parameters")
     verdict = "fits" if made.peak_gib <= limit else "does NOT fit"
     out.print(f"peak {made.peak_gib:.1f} GiB per GPU: {verdict} in {limit:g} GiB")
+    if arguments.against:
+        show(_against(training, Path(arguments.against)), f"The plan beside {arguments.against}")
     return 0 if made.peak_gib <= limit else 1
+
+
+def _against(training, run: Path):
+    import polars as pl
+
+    from rewards.records import METRIC, TIMING
+    from training.plan import compare_with_run
+    from training.recorder import read_records
+
+    trained = run / "train"
+    prompts = pl.scan_parquet(trained / "rollouts" / "*.parquet").select(pl.col("n_prompt_tokens").mean())
+    return compare_with_run(
+        training,
+        read_records(trained / "metrics.jsonl", METRIC),
+        read_records(trained / "timings.jsonl", TIMING),
+        prompts.collect().item(),
+    )
 
 
 def lineage(arguments: argparse.Namespace) -> int:

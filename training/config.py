@@ -204,6 +204,9 @@ class DeepSpeedConfig(Settings):
     """Weights and activations in training and rollout; fp32 on a CPU (reference script: bf16)."""
     n_ranks: int = Field(1, ge=1)
     """Processes on this machine, one per GPU."""
+    hpz_ranks: int = Field(1, ge=1)
+    """ZeRO-3: ranks, those of one machine, that share a second copy of the weights, so that gathering stays
+    inside the machine (ZeRO++, arXiv 2306.10209, section 3.2); 1: off."""
     offload_optimizer: bool = False
     """Keep optimizer states in CPU memory (reference script: adam_offload)."""
     gradient_checkpointing: bool = True

