@@ -17,10 +17,17 @@ from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.benchmarks import protected_benchmarks
 from pipelines.config import ConfigError
 from pipelines.progress import Progress
+from pipelines.publishing.corpus import describe
 from pipelines.workspace import Workspace, section
 from rewards.files import hash_file, write_json
 
-STAGE = Stage("curate", ("curation", "rewards", "pipelines/curate.py", "pipelines/benchmarks.py"))
+STAGE = Stage(
+    "curate",
+    (
+        *("curation", "rewards", "pipelines/curate.py", "pipelines/benchmarks.py"),
+        *("pipelines/publishing/corpus.py", "pipelines/publishing/croissant.py"),
+    ),
+)
 
 
 def curate_stage(workspace: Workspace) -> Artifact:
@@ -55,6 +62,13 @@ def curate_stage(workspace: Workspace) -> Artifact:
         first, last = curated.funnel.row(0, named=True), curated.funnel.row(-1, named=True)
         draft.count(first["read"], last["kept"], curated.funnel["dropped"].sum())
         draft.facts |= curated.facts
+        checked = {name: value for name, value in inputs.items() if name.startswith("benchmark:")}
+        table = pl.DataFrame(
+            [(name.partition(":")[2], value[:16]) for name, value in sorted(checked.items())],
+            schema={"benchmark": pl.String(), "fingerprint": pl.String()},
+            orient="row",
+        )
+        describe(draft.folder, config.name, curated.facts, table)
         draft.seeds = {"curation": config.curation.seed}
 
     return workspace.produce(STAGE, section(config.curation, "execution"), inputs, build)
