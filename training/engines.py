@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +13,24 @@ from training.ranks import Ranks
 
 MAX_BUCKET = 200_000_000
 """Elements of a communication bucket."""
+
+
+@contextmanager
+def sharded_loading(config: DeepSpeedConfig) -> Iterator[None]:
+    """Within it transformers shards a ZeRO-3 model while it reads it: no rank ever holds the whole."""
+    if config.zero_stage < 3:
+        yield
+        return
+    from transformers.integrations import HfDeepSpeedConfig
+
+    settings = {
+        "train_micro_batch_size_per_gpu": 1,
+        "zero_optimization": {"stage": 3},
+        "bf16": {"enabled": config.precision == "bf16"},
+    }
+    held = HfDeepSpeedConfig(settings)  # transformers looks for it as long as it lives
+    yield
+    del held
 
 
 def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig) -> Any:
@@ -26,7 +45,7 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         fused=True,
     )
     # DeepSpeed's buckets are allocated whole: by default 2 GB each, however small the model.
-    n_elements = sum(parameter.numel() for parameter in module.parameters())
+    n_elements = sum(getattr(p, "ds_numel", p.numel()) for p in module.parameters())
     bucket = min(MAX_BUCKET, n_elements + n_elements % 2)  # must be even
     zero: dict[str, Any] = {
         "stage": config.zero_stage,

@@ -23,7 +23,7 @@ from training.batching import Responses
 from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
 from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts, load_prompts, select_rows
-from training.engines import build_engine, build_frozen, named_weights
+from training.engines import build_engine, build_frozen, named_weights, sharded_loading
 from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
 from training.ppo import PPO
@@ -109,8 +109,10 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
         precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
         return load_policy(base, precision, config.rollout.temperature, chunk, ranks.max)
 
-    actor = policy()
-    critic = load_critic(base, config.deepspeed.precision) if config.ppo.has_critic else None
+    with sharded_loading(config.deepspeed):
+        actor = policy()
+        critic = load_critic(base, config.deepspeed.precision) if config.ppo.has_critic else None
+        reference = policy() if config.ppo.kl_coef else None
     if config.deepspeed.gradient_checkpointing:
         recompute_activations(actor.model)
         if critic is not None:
@@ -121,7 +123,7 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
         config,
         AutoTokenizer.from_pretrained(base).pad_token_id or 0,
         ranks,
-        build_frozen(policy(), config.deepspeed, ranks.device) if config.ppo.kl_coef else None,
+        None if reference is None else build_frozen(reference, config.deepspeed, ranks.device),
     )
 
 

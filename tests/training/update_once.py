@@ -20,15 +20,29 @@ from training.train import build_ppo
 N_RESPONSES = 12
 
 
-def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int) -> None:
+def shard_everything() -> None:
+    """ZeRO-3 keeps small parameters whole; this model has no others, so nothing would be sharded."""
+    import deepspeed
+
+    initialize = deepspeed.initialize
+
+    def without_threshold(*, config, **options):
+        config["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+        return initialize(config=config, **options)
+
+    deepspeed.initialize = without_threshold
+
+
+def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, recomputes: bool) -> None:
     torch.set_num_threads(1)
     ranks = join_ranks()
+    shard_everything()
     training.engines.torch.optim.AdamW = lambda parameters, lr, **_: torch.optim.SGD(parameters, lr=lr)
     config = tiny_config(
         ppo={"critic_minibatches": 1, "micro_batch_tokens": micro_batch_tokens},
         actor={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
         critic={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
-        deepspeed={"zero_stage": zero_stage, "precision": "fp32", "gradient_checkpointing": False},
+        deepspeed={"zero_stage": zero_stage, "precision": "fp32", "gradient_checkpointing": recomputes},
     )
     ppo = build_ppo(config, base, ranks)
     before = full_state([*named_weights(ppo.actor), *named_weights(ppo.critic)])
@@ -49,4 +63,4 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int) -> Non
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == "recompute")

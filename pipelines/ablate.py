@@ -1,0 +1,142 @@
+"""Compare settings of one configuration over seeds: a small grid, every run an ordinary training artefact.
+
+    python -m pipelines.ablate --config configs/demo.toml --vary training.ppo.gae_lambda=1.0,0.95
+    python -m pipelines.ablate --config configs/demo.toml --vary training.ppo.kl_coef=0.0,0.1 --steps 30
+
+Several --vary make a grid. A seed decides base model, data order and sampling alike, so the variants are
+compared seed by seed: the table gives means with 95 % t-intervals over seeds, and the interval of the paired
+difference to the first variant. What is already trained is found and not trained again.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from pipelines.chain import Chain
+from pipelines.config import load_config
+from pipelines.workspace import Workspace
+from rewards.files import hash_text
+from rewards.records import METRIC
+from training.recorder import read_records
+
+LAST = 5
+"""Steps whose mean is a run's final value."""
+
+
+def ablate(
+    config: Path, variants: Sequence[dict[str, Any]], seeds: Sequence[int], runs: Path, n_steps: int | None
+) -> pl.DataFrame:
+    """Train every variant with every seed; [variant, seed, reward, response_tokens, steps_to_target].
+
+    Reward and length are means over the last steps; steps_to_target is the first step from which the mean
+    reward of three steps reaches 0.8, null when it never does.
+    """
+    rows = []
+    for seed, (number, variant) in itertools.product(seeds, enumerate(variants)):
+        overrides = variant | {"training.seed": seed}
+        if n_steps is not None:
+            overrides |= {"training.n_steps": n_steps, "training.save_every": n_steps}
+        name = f"ablate-{hash_text(json.dumps(overrides, sort_keys=True), 8)}"
+        loaded = load_config(config, overrides | {"name": name})
+        trained = Chain(Workspace.open(loaded, runs)).trained
+        metrics = read_records(trained.folder / "metrics.jsonl", METRIC).sort("step")
+        smooth = metrics["reward"].rolling_mean(3)
+        reached = metrics.filter(smooth >= 0.8)["step"]
+        rows.append(
+            {
+                "variant": number,
+                "seed": seed,
+                "reward": float(str(metrics["reward"].tail(LAST).mean())),
+                "response_tokens": float(str(metrics["response_tokens"].tail(LAST).mean())),
+                "steps_to_target": reached[0] if len(reached) else None,
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and 95 % t-interval; a single value has no interval (NaN).
+
+    >>> [round(x, 3) for x in interval([1.0, 2.0, 3.0])]
+    [2.0, -0.484, 4.484]
+    """
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan, math.nan
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    margin = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
+    return mean, mean - margin, mean + margin
+
+
+def make_table(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> Table:
+    """One row a variant."""
+    columns = ("variant", "reward", "reward - first, paired", "tokens", "steps to 0.8, by seed")
+    table = Table(*columns, title=f"{frame['seed'].n_unique()} seeds", title_justify="left")
+    first = frame.filter(pl.col("variant") == 0).sort("seed")["reward"]
+    for number, variant in enumerate(variants):
+        part = frame.filter(pl.col("variant") == number).sort("seed")
+        table.add_row(
+            ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in variant.items()),
+            _shown(interval(part["reward"].to_list())),
+            _shown(interval((part["reward"] - first).to_list())) if number else "",
+            _shown(interval(part["response_tokens"].to_list())),
+            "/".join("-" if step is None else str(step) for step in part["steps_to_target"]),
+        )
+    return table
+
+
+def _shown(values: tuple[float, float, float]) -> str:
+    mean, low, high = values
+    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def read_grid(settings: Sequence[str]) -> list[dict[str, Any]]:
+    """Turn KEY=VALUE,VALUE arguments into all combinations.
+
+    >>> read_grid(["a.b=1,0.5", "c=x"])
+    [{'a.b': 1, 'c': 'x'}, {'a.b': 0.5, 'c': 'x'}]
+    """
+    axes = []
+    for setting in settings:
+        key, found, values = setting.partition("=")
+        if not found:
+            raise ValueError(f"--vary {setting}: expected KEY=VALUE,VALUE")
+        axes.append([(key, _value(text)) for text in values.split(",")])
+    return [dict(combination) for combination in itertools.product(*axes)]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.ablate", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--vary", action="append", required=True, metavar="KEY=V1,V2")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help="training steps (default: the configuration's)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parsed = parser.parse_args(arguments)
+    variants = read_grid(parsed.vary)
+    frame = ablate(parsed.config, variants, parsed.seeds, parsed.runs, parsed.steps)
+    Console().print(make_table(frame, variants))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
