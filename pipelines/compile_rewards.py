@@ -1,7 +1,7 @@
 """Stage 2, rewards: curated problems in, prompts with compiled and self-checked rewards out.
 
 Artefact: prompts.parquet (rewards.records.COMPILED_REWARD), rejects.parquet (REJECT), answer_types.parquet
-[answer_type, kept, refused].
+[answer_type, kept, refused, confirmed (rows whose value sympy confirmed), reasons (why rows were refused)].
 """
 
 from pipelines.artifact import Artifact, Draft, Stage

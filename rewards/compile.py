@@ -1,7 +1,7 @@
 r"""Compile the rewards of a corpus: check that each reference answer can be paid for, and for nothing else.
 
 >>> compile_answer("0.50", RewardsConfig())
-CompiledAnswer(canonical='\\frac{1}{2}', answer_type='decimal', refusal=None, detail='')
+CompiledAnswer(canonical='\\frac{1}{2}', answer_type='decimal', refusal=None, detail='', is_confirmed=None)
 >>> compile_answer("(B)", RewardsConfig()).refusal
 'refused_type'
 """
@@ -28,6 +28,7 @@ from rewards.nodes import (
     Named,
     Number,
     Numeral,
+    Operation,
     Ratio,
     Region,
     Relation,
@@ -40,6 +41,7 @@ from rewards.normalise import normalise
 from rewards.prompts import render_response
 from rewards.records import COMPILED_REWARD, PROBLEM, REJECT
 from rewards.rendering import render_answer
+from rewards.second_opinion import confirm_value
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 from rewards.wording import parse_choice
 
@@ -73,6 +75,8 @@ class CompiledAnswer:
     answer_type: str
     refusal: str | None = None
     detail: str = ""
+    is_confirmed: bool | None = None
+    """sympy gives the same value; None where there was nothing to work out, or sympy has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ class CompiledRewards:
     rejects: pl.DataFrame
     """Columns of `records.REJECT`, with step `compile`."""
     answer_types: pl.DataFrame
-    """answer_type, kept, refused: rows of each type; `unknown` for what is no answer."""
+    """answer_type, kept, refused, confirmed, reasons: rows of each type (`unknown` for what is no answer),
+    those kept whose value sympy confirmed, and how often which reason refused one."""
 
 
 def compile_rewards(
@@ -108,6 +113,7 @@ def compile_rewards(
         pl.Series("answer_type", [result.answer_type for result in results], pl.String),
         pl.Series("reason", [result.refusal for result in results], pl.String),
         pl.Series("detail", [result.detail for result in results], pl.String),
+        pl.Series("is_confirmed", [result.is_confirmed for result in results], pl.Boolean),
     )
     compiled = COMPILED_REWARD.check(outcome.filter(pl.col("reason").is_null()))
     rejects = REJECT.check(
@@ -127,9 +133,27 @@ def _count_types(outcome: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("reason").is_null().sum().cast(pl.Int64).alias("kept"),
             pl.col("reason").is_not_null().sum().cast(pl.Int64).alias("refused"),
+            pl.col("is_confirmed").sum().cast(pl.Int64).alias("confirmed"),
+            pl.col("reason").drop_nulls().value_counts(sort=True).alias("reasons"),
         )
+        .with_columns(pl.col("reasons").map_elements(_describe, pl.String))
         .sort(["kept", "answer_type"], descending=[True, False])
     )
+
+
+def _describe(counts: pl.Series) -> str:
+    """Write counts of reasons as text: not_parseable 3, too_long 1."""
+    return ", ".join(f"{row['reason']} {row['count']}" for row in counts)
+
+
+def confirm_answer(answer: Answer) -> bool | None:
+    """Ask sympy about the values in an answer that have to be worked out; a number as it stands is none."""
+    if isinstance(answer, Named):
+        return confirm_answer(answer.value)
+    items = answer.items if isinstance(answer, Collection) else (answer,)
+    values = [item.value for item in items if isinstance(item, Scalar) and isinstance(item.value, Operation)]
+    opinions = [confirm_value(value) for value in values]
+    return False if False in opinions else True if opinions and all(opinions) else None
 
 
 def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
@@ -147,7 +171,8 @@ def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
         neighbours = [
             render_answer(wrong) for wrong in itertools.islice(wrong_neighbours(answer), config.n_neighbours)
         ]
-        return _checked(gold, render_answer(answer), answer_type, neighbours, config)
+        is_confirmed = confirm_answer(answer)
+        return _checked(gold, render_answer(answer), answer_type, neighbours, config, is_confirmed)
     except UnparsableAnswer as problem:
         return CompiledAnswer(text, "unknown", "not_parseable", str(problem))
     except (AnswerTooLarge, RecursionError) as problem:
@@ -155,7 +180,12 @@ def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
 
 
 def _checked(
-    gold: str, canonical: str, answer_type: str, neighbours: list[str], config: RewardsConfig
+    gold: str,
+    canonical: str,
+    answer_type: str,
+    neighbours: list[str],
+    config: RewardsConfig,
+    is_confirmed: bool | None = None,
 ) -> CompiledAnswer:
     def refuse(reason: str, detail: str) -> CompiledAnswer:
         return CompiledAnswer(canonical, answer_type, reason, detail)
@@ -165,6 +195,8 @@ def _checked(
     verdict = verify(gold, render_response("", gold), config.mode)
     if not verdict.is_correct:
         return refuse("not_itself", f"as a response it is {verdict.reason.value} ({verdict.stage})")
+    if is_confirmed is False:
+        return refuse("sympy_disagrees", "sympy gives the same expression another value")
     if compare_answers(gold, canonical)[0] is not Reason.CORRECT:
         canonical = normalise(gold)
     restyled = restyle(gold)
@@ -173,7 +205,7 @@ def _checked(
     for wrong in neighbours:
         if compare_answers(gold, wrong)[0] is Reason.CORRECT:
             return refuse("accepts_wrong", f"accepts {wrong!r}")
-    return CompiledAnswer(canonical, answer_type)
+    return CompiledAnswer(canonical, answer_type, is_confirmed=is_confirmed)
 
 
 def restyle(text: str) -> str:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from rewards.nodes import Expression
 from rewards.symbolic import Rule, to_tree
@@ -96,13 +97,22 @@ class WorkerPool:
 
     def ask(self, gold: Expression, response: Expression, rule: Rule = "simplified") -> str:
         """Return same, different, unknown or timeout."""
-        question = json.dumps([rule, to_tree(gold), to_tree(response)]).encode()
+        return self._put([rule, to_tree(gold), to_tree(response)])
+
+    def value(self, constant: Expression) -> tuple[str, str] | None:
+        """Return real and imaginary part of sympy's value, 20 digits each; None when it has none to give."""
+        real, comma, imaginary = self._put(["value", to_tree(constant)]).partition(",")
+        return (real, imaginary) if comma else None
+
+    def _put(self, question: list[Any]) -> str:
+        """Hand a question to a worker and wait for its finding; `timeout` when it died over it."""
+        line = json.dumps(question).encode()
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
             worker = worker or _Worker()
             before = worker.cpu_s
-            answer = worker.ask(question)
+            answer = worker.ask(line)
             _spent.cpu_s = getattr(_spent, "cpu_s", 0.0) + worker.cpu_s - before
             if answer is None:
                 worker.stop()

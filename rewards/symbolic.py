@@ -40,6 +40,13 @@ def to_tree(value: Expression) -> list[Any]:
     return ["operation", value.name, *(to_tree(operand) for operand in value.operands)]
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    """A power; of a negative number an odd root is the real one, as answers mean it."""
+    if base.is_negative and exponent.is_Rational and exponent.q % 2 and exponent.q > 1:
+        return (-1) ** exponent.p * (-base) ** exponent
+    return base**exponent
+
+
 _RELATIONS = {"=": "Eq", "ne": "Ne", "<": "Lt", ">": "Gt", "le": "Le", "ge": "Ge"}
 
 
@@ -60,9 +67,9 @@ def from_tree(tree: list[Any]) -> Any:
     if name == "/":
         return operands[0] / operands[1]
     if name == "^":
-        return operands[0] ** operands[1]
+        return _power(operands[0], operands[1])
     if name == "root":
-        return operands[0] ** (1 / operands[1])
+        return _power(operands[0], 1 / operands[1])
     if name == "log":
         return sympy.log(operands[0], operands[1])
     if name == "percent":
@@ -143,8 +150,13 @@ def _say(text: str) -> None:
 
 
 def _answer(line: bytes) -> str:
-    rule, gold, response = json.loads(line)
+    rule, *trees = json.loads(line)
     try:
+        if rule == "value":
+            value = from_tree(trees[0]).evalf(20)
+            parts = value.as_real_imag() if value.is_finite else ()
+            return ",".join(str(part) for part in parts if part.is_Number) if len(parts) == 2 else "unknown"
+        gold, response = trees
         if rule == "as_doubles":
             same = is_same_as_double(from_tree_unevaluated(gold), from_tree_unevaluated(response))
             return "same" if same else "different"
