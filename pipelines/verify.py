@@ -11,13 +11,13 @@ from rewards.verdict import Mode, Reason, Verdict
 
 def verify_one(gold: str, response: str, mode: Mode, out: TextIO) -> int:
     """Print the verdict; exit status 0 for a correct answer, 1 otherwise."""
-    shown = _describe(verify(gold, response, mode))
-    if shown["reason"] == "no_answer" and "boxed" not in response and mode == "lenient":
+    verdict = verify(gold, response, mode)
+    if verdict.reason is Reason.NO_ANSWER and "boxed" not in response and mode == "lenient":
         # A bare answer on the command line is meant as one.
-        shown = _describe(verify(gold, f"\\boxed{{{response}}}", mode))
-    shown = {"gold": gold} | shown | {"meaning": Reason(shown["reason"]).explanation}
+        verdict = verify(gold, f"\\boxed{{{response}}}", mode)
+    shown = {"gold": gold} | _describe(verdict) | {"meaning": verdict.reason.explanation}
     out.write("".join(f"{name:<10}{value}\n" for name, value in shown.items()))
-    return 0 if shown["reward"] else 1
+    return 0 if verdict.is_correct else 1
 
 
 def verify_file(path: Path, mode: Mode, out: TextIO) -> int:

@@ -99,7 +99,24 @@ def _parse(tokens: list[Token]) -> Answer:
     parts = split_tokens(tokens, lambda token: separator_kind(token) is not None, separators)
     if len(parts) == 1:
         return _item(parts[0])
+    if (systems := _systems(tokens, separators)) is not None:
+        return systems
     return _assemble([_item(part) for part in parts if part], separators)
+
+
+def _systems(tokens: list[Token], separators: list[str]) -> Answer | None:
+    """Several solutions of several unknowns: x = 2, y = 3 or x = 3, y = 2. None for anything else."""
+    if not {"or", ","} <= set(separators):
+        return None
+    parts = split_tokens(tokens, lambda token: separator_kind(token) == "or")
+    if any(sum(token.value == "=" for token in part) < 2 for part in parts):
+        return None
+    solutions = [_parse(part) for part in parts]
+    for solution in solutions:
+        items = solution.items if isinstance(solution, Collection) else ()
+        if len({item.label for item in items if isinstance(item, Named)}) != max(len(items), 2):
+            return None
+    return Collection("list", tuple(solutions))
 
 
 def _without_remark(tokens: list[Token]) -> list[Token]:

@@ -30,6 +30,7 @@ _STRUCTURE = frozenset(
 )
 _FIGURES = frozenset(("angle", "measuredangle", "triangle"))
 _NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ", "over"}
+_COMMUTATIVE = frozenset(("gcd", "lcm", "max", "min"))
 _INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot"}
 _ALIASES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log"}
 
@@ -362,6 +363,8 @@ class _Parser(TokenReader):
         if name == "cis":
             turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
             return Operation("+", (Operation("cos", tuple(operands)), turn))
+        if name in _COMMUTATIVE:
+            operands.sort(key=repr)
         known = name not in ("gcd", "lcm", "max", "min", "arg", "det", "deg", "Re", "Im", "sgn", "dim")
         value = Operation(name if known else "@" + name, tuple(operands))
         return value if power is None else Operation("^", (value, power))
