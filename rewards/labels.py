@@ -5,6 +5,8 @@ from rewards.nodes import Expression, Operation, Symbol
 from rewards.tokens import Token
 from rewards.verdict import UnparsableAnswer
 
+MAX_LABEL_CHARS = 80
+"""Longer text in front of an equality sign is no name."""
 _MARKS = frozenset(
     ("angle", "triangle", "measuredangle", "overline", "vec", "Delta", "odot", "parallelogram")
 )
@@ -17,7 +19,7 @@ _NAMING_FUNCTIONS = frozenset(
 def parse_label(tokens: list[Token]) -> Expression | None:
     """Return the name that the left side of an equality gives, None when it is an expression."""
     values = [token.value for token in tokens]
-    if not tokens:
+    if not tokens or sum(map(len, values)) > MAX_LABEL_CHARS:
         return None
     if any(token.kind == "word" for token in tokens):
         if any(word in _NO_LABEL for word in " ".join(values).casefold().split()):

@@ -39,6 +39,7 @@ class Match(Enum):
     SAME = "same"
     DIFFERENT = "different"
     UNKNOWN = "unknown"
+    TOO_LARGE = "too_large"
     OUTSIDE = "outside"
     """The values differ at a point where a root or logarithm of a negative number is taken."""
 
@@ -170,6 +171,8 @@ def _same_function(left: Expression, right: Expression) -> bool | None:
         return True
     if Match.OUTSIDE in matches:
         return False
+    if Match.TOO_LARGE in matches and Match.SAME not in matches:
+        raise AnswerTooLarge("a function too big to evaluate")
     return _same_sequence(left, right, names) if _is_sequence(left, right, names) else None
 
 
@@ -177,8 +180,10 @@ def _match_at(left: Expression, right: Expression, point: dict[str, acb]) -> Mat
     for precision in (SAMPLE_PRECISION, 8 * SAMPLE_PRECISION):
         try:
             first, second, difference = _difference(left, right, point, precision)
-        except (Undefined, AnswerTooLarge):
+        except Undefined:
             return Match.UNKNOWN
+        except AnswerTooLarge:
+            return Match.TOO_LARGE
         if is_real(first) != is_real(second):
             return Match.UNKNOWN
         if not difference.contains(0):
