@@ -122,6 +122,9 @@ class WorkerPool:
             return answer
 
     def close(self) -> None:
+        """End the idle workers; a forked process runs this at its exit too and leaves its parent's alone."""
+        if not self.is_ours:
+            return
         with self._lock:
             while self._idle:
                 self._idle.pop().stop()

@@ -1,3 +1,5 @@
+import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,7 +12,7 @@ import pytest
 from rewards import balls
 from rewards.answers import parse_answer
 from rewards.grader import grade
-from rewards.isolation import WorkerPool
+from rewards.isolation import WorkerPool, cpu_time
 from rewards.nodes import Expression, Scalar
 
 
@@ -57,7 +59,7 @@ def test_no_worker_outlives_a_killed_parent() -> None:
     code = """
 import os
 from rewards.answers import parse_answer
-from rewards.isolation import WorkerPool
+from rewards.isolation import WorkerPool, cpu_time
 
 pool = WorkerPool(1)
 pool.ask(parse_answer("x").value, parse_answer("2x").value)
@@ -87,6 +89,49 @@ def test_a_forked_process_does_not_use_its_parents_workers(pool: WorkerPool) -> 
     if child == 0:
         os._exit(1 if pool.is_ours else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_forked_process_leaves_its_parents_workers_alone_at_exit(pool: WorkerPool) -> None:
+    assert pool.ask(*EASY) == "same"
+    worker = pool._idle[0].process
+    child = os.fork()
+    if child == 0:
+        pool.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert worker.poll() is None
+    assert pool.ask(*EASY) == "same"
+
+
+def test_cpu_time_counts_the_worker(pool: WorkerPool) -> None:
+    assert pool.ask(*EASY) == "same"
+    before = cpu_time()
+    assert pool.ask(*HARD) == "timeout"
+    assert 0.8 < cpu_time() - before < 2.0
+
+
+def test_coroutines_and_spawned_processes_agree(pool: WorkerPool) -> None:
+    pairs = [(r"\boxed{\sqrt{12}}", r"2\sqrt3"), (r"\boxed{0.3}", "1/3"), (r"\boxed{(x+1)^2}", "x^2+2x+1")]
+
+    async def from_coroutines() -> list[bool]:
+        return await asyncio.gather(*(asyncio.to_thread(grade, *pair) for pair in pairs))
+
+    with multiprocessing.get_context("spawn").Pool(2) as processes:
+        spawned = processes.starmap(grade, pairs)
+    assert asyncio.run(from_coroutines()) == spawned == [True, False, True]
+
+
+def test_no_worker_outlives_a_normal_exit() -> None:
+    code = """
+import os
+from rewards.answers import parse_answer
+from rewards.isolation import shared_pool
+
+shared_pool().ask(parse_answer("x").value, parse_answer("2x").value)
+os.write(1, str(shared_pool()._idle[0].process.pid).encode())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not is_running(int(done.stdout))
 
 
 def test_a_process_forked_during_an_evaluation_can_grade() -> None:
