@@ -1,0 +1,66 @@
+"""Train the tiny model for a few steps through the whole loop; started by test_learning.py.
+
+Writes metrics.jsonl and all the other records below the folder named by the second argument.
+"""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from rewards.generation import Sampling
+from tests.training.conftest import STOP, tiny_config
+from training.base_model import make_base_model
+from training.config import CorpusPhase, WarmupConfig
+from training.train import train
+
+N_STEPS = 20
+
+
+def main(rows: Path, out: Path) -> None:
+    torch.set_num_threads(1)
+    model = tiny_config().model
+    # It learns to work sums out, and then that quick answers, mostly wrong, are the rule.
+    phases = (
+        CorpusPhase(n_steps=250, careful=0.9, quick=0.1),
+        CorpusPhase(n_steps=40, careful=0.15, quick=0.75),
+    )
+    warmup = WarmupConfig(phases=phases, batch_size=64, lr=5e-3)
+    config = tiny_config(
+        model=model.model_copy(update={"warmup": warmup}),
+        n_steps=N_STEPS,
+        save_every=N_STEPS,
+        rollout={
+            "engine": "torch",
+            "prompts_per_step": 16,
+            "samples_per_prompt": 8,
+            "max_prompt_tokens": 16,
+            "max_new_tokens": 32,
+            "stop": STOP,
+            "kv_cache_gib": 0.25,
+        },
+        ppo={"critic_minibatches": 4, "micro_batch_tokens": 8192},
+        actor={"lr": 4e-4, "warmup_steps": 5},
+        critic={"lr": 1e-3, "warmup_steps": 5},
+        eval_every=N_STEPS // 2,
+    )
+
+    def evaluate(engine, step, share):
+        prompts = [engine.encode(f"{problem}<think>") for problem in pl.read_parquet(rows)["problem"].head(8)]
+        found = engine.generate(prompts, [step] * 8, Sampling(32, stop=STOP))
+        return {"first/finished": (float(sum(not c.is_truncated for c in found)), len(found))}
+
+    train(
+        config,
+        pl.read_parquet(rows),
+        make_base_model(config, pl.read_parquet(rows), out),
+        out,
+        tensorboard=out / "tensorboard",
+        read_texts=lambda texts: [("+" in text, 0.0) for text in texts],
+        evaluate=evaluate,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
