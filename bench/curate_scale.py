@@ -3,8 +3,8 @@
     python bench/curate_scale.py ../shared/data/raw --rows 250000 1000000 2000000
 
 Row i is a problem of the folder; seven of ten later copies of it get other numbers (another problem), the
-others repeat it, half of them inside an instruction. Each size runs in a process of its own; the slope between
-the smallest and the largest says what 10 million rows would take.
+others repeat it, half of them inside an instruction. Each size runs in a process of its own; the slope from
+the smallest to the largest says what 10 million rows would take.
 """
 
 import argparse

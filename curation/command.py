@@ -10,6 +10,10 @@ import polars as pl
 
 from curation.fields import FieldProblem, as_text, look_up
 from curation.readers import SourceError, read_rows
+from rewards.files import atomic_open
+
+PROGRESS_EVERY = 250_000
+REMOVED = pl.Schema({name: pl.String() for name in ("id", "reason", "detail", "matched")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +41,54 @@ def parse(arguments: list[str] | None, doc: str | None, program: str) -> Command
     return Command(values.input, values.text_column, values.out, getattr(values, "benchmarks", None))
 
 
-def read_table(path: Path, text_column: str) -> pl.DataFrame:
-    """Read `id` and text of every row; SourceError names the row that lacks one."""
-    ids, texts = [], []
+def read_table(path: Path, text_column: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the id and text of every row: usable rows, and bad ones with their reason (id, reason, detail).
+
+    A row without a usable id is named `row:17`. SourceError when no row can be used.
+    """
+    ids, texts, bad, seen = [], [], [], set()
     for row in read_rows(path, max_row_bytes=10_000_000):
+        name = f"row:{row.number}"
         try:
             if row.reason:
                 raise FieldProblem(row.reason, row.detail)
-            ids.append(as_text(look_up(row.value, "id"), "id"))
-            texts.append(as_text(look_up(row.value, text_column), text_column))
+            name = as_text(look_up(row.value, "id"), "id")
+            if name in seen:
+                raise FieldProblem("repeated_id", "an earlier row has the same id")
+            text = as_text(look_up(row.value, text_column), text_column)
         except FieldProblem as problem:
-            raise SourceError(f"{path}, row {row.number}: {problem.detail}") from None
-    return pl.DataFrame({"id": ids, "text": texts}, schema={"id": pl.String, "text": pl.String})
+            bad.append((name, problem.reason, f"row {row.number}: {problem}"))
+            continue
+        seen.add(name)
+        ids.append(name)
+        texts.append(text)
+        if len(ids) % PROGRESS_EVERY == 0:
+            tell(f"read {len(ids):,} rows")
+    if not ids:
+        hint = f"; first problem: {bad[0][2]}" if bad else ""
+        raise SourceError(f"{path}: no row can be used{hint}")
+    tell(f"read {len(ids):,} rows, {len(bad):,} bad ones set aside")
+    names = {"id": pl.String, "reason": pl.String, "detail": pl.String}
+    table = pl.DataFrame({"id": ids, "text": texts}, schema={"id": pl.String, "text": pl.String})
+    return table, pl.DataFrame(bad, schema=names, orient="row")
 
 
-def write_result(command: Command, table: pl.DataFrame, removed: pl.DataFrame) -> None:
-    """Write kept ids and removals, and end with a line of counts."""
-    kept = table.join(removed, on="id", how="anti").select("id") if table["id"].is_unique().all() else None
-    if kept is None:
-        raise SourceError(f"{command.input}: column id has repeated values")
-    command.out.parent.mkdir(parents=True, exist_ok=True)
+def tell(message: str) -> None:
+    """Say how far the command is."""
+    sys.stderr.write(f"{message}\n")
+
+
+def write_result(command: Command, table: pl.DataFrame, removed: pl.DataFrame, bad: pl.DataFrame) -> None:
+    """Write kept ids and removals (REMOVED), and end with a line of counts."""
+    kept = table.join(removed, on="id", how="anti", maintain_order="left").select("id")
     removals = command.out.with_suffix(".removed.parquet")
-    kept.write_parquet(command.out)
-    removed.write_parquet(removals)
+    gone = pl.concat([pl.DataFrame(schema=REMOVED), removed, bad], how="diagonal").select(REMOVED.names())
+    for path, frame in ((command.out, kept), (removals, gone)):
+        with atomic_open(path) as file:
+            frame.write_parquet(file)
     seconds = time.monotonic() - command.started
+    assert kept.height + removed.height == table.height, "rows went missing"
     sys.stdout.write(
-        f"read={table.height} kept={kept.height} removed={removed.height} seconds={seconds:.1f} "
-        f"kept_file={command.out} removals_file={removals}\n"
+        f"read={table.height + bad.height} kept={kept.height} removed={removed.height} bad={bad.height} "
+        f"seconds={seconds:.1f} kept_file={command.out} removals_file={removals}\n"
     )

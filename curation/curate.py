@@ -9,6 +9,7 @@ conflicts.parquet. Memory is bounded by the parts of `config.execution`, which d
 
 import logging
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -81,6 +82,8 @@ def curate(
     if not config.sources:
         raise ValueError("curation.sources is empty: name at least one source")
     folder.mkdir(parents=True, exist_ok=True)
+    for left_over in (folder / "data", *folder.glob(".work-*")):
+        shutil.rmtree(left_over, ignore_errors=True)
     tell = on_progress or (lambda step, n_rows: None)
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as scratch,

@@ -6,6 +6,8 @@ Duplicates have equal numbers and operators, so no cluster crosses partitions, a
 shows in no result. Rows carry `row`: the number of their source, then their number in it.
 """
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +48,16 @@ class Work:
 
 
 def write(path: Path, frame: pl.DataFrame) -> None:
+    """Write a frame so that it is there whole or not at all; OSError when the disk is full."""
     with atomic_open(path) as file:
-        frame.write_parquet(file)
+        try:
+            frame.write_parquet(file)
+        except pl.exceptions.ComputeError as error:
+            # polars wraps what the system said; a full disk must be known as one.
+            full = os.strerror(errno.ENOSPC)
+            if full in str(error):
+                raise OSError(errno.ENOSPC, full, str(path)) from error
+            raise
 
 
 def _set_aside(work: Work, step: str, name: str, rows: pl.DataFrame, removed: pl.DataFrame) -> pl.DataFrame:

@@ -197,6 +197,60 @@ def test_caps_and_split_are_drawn_by_id_not_by_position():
     assert not over_cap(problems, {"x": 10}, 40, seed=2).equals(reasons, null_equal=True)
 
 
+def test_quotas_cap_thin_out_and_copy_by_any_attribute(config, tmp_path):
+    quotas = (
+        {"by": "subject", "value": "addition", "max_problems": 60},
+        {"by": "level", "value": "2 digits", "weight": 0.5},
+        {"by": "source", "value": "mine", "weight": 2.5},
+    )
+    mix = MixConfig.model_validate({"quotas": quotas, "n_validation": 0})
+    own = config.model_copy(update={"mix": mix})
+    result = curate(own, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "out")
+    counts = dict(result.problems.group_by("source").len().iter_rows())
+    assert counts["add"] == 30 and counts["mine"] in (4, 5, 6)
+    mine = result.problems.filter(pl.col("source") == "mine")
+    assert mine["problem_id"].is_unique().all() and mine["problem"].n_unique() == 2
+    assert result.facts["n_copies"] == mine.height - 2
+    assert result.funnel["kept"][-1] == 32
+    again = curate(own, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "again")
+    assert again.problems.equals(result.problems)
+    with pytest.raises(ValidationError, match="sets neither max_problems nor weight"):
+        MixConfig.model_validate({"quotas": [{"by": "source", "value": "x"}]})
+
+
+def test_rows_of_one_template_lie_in_one_split(tmp_path):
+    places = ("harbour", "library", "meadow", "museum", "stadium", "temple")
+    text = "At the old {} a guide counts {} chairs and {} lamps. How many things does the guide count?"
+    rows = [
+        {"problem": text.format(place, 100 * k + i + 5, i + 30), "answer": str(100 * k + 2 * i + 35)}
+        for k, place in enumerate(places)
+        for i in range(8)
+    ]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = CurationConfig.model_validate(
+        {"sources": [{"name": "x", "file": "x.jsonl"}], "mix": {"n_validation": 20}}
+    )
+    problems = curate(config, data_root=tmp_path, protected=NOTHING, folder=tmp_path / "out").problems
+    assert problems.height == len(rows) and (problems["split"] == "validation").sum() == 16
+    assert problems.group_by("cluster").agg(pl.col("split").n_unique())["split"].to_list() == [1] * len(
+        places
+    )
+
+
+def test_alarms_name_sources_that_vanish_or_leak(tmp_path):
+    rows = [{"problem": PENS, "answer": "108"}, {"problem": TANK, "answer": "45"}]
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "leaky.jsonl").write_text(json.dumps({"problem": LEAK, "answer": "63"}) + "\n")
+    sources = [{"name": name, "file": f"{name}.jsonl"} for name in ("one", "two", "leaky")]
+    config = CurationConfig.model_validate({"sources": sources})
+    alarms = curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "out").facts["alarms"]
+    assert alarms == [
+        "source two: dedup removed 2 rows (100%)",
+        "source leaky: decontaminate removed 1 rows (100%)",
+    ]
+
+
 def test_split_cuts_no_cluster():
     problems = pl.DataFrame({"cluster": [f"c{i // 4}" for i in range(100)]})
     split = assign_split(problems, MixConfig(n_validation=21), seed=0)

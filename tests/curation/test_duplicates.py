@@ -163,5 +163,5 @@ def test_command_writes_kept_ids_and_removals(tmp_path, capsys):
     main([str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "kept.parquet")])
     assert pl.read_parquet(tmp_path / "kept.parquet")["id"].to_list() == [f"r{i}" for i in range(7)]
     removed = pl.read_parquet(tmp_path / "kept.removed.parquet").to_dicts()
-    assert removed == [{"id": "r7", "reason": "duplicate", "matched": "r0"}]
+    assert removed == [{"id": "r7", "reason": "duplicate", "detail": None, "matched": "r0"}]
     assert "read=8 kept=7 removed=1" in capsys.readouterr().out
