@@ -90,6 +90,8 @@ def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM) -> None:
             "conformsTo": "http://mlcommons.org/croissant/1.0",
             "name": name,
             "description": "Math problems with verifiable short answers, curated by reasoner-zero.",
+            "version": "1.0.0",
+            "license": "each row names the licence of its source in the column `licence`",
             "distribution": files,
             "recordSet": records,
         },
