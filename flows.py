@@ -35,7 +35,10 @@ def _prompts(workspace: Workspace) -> Artifact:
 @flow(name="curate", flow_run_name="curate {config}")
 def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Curate the corpus; returns the folder of the artefact."""
-    return str(tasks.curate(open_workspace(config, overrides, runs)).folder)
+    workspace = open_workspace(config, overrides, runs)
+    artifact = tasks.curate(workspace)
+    tasks.announce_corpus(workspace, artifact)
+    return str(artifact.folder)
 
 
 @flow(name="score", flow_run_name="score {config}")

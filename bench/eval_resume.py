@@ -56,8 +56,9 @@ def main() -> None:
         ]
         console = Console()
         console.print(table)
-        shown = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
-        console.print(pl.read_parquet(folder / "killed" / "summary.parquet").select(shown))
+        for row in pl.read_parquet(folder / "killed" / "summary.parquet").iter_rows(named=True):
+            interval = f"[{row['ci95_low']:.1%}, {row['ci95_high']:.1%}]"
+            console.print(f"{row['benchmark']:<9}{row['accuracy']:>7.1%} {interval}", highlight=False)
         console.print(f"same responses: {same[0]}, same summary: {same[1]}")
         sys.exit(0 if all(same) else 1)
 

@@ -81,6 +81,12 @@ def _services(commands) -> None:
     up.add_argument(
         "--gpu-slots", type=int, metavar="N", help="GPU runs at once (default: the GPUs, at least 1)"
     )
+    up.add_argument(
+        "--notify",
+        default="",
+        metavar="TYPE/NAME",
+        help="notification block through which a failed training sends word, such as slack-webhook/alerts",
+    )
     down = _command(commands, "down", "end what `up` started")
     for command in (up, down):
         command.add_argument(

@@ -274,7 +274,9 @@ def up(arguments: argparse.Namespace) -> int:
     from pipelines.worker import visible_gpus
 
     n_gpus = arguments.gpu_slots or max(1, len(visible_gpus()))
-    started = services.up(Path(arguments.runs), port=arguments.port, n_gpus=n_gpus, say=out.print)
+    started = services.up(
+        Path(arguments.runs), port=arguments.port, n_gpus=n_gpus, say=out.print, notify=arguments.notify
+    )
     out.print(f"\nPrefect is up: {started.url}   logs: {Path(arguments.runs) / '.prefect' / 'logs'}")
     out.print(f"  export PREFECT_API_URL={started.url}/api", soft_wrap=True)
     out.print("  prefect deployment run reasoner-zero/demo --watch")

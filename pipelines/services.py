@@ -40,10 +40,12 @@ class Services:
     worker: tuple[int, float]
 
 
-def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None]) -> Services:
-    """Start server and worker, create the pool and the limit of GPU slots, register every deployment.
+def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify: str = "") -> Services:
+    """Start server and worker, create the pool and the limit of GPU slots, register every deployment and
+    the automations of `pipelines.automations`.
 
-    `say` is told each step. ServicesError when they are up already, the port is taken or a step fails.
+    `say` is told each step; `notify` names the block that a failed training sends word through.
+    ServicesError when they are up already, the port is taken or a step fails.
     """
     home = (runs / ".prefect").resolve()
     if (found := _stored(home)) and (_lives(found.server) or _lives(found.worker)):
@@ -64,8 +66,9 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None]) -> Ser
         _prefect(["gcl", "delete", GPU_LIMIT], environment, may_fail=True)
         slots = ["--limit", str(n_gpus), "--slot-decay-per-second", "0"]
         _prefect(["gcl", "create", GPU_LIMIT, *slots], environment)
-        say("registering the deployments")
+        say("registering deployments and automations")
         _prefect(["--no-prompt", "deploy", "--all"], environment)
+        _run("pipelines.automations", ["--notify", notify] if notify else [], environment)
         say("starting the worker")
         worker = _start(["worker", "start", "--pool", POOL, "--name", "local"], home, environment, "worker")
     except BaseException:
@@ -152,8 +155,12 @@ def _wait_for(url: str, server: subprocess.Popen, home: Path) -> None:
 
 
 def _prefect(arguments: list[str], environment: dict[str, str], *, may_fail: bool = False) -> None:
+    _run("prefect", arguments, environment, may_fail=may_fail)
+
+
+def _run(module: str, arguments: list[str], environment: dict[str, str], *, may_fail: bool = False) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env=environment,
         input="y\n",
@@ -161,9 +168,8 @@ def _prefect(arguments: list[str], environment: dict[str, str], *, may_fail: boo
         text=True,
     )
     if done.returncode and not may_fail:
-        raise ServicesError(
-            f"prefect {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-        )
+        last = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise ServicesError(f"{module} {' '.join(arguments)} failed:\n{last}")
 
 
 def _end(identity: tuple[int, float]) -> None:

@@ -14,9 +14,11 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.concurrency.sync import concurrency
+from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 
 from pipelines.artifact import Artifact
+from pipelines.automations import CURATED
 from pipelines.compile_rewards import rewards_stage
 from pipelines.curate import curate_stage
 from pipelines.difficulty import difficulty_stage
@@ -51,6 +53,14 @@ def curate(workspace: Workspace) -> Artifact:
     artifact = curate_stage(workspace)
     create_table_artifact(_rows(artifact.read("funnel.parquet")), key="curation-funnel")
     return artifact
+
+
+@_task("announce-corpus")
+def announce_corpus(workspace: Workspace, curated: Artifact) -> None:
+    """Tell the server that a corpus is ready; an automation may train on it."""
+    resource = {"prefect.resource.id": f"reasoner-zero.corpus.{workspace.config.name}"}
+    payload = {"fingerprint": curated.fingerprint, "content": curated.content}
+    emit_event(CURATED, resource=resource, payload=payload)
 
 
 @_task("compile-rewards")

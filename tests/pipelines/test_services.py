@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         api = f"{services.url}/api"
         names = {item["name"] for item in ask(f"{api}/deployments/filter")}
         assert names == {"demo", "weekly", "nightly", "on-demand"}
+        automations = {item["name"]: item["enabled"] for item in ask(f"{api}/automations/filter")}
+        assert automations == {"train-on-new-corpus": False}
         limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}
         assert (limits["gpu"]["limit"], limits["gpu"]["slot_decay_per_second"]) == (2, 0)
         command = ["deployment", "run", "curate/weekly", "--watch", "-p", f"config={config_file}"]
@@ -59,6 +62,13 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert (tmp_path / "runs" / "small" / "curate" / "manifest.json").exists()
+        wanted = {"event": {"name": ["reasoner-zero.corpus.curated"]}}
+        end = time.monotonic() + 60  # the server writes events in batches
+        while not (events := ask(f"{api}/events/filter", {"filter": wanted})["events"]):
+            assert time.monotonic() < end, "no event of the finished corpus"
+            time.sleep(0.5)
+        (event,) = events
+        assert event["resource"]["prefect.resource.id"] == "reasoner-zero.corpus.small"
     finally:
         family = [psutil.Process(pid) for pid, _ in (services.server, services.worker)]
         family += [child for process in family for child in process.children(recursive=True)]
