@@ -4,44 +4,36 @@ The reference comes first: an answer may drop the reference's unit or name, add 
 form of the same value; it may not hedge, leave a solution out, or change what kind of thing the answer is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 
 from rewards.brackets import as_region
+from rewards.naming import letter, same_label
 from rewards.nodes import (
     Answer,
     Cases,
-    Clock,
     Collection,
     Expression,
     Matrix,
     Named,
     Number,
-    Numeral,
     Operation,
-    Ratio,
     Region,
     Relation,
-    Residue,
     Scalar,
     Symbol,
     Words,
-    negative,
-    substitute,
     symbols,
 )
+from rewards.notations import COMPARERS, Decision, conclude
 from rewards.regions import same_region
 from rewards.relations import same_relation
 from rewards.units import DEGREE
 from rewards.values import same_value
 from rewards.vectors import written_alike
-from rewards.wording import same_clock
 
 MAX_ITEMS = 60
 """Longest unordered collection that is matched item by item."""
-
-Decision = bool | None
-"""True or False when it is decided, None when it is not."""
 
 
 def same_answer(gold: Answer, response: Answer) -> Decision:
@@ -71,12 +63,6 @@ def same_answer(gold: Answer, response: Answer) -> Decision:
         if isinstance(gold, kinds[1]) and isinstance(response, kinds[0]):
             return compare(response, gold)
     return False
-
-
-def _all(decisions: Sequence[Decision]) -> Decision:
-    if any(decision is False for decision in decisions):
-        return False
-    return True if all(decisions) else None
 
 
 def _without_name(named: Named, other: Answer) -> Answer:
@@ -126,69 +112,20 @@ def _has_other_name(answer: Answer, collection: Answer) -> bool:
     if not (isinstance(answer, Named) and isinstance(collection, Collection)):
         return False
     return any(
-        isinstance(item, Named) and item.label != answer.label and _letter(item.label) != answer.label
+        isinstance(item, Named) and item.label != answer.label and letter(item.label) != answer.label
         for item in collection.items
     )
 
 
-def _letter(label: Expression) -> Expression:
-    """The letter of an indexed name: x of x_1."""
-    return Symbol(label.name.split("_")[0]) if isinstance(label, Symbol) else label
-
-
 def _named(gold: Named, response: Named) -> Decision:
-    same_label, renamed = _same_label(gold.label, response)
-    if same_label:
+    is_same, renamed = same_label(gold.label, response)
+    if is_same:
         return same_answer(gold.value, renamed)
     if isinstance(gold.value, Scalar) and isinstance(response.value, Scalar):
         both = _as_relation(gold), _as_relation(response)
         if both[0] and both[1] and symbols(gold.value.value):
             return same_relation(both[0], both[1])
     return False
-
-
-def _same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
-    """Compare names; the argument of a function definition may be called anything."""
-    label, value = response.label, response.value
-    if gold == label:
-        return True, value
-    if _marks(gold) != _marks(label) or _names_other_value(gold, label):
-        return False, value
-    if not (isinstance(gold, Operation) and isinstance(label, Operation)):
-        return isinstance(gold, Operation) != isinstance(label, Operation) and _is_definition(
-            gold, label
-        ), value
-    if len(gold.operands) != len(label.operands):
-        return False, value
-    renames: dict[Expression, Expression] = {}
-    for ours, theirs in zip(gold.operands, label.operands, strict=True):
-        if isinstance(ours, Symbol) and isinstance(theirs, Symbol):
-            renames[theirs] = ours
-        elif not same_value(ours, theirs):
-            return False, value
-    if isinstance(value, Scalar):
-        value = Scalar(substitute(value.value, renames), value.unit, value.is_percent)
-    return True, value
-
-
-def _marks(label: Expression) -> str:
-    """What stands at the letter of a function: f'(x) and f^{-1}(x) are not f(x)."""
-    is_function = isinstance(label, Operation) and label.name != "@tuple"
-    return label.name[2:] if is_function and isinstance(label, Operation) else ""
-
-
-def _names_other_value(gold: Expression, label: Expression) -> bool:
-    """True of values of different functions: f(2) and g(2), while f(x) and g(x) may define the same one."""
-    if not (isinstance(gold, Operation) and isinstance(label, Operation)) or gold.name == label.name:
-        return False
-    return not all(isinstance(operand, Symbol) for operand in gold.operands + label.operands)
-
-
-def _is_definition(gold: Expression, label: Expression) -> bool:
-    """y = x^2 and f(x) = x^2 name the same function; f(3) = 9 and y = 9 do not."""
-    applied, bare = (gold, label) if isinstance(gold, Operation) else (label, gold)
-    assert isinstance(applied, Operation)
-    return isinstance(bare, Symbol) and all(isinstance(operand, Symbol) for operand in applied.operands)
 
 
 def _as_relation(answer: Answer) -> Relation | None:
@@ -278,7 +215,7 @@ def _same_system(left: list[Answer], right: list[Answer]) -> Decision:
     names = [[_name(item) for item in items] for items in (left, right)]
     if len(left) == len(set(names[0])) > 1 and set(names[0]) == set(names[1]) and len(left) == len(right):
         by_name = {_name(item): item for item in right}
-        return _all([same_answer(item, by_name[_name(item)]) for item in left])
+        return conclude([same_answer(item, by_name[_name(item)]) for item in left])
     return _any_order(left, right)
 
 
@@ -290,14 +227,14 @@ def _name(item: Answer) -> str:
 def _bare_against_system(left: list[Answer], right: list[Answer]) -> Decision:
     """x = 2, y = 5 against 2, 5: in order, unless the names are indices of one letter."""
     system = left if _is_system(left) else right
-    letters = {_letter(item.label) for item in system if isinstance(item, Named)}
+    letters = {letter(item.label) for item in system if isinstance(item, Named)}
     return _any_order(left, right) if len(letters) == 1 else _in_order(left, right)
 
 
 def _in_order(left: list[Answer], right: list[Answer]) -> Decision:
     if len(left) != len(right):
         return False
-    return _all([same_answer(a, b) for a, b in zip(left, right, strict=True)])
+    return conclude([same_answer(a, b) for a, b in zip(left, right, strict=True)])
 
 
 def _any_order(left: list[Answer], right: list[Answer]) -> Decision:
@@ -345,71 +282,7 @@ def _matrices(gold: Matrix, response: Matrix) -> Decision:
     if [len(row) for row in gold.rows] != [len(row) for row in response.rows]:
         return False
     cells = zip(gold.rows, response.rows, strict=True)
-    return _all([same_value(a, b) for ours, theirs in cells for a, b in zip(ours, theirs, strict=True)])
-
-
-def _ratios(gold: Ratio, response: Ratio) -> Decision:
-    if len(gold.terms) != len(response.terms):
-        return False
-    first, second = gold.terms[0], response.terms[0]
-    return _all(
-        [
-            same_value(Operation("*", (ours, second)), Operation("*", (theirs, first)))
-            for ours, theirs in zip(gold.terms[1:], response.terms[1:], strict=True)
-        ]
-    )
-
-
-def _ratio_of_two(ratio: Ratio, scalar: Scalar) -> Decision:
-    if len(ratio.terms) != 2 or scalar.unit is not None:
-        return False
-    return same_value(Operation("/", ratio.terms), scalar.value)
-
-
-def _clock_as_ratio(clock: Clock) -> Ratio:
-    return Ratio((Number(Fraction(clock.hour)), Number(Fraction(clock.minute))))
-
-
-def _clock_and_ratio(clock: Clock, ratio: Ratio) -> Decision:
-    return clock.half is None and clock.minute > 0 and _ratios(_clock_as_ratio(clock), ratio)
-
-
-def _clock_and_scalar(clock: Clock, scalar: Scalar) -> Decision:
-    return clock.half is None and clock.minute > 0 and _ratio_of_two(_clock_as_ratio(clock), scalar)
-
-
-def _numerals(gold: Numeral, response: Numeral) -> Decision:
-    return gold == response
-
-
-def _numeral_and_scalar(numeral: Numeral, scalar: Scalar) -> Decision:
-    """The base may be left out where the question names it: the digits must be the same."""
-    if not numeral.digits.lstrip("-").isdecimal() or scalar.unit is not None:
-        return False
-    return same_value(Number(Fraction(int(numeral.digits))), scalar.value)
-
-
-def _residues(gold: Residue, response: Residue) -> Decision:
-    same_modulus = same_value(gold.modulus, response.modulus)
-    if not same_modulus:
-        return same_modulus
-    difference = Operation(
-        "/",
-        (Operation("+", (gold.value, Operation("*", (Number(Fraction(-1)), response.value)))), gold.modulus),
-    )
-    return same_value(gold.value, response.value) or same_value(difference, Operation("floor", (difference,)))
-
-
-def _residue_and_scalar(residue: Residue, scalar: Scalar) -> Decision:
-    """The number alone, or the remainder worked out: 17 mod 5 is 2."""
-    remainder = Operation(
-        "+", (residue.value, negative(Operation("*", (residue.modulus, _quotient(residue)))))
-    )
-    return same_value(residue.value, scalar.value) or same_value(remainder, scalar.value)
-
-
-def _quotient(residue: Residue) -> Expression:
-    return Operation("floor", (Operation("/", (residue.value, residue.modulus)),))
+    return conclude([same_value(a, b) for ours, theirs in cells for a, b in zip(ours, theirs, strict=True)])
 
 
 def _cases(gold: Cases, response: Cases) -> Decision:
@@ -418,7 +291,7 @@ def _cases(gold: Cases, response: Cases) -> Decision:
     remaining = list(response.rows)
     for value, condition in gold.rows:
         decisions = [
-            _all([same_answer(value, other[0]), same_answer(condition, other[1])]) for other in remaining
+            conclude([same_answer(value, other[0]), same_answer(condition, other[1])]) for other in remaining
         ]
         if True not in decisions:
             return None if None in decisions else False
@@ -434,14 +307,6 @@ _COMPARERS: tuple[tuple[tuple[type, type], Callable], ...] = (
     ((Scalar, Scalar), _scalars),
     ((Words, Words), _words),
     ((Matrix, Matrix), _matrices),
-    ((Ratio, Ratio), _ratios),
-    ((Ratio, Scalar), _ratio_of_two),
-    ((Clock, Clock), same_clock),
-    ((Clock, Ratio), _clock_and_ratio),
-    ((Clock, Scalar), _clock_and_scalar),
-    ((Numeral, Numeral), _numerals),
-    ((Numeral, Scalar), _numeral_and_scalar),
-    ((Residue, Residue), _residues),
-    ((Residue, Scalar), _residue_and_scalar),
     ((Cases, Cases), _cases),
+    *COMPARERS,
 )
