@@ -43,7 +43,7 @@ def find_runs(tokens, starts, first_sentences, keys, longest):
                 key = hash_bytes(tokens, starts[sentence], starts[stop])
                 place = np.searchsorted(keys, key)
                 if place < len(keys) and keys[place] == key:
-                    rows.append(row)
+                    rows.append(np.int64(row))
                     places.append(place)
     return np.array(rows, np.int64), np.array(places, np.int64)
 
@@ -136,7 +136,7 @@ def propose(starts, ids, hashes, kinds, weights, n_rows, grams, posting_starts, 
         some.sort()
         for target in some:
             if counts[target] >= 2 and shared[target] >= share * totals[target]:
-                rows.append(row)
+                rows.append(np.int64(row))
                 targets.append(target)
             counts[target], shared[target] = 0, np.float32(0)
     return np.array(rows, np.int64), np.array(targets, np.int64)

@@ -98,7 +98,7 @@ def measure(
     prompts: columns problem_id, problem, answer. Problems whose prompt leaves no room for a full response
     have no row in the result. `on_progress` is told how many more problems are done.
     """
-    conditions = [engine.fingerprint, asdict(config.sampling), config.prompt.model_dump(mode="json")]
+    conditions: list = [engine.fingerprint, asdict(config.sampling), config.prompt.model_dump(mode="json")]
     conditions += [config.n_samples, config.mode, config.chunk, config.seed, prompts["problem_id"].to_list()]
     shard = folder / f"{hash_text(canonical_json(conditions), 12)}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)

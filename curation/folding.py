@@ -47,8 +47,8 @@ def _fold(point: int) -> bytes:
     plain = _SIGNS.get(letter) or unicodedata.normalize("NFKD", letter)
     plain = "".join(_SIGNS.get(one, one) for one in plain).lower()
     folded = "".join(_SIGNS.get(one, one) for one in plain if not unicodedata.category(one).startswith("M"))
-    folded = "".join(one if one.isascii() or one.isalpha() else _gap(one) for one in folded).encode()
-    return folded if len(folded) <= GROWTH * len(letter.encode()) else b" "
+    written = "".join(one if one.isascii() or one.isalpha() else _gap(one) for one in folded).encode()
+    return written if len(written) <= GROWTH * len(letter.encode()) else b" "
 
 
 def _gap(letter: str) -> str:

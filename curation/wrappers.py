@@ -105,8 +105,8 @@ class _Peeled:
             ends = np.where(~has_suffix & (stops >= 0), stops, ends)
         rows = np.flatnonzero(((begins > starts[:-1]) | (ends < starts[1:])) & (begins < ends))
         before = self.texts.gather(rows)
-        bare = [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows]
-        bare = _strip_shapes(pl.Series(bare, dtype=pl.String).str.strip_chars())
+        cut = [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows]
+        bare = _strip_shapes(pl.Series(cut, dtype=pl.String).str.strip_chars())
         after = _keep_unless_empty(before, bare)
         is_changed = (before != after).to_numpy()
         rows, after = rows[is_changed], after.filter(pl.Series(is_changed, dtype=pl.Boolean))

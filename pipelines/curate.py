@@ -60,7 +60,7 @@ def curate_stage(workspace: Workspace) -> Artifact:
         write_json(draft.folder / "timings.json", curated.timings)
         draft.volatile.add("timings.json")
         first, last = curated.funnel.row(0, named=True), curated.funnel.row(-1, named=True)
-        draft.count(first["read"], last["kept"], curated.funnel["dropped"].sum())
+        draft.count(first["read"], last["kept"], int(curated.funnel["dropped"].sum()))
         draft.facts |= curated.facts
         checked = {name: value for name, value in inputs.items() if name.startswith("benchmark:")}
         table = pl.DataFrame(
