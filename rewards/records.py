@@ -70,8 +70,8 @@ PROBLEM = Schema(
         Column("level", TEXT, "difficulty as the source names it", is_optional=True),
         Column("subject", TEXT, "subject as the source names it", is_optional=True),
         Column("provenance", TEXT, "JSON: file and row number, or generator, its settings and seed"),
-        Column("cluster", TEXT, "problem_id that names the row's duplicate cluster"),
-        Column("split", TEXT, "train or validation; a duplicate cluster lies on one side"),
+        Column("cluster", TEXT, "names rows alike but for their numbers; the problem_id when words are few"),
+        Column("split", TEXT, "train or validation; a cluster lies on one side"),
     ),
 )
 
