@@ -96,11 +96,9 @@ def is_gradable(gold: str) -> bool:
     >>> is_gradable("1/2"), is_gradable(" "), is_gradable("2 3")
     (True, False, False)
     """
-    text = normalise(gold[: 2 * MAX_ANSWER_CHARS])
+    text = normalise(gold[:MAX_ANSWER_CHARS])
     try:
-        return len(gold) <= 2 * MAX_ANSWER_CHARS and (
-            bool(parse_choice(text)) or parse_answer(text) is not None
-        )
+        return len(gold) <= MAX_ANSWER_CHARS and (bool(parse_choice(text)) or parse_answer(text) is not None)
     except (UnparsableAnswer, AnswerTooLarge, RecursionError):
         return False
 
@@ -123,7 +121,7 @@ def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -
 def _judge(gold: str, extraction: Extraction, mode: Mode) -> _Outcome:
     if not gold.strip() or not normalise(gold[:MAX_ANSWER_CHARS]):
         return Reason.EMPTY_GOLD, "extract"
-    if len(gold) > 2 * MAX_ANSWER_CHARS:
+    if len(gold) > MAX_ANSWER_CHARS:
         return Reason.TOO_LARGE, "extract"
     if extraction.reason is not None or extraction.text is None:
         return extraction.reason or Reason.NO_ANSWER, "extract"
