@@ -1,8 +1,9 @@
 """The public flows: python flows.py runs the embedded demo, without a server to start.
 
 reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage;
-evaluate_new benchmarks the checkpoints of a training, mine_hard finds the prompts it does not solve. Each
-takes the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
+evaluate_new benchmarks the checkpoints of a training, mine_hard finds the prompts it does not solve,
+ablate compares settings over seeds. Each takes the path of a TOML file and a flat dictionary of overrides,
+such as {"training.n_steps": 20}.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings 
 from prefect import flow
 
 from pipelines import tasks
+from pipelines.ablate import plan_cells, read_grid
 from pipelines.artifact import Artifact
 from pipelines.prefect_server import end_server_with_this_process
 from pipelines.sample import Model
@@ -86,6 +88,25 @@ def mine_hard(config: str = DEMO, overrides: Overrides | None = None, runs: str 
     prompts = _prompts(workspace)
     trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
     return str(tasks.mine_hard(workspace, prompts, Model.of_stage(trained)).folder)
+
+
+@flow(name="ablate", flow_run_name="ablate {config}")
+def ablate(
+    vary: list[str],
+    config: str = DEMO,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    n_steps: int | None = None,
+    runs: str = "runs",
+) -> list[list[str]]:
+    """Train a grid of settings over seeds, each as a subflow, and compare them in one table.
+
+    `vary` holds KEY=VALUE,VALUE entries, such as training.ppo.gae_lambda=1.0,0.95.
+    """
+    variants = read_grid(vary)
+    cells = plan_cells(variants, seeds, n_steps)
+    for cell in cells:
+        train(config, cell.overrides, runs)
+    return tasks.compare_variants(config, variants, cells, runs)
 
 
 @flow(name="reasoner-zero", flow_run_name="reasoner-zero {config}")

@@ -14,6 +14,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,33 +30,50 @@ from rewards.files import hash_text
 from rewards.records import METRIC
 from training.recorder import read_records
 
+COLUMNS = ("variant", "reward", "reward - first, paired", "tokens", "steps to 0.8, by seed")
 LAST = 5
 """Steps whose mean is a run's final value."""
 
 
-def ablate(
-    config: Path, variants: Sequence[dict[str, Any]], seeds: Sequence[int], runs: Path, n_steps: int | None
-) -> pl.DataFrame:
-    """Train every variant with every seed; [variant, seed, reward, response_tokens, steps_to_target].
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One training of a grid: which variant, which seed, and all it changes in the configuration."""
 
-    Reward and length are means over the last steps; steps_to_target is the first step from which the mean
-    reward of three steps reaches 0.8, null when it never does.
-    """
-    rows = []
+    variant: int
+    seed: int
+    overrides: dict[str, Any]
+
+
+def plan_cells(
+    variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None = None
+) -> list[Cell]:
+    """Every variant with every seed; each cell is a run of its own, named by what it changes."""
+    cells = []
     for seed, (number, variant) in itertools.product(seeds, enumerate(variants)):
         overrides = variant | {"training.seed": seed}
         if n_steps is not None:
             overrides |= {"training.n_steps": n_steps, "training.save_every": n_steps}
         name = f"ablate-{hash_text(json.dumps(overrides, sort_keys=True), 8)}"
-        loaded = load_config(config, overrides | {"name": name})
-        trained = Chain(Workspace.open(loaded, runs)).trained
+        cells.append(Cell(number, seed, overrides | {"name": name}))
+    return cells
+
+
+def ablate(config: Path, cells: Sequence[Cell], runs: Path) -> pl.DataFrame:
+    """Train every cell, or find it trained; [variant, seed, reward, response_tokens, steps_to_target].
+
+    Reward and length are means over the last steps; steps_to_target is the first step from which the mean
+    reward of three steps reaches 0.8, null when it never does.
+    """
+    rows = []
+    for cell in cells:
+        trained = Chain(Workspace.open(load_config(config, cell.overrides), runs)).trained
         metrics = read_records(trained.folder / "metrics.jsonl", METRIC).sort("step")
         smooth = metrics["reward"].rolling_mean(3)
         reached = metrics.filter(smooth >= 0.8)["step"]
         rows.append(
             {
-                "variant": number,
-                "seed": seed,
+                "variant": cell.variant,
+                "seed": cell.seed,
                 "reward": float(str(metrics["reward"].tail(LAST).mean())),
                 "response_tokens": float(str(metrics["response_tokens"].tail(LAST).mean())),
                 "steps_to_target": reached[0] if len(reached) else None,
@@ -80,19 +98,28 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def make_table(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> Table:
     """One row a variant."""
-    columns = ("variant", "reward", "reward - first, paired", "tokens", "steps to 0.8, by seed")
-    table = Table(*columns, title=f"{frame['seed'].n_unique()} seeds", title_justify="left")
+    table = Table(*COLUMNS, title=f"{frame['seed'].n_unique()} seeds", title_justify="left")
+    for row in summary_rows(frame, variants):
+        table.add_row(*row)
+    return table
+
+
+def summary_rows(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """The comparison, one row a variant, columns COLUMNS."""
     first = frame.filter(pl.col("variant") == 0).sort("seed")["reward"]
+    rows = []
     for number, variant in enumerate(variants):
         part = frame.filter(pl.col("variant") == number).sort("seed")
-        table.add_row(
-            ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in variant.items()),
-            _shown(interval(part["reward"].to_list())),
-            _shown(interval((part["reward"] - first).to_list())) if number else "",
-            _shown(interval(part["response_tokens"].to_list())),
-            "/".join("-" if step is None else str(step) for step in part["steps_to_target"]),
+        rows.append(
+            [
+                ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in variant.items()),
+                _shown(interval(part["reward"].to_list())),
+                _shown(interval((part["reward"] - first).to_list())) if number else "",
+                _shown(interval(part["response_tokens"].to_list())),
+                "/".join("-" if step is None else str(step) for step in part["steps_to_target"]),
+            ]
         )
-    return table
+    return rows
 
 
 def _shown(values: tuple[float, float, float]) -> str:
@@ -133,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parsed = parser.parse_args(arguments)
     variants = read_grid(parsed.vary)
-    frame = ablate(parsed.config, variants, parsed.seeds, parsed.runs, parsed.steps)
+    frame = ablate(parsed.config, plan_cells(variants, parsed.seeds, parsed.steps), parsed.runs)
     Console().print(make_table(frame, variants))
     return 0
 

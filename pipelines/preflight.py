@@ -22,7 +22,7 @@ def run_preflight(workspace: Workspace, base: Artifact) -> dict[str, float]:
         job = Job("preflight", config.model_dump(mode="json"), folder, model=model)
         try:
             with Progress("preflight", "steps") as progress:
-                run_job(job, workspace.log("preflight"), progress, config.training.deepspeed.n_ranks)
+                run_job(job, workspace.log("preflight"), progress.line, config.training.deepspeed.n_ranks)
         except ChildFailed as error:
             raise RuntimeError(
                 f"the longest step does not run: {error}\nLower training.ppo.micro_batch_tokens, "

@@ -17,6 +17,8 @@ from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 
+from pipelines.ablate import COLUMNS, Cell, summary_rows
+from pipelines.ablate import ablate as run_cells
 from pipelines.artifact import Artifact
 from pipelines.automations import CURATED
 from pipelines.compile_rewards import rewards_stage
@@ -97,6 +99,15 @@ def mine_hard(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact
     hard = artifact.read("hard.parquet").select("problem_id", "problem", "n_solved", "n_samples").head(50)
     create_table_artifact(_rows(hard), key="hard-prompts", description="The first 50 hard prompts.")
     return artifact
+
+
+@_task("compare-variants")
+def compare_variants(
+    config: str, variants: list[dict[str, Any]], cells: list[Cell], runs: str
+) -> list[list[str]]:
+    rows = summary_rows(run_cells(Path(config), cells, Path(runs)), variants)
+    create_table_artifact([list(COLUMNS), *rows], key="ablation")
+    return rows
 
 
 @_task("report")

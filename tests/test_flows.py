@@ -16,7 +16,7 @@ from pipelines.audit import check_run
 from pipelines.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOWS = {"curate", "score", "train", "evaluate", "evaluate-new", "mine-hard", "reasoner-zero"}
+FLOWS = {"ablate", "curate", "score", "train", "evaluate", "evaluate-new", "mine-hard", "reasoner-zero"}
 
 # The demo, small enough for CI: one-digit sums, a warm-up of seconds, a few steps.
 SMALL = {
@@ -102,7 +102,9 @@ def test_public_flows_have_names_and_typed_parameters():
     found = {item.name: item for item in vars(flows).values() if isinstance(item, Flow)}
     assert set(found) == FLOWS
     for item in found.values():
-        assert list(item.parameters.properties) == ["config", "overrides", "runs"]
+        own = ["vary", "config", "seeds", "n_steps", "runs"]
+        expected = own if item.name == "ablate" else ["config", "overrides", "runs"]
+        assert list(item.parameters.properties) == expected
         assert item.description
 
 
