@@ -1,6 +1,7 @@
 """Properties of generated answers: equality is reflexive and symmetric, dress is free, and nothing raises."""
 
 import itertools
+import math
 import re
 from fractions import Fraction
 
@@ -24,6 +25,8 @@ from rewards.nodes import (
     Scalar,
     Symbol,
     Words,
+    substitute,
+    walk,
 )
 from rewards.rendering import render_answer
 
@@ -77,6 +80,48 @@ def test_equality_is_symmetric(first, second) -> None:
     assert (compare_answers(left, right)[0] is Reason.CORRECT) == (
         compare_answers(right, left)[0] is Reason.CORRECT
     )
+
+
+def in_floats(value, point: dict[str, float]) -> float:
+    """Value of a generated expression by Python's floats: nothing of ours takes part."""
+    if isinstance(value, Number):
+        return value.value.numerator / value.value.denominator
+    if isinstance(value, Constant):
+        return {"pi": math.pi, "e": math.e}[value.name]
+    if isinstance(value, Symbol):
+        return point[value.name]
+    operands = [in_floats(operand, point) for operand in value.operands]
+    rules = {"+": sum, "*": math.prod, "/": lambda v: v[0] / v[1], "^": lambda v: v[0] ** v[1]}
+    rules |= {"sin": lambda v: math.sin(v[0]), "abs": lambda v: abs(v[0])}
+    return rules[value.name](operands)
+
+
+def changed(value, place: int):
+    """The expression with one of its numbers, or a symbol, replaced."""
+    parts = [part for part in walk(value) if isinstance(part, Number | Symbol)]
+    if not parts:
+        return Operation("+", (value, ONE))
+    part = parts[place % len(parts)]
+    other = Number(part.value + 1) if isinstance(part, Number) else Constant("pi")
+    return substitute(value, {part: other})
+
+
+@settings(quick, max_examples=200)
+@given(expressions, st.integers(0, 9))
+def test_a_changed_expression_is_paid_only_where_floats_agree(value, place: int) -> None:
+    other = changed(value, place)
+    accepted = is_accepted(render_answer(Scalar(value)), render_answer(Scalar(other)))
+    points = [(0.37, -2.2), (-5.5, 1.9), (13.1, -0.6), (-0.013, 7.7)]
+    agree = [
+        math.isclose(
+            in_floats(value, {"x": x, "y_1": y}),
+            in_floats(other, {"x": x, "y_1": y}),
+            rel_tol=1e-9,
+            abs_tol=1e-9,
+        )
+        for x, y in points
+    ]
+    assert all(agree) or not accepted
 
 
 @quick
