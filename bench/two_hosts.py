@@ -57,6 +57,8 @@ def train_on_hosts(base: Path, out: Path, phase: str = "none") -> list[int]:
         command = ["ip", "netns", "exec", name, sys.executable, "-m", "torch.distributed.run"]
         command += ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=two-hosts"]
         command += [f"--rdzv-endpoint={first}:{PORT}", f"--local-addr={HOSTS[name]}", "--max-restarts=0"]
+        # Both namespaces share one host name, by which torchrun would find out who holds the meeting.
+        command.append(f"--rdzv-conf=is_host={int(HOSTS[name] == first)}")
         command += [str(ROOT / "bench" / "resume.py"), "--child", str(base), str(out), "2", phase]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": LINKS[name]}
         log = (out.parent / f"{out.name}-{name}.log").open("a")

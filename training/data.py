@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
@@ -72,12 +73,13 @@ def choose_prompts(n_prompts: int, per_step: int, step: int, seed: int) -> list[
     [0, 1, 2, 3]
     """
     first = (step - 1) * per_step
-    orders: dict[int, list[int]] = {}
-    chosen = []
-    for position in range(first, first + per_step):
-        epoch, offset = divmod(position, n_prompts)
-        if epoch not in orders:
-            orders[epoch] = list(range(n_prompts))
-            random.Random(f"{seed}:order:{epoch}").shuffle(orders[epoch])
-        chosen.append(orders[epoch][offset])
-    return chosen
+    places = [divmod(position, n_prompts) for position in range(first, first + per_step)]
+    return [epoch_order(n_prompts, epoch, seed)[offset] for epoch, offset in places]
+
+
+@lru_cache(maxsize=2)
+def epoch_order(n_prompts: int, epoch: int, seed: int) -> list[int]:
+    """The shuffle of one epoch, kept for its steps."""
+    order = list(range(n_prompts))
+    random.Random(f"{seed}:order:{epoch}").shuffle(order)
+    return order
