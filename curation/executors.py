@@ -4,10 +4,10 @@ Every step is a function from files to files whose output appears under its name
 call that was lost with its worker is made again and gives the same bytes.
 """
 
-import concurrent.futures
 import importlib.util
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
@@ -51,22 +51,29 @@ class Processes:
 
     def __init__(self, n_workers: int, retries: int) -> None:
         self.n_workers, self.retries = n_workers, retries
+        self.pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.n_workers, mp_context=multiprocessing.get_context("spawn"))
 
     def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]:
         results: dict[int, Any] = {}
         for attempt in range(self.retries + 1):
-            missing = [number for number in range(len(calls)) if number not in results]
-            context = multiprocessing.get_context("spawn")
             try:
-                with concurrent.futures.ProcessPoolExecutor(self.n_workers, mp_context=context) as pool:
-                    futures = {pool.submit(function, *calls[number]): number for number in missing}
-                    for future in concurrent.futures.as_completed(futures):
-                        results[futures[future]] = future.result()
+                missing = [number for number in range(len(calls)) if number not in results]
+                futures = {self.pool.submit(function, *calls[number]): number for number in missing}
+                for future in as_completed(futures):
+                    results[futures[future]] = future.result()
                 break
             except BrokenProcessPool:
                 if attempt == self.retries:
                     raise
+                self.close()
+                self.pool = self._start()
         return (results[number] for number in range(len(calls)))
+
+    def close(self) -> None:
+        self.pool.shutdown(cancel_futures=True)
 
 
 class Ray:
@@ -88,7 +95,11 @@ def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
     if config.executor == "serial":
         yield Serial()
     elif config.executor == "processes":
-        yield Processes(config.n_workers, config.retries)
+        processes = Processes(config.n_workers, config.retries)
+        try:
+            yield processes
+        finally:
+            processes.close()
     else:
         if importlib.util.find_spec("ray") is None:
             raise ValueError("curation.execution.executor = 'ray' needs the package ray: pip install ray")

@@ -86,6 +86,8 @@ class _Peeled:
         self.texts = _strip_shapes(texts.fill_null(""))
         data, starts = utf8(self.texts)
         self.parts = _split(data, starts)
+        self.changed = np.arange(len(self.texts))
+        self.endings: set[int] = set()
 
     def peel(self, wrappers: Wrappers) -> bool:
         """Take one layer of learnt segments off; returns whether any text changed."""
@@ -95,14 +97,20 @@ class _Peeled:
         data, starts = utf8(self.texts)
         _, segments, _, _, _, places = self.parts
         begins, ends = starts[:-1].copy(), starts[1:].copy()
-        has_prefix = np.isin(segments[0], _keys(wrappers.prefixes))
-        has_suffix = np.isin(segments[1], _keys(wrappers.suffixes))
+        has_prefix = _is_among(segments[0], _keys(wrappers.prefixes))
+        has_suffix = _is_among(segments[1], _keys(wrappers.suffixes))
         begins[has_prefix] += places[0][has_prefix]
         ends[has_suffix] = starts[:-1][has_suffix] + places[1][has_suffix]
         if wrappers.endings:
+            # Texts that kept their end are looked at again for new endings only.
+            is_new = wrappers.endings.keys() != self.endings
+            rows = np.arange(len(self.texts)) if is_new else self.changed
             lengths = np.array(sorted({length for length, _ in wrappers.endings.values()}), np.int64)
-            stops = find_endings(data, begins, ends, *tables()[:2], lengths, _keys(wrappers.endings))
-            ends = np.where(~has_suffix & (stops >= 0), stops, ends)
+            known = *tables()[:2], lengths, _keys(wrappers.endings)
+            stops = find_endings(data, begins[rows], ends[rows], *known)
+            has_ending = ~has_suffix[rows] & (stops >= 0)
+            ends[rows[has_ending]] = stops[has_ending]
+            self.endings = set(wrappers.endings)
         rows = np.flatnonzero(((begins > starts[:-1]) | (ends < starts[1:])) & (begins < ends))
         before = self.texts.gather(rows)
         cut = [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows]
@@ -110,6 +118,7 @@ class _Peeled:
         after = _keep_unless_empty(before, bare)
         is_changed = (before != after).to_numpy()
         rows, after = rows[is_changed], after.filter(pl.Series(is_changed, dtype=pl.Boolean))
+        self.changed = rows
         if not len(rows):
             return False
         self.texts = self.texts.scatter(rows, after)
@@ -158,6 +167,8 @@ def _split(data: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
     """True where a hash is among the sorted `known` ones."""
+    if not len(known):
+        return np.zeros(len(hashes), np.bool_)
     return known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
 
 
