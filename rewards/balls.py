@@ -4,6 +4,7 @@ A ball that excludes zero proves two numbers different. Equality is taken as sho
 below 2^-b for a precision b well past every magnitude that occurs in either expression.
 """
 
+import itertools
 import math
 import os
 import threading
@@ -14,11 +15,16 @@ from flint import acb, arb, ctx, fmpq
 
 from rewards.exact import NotRational, Undefined, rational_value
 from rewards.files import hash_text
-from rewards.nodes import Constant, Expression, Number, Operation, Symbol, walk
+from rewards.nodes import Constant, Expression, Number, Symbol, walk
 from rewards.verdict import AnswerTooLarge
 
 MAX_LOG2 = 2.0**44
 """Values past 2^MAX_LOG2 in magnitude are not evaluated."""
+MAX_EXPONENT_PARTS = 16
+"""Largest exponent that is worked out as a fraction; in a tower of powers each contains all above it."""
+_LEAVING_REALS = frozenset(("^", "root", "ln", "log", "asin", "acos", "arcosh", "artanh"))
+OnPart = Callable[[str, acb], None]
+"""Told the name and the value of every operation that is evaluated."""
 _precision_lock = threading.RLock()
 """flint's working precision is one setting for the whole process: whoever sets it holds this lock."""
 
@@ -32,18 +38,20 @@ def _renew_lock() -> None:
 os.register_at_fork(after_in_child=_renew_lock)
 
 
-def evaluate(value: Expression, point: Mapping[str, acb], precision: int) -> acb:
+def evaluate(
+    value: Expression, point: Mapping[str, acb], precision: int, on_part: OnPart | None = None
+) -> acb:
     """Evaluate at `point` with `precision` bits; Undefined without a value, AnswerTooLarge past a limit."""
     with _precision_lock:
         before = ctx.prec
         ctx.prec = precision
         try:
-            return _evaluate(value, point)
+            return _evaluate(value, point, on_part)
         finally:
             ctx.prec = before
 
 
-def _evaluate(value: Expression, point: Mapping[str, acb]) -> acb:
+def _evaluate(value: Expression, point: Mapping[str, acb], on_part: OnPart | None) -> acb:
     if isinstance(value, Number):
         return acb(fmpq(value.value.numerator, value.value.denominator))
     if isinstance(value, Symbol):
@@ -53,7 +61,7 @@ def _evaluate(value: Expression, point: Mapping[str, acb]) -> acb:
             raise Undefined("infinity inside an expression")
         return _CONSTANTS[value.name]()
     name = value.name
-    operands = [_evaluate(operand, point) for operand in value.operands]
+    operands = [_evaluate(operand, point, on_part) for operand in value.operands]
     if name == "+":
         result = operands[0]
         for operand in operands[1:]:
@@ -72,6 +80,8 @@ def _evaluate(value: Expression, point: Mapping[str, acb]) -> acb:
         raise Undefined(f"no value for {name}")
     if not result.is_finite():
         raise Undefined(f"{name} has no finite value")
+    if on_part is not None:
+        on_part(name, result)
     return result
 
 
@@ -91,15 +101,16 @@ def is_real(value: acb) -> bool:
 
 def leaves_reals(value: Expression, point: Mapping[str, acb], precision: int) -> bool:
     """True when an expression without i takes a complex value inside, as in a root of a negative number."""
-    parts = list(walk(value))
-    if Constant("i") in parts:
+    if any(part == Constant("i") for part in walk(value)):
         return False
-    return any(
-        isinstance(part, Operation)
-        and part.name in ("^", "root", "ln", "log", "asin", "acos", "arcosh", "artanh")
-        and not is_real(evaluate(part, point, precision))
-        for part in parts
-    )
+    complex_parts: list[str] = []
+
+    def note(name: str, result: acb) -> None:
+        if name in _LEAVING_REALS and not is_real(result):
+            complex_parts.append(name)
+
+    evaluate(value, point, precision, note)
+    return bool(complex_parts)
 
 
 def _e() -> acb:
@@ -141,6 +152,8 @@ def _power(base: acb, exponent: acb, spelled: Expression) -> acb:
 
 
 def _whole_or_odd_root(spelled: Expression) -> Fraction | None:
+    if len(list(itertools.islice(walk(spelled), MAX_EXPONENT_PARTS + 1))) > MAX_EXPONENT_PARTS:
+        return None
     try:
         return rational_value(spelled)
     except (NotRational, Undefined):

@@ -66,6 +66,8 @@ def test_lenient_grading() -> None:
         ),
         pytest.param("\\text{" * 200 + "5" + "}" * 200, "6", id="texts"),
         pytest.param("1e999999", "1", id="exponent"),
+        pytest.param("3" + "^x" * 200 + ">3", "4" + "^x" * 200 + ">3", id="tower-in-a-relation"),
+        pytest.param("a" * 1000 + "=5", "5", id="essay-for-a-name"),
         pytest.param("x^{x^{x^{x^{x^x}}}}", "x", id="variable-tower"),
     ],
 )
