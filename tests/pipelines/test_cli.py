@@ -27,7 +27,7 @@ def shown_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_help_lists_every_command_with_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown_by(capsys, "--help")
-    listed = dict(re.findall(r"^    (\w+) +(\S.*)$", text, re.MULTILINE))
+    listed = dict(re.findall(r"^    (\w+)\s+(\S.*)$", text, re.MULTILINE))
     assert set(NAMES) == set(COMMANDS) == set(listed)
     assert all(len(meaning) > 20 for meaning in listed.values())
     assert "reasoner-zero run --config configs/demo.toml" in text
