@@ -68,9 +68,10 @@ def _training_lead(data: ReportData, point: TurningPoint | None) -> str:
     if point is None:
         return f"{n_steps} steps. Faint lines are single steps, strong ones their running mean."
     names = {"response_tokens": "response length", "correct_reflection_tokens": "correct-reflection length"}
-    what = [names.get(name, name) for name in point.slope_before]
+    first, *others = (names.get(name, name) for name in point.slope_before)
+    what = " and ".join([", ".join([first.capitalize(), *others[:-1]]), others[-1]])
     return (
-        f"{n_steps} steps. {', '.join(what[:-1])} and {what[-1]} bend upwards together at step "
+        f"{n_steps} steps. {what} bend upwards together at step "
         f"{point.step:.0f} (change-point test, p = {point.p_value:.3f})."
     )
 
