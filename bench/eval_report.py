@@ -71,8 +71,8 @@ def main() -> None:
     base, final = make_completions(0.4, 0), make_completions(0.9, 1)
     draw, steps = np.random.default_rng(0), np.arange(1, 1001)
     metrics = pl.DataFrame({name: draw.random(1000) for name in METRIC.names} | {"step": steps})
-    whole = {"step": steps, "memory_bytes": np.full(1000, 10**9)}
-    timings = pl.DataFrame({name: draw.random(1000) for name in TIMING.names} | whole)
+    ones = {column.name: pl.Series([1] * 1000, dtype=column.dtype) for column in TIMING.columns}
+    timings = pl.DataFrame(ones | {"step": steps})
     data = ReportData(
         run="bench",
         headlines=headlines(base, final),

@@ -31,9 +31,8 @@ def training_metrics(n_steps: int = 30) -> pl.DataFrame:
 
 
 def training_timings(n_steps: int = 30) -> pl.DataFrame:
-    columns = {name: np.full(n_steps, 0.1) for name in records.TIMING.names}
-    columns |= {"step": np.arange(1, n_steps + 1), "memory_bytes": np.full(n_steps, 10**9)}
-    return records.TIMING.check(pl.DataFrame(columns))
+    ones = {column.name: pl.Series([1] * n_steps, dtype=column.dtype) for column in records.TIMING.columns}
+    return records.TIMING.check(pl.DataFrame(ones | {"step": np.arange(1, n_steps + 1)}))
 
 
 @pytest.fixture(scope="module")
