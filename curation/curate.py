@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 FUNNEL = pl.Schema({"step": pl.String(), "read": pl.Int64(), "kept": pl.Int64(), "dropped": pl.Int64()})
 STEPS = ("read", "normalise", "filter", "dedup", "decontaminate", "mix")
-_COLUMNS = pl.Schema({name: dtype for name, dtype in PROBLEM.polars.items() if name != "split"})
 
 
 @dataclass(slots=True)

@@ -58,6 +58,21 @@ def test_tidying_is_idempotent_and_key_survives_it(text):
     assert once.select(readable(pl.col("t"))).item() == once.item()
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from(r"\^{}_-,.!$()<>= 0123456789abcfrdlogmax²½≤求é𝑥\n"), max_size=60)
+    )
+)
+def test_any_text_is_cut_and_unwrapped(texts):
+    rows = pl.Series(texts, dtype=pl.String)
+    joined = tokens_joined(rows)
+    assert len(joined) == len(rows) and not joined.str.contains("  ").any()
+    bare = Wrappers().strip(rows)
+    assert len(bare) == len(rows)
+    assert all(one.strip() in other for one, other in zip(bare, texts, strict=True))
+
+
 PROBLEMS = [
     "How many apples does Mia have if she buys 4 bags of 7 apples?",
     "A train travels 240 km in 3 hours. What is its mean speed?",
