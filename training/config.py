@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from rewards.prompts import PromptConfig
 from rewards.settings import Settings
+from rewards.terms import RewardTerms
 
 
 class ScratchConfig(Settings):
@@ -277,6 +278,8 @@ class TrainingConfig(Settings):
     """Optimizer of the critic (paper, section 2.3: 5e-6)."""
     deepspeed: DeepSpeedConfig = DeepSpeedConfig()
     """Sharding and precision."""
+    reward_terms: RewardTerms = RewardTerms()
+    """Terms added to the binary reward for ablations (paper, section 2.2: none)."""
     save_every: int = Field(50, ge=1)
     """Steps between resumable checkpoints and model exports (reference script: save_interval)."""
     keep_checkpoints: int = Field(2, ge=1)

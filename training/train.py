@@ -18,6 +18,7 @@ from transformers import AutoTokenizer
 from rewards.generation import Completion, Engine, Sampling, derive_seed
 from rewards.grader import score_batch
 from rewards.records import METRIC
+from rewards.terms import shaped_reward
 from training.annealing import hard_prompts
 from training.batching import Responses
 from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
@@ -152,7 +153,10 @@ def run_step(
     verdicts = score_batch(
         [(p.gold, c.text, c.finish_reason) for p, c in zip(asked, completions, strict=True)]
     )
-    rewards = [verdict.reward for verdict in verdicts]
+    rewards = [
+        shaped_reward(v.reward, c.text, len(c.tokens), c.finish_reason, config.reward_terms)
+        for v, c in zip(verdicts, completions, strict=True)
+    ]
     times["reward_s"] = time.perf_counter() - clock
     recorder.rollouts(step, rollout_rows(step, asked, seeds, completions, verdicts, rewards, n_samples))
     metrics, histograms = response_metrics(

@@ -27,6 +27,12 @@ def test_training_rule(gold: str, response: str, finish_reason: str, reward: flo
     assert (verdict.reward, verdict.reason) == (reward, reason)
 
 
+@pytest.mark.parametrize("answer", ["{1,344}^2", "{1,234}!", r"\sqrt{1,234}"])
+def test_a_comma_inside_braces_makes_no_list(answer: str) -> None:
+    assert verify("1,34", f"<answer>\\boxed{{{answer}}}</answer>").reason is Reason.WRONG
+    assert verify(answer, "<answer>\\boxed{1,34}</answer>").reason is Reason.WRONG
+
+
 def test_batches_keep_their_order() -> None:
     rows = [("1/2", WRONG, "stop"), ("1/2", RIGHT, "length"), ("1/2", RIGHT, "stop"), ("0.6", WRONG, "stop")]
     assert [verdict.reward for verdict in score_batch(rows)] == [0.0, 0.0, 1.0, 1.0]
