@@ -20,8 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import polars as pl
 import torch
@@ -41,6 +40,7 @@ from training.recorder import Recorder
 from training.rollout.engine import open_engine
 from training.train import build_ppo, run_step
 
+ROOT = Path(__file__).resolve().parent.parent
 TRL = "trl==1.16.0"
 PHASES = (CorpusPhase(n_steps=150, careful=0.9, quick=0.1), CorpusPhase(n_steps=30, careful=0.3, quick=0.6))
 PARTS = ("rollout_s", "reward_s", "forward_s", "critic_s", "policy_s", "sync_s")
