@@ -67,12 +67,14 @@ def sample(
     folder: Path,
     part: tuple[int, int] = (0, 1),
     on_progress: Callable[[int], None] | None = None,
+    on_tokens: Callable[[int], None] | None = None,
 ) -> Generated:
     """Sample every response of a plan, resuming from what `folder` already holds.
 
     `part` (i, n) takes every n-th request from the i-th on: n engines share a plan. `on_progress` is told
-    newly finished responses, resumed ones included. A question whose prompt plus `max_new_tokens` exceeds
-    the engine's context is set aside for all its samples, so that every scored response had the same budget.
+    newly finished responses, resumed ones included, `on_tokens` the tokens sampled with each chunk. A
+    question whose prompt plus `max_new_tokens` exceeds the engine's context is set aside for all its
+    samples, so that every scored response had the same budget.
     """
     requests, rejects = _requests(engine, plan, config.seed)
     requests = requests[part[0] :: part[1]]
@@ -90,7 +92,9 @@ def sample(
             missing = [request for request in chunk if request.key not in stored]
             if on_progress and len(missing) < len(chunk):
                 on_progress(len(chunk) - len(missing))
-            sampled = _generate(engine, plan, missing, on_progress)
+            sampled, n_tokens = _generate(engine, plan, missing, on_progress)
+            if on_tokens:
+                on_tokens(n_tokens)
             file.write(b"".join(sampled.get(request.key) or stored[request.key] for request in chunk))
             file.flush()
             os.fsync(file.fileno())
@@ -161,12 +165,12 @@ def _generate(
     plan: Plan,
     requests: list[_Request],
     on_progress: Callable[[int], None] | None,
-) -> dict[str, bytes]:
-    """Sample `requests` and return each one's JSON line by key."""
+) -> tuple[dict[str, bytes], int]:
+    """Sample `requests`; return each one's JSON line by key, and the number of tokens sampled."""
     if not requests:
-        return {}
+        return {}, 0
     answer = _choose if plan.conditions.method == "letters" else _respond
-    lines = {}
+    lines, n_tokens = {}, 0
     for request, given in zip(requests, answer(engine, plan, requests, on_progress), strict=True):
         row = {
             "key": request.key,
@@ -179,7 +183,8 @@ def _generate(
             **given,
         }
         lines[request.key] = json.dumps(row, separators=(",", ":")).encode() + b"\n"
-    return lines
+        n_tokens += given["n_response_tokens"]
+    return lines, n_tokens
 
 
 def _respond(

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -166,17 +167,30 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     total = sum(len(range(job.part, size, evals.n_engines)) for size in sizes)
     context = (evals.max_prompt_tokens or rollout.max_prompt_tokens) + evals.max_new_tokens
     engine = open_engine(config.training, Path(job.model), context)
-    done = 0
+    done = n_tokens = 0
+    started = time.perf_counter()
 
     def advance(n: int) -> None:
         nonlocal done
         done += n
-        report(done, total)
+        speed = {"tokens_per_s": n_tokens / (time.perf_counter() - started)} if n_tokens else {}
+        report(done, total, **speed)
+
+    def count(n: int) -> None:
+        nonlocal n_tokens
+        n_tokens += n
 
     folder = Path(job.out) / "completions"
     for plan in plans:
-        part = (job.part, evals.n_engines)
-        generated = sample(engine, plan, config=evals, folder=folder, part=part, on_progress=advance)
+        generated = sample(
+            engine,
+            plan,
+            config=evals,
+            folder=folder,
+            part=(job.part, evals.n_engines),
+            on_progress=advance,
+            on_tokens=count,
+        )
         write_part(generated, folder, plan.benchmark, job.part)
     engine.close()
 

@@ -22,13 +22,21 @@ def sample(engine, benchmark: Benchmark, *, n_samples: int, config: EvalsConfig,
 
 def test_every_question_gets_its_samples_in_plan_order(sums, config, toy_engine, tmp_path):
     told: list[int] = []
+    tokens: list[int] = []
     generated = sample(
-        toy_engine(), sums, n_samples=3, config=config, folder=tmp_path, on_progress=told.append
+        toy_engine(),
+        sums,
+        n_samples=3,
+        config=config,
+        folder=tmp_path,
+        on_progress=told.append,
+        on_tokens=tokens.append,
     )
     expected = [(question, index) for question in sums.questions["question_id"] for index in range(3)]
     assert list(generated.responses.select("question_id", "sample").iter_rows()) == expected
     assert generated.responses["key"].n_unique() == generated.responses["seed"].n_unique() == 30
     assert sum(told) == 30
+    assert sum(tokens) == generated.responses["n_response_tokens"].sum()
     assert generated.rejects.height == 0
 
 
