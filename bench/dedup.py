@@ -5,8 +5,8 @@
 
 Columns of the labelled rows: text, cluster (rows of one cluster are one problem), kind. `--speed` names a
 file or a folder of files with problems (every third is taken). `--peers` makes an environment with rensa,
-datasketch and datatrove in `--cache` and runs each of them, and ours, in a process of its own. Rows per
-CPU-second leave out start and compilation; bytes a row are resident memory above that of the texts.
+datasketch and datatrove and runs each of them, and ours, in a process of its own. Rows per CPU-second leave
+out start and compilation; bytes a row are resident memory above that of the texts.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import polars as pl
 from dedup_peers import TOOLS, measure
+from peers import peer_environment
 from rich.console import Console
 from rich.table import Table
 
@@ -58,18 +59,6 @@ def problems_in(path: Path) -> list[str]:
     return [text for text in found if text][::3]
 
 
-def peers_python(cache: Path) -> Path:
-    """The interpreter of the peers' own environment, made when it is not there."""
-    python = cache / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "uv", "venv", "-q", str(cache)], check=True)
-        subprocess.run(
-            [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(python), *PACKAGES],
-            check=True,
-        )
-    return python
-
-
 def ours(texts: list[str]) -> list[int]:
     return dedup_texts(pl.Series(texts), DuplicateConfig()).to_list()
 
@@ -100,12 +89,6 @@ def main() -> None:
     parser.add_argument("rows", type=Path, help="labelled rows")
     parser.add_argument("--speed", type=Path, help="file or folder of problems (default: the labelled rows)")
     parser.add_argument("--peers", action="store_true", help="run the other tools too")
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path.home() / ".cache/reasoner-zero/dedup-peers",
-        help="their environment",
-    )
     arguments = parser.parse_args()
     labelled = pl.DataFrame(
         [row.value for row in read_rows(arguments.rows, max_row_bytes=10**8)], infer_schema_length=None
@@ -113,7 +96,7 @@ def main() -> None:
     texts = problems_in(arguments.speed) if arguments.speed else labelled["text"].to_list()
     tools: dict[str, Path | str] = {OURS: sys.executable}
     if arguments.peers:
-        tools |= dict.fromkeys(TOOLS, peers_python(arguments.cache))
+        tools |= dict.fromkeys(TOOLS, peer_environment("dedup", PACKAGES))
     table = Table(title=f"{labelled.height:,} labelled rows, speed on {len(texts):,}", title_justify="left")
     for name in ("tool", "precision", "recall", "F1", "look-alikes kept", "rows/CPU-s", "ours", "bytes/row"):
         table.add_column(name, justify="left" if name == "tool" else "right")

@@ -62,6 +62,16 @@ class RunConfig(Settings):
     evals: EvalsConfig = EvalsConfig()
     """Benchmarks of the base and the trained model."""
 
+    @property
+    def eval_prompt_tokens(self) -> int:
+        """Longest prompt of a benchmark, in tokens: its own limit, or that of training."""
+        return self.evals.max_prompt_tokens or self.training.rollout.max_prompt_tokens
+
+    @property
+    def eval_context_tokens(self) -> int:
+        """Longest prompt plus response of a benchmark, in tokens."""
+        return self.eval_prompt_tokens + self.evals.max_new_tokens
+
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     """Read a TOML file (or a run's config.json) and apply overrides by dotted key; ConfigError says what is

@@ -55,7 +55,4 @@ def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder:
 
 def context_tokens(config: RunConfig) -> int:
     """Longest prompt plus response of the evaluations, in tokens; 0 when training makes none."""
-    if not config.training.eval_every:
-        return 0
-    longest_prompt = config.evals.max_prompt_tokens or config.training.rollout.max_prompt_tokens
-    return longest_prompt + config.evals.max_new_tokens
+    return config.eval_context_tokens if config.training.eval_every else 0

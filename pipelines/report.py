@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from evals.reflection import by_step
 from evals.report.data import ReportData, headlines
 from evals.report.files import write_figures
 from evals.report.render import build_page, render_page
@@ -55,7 +54,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
         overlap=overlap_table(stages["curate"], stages["overlap"]),
         checkpoints=read_checkpoints(workspace.folder, stages["train"], base, final, metrics.height),
-        reflection=by_step(read_rollouts(stages["train"])),
+        reflection=metrics.select("step", "reflection_rate", "correct_reflection_tokens", "response_tokens"),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
             schema=["artefact", "fingerprint", "content"],
@@ -104,12 +103,6 @@ def read_checkpoints(
         step = int(link.name.removeprefix("evaluate-step-"))
         found.setdefault(step, pl.read_parquet(link / "completions.parquet"))
     return pl.concat([found[step].with_columns(step=pl.lit(step, pl.Int64())) for step in sorted(found)])
-
-
-def read_rollouts(trained: Artifact) -> pl.DataFrame:
-    """What reflection needs of all training responses: [step, response, n_response_tokens, reward]."""
-    columns = ("step", "response", "n_response_tokens", "reward")
-    return pl.scan_parquet(trained.folder / "rollouts" / "*.parquet").select(columns).collect()
 
 
 def cost_note(stages: dict[str, Artifact]) -> str:

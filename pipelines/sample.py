@@ -88,7 +88,7 @@ def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: M
         "chunk": config.evals.chunk,
         "engine": config.training.rollout.engine,
         "precision": config.training.deepspeed.precision,
-        "max_prompt_tokens": config.evals.max_prompt_tokens or config.training.rollout.max_prompt_tokens,
+        "max_prompt_tokens": config.eval_prompt_tokens,
     }
     inputs = {"model": model.content} | {f"plan:{plan.benchmark}": hash_plan(plan) for plan in plans}
 

@@ -165,8 +165,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     ]
     sizes = [plan.prompts.height * plan.n_samples for plan in plans]
     total = sum(len(range(job.part, size, evals.n_engines)) for size in sizes)
-    context = (evals.max_prompt_tokens or rollout.max_prompt_tokens) + evals.max_new_tokens
-    engine = open_engine(config.training, Path(job.model), context)
+    engine = open_engine(config.training, Path(job.model), config.eval_context_tokens)
     done = n_tokens = 0
     started = time.perf_counter()
 

@@ -48,7 +48,8 @@ class ReportData:
     timings: pl.DataFrame | None = None
     """TIMING rows."""
     reflection: pl.DataFrame | None = None
-    """Reflection over the steps: `evals.reflection.by_step(rollouts)`."""
+    """Reflection over the steps, as training measured it or `evals.reflection.by_step(rollouts)` counts
+    it."""
     checkpoints: pl.DataFrame | None = None
     """Evaluations before, during and after training: COMPLETION rows with a column `step`."""
     funnel: pl.DataFrame | None = None
