@@ -31,6 +31,7 @@ from rewards.files import (
     hash_file,
     hash_text,
     read_json,
+    remove_leftovers,
     sync_folder,
     write_json,
 )
@@ -161,6 +162,7 @@ class Store:
             if not stage.is_resumable:
                 shutil.rmtree(draft.folder, ignore_errors=True)
             draft.folder.mkdir(exist_ok=True)
+            remove_leftovers(draft.folder)
             if announce is not None:
                 announce(draft.folder)
             with measured() as usage:

@@ -32,6 +32,12 @@ def atomic_open(path: Path, mode: str = "wb") -> Iterator[IO]:
     sync_folder(path.parent)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `atomic_open` was writing below `folder` when its process was killed."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

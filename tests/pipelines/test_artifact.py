@@ -67,6 +67,17 @@ def test_failing_builder_leaves_no_artefact(store: Store, error: BaseException) 
     assert set(made.manifest["files"]) == {"new.txt"}
 
 
+def test_a_file_that_was_being_written_at_the_kill_is_no_part_of_the_artefact(store: Store) -> None:
+    """What SIGKILL leaves of an atomic write: its temporary file, which no one renamed or removed."""
+    stage = Stage("toy", STAGE.packages, is_resumable=True)
+    rows = store.root / "toy" / store.fingerprint(stage, {}, {})
+    torn = rows.with_suffix(".partial") / "rollouts"
+    torn.mkdir(parents=True)
+    (torn / ".step-000004-rank-000.parquet.0s91iiq8.tmp").write_bytes(b"")
+    made = store.produce(stage, {}, {}, lambda draft: (draft.folder / "new.txt").write_text("x") and None)
+    assert set(made.manifest["files"]) == {"new.txt"}
+
+
 def test_resumable_builder_finds_what_it_left(store: Store) -> None:
     stage = Stage("toy", STAGE.packages, is_resumable=True)
 
