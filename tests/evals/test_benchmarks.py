@@ -220,12 +220,18 @@ def test_bad_custom_file(tmp_path, rows, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        # Ids of our own: a gzip header holds the time, and two test processes must collect the same names.
         pytest.param(
-            "cut.jsonl.gz", gzip.compress(b'{"problem": "1", "answer": "1"}\n' * 99)[:-9], "ends or breaks"
+            "cut.jsonl.gz",
+            gzip.compress(b'{"problem": "1", "answer": "1"}\n' * 99)[:-9],
+            "ends or breaks",
+            id="cut-gzip",
         ),
-        pytest.param("bytes.jsonl", b'{"problem": "1", "answer": "1"}\n\xff\xfe\n', "not UTF-8"),
-        pytest.param("cut.json", b'[{"problem": "1", "ans', "not valid JSON"),
-        pytest.param("object.json", b'{"problem": "1"}', "expected a list of JSON objects"),
+        pytest.param(
+            "bytes.jsonl", b'{"problem": "1", "answer": "1"}\n\xff\xfe\n', "not UTF-8", id="not-utf-8"
+        ),
+        pytest.param("cut.json", b'[{"problem": "1", "ans', "not valid JSON", id="cut-json"),
+        pytest.param("object.json", b'{"problem": "1"}', "expected a list of JSON objects", id="object"),
     ],
 )
 def test_damaged_file_is_named(tmp_path, name, content, message):
