@@ -1,7 +1,9 @@
 """How hard each problem is for a model: samples per problem, scored by the training rule, as pass rates.
 
-    counts = measure(engine, prompts, config, folder)          # or counts_of_rollouts(trainer's rollouts)
-    sorted_ = sort_by_difficulty(prompts, counts, config)      # kept, hard, rejects
+    counts = measure(engine, problems, prompt, sampling, config, folder)    # or counts_of_rollouts(rollouts)
+    sorted_ = sort_by_difficulty(problems, counts, config)                  # kept, hard, rejects
+
+Prompt and sampling are those of training: a pass rate under other conditions says nothing about its rewards.
 
 A problem that is always or never solved teaches PPO nothing: all its advantages are zero. Open-Reasoner-Zero
 mines 13k problems that were solved in fewer than 4 of 64 samples for a last, annealing phase (arXiv
@@ -14,7 +16,6 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 from pydantic import Field
@@ -44,18 +45,6 @@ class DifficultyConfig(Settings):
 
     n_samples: int = Field(default=64, ge=1)
     """Samples per problem (paper: 64)."""
-    max_new_tokens: int = Field(default=8000, ge=1)
-    """Longest response, in tokens (reference script: generate_max_len)."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Sampling temperature (paper, section 2.3)."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus sampling (paper, section 2.3)."""
-    stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
-    """Strings that end a response (reference script: stop)."""
-    prompt: PromptConfig = PromptConfig()
-    """How problems are put to the model."""
-    mode: Literal["orz", "lenient"] = "orz"
-    """orz: the answer counts in the asked format only, as in training; lenient: wherever it stands."""
     drop_all_solved: bool = True
     """Set problems aside that every sample solved."""
     drop_none_solved: bool = True
@@ -71,10 +60,6 @@ class DifficultyConfig(Settings):
     seed: int = 0
     """Seed of the samples."""
 
-    @property
-    def sampling(self) -> Sampling:
-        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.stop)
-
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
@@ -88,21 +73,23 @@ class Sorted:
 
 def measure(
     engine: Engine,
-    prompts: pl.DataFrame,
+    problems: pl.DataFrame,
+    prompt: PromptConfig,
+    sampling: Sampling,
     config: DifficultyConfig,
     folder: Path,
     on_progress: Callable[[int], None] | None = None,
 ) -> pl.DataFrame:
     """Sample and score every problem; a killed run continues with the next chunk, to the same counts.
 
-    prompts: columns problem_id, problem, answer. Problems whose prompt leaves no room for a full response
-    have no row in the result. `on_progress` is told how many more problems are done.
+    problems: columns problem_id, problem, answer. Those whose prompt leaves no room for a full response have
+    no row in the result. `on_progress` is told how many more problems are done.
     """
-    conditions: list = [engine.fingerprint, asdict(config.sampling), config.prompt.model_dump(mode="json")]
-    conditions += [config.n_samples, config.mode, config.chunk, config.seed, prompts["problem_id"].to_list()]
+    conditions: list = [engine.fingerprint, asdict(sampling), prompt.model_dump(mode="json")]
+    conditions += [config.n_samples, config.chunk, config.seed, problems["problem_id"].to_list()]
     shard = folder / f"{hash_text(canonical_json(conditions), 12)}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = prompts.select("problem_id", "problem", "answer").rows(named=True)
+    rows = problems.select("problem_id", "problem", "answer").rows(named=True)
     chunks = [rows[begin : begin + config.chunk] for begin in range(0, len(rows), config.chunk)]
     n_done = _whole_lines(shard)
     if on_progress and n_done:
@@ -110,7 +97,7 @@ def measure(
     with shard.open("ab") as file:
         sync_folder(folder)
         for chunk in chunks[n_done:]:
-            file.write(json.dumps(_count(engine, chunk, config)).encode() + b"\n")
+            file.write(json.dumps(_count(engine, chunk, prompt, sampling, config)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
             if on_progress:
@@ -133,12 +120,14 @@ def _whole_lines(shard: Path) -> int:
     return whole.count(b"\n")
 
 
-def _count(engine: Engine, rows: list[dict], config: DifficultyConfig) -> list[dict]:
+def _count(
+    engine: Engine, rows: list[dict], prompt: PromptConfig, sampling: Sampling, config: DifficultyConfig
+) -> list[dict]:
     """Sample and score one chunk of problems."""
     prompts, seeds, owners = [], [], []
-    longest = engine.max_model_tokens - config.max_new_tokens
+    longest = engine.max_model_tokens - sampling.max_new_tokens
     for row in rows:
-        tokens = engine.encode(render_prompt(row["problem"], config.prompt))
+        tokens = engine.encode(render_prompt(row["problem"], prompt))
         if len(tokens) > longest:
             continue
         for sample in range(config.n_samples):
@@ -147,13 +136,13 @@ def _count(engine: Engine, rows: list[dict], config: DifficultyConfig) -> list[d
             owners.append(row)
     if not prompts:
         return []
-    completions = engine.generate(prompts, seeds, config.sampling)
+    completions = engine.generate(prompts, seeds, sampling)
     verdicts = score_batch(
         [
             (row["answer"], completion.text, completion.finish_reason)
             for row, completion in zip(owners, completions, strict=True)
         ],
-        config.mode,
+        "orz",
     )
     counts: dict[str, dict] = {}
     for row, completion, verdict in zip(owners, completions, verdicts, strict=True):
@@ -166,17 +155,28 @@ def _count(engine: Engine, rows: list[dict], config: DifficultyConfig) -> list[d
 
 
 def counts_of_rollouts(rollouts: pl.LazyFrame) -> pl.DataFrame:
-    """Count the trainer's own rollouts (rewards.records.ROLLOUT) per problem."""
+    """Count the trainer's own rollouts (rewards.records.ROLLOUT) per problem.
+
+    By the verdict and not by the reward, which further terms may have shaped (rewards.terms).
+    """
     counts = rollouts.group_by("problem_id").agg(
         n_samples=pl.len().cast(pl.Int64),
-        n_solved=(pl.col("reward") > 0).sum().cast(pl.Int64),
+        n_solved=(pl.col("reason") == "correct").sum().cast(pl.Int64),
         n_truncated=(pl.col("finish_reason") == "length").sum().cast(pl.Int64),
     )
     return counts.sort("problem_id").collect().select(COUNTS.names())
 
 
 def sort_by_difficulty(prompts: pl.DataFrame, counts: pl.DataFrame, config: DifficultyConfig) -> Sorted:
-    """Keep problems that are solved sometimes and mine the hard ones; those without counts are set aside."""
+    """Keep problems that are solved sometimes and mine the hard ones; those without counts are set aside.
+
+    ValueError when no problem has counts: the prompts then leave no room for a response.
+    """
+    if prompts.height and counts.is_empty():
+        raise ValueError(
+            f"difficulty: none of {prompts.height} problems was sampled: prompt and response together do not "
+            "fit; raise training.rollout.max_prompt_tokens, or shorten training.prompt or max_new_tokens"
+        )
     rows = prompts.join(counts, on="problem_id", how="left", maintain_order="left").with_columns(
         pass_rate=pl.col("n_solved") / pl.col("n_samples")
     )

@@ -5,6 +5,7 @@ COMPILED_REWARD, then n_samples, n_solved, n_truncated, pass_rate), rejects.parq
 resumable shards. With rollouts of a training run nothing is sampled: they are counted.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -30,10 +31,12 @@ STAGE = Stage(
 
 
 def difficulty_stage(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact:
-    """Sample every training prompt with `model` and sort the prompts by how often they are solved."""
+    """Sample every training prompt with `model`, as training does, and sort by how often they are solved."""
     config = workspace.config
     settings = {
         "difficulty": section(config.difficulty),
+        "prompt": section(config.training.prompt),
+        "sampling": asdict(config.training.rollout.sampling),
         "engine": config.training.rollout.engine,
         "precision": config.training.deepspeed.precision,
         "max_prompt_tokens": config.training.rollout.max_prompt_tokens,

@@ -226,8 +226,8 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
     from training.rollout.engine import open_engine
 
     prompts, done = training_prompts(Path(job.rows)), 0
-    context = config.training.rollout.max_prompt_tokens + config.difficulty.max_new_tokens
-    engine = open_engine(config.training, Path(job.model), context)
+    training, rollout = config.training, config.training.rollout
+    engine = open_engine(training, Path(job.model), rollout.max_prompt_tokens + rollout.max_new_tokens)
 
     def advance(n: int) -> None:
         nonlocal done
@@ -235,7 +235,8 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
         report(done, prompts.height)
 
     out = Path(job.out)
-    counts = measure(engine, prompts, config.difficulty, out / "samples", advance)
+    folder, settings = out / "samples", config.difficulty
+    counts = measure(engine, prompts, training.prompt, rollout.sampling, settings, folder, advance)
     counts.write_parquet(out / "counts.parquet")
     engine.close()
 

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from rewards.generation import Sampling
 from rewards.prompts import PromptConfig
 from rewards.settings import Settings
 from rewards.terms import RewardTerms
@@ -123,6 +124,10 @@ class RolloutConfig(Settings):
     """KV cache of the torch sampler, and of vLLM on a CPU, GiB (ours)."""
     tensor_parallel: int = Field(1, ge=1)
     """GPUs that share one vLLM engine (reference script: vllm_tensor_parallel_size)."""
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.stop)
 
 
 class OptimConfig(Settings):

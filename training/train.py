@@ -15,7 +15,7 @@ import polars as pl
 import torch
 from transformers import AutoTokenizer
 
-from rewards.generation import Completion, Engine, Sampling, derive_seed
+from rewards.generation import Completion, Engine, derive_seed
 from rewards.grader import score_batch
 from rewards.records import METRIC
 from rewards.terms import shaped_reward
@@ -198,9 +198,8 @@ def sample(
     seeds = [
         derive_seed(config.seed, "rollout", step, place, i) for place in places for i in range(n_samples)
     ]
-    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.top_p, settings.stop)
     n_logprobs = len(asked) if config.ppo.max_importance_weight else settings.probe_responses
-    completions = rollout.generate([p.tokens for p in asked], seeds, sampling, n_logprobs=n_logprobs)
+    completions = rollout.generate([p.tokens for p in asked], seeds, settings.sampling, n_logprobs=n_logprobs)
     mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
     return [asked[i] for i in mine], [seeds[i] for i in mine], [completions[i] for i in mine]
 

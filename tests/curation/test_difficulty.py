@@ -8,14 +8,14 @@ import pytest
 from curation.difficulty import COUNTS, DifficultyConfig, counts_of_rollouts, measure, sort_by_difficulty
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
+from rewards.generation import Sampling
 from rewards.prompts import PromptConfig
 from rewards.records import ROLLOUT
 from training.config import TrainingConfig
 from training.rollout.engine import open_engine
 
-CONFIG = DifficultyConfig(
-    n_samples=4, max_new_tokens=24, stop=("</answer>",), prompt=PromptConfig(template="bare"), chunk=5
-)
+CONFIG = DifficultyConfig(n_samples=4, chunk=5)
+CONDITIONS = (PromptConfig(template="bare"), Sampling(24, stop=("</answer>",)), CONFIG)
 PROMPTS = pl.DataFrame(
     [
         (f"p{number}", task.problem, task.answer, "sums", str(number))
@@ -72,16 +72,16 @@ class Interrupted:
 
 
 def test_counts_are_the_same_after_a_kill(engine, tmp_path: Path):
-    whole = measure(engine, PROMPTS, CONFIG, tmp_path / "whole")
+    whole = measure(engine, PROMPTS, *CONDITIONS, tmp_path / "whole")
     assert whole.schema == COUNTS and whole["problem_id"].to_list() == PROMPTS["problem_id"].to_list()
     assert (whole["n_samples"] == 4).all() and whole["n_solved"].sum() > 0
     with pytest.raises(KeyboardInterrupt):
-        measure(Interrupted(engine, 1), PROMPTS, CONFIG, tmp_path / "killed")
+        measure(Interrupted(engine, 1), PROMPTS, *CONDITIONS, tmp_path / "killed")
     (shard,) = (tmp_path / "killed").iterdir()
     with shard.open("ab") as file:
         file.write(b'[{"problem_id": "p5", "n_sam')
     seen: list[int] = []
-    resumed = measure(Interrupted(engine, 2), PROMPTS, CONFIG, tmp_path / "killed", seen.append)
+    resumed = measure(Interrupted(engine, 2), PROMPTS, *CONDITIONS, tmp_path / "killed", seen.append)
     assert resumed.equals(whole) and seen == [5, 5, 2]
     (other,) = (tmp_path / "whole").iterdir()
     assert shard.name == other.name and shard.read_bytes() == other.read_bytes()
@@ -91,7 +91,7 @@ def test_a_prompt_without_room_is_not_measured(engine, tmp_path: Path):
     long = PROMPTS.head(2).with_columns(
         problem=pl.when(pl.col("problem_id") == "p0").then(pl.lit("1+" * 40 + "1=?")).otherwise("problem")
     )
-    counts = measure(engine, long, CONFIG, tmp_path)
+    counts = measure(engine, long, *CONDITIONS, tmp_path)
     assert counts["problem_id"].to_list() == ["p1"]
     rejects = sort_by_difficulty(long, counts, CONFIG).rejects
     assert ("not_measured", "0") in rejects.select("reason", "source_id").rows()
@@ -128,12 +128,18 @@ def test_problems_are_sorted_by_pass_rate(changes, kept, hard):
 
 def test_rollouts_of_the_trainer_count_too():
     row = dict.fromkeys(ROLLOUT.names)
-    row |= {"problem_id": "a", "reward": 1.0, "finish_reason": "stop"}
+    row |= {"problem_id": "a", "reward": 1.0, "reason": "correct", "finish_reason": "stop"}
     rows = [
         row,
-        row | {"reward": 0.0},
-        row | {"reward": 0.0, "finish_reason": "length"},
+        # A shaped reward: wrong, but not nothing.
+        row | {"reward": 0.1, "reason": "wrong"},
+        row | {"reward": 0.0, "reason": "truncated", "finish_reason": "length"},
         row | {"problem_id": "b"},
     ]
     counts = counts_of_rollouts(pl.LazyFrame(rows, schema=ROLLOUT.polars))
     assert counts.rows() == [("a", 3, 1, 1), ("b", 1, 1, 0)]
+
+
+def test_nothing_sampled_is_an_error_that_says_why():
+    with pytest.raises(ValueError, match="none of 12 problems was sampled.*max_prompt_tokens"):
+        sort_by_difficulty(PROMPTS, pl.DataFrame(schema=COUNTS), CONFIG)
