@@ -182,17 +182,31 @@ def cover_pairs(rows, targets, starts, ordered, weights, kinds):
 
 @compiled
 def shared_phrases(rows, targets, starts, ids):
-    """Return per pair the share of the target's neighbouring tokens that stand so in the row, float32 [n]."""
+    """Return per pair the share of the target's neighbouring tokens that stand so in the row, float32 [n].
+
+    A row's neighbours are sorted once for all its pairs, which stand together.
+    """
     n = len(rows)
     shares = np.zeros(n, np.float32)
+    neighbours, sorted_row = np.empty(0, np.int64), np.int64(-1)
     for pair in range(n):
-        a_start, a_end = starts[rows[pair]], starts[rows[pair] + 1]
-        b_start, b_end = starts[targets[pair]], starts[targets[pair] + 1]
+        if rows[pair] != sorted_row:
+            sorted_row = rows[pair]
+            neighbours = _neighbours(ids, starts[sorted_row], starts[sorted_row + 1])
+            neighbours.sort()
+        wanted = _neighbours(ids, starts[targets[pair]], starts[targets[pair] + 1])
         n_shared = 0
-        for b in range(b_start, b_end - 1):
-            for a in range(a_start, a_end - 1):
-                if ids[a] == ids[b] and ids[a + 1] == ids[b + 1]:
-                    n_shared += 1
-                    break
-        shares[pair] = n_shared / (b_end - 1 - b_start) if b_end - 1 > b_start else 1.0
+        for one in wanted:
+            place = np.searchsorted(neighbours, one)
+            n_shared += place < len(neighbours) and neighbours[place] == one
+        shares[pair] = n_shared / len(wanted) if len(wanted) else 1.0
     return shares
+
+
+@compiled
+def _neighbours(ids, begin, end):
+    """Code each token and its successor as one number, int64 [end - begin - 1]."""
+    pairs = np.empty(max(0, end - begin - 1), np.int64)
+    for at in range(len(pairs)):
+        pairs[at] = np.int64(ids[begin + at]) << 32 | np.int64(ids[begin + at + 1])
+    return pairs
