@@ -14,12 +14,16 @@ class Responses:
     tokens: list[list[int]]
     mask: Tensor
     """[n, longest response], bool."""
+    places: list[int]
+    """The same number for rows with the same prompt."""
 
     @classmethod
     def build(cls, prompts: list[list[int]], tokens: list[list[int]], device: torch.device) -> "Responses":
         lengths = torch.tensor([len(row) for row in tokens], device=device)
         positions = torch.arange(int(lengths.max()), device=device)
-        return cls(prompts, tokens, positions < lengths.unsqueeze(1))
+        numbers: dict[tuple[int, ...], int] = {}
+        places = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in prompts]
+        return cls(prompts, tokens, positions < lengths.unsqueeze(1), places)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -31,30 +35,44 @@ class Responses:
     def inputs(self, rows: list[int], pad: int) -> tuple[Tensor, Tensor, Tensor]:
         """input_ids, attention_mask and response_mask of `rows`, right-padded: [len(rows), longest] each."""
         width = max(self.length(row) for row in rows)
-        input_ids = torch.full((len(rows), width), pad)
-        attention, response = torch.zeros_like(input_ids), torch.zeros_like(input_ids)
-        for i, row in enumerate(rows):
-            start, end = len(self.prompts[row]), self.length(row)
-            input_ids[i, :end] = torch.tensor(self.prompts[row] + self.tokens[row])
-            attention[i, :end] = 1
-            response[i, start:end] = 1
+        padded = [self.prompts[r] + self.tokens[r] + [pad] * (width - self.length(r)) for r in rows]
+        starts = torch.tensor([len(self.prompts[row]) for row in rows]).unsqueeze(1)
+        ends = torch.tensor([self.length(row) for row in rows]).unsqueeze(1)
+        positions = torch.arange(width)
+        attention = positions < ends
+        masks = attention.long(), (attention & (positions >= starts)).long()
         device = self.mask.device
-        return input_ids.to(device), attention.to(device), response.to(device)
+        return torch.tensor(padded).to(device), masks[0].to(device), masks[1].to(device)
 
 
 def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> list[list[int]]:
-    """Group `rows` so that each group holds at most `max_tokens` tokens (one longer row stands alone)."""
+    """Group `rows` so that each group holds at most `max_tokens` tokens (one longer row stands alone).
+
+    Responses to one prompt stand together, and their prompt counts once in a group, as it is computed once
+    (`training.packing`).
+    """
+    longest: dict[int, int] = {}
+    for row in rows:
+        prompt = responses.places[row]
+        longest[prompt] = max(longest.get(prompt, 0), responses.length(row))
+
+    def order(row: int) -> tuple[int, int, int, int]:
+        # Similar lengths together; ties by place keep the order reproducible.
+        prompt = responses.places[row]
+        return -longest[prompt], prompt, -responses.length(row), row
+
     groups: list[list[int]] = []
     room = 0
-    # Similar lengths together; ties by row keep the order reproducible.
-    for row in sorted(rows, key=lambda r: (-responses.length(r), r)):
-        length = responses.length(row)
-        if length <= room:
+    for row in sorted(rows, key=order):
+        length = len(responses.tokens[row])
+        shares = bool(groups) and responses.places[groups[-1][-1]] == responses.places[row]
+        needed = length if shares else responses.length(row)
+        if groups and needed <= room:
             groups[-1].append(row)
-            room -= length
+            room -= needed
         else:
             groups.append([row])
-            room = max_tokens - length
+            room = max_tokens - responses.length(row)
     return groups
 
 

@@ -185,8 +185,8 @@ class PPOConfig(Settings):
     critic_minibatches: int = Field(12, ge=1)
     """Critic updates per step (paper, section 2.3)."""
     micro_batch_tokens: int = Field(16384, ge=1)
-    """Tokens per forward pass; changes speed and memory, not the result (reference script:
-    packing_max_len)."""
+    """Tokens per forward pass, shared prompts counted once; changes speed and memory, not the result
+    (reference script: packing_max_len)."""
     logprob_chunk_tokens: int = Field(1024, ge=1)
     """Tokens whose vocabulary logits exist at once; changes memory, not the result (ours)."""
 

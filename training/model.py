@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfi
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
-from training.packing import ATTENTION, pack
+from training.packing import ATTENTION, pack, pick
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CRITIC_HEAD = "value_head.safetensors"
@@ -82,11 +82,9 @@ class Policy(nn.Module):
         entropies [n_response_tokens], float32. The vocabulary's logits exist for `chunk_tokens` tokens at a
         time, recomputed in the backward pass.
         """
-        tokens, arguments = pack(input_ids, attention_mask)
+        tokens, before, arguments = pack(input_ids, attention_mask, response_mask)
         hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
-        # A prompt has a token or more, so the state before a response token is its own row's.
-        is_response = response_mask[attention_mask.bool()][1:].bool()
-        hidden, targets = hidden[:-1][is_response], tokens[0, 1:][is_response]
+        hidden, targets = pick(hidden, before), input_ids[response_mask.bool()]
         head = self.model.get_output_embeddings()
         chunks = [*zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)]
         # A sharded head gathers its weights in every call, and ranks differ in their response tokens.
@@ -108,10 +106,9 @@ class Critic(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
         """Value of the state before each response token, in row order: [n_response_tokens], float32."""
-        tokens, arguments = pack(input_ids, attention_mask)
+        tokens, before, arguments = pack(input_ids, attention_mask, response_mask)
         hidden = self.backbone(input_ids=tokens, **arguments).last_hidden_state[0]
-        is_response = response_mask[attention_mask.bool()][1:].bool()
-        return self.head(hidden[:-1][is_response]).squeeze(-1).float()
+        return self.head(pick(hidden, before)).squeeze(-1).float()
 
 
 def load_policy(

@@ -1,7 +1,9 @@
 """Padding-free batches: all tokens of a batch in one row, and attention that keeps the sequences apart.
 
-Linear layers, norms and the vocabulary head see real tokens only. Attention runs on variable-length kernels
-where the device has them (CUDA, half precision) and on one padded, causal call elsewhere.
+Linear layers, norms and the vocabulary head see real tokens only, and a prompt that several responses of the
+batch follow only once: what they compute for it is the same, and its gradient is the sum of theirs. Attention
+runs on variable-length kernels where the device has them (CUDA, half precision) and on one padded, causal
+call elsewhere.
 """
 
 from dataclasses import dataclass
@@ -18,27 +20,56 @@ ATTENTION = "reasoner_zero_packed"
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where the tokens of a packed row come from: `n` sequences, the longest of `width` tokens."""
+    """Where packed tokens stand in the padded batch of `n` sequences, the longest of `width` tokens."""
 
     n: int
     width: int
+    sources: Tensor
+    """[n * width]: the packed token at each place of the padded batch, any one at padding."""
+    firsts: Tensor
+    """[packed tokens]: place of each packed token in the padded batch, ascending; a shared one's first."""
     places: Tensor
-    """[tokens]: index of each token in the padded batch, row by row."""
+    """[tokens]: all places that hold a token, ascending."""
     starts: Tensor
-    """[n + 1], int32: first token of each sequence in the packed row, and the end."""
+    """[n + 1], int32: the first of `places` of each sequence, and their number."""
 
 
-def pack(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, dict[str, Any]]:
-    """Drop the padding of right-padded rows: [batch, seq] -> ids [1, tokens] and the model's other
-    arguments."""
-    mask = attention_mask.bool()
+def pack(
+    input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """Drop the padding and repeated prompts of right-padded rows, each a prompt of a token or more and a
+    response: [batch, seq] each.
+
+    Returns ids [1, packed tokens]; where in them the token before each response token stands, in row order,
+    [response tokens]; and the model's other arguments.
+    """
+    mask, is_response = attention_mask.bool(), response_mask.bool()
     n, width = mask.shape
-    places = mask.flatten().nonzero().squeeze(-1)
-    lengths = mask.sum(1)
-    starts = F.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
-    positions = (places % width).unsqueeze(0)
-    packing = Packing(n, width, places, starts)
-    return input_ids[mask].unsqueeze(0), {"position_ids": positions, "packing": packing, "use_cache": False}
+    rows = torch.arange(n, device=mask.device)
+    is_prompt = mask & ~is_response
+    # The first row with the same prompt carries it for all.
+    prompts = input_ids.masked_fill(~is_prompt, -1)[:, : int(is_prompt.sum(1).max())]
+    distinct, group = prompts.unique(dim=0, return_inverse=True)
+    carrier = rows.new_full((len(distinct),), n).scatter_reduce(0, group, rows, "amin")[group].unsqueeze(1)
+    is_packed = (is_response | is_prompt & (carrier == rows.unsqueeze(1))).flatten()
+    firsts = is_packed.nonzero().squeeze(-1)
+    row = torch.where(is_prompt, carrier, rows.unsqueeze(1))
+    sources = (is_packed.cumsum(0) - 1)[(row * width + torch.arange(width, device=mask.device)).flatten()]
+    before = sources[is_response.flatten().nonzero().squeeze(-1) - 1]
+    starts = F.pad(mask.sum(1).cumsum(0), (1, 0)).to(torch.int32)
+    packing = Packing(n, width, sources, firsts, mask.flatten().nonzero().squeeze(-1), starts)
+    positions = (firsts % width).unsqueeze(0)
+    ids = input_ids.flatten()[firsts].unsqueeze(0)
+    return ids, before, {"position_ids": positions, "packing": packing, "use_cache": False}
+
+
+def pick(x: Tensor, rows: Tensor) -> Tensor:
+    """x[rows] along the first dimension: [m, ...], rows [k] -> [k, ...].
+
+    The gradient adds up over repeated rows, in their order. An embedding, because its backward pass is
+    faster than index_select's on a CPU.
+    """
+    return F.embedding(rows, x.reshape(len(x), -1)).view(len(rows), *x.shape[1:])
 
 
 def attend(
@@ -71,30 +102,22 @@ def attend(
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         from torch.nn.attention.varlen import varlen_attn
 
-        q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+        q, k, v = (pick(x[0].transpose(0, 1), packing.sources[packing.places]) for x in (query, key, value))
         starts, width = packing.starts, packing.width
         packed: Any = varlen_attn(
             q, k, v, starts, starts, width, width, scale=scaling, window_size=(-1, 0), enable_gqa=is_grouped
         )
-        return packed.unsqueeze(0), None
+        return pick(packed, torch.searchsorted(packing.places, packing.firsts)).unsqueeze(0), None
     q, k, v = (_spread(x, packing) for x in (query, key, value))
     mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped)
-    return _gather(mixed, packing), None
+    return pick(mixed.transpose(1, 2).flatten(0, 1), packing.firsts).unsqueeze(0), None
 
 
 def _spread(x: Tensor, packing: Packing) -> Tensor:
-    """[1, heads, tokens, size] -> [n, heads, width, size], zero where a sequence has ended."""
-    flat = x[0].transpose(0, 1)
-    if len(packing.places) < packing.n * packing.width:
-        rows = flat.new_zeros(packing.n * packing.width, *flat.shape[1:])
-        flat = rows.index_copy(0, packing.places, flat)
-    return flat.view(packing.n, packing.width, *flat.shape[1:]).transpose(1, 2)
-
-
-def _gather(x: Tensor, packing: Packing) -> Tensor:
-    """[n, heads, width, size] -> [1, tokens, heads, size]."""
-    flat = x.transpose(1, 2).flatten(0, 1)
-    return flat.index_select(0, packing.places).unsqueeze(0)
+    """[1, heads, packed tokens, size] -> [n, heads, width, size]; no token attends to what stands at
+    padding."""
+    padded = pick(x[0].transpose(0, 1), packing.sources)
+    return padded.view(packing.n, packing.width, *padded.shape[1:]).transpose(1, 2)
 
 
 AttentionInterface.register(ATTENTION, attend)

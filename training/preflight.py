@@ -36,21 +36,24 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     n_vocab = ppo.actor.module.model.config.vocab_size
     generator = torch.Generator().manual_seed(config.seed + ranks.rank)
     n_sampled = rollout.prompts_per_step * rollout.samples_per_prompt // ranks.world * rollout.tensor_parallel
-    prompt = torch.randint(n_vocab, (n_prompt,), generator=generator).tolist()
+    n_samples = rollout.samples_per_prompt
+
+    def draw(n: int, length: int) -> list[list[int]]:
+        return torch.randint(n_vocab, (n, length), generator=generator).tolist()
+
     clock = time.perf_counter()
     # Without stop strings most responses reach the limit; an end token still ends some.
     sampling = Sampling(n_response, rollout.temperature, rollout.top_p)
-    engine.generate(
-        [prompt] * n_sampled, list(range(n_sampled)), sampling, n_logprobs=rollout.probe_responses
-    )
+    asked = [prompt for prompt in draw(n_sampled // n_samples, n_prompt) for _ in range(n_samples)]
+    engine.generate(asked, list(range(n_sampled)), sampling, n_logprobs=rollout.probe_responses)
     engine.sleep()
     seconds = {"rollout_s": time.perf_counter() - clock}
 
     fitting = max(1, ppo_config.micro_batch_tokens // (n_prompt + n_response))
     n_parts = max(ppo_config.critic_minibatches, ppo_config.policy_minibatches)
-    n_rows = -(-fitting * n_parts // rollout.samples_per_prompt) * rollout.samples_per_prompt
-    tokens = torch.randint(n_vocab, (n_rows, n_response), generator=generator).tolist()
-    responses = Responses.build([prompt] * n_rows, tokens, ranks.device)
+    n_rows = -(-fitting * n_parts // n_samples) * n_samples
+    # No two rows share a prompt here: shared ones take less memory.
+    responses = Responses.build(draw(n_rows, n_prompt), draw(n_rows, n_response), ranks.device)
     clock = time.perf_counter()
     ppo.update(1, responses, [float(row % 2) for row in range(n_rows)], [None] * n_rows)
     seconds["update_s"] = time.perf_counter() - clock

@@ -22,9 +22,17 @@ def test_micro_batches_cover_every_row_once_within_the_budget(sizes, budget):
     groups = micro_batches(responses, list(range(len(sizes))), budget)
     assert sorted(row for group in groups for row in group) == list(range(len(sizes)))
     for group in groups:
-        assert sum(responses.length(row) for row in group) <= budget or len(group) == 1
-    lengths = [responses.length(row) for group in groups for row in group]
-    assert lengths == sorted(lengths, reverse=True)
+        prompts = {tuple(responses.prompts[row]) for row in group}
+        n_tokens = sum(map(len, prompts)) + sum(len(responses.tokens[row]) for row in group)
+        assert n_tokens <= budget or len(group) == 1
+
+
+def test_responses_to_one_prompt_stand_together_the_longest_first():
+    # The second prompt has the longest response; each prompt counts once in a group.
+    responses = build([(2, 4), (3, 9), (2, 5), (3, 1), (2, 1)])
+    assert micro_batches(responses, [0, 1, 2, 3, 4], 100) == [[1, 3, 2, 0, 4]]
+    assert micro_batches(responses, [0, 1, 2, 3, 4], 13) == [[1, 3], [2, 0, 4]]
+    assert micro_batches(responses, [4, 2], 1) == [[2], [4]]
 
 
 @settings(max_examples=40, deadline=None)

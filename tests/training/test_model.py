@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.batching import Responses
 from training.config import ScratchConfig
 from training.model import (
     Critic,
@@ -106,6 +107,36 @@ def test_ranks_with_few_tokens_call_the_head_as_often_as_the_others(model):
     assert len(calls) == 10  # Recomputed in the backward pass, the empty ones too.
     assert torch.equal(found, expected) and len(entropy) == 20
     assert all(torch.equal(found_gradients[name], expected_gradients[name]) for name in expected_gradients)
+
+
+def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_nothing(model):
+    """Gradients and scores against one row at a time; two of the prompts differ in length alone."""
+    prompts = [[5, 6, 7], [5, 6, 7], [5, 6], [5, 6, 7], [5, 6], [6]]
+    responses = [[5, 6], [8, 9, 3, 4], [7, 1], [2], [9, 9, 9, 9, 9], [6, 6]]
+    rows = Responses.build(prompts, responses, torch.device("cpu"))
+    backbone = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=1).model.eval()
+    critic = Critic(backbone, torch.nn.Linear(SHAPE.hidden, 1))
+    weight = torch.linspace(-1, 2, 16)
+    for network, embedding in (
+        (Policy(model.float(), 1.0, 4), model.get_input_embeddings()),
+        (critic, backbone.embed_tokens),
+    ):
+
+        def scores(group, network=network):
+            output = network(*rows.inputs(group, pad=0))
+            return output[0] if isinstance(output, tuple) else output
+
+        alone = torch.cat([scores([row]) for row in range(6)])
+        expected = gradients(network, (alone * weight).sum())
+        seen = []
+        handle = embedding.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        together = scores([*range(6)])
+        handle.remove()
+        assert seen[0].shape == (1, 3 + 2 + 1 + 16)  # 32 tokens with every prompt repeated
+        assert torch.allclose(together, alone, atol=1e-6)
+        found = gradients(network, (together * weight).sum())
+        for name, gradient in expected.items():
+            assert (found[name] - gradient).norm() <= 1e-5 * gradient.norm(), name
 
 
 def test_padding_does_not_change_a_rows_numbers(model):
