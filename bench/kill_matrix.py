@@ -1,12 +1,24 @@
-"""Kill the whole chain in each stage, run it again, and compare with an undisturbed run.
+"""Kill the chain in each of its stages in turn, each time continue, and compare with an undisturbed run.
 
-    python bench/kill_matrix.py                                   every stage and victim (about half an hour)
-    python bench/kill_matrix.py --stages train --victims flow child
+    python bench/kill_matrix.py                                   every victim and stage (about half an hour)
+    python bench/kill_matrix.py --victims flow disk --stages curate train
 
-Victims: `flow` is the process of the flow, `child` the process that samples or trains, `server` Prefect's own
-temporary server, each by SIGKILL; `term` is SIGTERM to the flow. After the kill the same command runs
-again. A cell is `same` when summary.json has the same bytes, no process is left and no half artefact lies
-about.
+A column is one run that is struck in every stage, one after the other, and continued in between:
+
+flow      SIGKILL to the flow's process        } started by `reasoner-zero run`,
+child     SIGKILL to the process that samples, } continued by the same command
+          or to a rank of the training         }
+server    SIGKILL to Prefect's own server      }
+term      SIGTERM to the flow's process        }
+disk      no byte free from the middle of the  }
+          stage on (a tmpfs of its own)        }
+d-flow    SIGKILL to the flow's process        } started by a worker from a deployment,
+d-cancel  prefect flow-run cancel              } continued by prefect flow-run retry
+d-worker  SIGKILL to the worker                ) continued, after down and up, by a new
+d-server  SIGKILL to the server                ) run of the deployment
+
+A cell is `same` when the stage's artefact holds the same bytes as the undisturbed run's, nothing was left
+running, and no half artefact lay under a final name. The last row compares summary.json and looks for rests.
 """
 
 import argparse
@@ -17,28 +29,262 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
-STAGES = ("curate", "base", "sample-base", "train", "sample-final")
-VICTIMS = ("flow", "child", "server", "term")
-# The demo in seconds: one-digit sums, a short warm-up, a few steps.
-SMALL = {
-    "held_out.0.generator.digits": 1,
-    "held_out.0.generator.n-problems": 20,
-    "curation.sources.0.generator.digits": 1,
-    "curation.sources.0.generator.n-problems": 75,
-    "training.n-steps": 8,
-    "training.save-every": 2,
-    "training.rollout.prompts-per-step": 8,
-    "training.rollout.samples-per-prompt": 4,
-    "training.ppo.critic-minibatches": 2,
-    "evals.benchmarks.0.n-samples": 2,
-}
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import small_chain as chain
+from pipelines.artifact import check
+from rewards.files import read_json
+
+STAGES = ("curate", "rewards", "base", "overlap", "sample-base", "evaluate-base", "train", "report")
+WITH_CHILD = ("base", "sample-base", "train")
+PLAIN = ("flow", "child", "server", "term", "disk")
+DEPLOYED = ("d-flow", "d-cancel", "d-worker", "d-server")
+DISK_BYTES = 192 * 2**20
+console = Console()
+
+
+class Missed(RuntimeError):
+    """The stage was over before it could be struck."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A stage of the run: where its artefact will lie, and what it must hold."""
+
+    stage: str
+    folder: Path
+    content: str
+
+    @property
+    def partial(self) -> Path:
+        return self.folder.with_suffix(".partial")
+
+
+@dataclass(slots=True)
+class Column:
+    """One run that is struck again and again."""
+
+    victim: str
+    runs: Path
+    config: Path
+    expected: dict
+    cells: dict[str, str] = field(default_factory=dict)
+    api: str = ""
+    run_id: str = ""
+    command: subprocess.Popen | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.runs / chain.NAME
+
+    def place(self, stage: str) -> Place:
+        known = self.expected["fingerprints"].get(stage, {"fingerprint": "", "content": ""})
+        kind = stage.partition("-")[0]
+        return Place(stage, self.runs / "artifacts" / kind / known["fingerprint"], known["content"])
+
+    # Starting, continuing and waiting, by the command or through a deployment.
+
+    def go(self) -> psutil.Process:
+        """Start or continue the run; returns the flow's process."""
+        if not self.api:
+            self.command = chain.start(self.config, self.runs)
+            return psutil.Process(self.command.pid)
+        terminal = ("FAILED", "CRASHED", "CANCELLED")
+        if self.run_id and chain.state_of(self.api, self.run_id) in terminal:
+            chain.prefect(self.api, self.runs, "flow-run", "retry", self.run_id)
+        else:
+            parameters = {"config": str(self.config), "runs": str(self.runs)}
+            self.run_id = chain.create_run(self.api, "reasoner-zero/demo", parameters)
+        return chain.wait_for(self._flow_process, "the worker starts the flow", pause_s=0.02)
+
+    def _flow_process(self) -> psutil.Process | None:
+        for process in chain.processes_of(self.runs):
+            try:
+                if process.environ().get("PREFECT__FLOW_RUN_ID") == self.run_id and not is_child(process):
+                    return process
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def ended(self, flow: psutil.Process) -> None:
+        """Wait until the flow's process has ended, and all that belongs to it."""
+        if self.command is not None:
+            self.command.wait(timeout=chain.LONG_S)
+        else:
+            psutil.wait_procs([flow], timeout=chain.LONG_S)
+        kept = set(self.services())
+        left = lambda: not [p for p in chain.processes_of(self.runs) if p not in kept]  # noqa: E731
+        chain.wait_for(left, f"{self.victim}: nothing is left running", limit_s=120)
+
+    def services(self) -> list[psutil.Process]:
+        """Server and worker of a deployment, which stay."""
+        path = self.runs / ".prefect" / "services.json"
+        stored = read_json(path) if self.api and path.exists() else {}
+        found = [
+            psutil.Process(stored[n][0])
+            for n in ("server", "worker")
+            if n in stored and psutil.pid_exists(stored[n][0])
+        ]
+        return found + [child for process in found for child in process.children(recursive=True)]
+
+
+def is_child(process: psutil.Process) -> bool:
+    return "pipelines.worker" in " ".join(process.cmdline())
+
+
+def reach(column: Column, stage: str, flow: psutil.Process) -> None:
+    """Wait until `stage` is in the middle of its work; a short one is stopped there (SIGSTOP)."""
+    place, log = column.place(stage), column.folder / "logs" / f"{stage}.log"
+    said = log.stat().st_size if log.exists() else 0
+    final = column.place("evaluate-final").folder
+
+    def is_there() -> bool:
+        if not flow.is_running() or flow.status() == psutil.STATUS_ZOMBIE:
+            raise chain.NotReached(f"{stage}: the run ended before it")
+        if stage == "report":
+            return (final / "manifest.json").exists()
+        if place.folder.exists():
+            raise Missed(stage)
+        if not place.partial.exists():
+            return False
+        if stage == "train":
+            metrics = place.partial / "metrics.jsonl"
+            return metrics.exists() and len(metrics.read_text().splitlines()) >= 3
+        return stage not in WITH_CHILD or (log.exists() and "@progress" in log.read_text()[said:])
+
+    chain.wait_for(is_there, stage, pause_s=0.05 if stage in WITH_CHILD else 0.0005)
+    if stage == "report":
+        time.sleep(0.3)
+    if stage not in WITH_CHILD:
+        flow.suspend()
+    if (column.folder / "summary.json").exists() if stage == "report" else place.folder.exists():
+        flow.resume()
+        raise Missed(stage)
+
+
+def strike(column: Column, stage: str, flow: psutil.Process) -> None:
+    """Do to the run what the column says, and wait until it has ended."""
+    victim = column.victim
+    if victim in ("flow", "d-flow"):
+        flow.kill()
+    elif victim == "term":
+        flow.terminate()
+    elif victim == "child":
+        family = flow.children(recursive=True)
+        workers = [process for process in family if is_child(process)]
+        workers[-1].kill()
+    elif victim == "server":
+        next(p for p in flow.children() if "uvicorn" in " ".join(p.cmdline())).kill()
+    elif victim == "disk":
+        fill(column.runs)
+    elif victim == "d-cancel":
+        flow.resume()
+        chain.prefect(column.api, column.runs, "flow-run", "cancel", column.run_id)
+    else:
+        stored = read_json(column.runs / ".prefect" / "services.json")
+        os.kill(stored[victim.removeprefix("d-")][0], signal.SIGKILL)
+    if flow.is_running():
+        flow.resume()
+    if victim in ("d-worker", "d-server"):
+        restart_services(column)
+    column.ended(flow)
+    (column.runs / "ballast").unlink(missing_ok=True)
+
+
+def fill(runs: Path) -> None:
+    """Leave not a byte on the disk below `runs`."""
+    with (runs / "ballast").open("wb", buffering=0) as file:
+        for size in (2**20, 2**12, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+
+
+def restart_services(column: Column) -> None:
+    """What an operator does: everything down, everything up again."""
+    port = int(column.api.split(":")[2].split("/")[0])
+    chain.take_down(column.runs)
+    chain.bring_up(column.runs, port)
+
+
+def strike_in(column: Column, stage: str) -> str:
+    """Run up to `stage`, strike there; returns what was wrong, or how the run ended."""
+    for _attempt in range(4):
+        flow = column.go()
+        try:
+            reach(column, stage, flow)
+        except Missed:
+            # Over too soon: let the run end, take the result away, try again.
+            flow.kill()
+            column.ended(flow)
+            shutil.rmtree(column.place(stage).folder, ignore_errors=True)
+            (column.folder / "summary.json").unlink(missing_ok=True)
+            continue
+        strike(column, stage, flow)
+        break
+    else:
+        return "never hit"
+    finals = [path for path in (column.runs / "artifacts").glob("*/*") if path.is_dir() and not path.suffix]
+    if half := [path.name for path in finals if check(path)]:
+        return f"half made: {', '.join(half)}"
+    if stage == "report" and (column.folder / "summary.json").exists():
+        return "not disturbed"
+    if (
+        stage != "report"
+        and column.place(stage).folder.exists()
+        and column.victim not in ("d-worker", "server")
+    ):
+        return "not disturbed"
+    return "same" if column.command is None else f"same (exit {column.command.returncode})"
+
+
+def run_column(column: Column, stages: list[str]) -> None:
+    """Strike in every stage, let the run end, compare; fills column.cells."""
+    for stage in stages:
+        started = time.monotonic()
+        try:
+            column.cells[stage] = strike_in(column, stage)
+        except (chain.NotReached, psutil.NoSuchProcess, IndexError) as error:
+            column.cells[stage] = f"{type(error).__name__}: {error}"
+        console.print(
+            f"{column.victim:<9}{stage:<14}{column.cells[stage]}  {time.monotonic() - started:.0f} s"
+        )
+    column.ended(column.go())
+    for stage in stages:
+        place = column.place(stage)
+        if place.content and read_json(place.folder / "manifest.json")["content"] != place.content:
+            column.cells[stage] = "other bytes"
+    rests = [
+        path.name
+        for path in (column.runs / "artifacts").rglob("*")
+        if path.suffix in (".partial",) or ".damaged" in path.name
+    ]
+    same = read_json(column.folder / "summary.json") == column.expected
+    column.cells["in the end"] = f"rests: {rests}" if rests else "same" if same else "another summary"
+
+
+@contextmanager
+def disk_of(runs: Path, is_small: bool) -> Iterator[None]:
+    """Give `runs` a small disk of its own (a tmpfs; needs the right to mount)."""
+    runs.mkdir(parents=True)
+    if is_small:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(runs)], check=True)
+    try:
+        yield
+    finally:
+        if is_small:
+            subprocess.run(["umount", "--lazy", str(runs)], check=True)
 
 
 def main() -> None:
@@ -46,104 +292,46 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
-    parser.add_argument("--victims", nargs="+", choices=VICTIMS, default=VICTIMS)
+    parser.add_argument("--victims", nargs="+", choices=PLAIN + DEPLOYED, default=PLAIN + DEPLOYED)
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kill-matrix-"))
+    config = chain.write_config(folder, **{"training.deepspeed.n_ranks": 2})
+    started, columns = time.monotonic(), []
     try:
         whole = folder / "whole"
-        finish(start(whole), whole)
-        expected = (whole / "demo" / "summary.json").read_bytes()
-        table = Table(title="After a kill and one more run", title_justify="left")
-        for column in ("stage", *arguments.victims):
-            table.add_column(column)
-        failures = 0
-        for stage in arguments.stages:
-            cells = [
-                try_one(folder / f"{stage}-{victim}", stage, victim, expected) for victim in arguments.victims
-            ]
-            failures += sum(not cell.startswith("same") for cell in cells)
-            table.add_row(stage, *cells)
-        Console().print(table)
-        sys.exit(1 if failures else 0)
+        chain.finish(chain.start(config, whole), whole)
+        expected = read_json(whole / chain.NAME / "summary.json")
+        console.print(f"undisturbed run: {time.monotonic() - started:.0f} s")
+        for victim in arguments.victims:
+            column = Column(victim, folder / victim, config, expected)
+            columns.append(column)
+            stages = [s for s in arguments.stages if victim != "child" or s in WITH_CHILD]
+            with disk_of(column.runs, victim == "disk"):
+                run_with_services(column, stages)
+            shutil.rmtree(column.runs, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(show(columns, [*arguments.stages, "in the end"], time.monotonic() - started))
 
 
-def try_one(runs: Path, stage: str, victim: str, expected: bytes) -> str:
-    """Kill one run in one stage, run it again, say what came of it."""
-    process = start(runs)
-    if not wait_for_stage(process, runs, stage):
-        return "not reached"
-    target = find_victim(process, victim)
-    if target is None:
-        process.kill()
-        process.wait()
-        return "no such process"
-    target.send_signal(signal.SIGTERM if victim == "term" else signal.SIGKILL)
-    process.wait(timeout=300)
-    finish(start(runs), runs)
-    problems = []
-    if (runs / "demo" / "summary.json").read_bytes() != expected:
-        problems.append("another summary")
-    if list((runs / "artifacts").rglob("*.partial")):
-        problems.append("half artefact left")
-    if left := left_processes(runs):
-        problems.append(f"{len(left)} processes left")
-    shutil.rmtree(runs, ignore_errors=True)
-    return ", ".join(problems) or f"same (exit {process.returncode})"
+def run_with_services(column: Column, stages: list[str]) -> None:
+    if column.victim in PLAIN:
+        return run_column(column, stages)
+    with chain.services(column.runs) as column.api:
+        run_column(column, stages)
 
 
-def start(runs: Path) -> subprocess.Popen:
-    runs.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pipelines", "run", "--config", "configs/demo.toml", "--runs", str(runs)]
-    for key, value in SMALL.items():
-        command += [f"--{key}", str(value)]
-    environment = os.environ | {"PREFECT_HOME": str(runs / ".prefect"), "OMP_NUM_THREADS": "1"}
-    with (runs / "output.log").open("ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-
-def finish(process: subprocess.Popen, runs: Path) -> None:
-    if process.wait(timeout=900):
-        sys.exit(f"the run failed: {(runs / 'output.log').read_text()[-3000:]}")
-
-
-def wait_for_stage(process: subprocess.Popen, runs: Path, stage: str) -> bool:
-    """Wait until `stage` is being made; for a stage with a child, until the child has said something."""
-    link, log = runs / "demo" / stage, runs / "demo" / "logs" / f"{stage}.log"
-    end = time.monotonic() + 600
-    while process.poll() is None and time.monotonic() < end:
-        is_started = link.is_symlink() and not (link / "manifest.json").exists()
-        if is_started and (stage == "curate" or (log.exists() and "@progress" in log.read_text())):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def find_victim(process: subprocess.Popen, victim: str) -> psutil.Process | None:
-    flow = psutil.Process(process.pid)
-    if victim in ("flow", "term"):
-        return flow
-    wanted = "uvicorn" if victim == "server" else "pipelines.worker"
-    return next((child for child in flow.children() if wanted in " ".join(child.cmdline())), None)
-
-
-def left_processes(runs: Path) -> list[psutil.Process]:
-    """Processes that still belong to these runs a while after the last one has ended."""
-    end = time.monotonic() + 30
-    while (found := [p for p in psutil.process_iter() if belongs(p, runs)]) and time.monotonic() < end:
-        time.sleep(0.2)
-    return found
-
-
-def belongs(process: psutil.Process, runs: Path) -> bool:
-    try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        home = process.environ().get("PREFECT_HOME", "")
-        return str(runs) in " ".join(process.cmdline()) or home.startswith(str(runs))
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
+def show(columns: list[Column], rows: list[str], seconds: float) -> int:
+    """Print the matrix; 1 when a cell is not `same`."""
+    table = Table(
+        title=f"Struck in each stage and continued ({seconds / 60:.0f} minutes)", title_justify="left"
+    )
+    for name in ("stage", *(column.victim for column in columns)):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(row, *(column.cells.get(row, "-") for column in columns))
+    console.print(table)
+    return int(any(not cell.startswith("same") for column in columns for cell in column.cells.values()))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ Precedence: defaults < TOML file < command line. Environment variables do not ch
 """
 
 import difflib
+import io
 import json
 import tomllib
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any, get_args
 
@@ -114,20 +116,46 @@ def _set(table: Any, keys: list[str], value: Any) -> None:
 
 def override_from_command_line(config: RunConfig, path: Path, arguments: list[str]) -> RunConfig:
     """Apply arguments such as `--training.n-steps 20` (any field; tyro explains them all with
-    --help-config)."""
+    --help-config); ConfigError says in one line what is wrong with one."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return tyro.cli(
-                RunConfig,
-                default=config,
-                args=arguments,
-                prog=f"reasoner-zero run --config {path}",
-                # An optional section stays what the file says: no subcommand chooses it.
-                config=(tyro.conf.AvoidSubcommands,),
-            )
+        return _parse(config, path, arguments, is_silent="--help" not in arguments)
     except ValidationError as error:
         raise ConfigError(explain("command line", error)) from None
+    except SystemExit as stop:
+        if stop.code:
+            _check_pairs(config, arguments)
+            # Not a wrong key or value, so a mistake in the form: tyro says it best.
+            _parse(config, path, arguments, is_silent=False)
+        raise
+
+
+def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bool) -> RunConfig:
+    unseen = redirect_stderr(io.StringIO()) if is_silent else nullcontext()
+    with warnings.catch_warnings(), unseen:
+        warnings.simplefilter("ignore")
+        return tyro.cli(
+            RunConfig,
+            default=config,
+            args=arguments,
+            prog=f"reasoner-zero run --config {path}",
+            # An optional section stays what the file says: no subcommand chooses it.
+            config=(tyro.conf.AvoidSubcommands,),
+        )
+
+
+def _check_pairs(config: RunConfig, arguments: list[str]) -> None:
+    """Raise the ConfigError of the first `--key value` that the configuration refuses, if one does."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    for name, text in zip(words, words[1:], strict=False):
+        if not name.startswith("--"):
+            continue
+        key = name.removeprefix("--").replace("-", "_")
+        table = config.model_dump()
+        _set(table, key.split("."), text)
+        try:
+            RunConfig.model_validate(table, strict=False)
+        except ValidationError as error:
+            raise ConfigError(explain("command line", error)) from None
 
 
 def explain(origin: Path | str, error: ValidationError) -> str:

@@ -19,13 +19,15 @@ logger = logging.getLogger(__name__)
 MARK = "@progress "
 QUIET_INTERVAL_S = 10.0
 console = Console(stderr=True)
+OnAdvance = Callable[[int, int | None], None]
+"""Told how many units are done, of how many."""
 
 
 class Progress:
     """Context manager around one stage; `advance` takes absolute counts, those of `n_parts` are added up."""
 
-    def __init__(self, stage: str, unit: str, n_parts: int = 1) -> None:
-        self.stage, self.unit = stage, unit
+    def __init__(self, stage: str, unit: str, n_parts: int = 1, on_advance: OnAdvance | None = None) -> None:
+        self.stage, self.unit, self.on_advance = stage, unit, on_advance
         self.parts: list[tuple[int, int | None]] = [(0, None)] * n_parts
         self.last_line = time.monotonic()
         self.bar: Bar | None = None
@@ -52,6 +54,8 @@ class Progress:
 
     def advance(self, done: int, total: int | None, **fields: Any) -> None:
         """Show `done` of `total` units and a few numbers beside them."""
+        if self.on_advance is not None:
+            self.on_advance(done, total)
         note = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
         if self.bar is not None:
             self.bar.update(self.task, completed=done, total=total, note=note)

@@ -25,6 +25,7 @@ from pipelines.compile_rewards import rewards_stage
 from pipelines.curate import curate_stage
 from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
+from pipelines.live import LiveTraining
 from pipelines.make_base import base_stage
 from pipelines.report import report_stage
 from pipelines.sample import Model
@@ -80,8 +81,9 @@ def make_base(workspace: Workspace, prompts: Artifact) -> Artifact:
 
 @_task("train", "model")
 def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
+    live = LiveTraining(workspace.config.name, workspace.folder / "train" / "metrics.jsonl")
     with gpu_slot():
-        return train_stage(workspace, prompts, base)
+        return train_stage(workspace, prompts, base, live.update)
 
 
 @_task("evaluate", "model")

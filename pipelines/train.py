@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.artifact import Artifact, Draft, Stage
-from pipelines.progress import Progress
+from pipelines.progress import OnAdvance, Progress
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 
@@ -22,8 +22,10 @@ STAGE = Stage(
 )
 
 
-def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
-    """Train, continue a killed training, or find it done."""
+def train_stage(
+    workspace: Workspace, prompts: Artifact, base: Artifact, on_steps: OnAdvance | None = None
+) -> Artifact:
+    """Train, continue a killed training, or find it done; `on_steps` is told how many steps are made."""
     training = workspace.config.training
 
     def build(draft: Draft) -> None:
@@ -35,7 +37,7 @@ def train_stage(workspace: Workspace, prompts: Artifact, base: Artifact) -> Arti
             rows=str(prompts.folder / "prompts.parquet"),
             tensorboard=str(workspace.folder / "tensorboard"),
         )
-        with Progress("train", "steps") as progress:
+        with Progress("train", "steps", on_advance=on_steps) as progress:
             run_job(job, workspace.log("train"), progress.line, training.deepspeed.n_ranks)
         # The engines' states serve only to resume this very training; the exports are the result.
         shutil.rmtree(draft.folder / "state")

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -52,6 +55,12 @@ def start(config: Path, runs: Path) -> subprocess.Popen:
 
 def finish(process: subprocess.Popen, runs: Path) -> None:
     assert process.wait(timeout=500) == 0, (runs / "output.log").read_text()[-4000:]
+
+
+def artifacts(runs: Path) -> dict[str, str]:
+    """Newest data of every artifact, by key, from the file of the run's own server."""
+    with closing(sqlite3.connect(runs / ".prefect" / "prefect.db")) as database:
+        return dict(database.execute("select key, data from artifact_collection"))
 
 
 def our_processes(runs: Path) -> list[psutil.Process]:
@@ -143,6 +152,11 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     assert summaries[0] == summaries[1]
     assert len(summaries[0]["fingerprints"]) == 9
     assert check_run(killed / "small") == []
+    shown = artifacts(killed)
+    assert shown["training-progress"] == "100.0"
+    page = json.loads(shown["training-live"])
+    assert "Step 8 of 8." in page and re.search(r"\| reward \|.*`[▁-█]{8}` \|", page)
+    assert {"curation-funnel", "answer-types", "evaluate-base-table", "report"} < set(shown)
     assert not list((killed / "artifacts").rglob("*.partial"))
     assert wait_until(lambda: not our_processes(killed), 30), our_processes(killed)
 

@@ -111,19 +111,42 @@ def test_config_error_through_a_real_process(cli: Cli, config_file: Path) -> Non
     assert not (config_file.parent / "runs").exists()
 
 
-def test_override_error_names_the_value(
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param(
+            ["--training.ppo.gae-lambda", "1.5"],
+            "training.ppo.gae_lambda: Input should be less than or equal to 1, got '1.5'",
+            id="range",
+        ),
+        pytest.param(
+            ["--training.n-step=3"], "training.n_step: unknown key; did you mean 'n_steps'?", id="unknown"
+        ),
+        pytest.param(
+            ["--training.n-steps", "many"], "training.n_steps: Input should be a valid int", id="type"
+        ),
+        pytest.param(
+            ["--training.rollout.engine", "x"], "Input should be 'vllm' or 'torch', got 'x'", id="one of"
+        ),
+        pytest.param(["--curation.sources.9.name", "x"], "curation.sources.9.name: no entry '9'", id="index"),
+    ],
+)
+def test_wrong_override_is_one_line(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], said: str
+) -> None:
+    assert main(["curate", "--config", str(config_file), "--runs", str(tmp_path / "runs"), *given]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown and len(shown.splitlines()) == 1
+
+
+def test_override_without_a_value_is_explained(
     config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["curate", "--config", str(config_file), "--runs", str(tmp_path / "runs")]
-    for given, said in (
-        (["--training.ppo.gae-lambda", "1.5"], ("gae_lambda", "less than or equal to 1", "1.5")),
-        (["--training.ppo.gae-lamda", "1"], ("--training.ppo.gae-lamda", "--training.ppo.gae-lambda FLOAT")),
-    ):
-        with pytest.raises(SystemExit) as exit_:
-            main([*arguments, *given])
-        assert exit_.value.code == 2
-        shown = capsys.readouterr().err
-        assert all(part in shown for part in said)
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments, "--training.n-steps"])
+    assert exit_.value.code == 2
+    assert "'--training.n-steps'" in capsys.readouterr().err
 
 
 def test_curate_twice_from_the_command_line(

@@ -1,0 +1,121 @@
+"""A training as the Prefect server shows it while it runs: a progress bar, and a page with its curves.
+
+live = LiveTraining("demo", workspace.folder / "train" / "metrics.jsonl")
+train_stage(workspace, prompts, base, live.update)
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+
+from training.recorder import read_lines
+
+logger = logging.getLogger(__name__)
+INTERVAL_S = 10.0
+"""Time between two updates; each costs two requests to the server."""
+WIDTH = 60
+BLOCKS = "▁▂▃▄▅▆▇█"
+CURVES = {
+    "reward": "reward",
+    "pass_at_n": "prompts solved at least once",
+    "response_tokens": "response length, tokens",
+    "truncated": "truncated responses",
+    "entropy": "entropy",
+}
+"""Columns of metrics.jsonl that are shown, with their names."""
+
+
+class LiveTraining:
+    """Two artifacts of the task run it is made in; a server that is away for a while is waited out."""
+
+    def __init__(self, run: str, metrics: Path) -> None:
+        self.run, self.metrics = run, metrics
+        self.started: tuple[float, int] | None = None
+        """When the first step was reported, and which one."""
+        self.last_update = -INTERVAL_S
+        self.bar: UUID | None = None
+        self.page: UUID | None = None
+
+    def update(self, done: int, total: int | None) -> None:
+        """Take note that `done` of `total` steps are made; the artifacts change every INTERVAL_S seconds."""
+        now = time.monotonic()
+        self.started = self.started or (now, done)
+        if total is None or (now - self.last_update < INTERVAL_S and done < total):
+            return
+        self.last_update = now
+        text = self.render(done, total, now)
+        try:
+            self.send(100.0 * done / total, text)
+        except httpx.HTTPError as error:
+            logger.warning("the server did not take the progress of training: %s", error)
+
+    def render(self, done: int, total: int, now: float) -> str:
+        """The page in Markdown."""
+        assert self.started is not None
+        steps = [record for record in read_lines(self.metrics) if record["step"] <= done]
+        lines = [
+            f"# Training of {self.run}",
+            "",
+            f"Step {done} of {total}{self.remaining(done, total, now)}.",
+        ]
+        if steps:
+            lines += ["", "| | first | now | |", "| --- | ---: | ---: | --- |"]
+        for column, name in CURVES.items() if steps else ():
+            values = [float(record[column]) for record in steps if record[column] is not None]
+            if values:
+                lines.append(
+                    f"| {name} | {values[0]:.3g} | {values[-1]:.3g} | `{sparkline(values, WIDTH)}` |"
+                )
+        return "\n".join(lines)
+
+    def remaining(self, done: int, total: int, now: float) -> str:
+        """How long the rest will take at the pace since the first report; nothing when that is unknown."""
+        assert self.started is not None
+        since, first = self.started
+        if done in (total, first):
+            return ""
+        left_s = (now - since) / (done - first) * (total - done)
+        return f", about {duration(left_s)} to go"
+
+    def send(self, percent: float, text: str) -> None:
+        if self.bar is None or self.page is None:
+            note = f"Steps of the training of {self.run}."
+            self.bar = create_progress_artifact(percent, key="training-progress", description=note)
+            self.page = create_markdown_artifact(text, key="training-live", description=f"{self.run}, live.")
+            return
+        client = get_client(sync_client=True)
+        client.update_artifact(self.bar, ArtifactUpdate(data=percent))
+        client.update_artifact(self.page, ArtifactUpdate(data=text))
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Draw values from their smallest to their largest, in at most `width` characters of means.
+
+    >>> sparkline([0, 1, 2, 3], 10), sparkline([1, 1, 1, 5], 2), sparkline([2, 2], 5)
+    ('▁▃▆█', '▁█', '▁▁')
+    """
+    n = min(width, len(values))
+    edges = [round(place * len(values) / n) for place in range(n + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    low, high = min(means), max(means)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for people.
+
+    >>> duration(42), duration(600), duration(20000), duration(300000)
+    ('42 s', '10 min', '5.6 h', '3.5 days')
+    """
+    for limit, size, unit, digits in ((100, 1, "s", 0), (6000, 60, "min", 0), (172800, 3600, "h", 1)):
+        if seconds < limit:
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds / 86400:.1f} days"
