@@ -34,6 +34,8 @@ class FilterConfig(Settings):
     """Remove problems that refer to a picture or carry one as code."""
     yes_no: bool = True
     """Remove problems answered by yes or no, true or false: half of all guesses are right."""
+    holds_answer: bool = True
+    """Remove problems whose text boxes a result or unfolds an answer: nothing is left to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Filter:
     removes: Callable[[FilterConfig], pl.Expr]
 
 
-PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
+PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
 
 _MARK = r"(?:^|[\s(（{\\$~])"
 _AFTER = r"\s*[)）.．、:：}]"
@@ -60,8 +62,12 @@ _TASK = (
     r"(?i:find|determine|calculate|compute|evaluate|solve|what|how|prove|show|write|sketch|求|证|计算|若|写)"
 )
 _PARTS = (
-    r"(?s)(?:^|\n|[.。;；:：?？!]\s*|\\\\\s*)[(（](?:1|i|I|a|①)[)）].+?"
-    rf"(?:\n|[.。;；,，?？!\s]\s*|\\\\\s*)[(（](?:2|ii|II|b|②)[)）]\s*[^\n]{{0,80}}?{_TASK}"
+    r"(?s)(?:^|\n|[.。;；:：?？!]\s*|\\\\\s*)\$?[(（](?:1|i|I|a|①)[)）].+?"
+    rf"(?:\n|[.。;；,，?？!\s]\s*|\\\\\s*)\$?[(（](?:2|ii|II|b|②)[)）]\$?\s*[^\n]{{0,80}}?{_TASK}"
+    # One formula a part, under a common task.
+    r"|^\s*(?:Calculate|Compute|Simplify|Evaluate|Solve|Factori[sz]e|计算|化简|解方程)"
+    r"(?: (?:the|each|of|these|following|expressions?|equations?|inequalit(?:y|ies))){0,4}\s*[:：.]?\s*"
+    r"\$?[(（](?:1|①)[)）].*[\n;；]\s*\$?[(（](?:2|②)[)）]"
 )
 _PICTURE = r"(?:figure|diagram|picture|graph|chart|table)"
 _FIGURE = (
@@ -70,6 +76,10 @@ _FIGURE = (
     rf"|\b{_PICTURE}s? (?:below|above|shown|given below)\b"
     rf"|\bthe (?:following|adjoining|accompanying) {_PICTURE}\b|\bin the (?:figure|diagram|picture)\b"
     r"|如图|下图|图中|见图|图所示"
+)
+_HELD_ANSWER = (
+    r"\\(?:boxed|fbox)\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
+    r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
 )
 _YES_NO = r"(?i)^\W*(?:yes|no|true|false|correct|incorrect|是|否|不是|对|错|正确|错误|不能|能)\W*$"
 _NO_ANSWER = (
@@ -104,7 +114,8 @@ FILTERS = (
     Filter(
         "multiple_choice",
         "the problem offers lettered options",
-        lambda c: PROBLEM.str.contains(_OPTIONS) & c.multiple_choice,
+        # As written: a list of options that others also leave out has been taken off as a wrapper.
+        lambda c: WRITTEN.str.contains(_OPTIONS) & c.multiple_choice,
     ),
     Filter("proof", "the problem asks for a proof", lambda c: PROBLEM.str.contains(_PROOF) & c.proof),
     Filter(
@@ -114,6 +125,11 @@ FILTERS = (
         "missing_figure",
         "the problem refers to a figure",
         lambda c: PROBLEM.str.contains(_FIGURE) & c.missing_figure,
+    ),
+    Filter(
+        "holds_answer",
+        "the text boxes a result or unfolds an answer",
+        lambda c: WRITTEN.str.contains(_HELD_ANSWER) & c.holds_answer,
     ),
     Filter("yes_no", "the answer is yes or no", lambda c: ANSWER.str.contains(_YES_NO) & c.yes_no),
 )

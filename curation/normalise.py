@@ -5,15 +5,25 @@ import polars as pl
 _INVISIBLE = "[\u200b\u200c\u200d\u2060\ufeff\u00ad\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
 
-def readable(text: pl.Expr) -> pl.Expr:
-    """Tidy a text without changing what it says: NFC, line ends, invisible characters, runs of spaces.
+_LINK = r"\[([^\[\]]*)\]\((?:https?://|www\.)(?:[^\s()]|\([^\s()]*\))*\)"
+_BREAK = r"(?i)<(?:br|/p|/div|/tr|/li)\s*/?>"
+_TAG = r"(?i)</?(?:p|div|span|b|i|u|em|strong|center|font|details|summary)(?:\s+[\w-]+=\"[^\"]*\")*\s*>"
 
-    >>> pl.DataFrame({"t": ["Find\\u00a0 x\\r\\n\\n\\n\\nif x² = 4. "]}).select(readable(pl.col("t"))).item()
-    'Find x\\n\\nif x² = 4.'
+
+def readable(text: pl.Expr) -> pl.Expr:
+    """Tidy a text without changing what it says: NFC, line ends, links and tags of a web page, invisible
+    characters, runs of spaces.
+
+    >>> texts = ["Find\\u00a0 x\\r\\n\\n\\n\\nif x² = 4. ", "[Prime](https://w.org/P) p:<br/><b>p</b> < 9"]
+    >>> pl.DataFrame({"t": texts}).select(readable(pl.col("t"))).to_series().to_list()
+    ['Find x\\n\\nif x² = 4.', 'Prime p:\\np < 9']
     """
     return (
         text.str.normalize("NFC")
         .str.replace_all(r"\r\n?", "\n")
+        .str.replace_all(_LINK, "$1")
+        .str.replace_all(_BREAK, "\n")
+        .str.replace_all(_TAG, " ")
         .str.replace_all(_INVISIBLE, "")
         .str.replace_all(r"[\t\u00a0\u2000-\u200a\u3000 ]+", " ")
         .str.replace_all(r" ?\n ?", "\n")
@@ -22,7 +32,7 @@ def readable(text: pl.Expr) -> pl.Expr:
     )
 
 
-_UNTIDY = r"[^\x21-\x7e \n]|  | \n|\n |\n\n\n|^\s|\s$"
+_UNTIDY = r"[^\x21-\x7e \n]|  | \n|\n |\n\n\n|^\s|\s$|\]\(|<[/A-Za-z]"
 """What `readable` might change; most texts have none of it."""
 
 

@@ -12,7 +12,7 @@ from curation.rewriting import compiled, is_digit, is_letter, mix
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _LONGEST_BRACKET, _LONGEST_PREFIX, _LONGEST_SUFFIX = 40, 120, 160
 _STOPS = (0x3002, 0xFF01, 0xFF1F)  # 。！？
-_CLOSERS = (0x3002, 0xFF1A, ord("."), ord("!"), ord("?"), ord(":"), ord('"'))
+_CLOSERS = (0x3002, 0xFF1A, 0xFF09, ord("."), ord("!"), ord("?"), ord(":"), ord('"'), ord(")"))
 
 
 @compiled

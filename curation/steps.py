@@ -99,12 +99,14 @@ def sample_part(part: Path, share: int) -> pl.Series:
 
 
 def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers, n_partitions: int) -> int:
-    """Tidy, unwrap and filter one part and deal its rows out; `bare` is the text that is compared."""
+    """Tidy, unwrap and filter one part and deal its rows out; `bare` is the text that is compared,
+    `written` that of the source."""
     rows = pl.read_parquet(part)
     rows = rows.with_columns(
         tidy(rows["problem"]),
         tidy(rows["answer"]),
         pl.col("solution").str.normalize("NFC").str.replace_all(r"\r\n?", "\n"),
+        written=rows["problem"],
     )
     rows = rows.with_columns(bare=wrappers.strip(rows["problem"]))
     if config.normalise.strip_wrappers:
@@ -124,7 +126,7 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
         detail=pl.col("reason").replace_strict(details(), default="", return_dtype=pl.String),
         matched=_no_match(),
     )
-    rows = _set_aside(work, "filter", part.stem, rows, unsuited)
+    rows = _set_aside(work, "filter", part.stem, rows, unsuited).drop("written")
     keys = rows.select("source", "source_id", "problem").iter_rows()
     rows = rows.with_columns(
         problem_id=pl.Series([hash_text("\x1f".join(key), 16) for key in keys], dtype=pl.String),

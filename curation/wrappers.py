@@ -33,6 +33,9 @@ _SHAPES = (
 and closing tags, heading lines, a bracketed remark such as (5 points), a trailing "Answer:", numbering (3. /
 Problem 12. / 例 7、) before a text that goes on with a letter or a formula."""
 
+_DANGLING = r"(?:</|[\s(（\[【{<\\])+$"
+"""Opening brackets, tags and backslashes of a segment that is gone: its hash begins at its first letter."""
+
 _SHORTEST_REST = 12
 _SHORTEST_ENDING = 12
 _MOST_LAYERS = 3
@@ -114,8 +117,8 @@ class _Peeled:
         rows = np.flatnonzero(((begins > starts[:-1]) | (ends < starts[1:])) & (begins < ends))
         before = self.texts.gather(rows)
         cut = [str(data[begins[row] : ends[row]].data, "utf-8") for row in rows]
-        bare = _strip_shapes(pl.Series(cut, dtype=pl.String).str.strip_chars())
-        after = _keep_unless_empty(before, bare)
+        bare = pl.Series(cut, dtype=pl.String).str.replace(_DANGLING, "").str.strip_chars()
+        after = _keep_unless_broken(before, _strip_shapes(bare))
         is_changed = (before != after).to_numpy()
         rows, after = rows[is_changed], after.filter(pl.Series(is_changed, dtype=pl.Boolean))
         self.changed = rows
@@ -188,3 +191,14 @@ def _strip_shapes(texts: pl.Series) -> pl.Series:
 
 def _keep_unless_empty(texts: pl.Series, bare: pl.Series) -> pl.Series:
     return bare.zip_with(bare != "", texts)
+
+
+def _keep_unless_broken(texts: pl.Series, bare: pl.Series) -> pl.Series:
+    """Take `bare` where something is left and no formula was cut in two."""
+    is_broken = (_n_dollars(bare) % 2 == 1) & (_n_dollars(texts) % 2 == 0)
+    return _keep_unless_empty(texts, bare).zip_with(~is_broken, texts)
+
+
+def _n_dollars(texts: pl.Series) -> pl.Series:
+    r"""Count the dollar signs that open or close a formula, which `\$` does not."""
+    return texts.str.count_matches("$", literal=True) - texts.str.count_matches(r"\$", literal=True)

@@ -7,7 +7,8 @@ from curation.filters import FILTERS, FilterConfig, details, first_reason
 
 
 def reason(problem: str, answer: str = "4", language: str = "en", **config) -> str | None:
-    frame = pl.DataFrame({"problem": [problem], "answer": [answer], "language": [language]})
+    row = {"problem": problem, "written": problem, "answer": answer, "language": language}
+    frame = pl.DataFrame([row])
     return frame.select(first_reason(FilterConfig(**config))).item()
 
 
@@ -33,6 +34,17 @@ CHOICE = "Which is prime?\n(A) 4\n(B) 5\n(C) 6"
             "A sequence has\n(i) a_1 = 1, and\n(ii) a_n = 2a_{n-1} for n > 1.\n\nFind a_5.", "16", None,
             id="conditions are no parts",
         ),
+        pytest.param(
+            "Calculate:\n$(1)\\sqrt{8}-\\sqrt{2}$;\n$(2)2^{-1}+3$.", "7/2", "multi_part", id="formulas",
+        ),
+        pytest.param(
+            "Find the number of integers n such that:\n(1) n > 3;\n(2) n < 9.", "5", None, id="conditions",
+        ),
+        pytest.param(r"The sum of $1$ and $2$ is $\boxed{3}$.", "3", "holds_answer", id="boxed result"),
+        pytest.param(r"The chance is $\boxed{\frac{1}{2}}$.", "1/2", "holds_answer", id="boxed fraction"),
+        pytest.param(r"Find x. Put it in \boxed{}.", "3", None, id="empty box"),
+        pytest.param(r"The sum is $\boxed{\text{\_\_\_}}$.", "3", None, id="a blank in a box"),
+        pytest.param("Find x.\n<details><summary>Answer</summary>6", "6", "holds_answer", id="unfolds"),
         pytest.param("[asy] draw((0,0)--(1,1)); [/asy] Find x.", "3", "missing_figure", id="asy"),
         pytest.param("As shown in the figure, find the angle.", "30", "missing_figure", id="as shown"),
         pytest.param("如图，求角度。", "30", "missing_figure", id="Chinese figure"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from curation.normalise import readable
 from curation.tokens import tokens_joined
-from curation.wrappers import Wrappers, learn_wrappers
+from curation.wrappers import Wrappers, learn_wrappers, unwrap
 
 
 def key(text: str) -> str:
@@ -124,6 +124,17 @@ def test_shapes_are_taken_off_without_learning(wrapped):
 )
 def test_problems_that_look_like_wrappers_stay(text):
     assert Wrappers().strip(pl.Series([text])).to_list() == [text]
+
+
+def test_no_formula_is_cut_in_two_and_no_bracket_left_open():
+    names = ("ants", "bees", "cows", "dogs", "eels")
+    bare = [f"How many legs do seven {name} have in all?" for name in names]
+    options = r"$\textbf{one} 14 \qquad \textbf{two} 28 \qquad \textbf{three} 42$"
+    wrapped = [f"{one}\n{options}" for one in bare]
+    asked = [f"{one} (Write the answer in a box at the end.)" for one in bare]
+    found = unwrap(pl.Series(bare + wrapped + asked), 3)[1].to_list()
+    assert found[:5] == bare and found[10:] == bare
+    assert all(one.count("$") % 2 == 0 for one in found)
 
 
 def test_a_learnt_ending_goes_even_where_no_sentence_ends():
