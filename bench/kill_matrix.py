@@ -14,8 +14,8 @@ disk      no byte free from the middle of the  }
           stage on (a tmpfs of its own)        }
 d-flow    SIGKILL to the flow's process        } started by a worker from a deployment,
 d-cancel  prefect flow-run cancel              } continued by prefect flow-run retry
-d-worker  SIGKILL to the worker                ) continued, after down and up, by a new
-d-server  SIGKILL to the server                ) run of the deployment
+d-worker  SIGKILL to the worker                ) continued, after down and up, by
+d-server  SIGKILL to the server                ) prefect flow-run retry
 
 A cell is `same` when the stage's artefact holds the same bytes as the undisturbed run's, nothing was left
 running, and no half artefact lay under a final name. The last row compares summary.json and looks for rests.
@@ -307,11 +307,20 @@ def main() -> None:
             columns.append(column)
             stages = [s for s in arguments.stages if victim != "child" or s in WITH_CHILD]
             with disk_of(column.runs, victim == "disk"):
+                seed(column, whole, stages)
                 run_with_services(column, stages)
             shutil.rmtree(column.runs, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(show(columns, [*arguments.stages, "in the end"], time.monotonic() - started))
+
+
+def seed(column: Column, whole: Path, stages: list[str]) -> None:
+    """Give the run all but the struck stages; what follows them is found made, if it is the same."""
+    shutil.copytree(whole / "artifacts", column.runs / "artifacts")
+    for stage in stages:
+        if column.place(stage).content:
+            shutil.rmtree(column.place(stage).folder)
 
 
 def run_with_services(column: Column, stages: list[str]) -> None:

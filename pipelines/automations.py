@@ -15,21 +15,21 @@ import sys
 import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings as it is imported)
 
 # isort: split
-from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
 CURATED = "reasoner-zero.corpus.curated"
 """Event of a finished refresh of the corpus; its payload holds the artefact's fingerprint and content."""
 TRAINING = "train/on-demand"
 
 
-async def make_automations(notify: str = "") -> list[str]:
-    """Create or replace the automations; returns their names. ValueError when a block or deployment is
-    missing."""
-    async with get_client() as client:
+async def make_automations(api: str, notify: str = "") -> list[str]:
+    """Create or replace the automations of the server at `api`; returns their names. ValueError when a block
+    or deployment is missing."""
+    async with PrefectClient(api) as client:
         made = [await _train_on_new_corpus(client)]
         if notify:
             made.append(await _notify_failed_training(client, notify))
@@ -87,8 +87,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--notify", default="", metavar="TYPE/NAME", help="notification block of the server")
+    arguments = parser.parse_args()
+    api = PREFECT_API_URL.value()
+    if not api:
+        sys.exit("no server: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
     try:
-        asyncio.run(make_automations(parser.parse_args().notify))
+        asyncio.run(make_automations(api, arguments.notify))
     except ValueError as error:
         sys.exit(str(error))
 

@@ -7,20 +7,16 @@ Anything already set in the environment or in a Prefect profile's variables stay
 import os
 from pathlib import Path
 
-HOME = Path(os.environ.get("PREFECT_HOME", Path("runs") / ".prefect")).resolve()
+from pipelines.prefect_settings import settings
 
-DEFAULTS = {
-    "PREFECT_HOME": str(HOME),
-    # Does not follow PREFECT_HOME by itself.
-    "PREFECT_LOCAL_STORAGE_PATH": str(HOME / "storage"),
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
+HOME = Path(os.environ.get("PREFECT_HOME", Path("runs") / ".prefect")).resolve()
+OF_A_RUN = {
     # The default of 20 s fails on a loaded machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_LOGGING_LEVEL": "WARNING",
 }
 
-for name, value in DEFAULTS.items():
+for name, value in (settings(HOME) | OF_A_RUN).items():
     os.environ.setdefault(name, value)
 
 # The server's database file needs its folder.

@@ -6,6 +6,7 @@
 Everything listens on loopback and lives below runs/.prefect; services.json there names the processes.
 """
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from pipelines.prefect_settings import settings
 from rewards.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,24 +56,18 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
     url = f"http://127.0.0.1:{port}"
     if _answers(url):
         raise ServicesError(f"something else answers at {url}: choose another --port")
-    environment = prefect_environment(home, url)
+    _end_left_runs(home, url)
+    environment = _environment(home, url)
     say("starting the server")
     server = _start(
         ["server", "start", "--host", "127.0.0.1", "--port", str(port)], home, environment, "server"
     )
     try:
         _wait_for(url, server, home)
-        say(f"creating the work pool {POOL} and {n_gpus} GPU slots")
-        _prefect(["work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
-        _prefect(["gcl", "delete", GPU_LIMIT], environment, may_fail=True)
-        slots = ["--limit", str(n_gpus), "--slot-decay-per-second", "0"]
-        _prefect(["gcl", "create", GPU_LIMIT, *slots], environment)
-        say("registering deployments and automations")
-        _prefect(["--no-prompt", "deploy", "--all"], environment)
-        _run("pipelines.automations", ["--notify", notify] if notify else [], environment)
+        _register(url, environment, n_gpus, say, notify)
         say("starting the worker")
         worker = _start(["worker", "start", "--pool", POOL, "--name", "local"], home, environment, "worker")
-    except BaseException:
+    except BaseException:  # also an interrupt must not leave the server behind
         _end(_identity(server.pid))
         raise
     services = Services(url, _identity(server.pid), _identity(worker.pid))
@@ -85,23 +81,37 @@ def down(runs: Path) -> Services:
     services = _stored(home)
     if services is None:
         raise ServicesError(f"nothing is up below {runs}; bring it up with: reasoner-zero up --runs {runs}")
-    for process in (services.worker, services.server):
-        _end(process)
+    _end(services.worker)
+    _end_left_runs(home, services.url)
+    _end(services.server)
     (home / "services.json").unlink()
     return services
 
 
-def prefect_environment(home: Path, url: str) -> dict[str, str]:
+def _environment(home: Path, url: str) -> dict[str, str]:
     """Environment of every Prefect process of these services."""
-    return os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_LOCAL_STORAGE_PATH": str(home / "storage"),
-        "PREFECT_API_URL": f"{url}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "REASONER_ZERO_HOME": str(ROOT),
-        "PYTHONPATH": str(ROOT),
-    }
+    own = {"PREFECT_API_URL": f"{url}/api", "REASONER_ZERO_HOME": str(ROOT), "PYTHONPATH": str(ROOT)}
+    return os.environ | settings(home) | own
+
+
+def _register(
+    url: str, environment: dict[str, str], n_gpus: int, say: Callable[[str], None], notify: str
+) -> None:
+    """Tell the server what it needs to know; Prefect is imported here, as it takes seconds."""
+    # Read as Prefect is imported: its files belong below these runs, not where the command was given.
+    os.environ.setdefault("PREFECT_HOME", environment["PREFECT_HOME"])
+    from pipelines.automations import make_automations
+    from pipelines.server_setup import prepare
+
+    say(f"creating the work pool {POOL} and {n_gpus} GPU slots")
+    for run in asyncio.run(prepare(f"{url}/api", n_gpus)):
+        say(f"a run was lost, continue it with: prefect flow-run retry {run}")
+    say("registering deployments and automations")
+    _deploy_all(environment)
+    try:
+        asyncio.run(make_automations(f"{url}/api", notify))
+    except ValueError as error:
+        raise ServicesError(str(error)) from None
 
 
 def _stored(home: Path) -> Services | None:
@@ -154,22 +164,27 @@ def _wait_for(url: str, server: subprocess.Popen, home: Path) -> None:
         time.sleep(0.3)
 
 
-def _prefect(arguments: list[str], environment: dict[str, str], *, may_fail: bool = False) -> None:
-    _run("prefect", arguments, environment, may_fail=may_fail)
+def _deploy_all(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise ServicesError(f"prefect deploy --all failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _run(module: str, arguments: list[str], environment: dict[str, str], *, may_fail: bool = False) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env=environment,
-        input="y\n",
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode and not may_fail:
-        last = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
-        raise ServicesError(f"{module} {' '.join(arguments)} failed:\n{last}")
+def _end_left_runs(home: Path, url: str) -> None:
+    """End flow runs that a killed worker left behind, with what they started."""
+    wanted = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"{url}/api"}
+    left = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        # The worker sets the last one; a run that was started by hand has none and is left alone.
+        if wanted.items() <= environment.items() and "PREFECT__FLOW_RUN_ID" in environment:
+            left.append(_identity(process.pid))
+    for identity in left:
+        _end(identity)
 
 
 def _end(identity: tuple[int, float]) -> None:

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "pipelines": {"curation", "rewards", "training", "evals"},
     "flows": {"pipelines"},
 }
-STARTS_PREFECT = {"pipelines/automations.py", "pipelines/tasks.py", "flows.py"}
+PREFECT_GLUE = ("automations", "live", "server_setup", "tasks")
+STARTS_PREFECT = {"flows.py", *(f"pipelines/{name}.py" for name in PREFECT_GLUE)}
 
 
 def source_files(package: str) -> list[Path]:
