@@ -69,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     lineage.add_argument("artefact", help="an artefact of a run, such as runs/demo/evaluate-final")
     _plan(_command(commands, "plan", "memory, tokens and FLOPs a configuration needs, before it runs"))
+    text = "step time, waiting GPUs, days and cost of a run on a cluster, as responses grow"
+    _simulate(_command(commands, "simulate", text))
     _services(commands)
     doctor = _command(commands, "doctor", "check this machine: versions, GPU, memory, disk, servers")
     doctor.add_argument("--runs", default="runs", help="folder of results (default: runs)")
@@ -201,6 +203,27 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)"
     )
+
+
+def _simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="TOML file, such as configs/orz_7b.toml"
+    )
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: the config's ranks)")
+    parser.add_argument("--plots", metavar="DIR", help="also draw phases.png and sensitivity.png there")
+    for name, default, text in (
+        ("gpu-memory-gib", 80.0, "memory of one GPU"),
+        ("gpu-tflops", 400.0, "sustained bf16 TFLOP/s of training"),
+        ("gpu-memory-tbs", 2.4, "sustained memory bandwidth, TB/s"),
+        ("link-gbs", 100.0, "what one GPU receives from the others, GB/s"),
+        ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),
+        ("prompt-tokens", 256.0, "mean length of a prompt"),
+    ):
+        help_text = f"{text} (default: {default:g})"
+        parser.add_argument(f"--{name}", type=float, default=default, metavar="X", help=help_text)
+    for name, when in (("first-tokens", "first"), ("last-tokens", "last")):
+        help_text = f"mean response of the {when} step before the cut (default: the paper's figure 2)"
+        parser.add_argument(f"--{name}", type=float, metavar="N", help=help_text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -258,6 +258,37 @@ def _against(training, run: Path):
     )
 
 
+def simulate(arguments: argparse.Namespace) -> int:
+    from pipelines.config import load_config
+    from pipelines.simulate import draw, lengths_of, shortened
+    from pipelines.simulate import simulate as simulate_config
+    from training.simulator.machine import Machine
+    from training.simulator.sensitivity import sensitivity
+    from training.simulator.steps import Cluster
+
+    config = load_config(Path(arguments.config))
+    training, n_gpus = config.training, arguments.gpus or config.training.deepspeed.n_ranks
+    machine = Machine.of_gpu(arguments.gpu_tflops, arguments.gpu_memory_tbs, arguments.link_gbs)
+    cluster = Cluster(n_gpus, machine, arguments.gpu_memory_gib)
+    lengths = lengths_of(training, arguments.first_tokens, arguments.last_tokens)
+    prices = {"n_prompt_tokens": arguments.prompt_tokens, "gpu_hour_cost": arguments.gpu_hour_cost}
+    run, steps = simulate_config(training, cluster, lengths, **prices)
+    show(steps, f"{config.name} on {n_gpus} GPUs, seconds")
+    out.print(
+        f"{training.total_steps:,} steps: {run.days:.1f} days, {run.days * 24 * n_gpus:,.0f} GPU hours, "
+        f"cost {run.cost:,.0f}; GPUs wait {run.mean('waiting'):.0%} of the time; "
+        f"training needs {run.memory_gib:.1f} GiB a GPU"
+    )
+    changed = sensitivity(training, cluster, lengths, **prices)
+    show(shortened(changed), "One thing changed")
+    for name, why in changed.select("variant", "why_not").drop_nulls().iter_rows():
+        out.print(f"{name}: {why}")
+    if arguments.plots:
+        for path in draw(run, changed, config.name, Path(arguments.plots)):
+            out.print(f"drew {path}", soft_wrap=True)
+    return 0
+
+
 def lineage(arguments: argparse.Namespace) -> int:
     from pipelines.lineage import as_tree
     from pipelines.lineage import lineage as follow
@@ -359,5 +390,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": verify,
     "audit": audit,
     "plan": plan,
+    "simulate": simulate,
     "doctor": doctor,
 }

@@ -16,11 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from training.rollout.limits import BLOCK, MIN_ROWS
+
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
-BLOCK = 16
-"""Cache positions are read in blocks of this many: sums over a row then always run in the same order."""
-MIN_ROWS = 4
-"""Fewest rows of a matrix product; fewer would take a kernel that rounds differently."""
 
 
 @dataclass(slots=True)

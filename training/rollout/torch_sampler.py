@@ -17,12 +17,10 @@ from rewards.files import hash_text
 from rewards.generation import Completion, FinishReason, Sampling
 from training.fingerprint import hash_model
 from training.model import DTYPES
-from training.rollout.decoder import BLOCK, MIN_ROWS, Cache, Decoder
+from training.rollout.decoder import Cache, Decoder
 from training.rollout.draw import draw_tokens, uniforms
+from training.rollout.limits import BLOCK, COMPACT_BELOW, MIN_ROWS
 from training.rollout.stopping import Stopper
-
-COMPACT_BELOW = 0.75
-"""Rows are moved together when fewer than this share of them still grow."""
 
 
 class TorchSampler:

@@ -27,7 +27,7 @@ if shutil.which(os.environ.get("CXX", "g++")) is None:
 
 import torch
 
-MAX_SEQUENCES = 256
+from training.rollout.limits import MAX_SEQUENCES
 
 
 class VllmEngine:

@@ -1,0 +1,39 @@
+"""The command `simulate`: a table, a verdict, plots."""
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.config import load_config
+from pipelines.simulate import lengths_of
+from tests.test_arrows import ROOT
+
+ORZ = ROOT / "configs" / "orz_0p5b.toml"
+
+
+def test_a_run_is_simulated_printed_and_drawn(tmp_path, capsys):
+    arguments = ["simulate", "--config", str(ORZ), "--gpus", "8", "--plots", str(tmp_path)]
+    assert main(arguments) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "1,000 steps:" in printed and "GPU hours" in printed and "GPUs wait" in printed
+    for name in ("phases.png", "sensitivity.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        assert 5_000 < (tmp_path / name).stat().st_size < 100_000
+
+
+def test_a_cluster_that_cannot_hold_the_layout_is_refused(capsys):
+    assert main(["simulate", "--config", str(ROOT / "configs" / "orz_32b.toml"), "--gpus", "6"]) == 2
+    assert "6 GPUs cannot be split into engines of 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param((None, None), (700, 2200), id="paper"),
+        pytest.param((100.0, None), (100, 2200), id="another start"),
+        pytest.param((100.0, 300.0), (100, 300), id="both given"),
+    ],
+)
+def test_lengths_are_the_papers_unless_given(given, expected):
+    training = load_config(ROOT / "configs" / "orz_7b.toml").training
+    lengths = lengths_of(training, *given)
+    assert (lengths.mean(0), lengths.mean(1000)) == expected

@@ -1,0 +1,127 @@
+"""What a machine sustains, and what a pass of a model costs on it.
+
+A pass costs the sum of three terms: arithmetic, bytes moved (weights, activations, keys and values), and a
+fixed time per layer and call. A sum and not the larger of the two: kernels alternate between being bound by
+one and the other. Rates are given (GPU, `Machine.of_gpu`) or fitted to small measured runs (`fit_rates`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from training.plan import Shape
+
+SOFTMAX_BYTES = 4 * 6
+"""Bytes moved per logit: written, scaled, exponentiated, summed, in fp32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Seconds a unit of work: FLOP, byte, call of a layer, and once for each batch of work."""
+
+    flop_s: float
+    byte_s: float
+    layer_s: float
+    call_s: float = 0.0
+
+    def seconds(self, work: np.ndarray) -> np.ndarray:
+        """Time of rows of (FLOPs, bytes, layer calls, calls): [..., 4] -> [...]."""
+        return work @ np.array([self.flop_s, self.byte_s, self.layer_s, self.call_s])
+
+
+def fit_rates(work: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Seconds a unit, none negative, under which rows of work [n, units] took `seconds` [n], in relative
+    least squares: [units]."""
+    scale = np.where(work.max(0) > 0, work.max(0), 1.0)
+    found, _ = nnls(work / scale / seconds[:, None], np.ones(len(seconds)))
+    return found / scale
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Rates of decoding and of training on one device, and of what lies between devices."""
+
+    decode: Rates
+    train: Rates
+    update: Rates
+    """Of the optimizer: bytes of its states, parameters' calls."""
+    reward_s: float = 1.1e-4
+    """Verifying one response (bench/verify.py on real answers)."""
+    copy_byte_s: float = 0.0
+    """Seconds a byte of weights written into the engine."""
+    link_bytes_s: float = float("inf")
+    """What one device receives from the others when weights are gathered or gradients summed."""
+    exchange_s: float = 0.0
+    """Latency of one sum over the devices that share an engine; two a layer."""
+    width: int = 2
+    """Bytes of a weight."""
+    step_s: float = 0.0
+    """Everything of a step that grows with nothing: records, rails, hand-over."""
+
+    @classmethod
+    def of_gpu(cls, tflops: float, memory_tb_s: float, link_gb_s: float) -> "Machine":
+        """A GPU by its sustained rates; decoding's 3 ms a token are scheduling and launches (assumed)."""
+        flop_s, byte_s = 1e-12 / tflops, 1e-12 / memory_tb_s
+        return cls(
+            decode=Rates(flop_s, byte_s, 0.0, 3e-3),
+            # What training moves besides arithmetic is within the sustained rate.
+            train=Rates(flop_s, 0.0, 0.0),
+            update=Rates(0.0, byte_s, 0.0),
+            copy_byte_s=byte_s,
+            link_bytes_s=link_gb_s * 1e9,
+            exchange_s=2e-5,
+        )
+
+
+def activation_bytes(shape: Shape, width: int) -> float:
+    """Bytes moved per token by all layers in one forward pass: each intermediate result written and read."""
+    inner = shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
+    return 2.0 * width * shape.n_layers * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate)
+
+
+def multiplied(shape: Shape, *, with_head: bool = True) -> int:
+    """Weights that each token is multiplied with: all but the looked-up embedding, and the head if wanted."""
+    table = shape.n_vocab * shape.hidden
+    return shape.n_parameters - table * (0 if shape.is_tied else 1) - (0 if with_head else table)
+
+
+def decode_work(shape: Shape, width: int, n_devices: int = 1) -> np.ndarray:
+    """Work of one decoding step as (constant, per row, per token of context): [3, 4], per device."""
+    inner = shape.n_heads * shape.head_dim
+    kv_bytes = 2 * width * shape.n_layers * shape.n_kv_heads * shape.head_dim
+    weights = multiplied(shape)
+    logits = SOFTMAX_BYTES * shape.n_vocab
+    return (
+        np.array(
+            [
+                [0.0, weights * width, shape.n_layers * n_devices, n_devices],
+                [2.0 * weights, activation_bytes(shape, width) + logits, 0.0, 0.0],
+                [4.0 * shape.n_layers * inner, kv_bytes, 0.0, 0.0],
+            ]
+        )
+        / n_devices
+    )
+
+
+def prefill_work(shape: Shape, width: int, prompts: np.ndarray) -> np.ndarray:
+    """Work of reading distinct prompts, one call for each row: lengths [rows, prompts] -> [rows, 4]."""
+    return np.stack([forward_work(shape, width, row, 1, float(len(row))) for row in prompts])
+
+
+def forward_work(
+    shape: Shape, width: int, lengths: np.ndarray, n_micro: float, n_scored: float | None
+) -> np.ndarray:
+    """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [4].
+
+    `n_scored` tokens get log-probabilities over the vocabulary; None: a critic, which has no such head.
+    """
+    n_tokens = float(lengths.sum())
+    inner = shape.n_heads * shape.head_dim
+    body = 2.0 * multiplied(shape, with_head=False)
+    flops = body * n_tokens + 2.0 * shape.n_layers * inner * float((lengths.astype(float) ** 2).sum())
+    moved = multiplied(shape) * width * n_micro + activation_bytes(shape, width) * n_tokens
+    if n_scored is not None:
+        flops += 2.0 * shape.n_vocab * shape.hidden * n_scored
+        moved += SOFTMAX_BYTES * shape.n_vocab * n_scored
+    return np.array([flops, moved, shape.n_layers * n_micro, n_micro])
