@@ -47,7 +47,7 @@ class Filter:
 
 PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
 
-_MARK = r"(?:^|[\s(（{\\$~])"
+_MARK = r"(?:^|[\s(（{\\$~*])"
 _AFTER = r"\s*[)）.．、:：}]"
 _BOLD = r"\\(?:textbf|text|mathrm|bf)\s*\{?\s*\(?"
 _OPTIONS = (
@@ -78,7 +78,7 @@ _FIGURE = (
     r"|如图|下图|图中|见图|图所示"
 )
 _HELD_ANSWER = (
-    r"\\(?:boxed|fbox)\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
+    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
     r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
 )
 _YES_NO = r"(?i)^\W*(?:yes|no|true|false|correct|incorrect|是|否|不是|对|错|正确|错误|不能|能)\W*$"

@@ -26,12 +26,19 @@ _SHAPES = (
     (r"[:：]\s*$", r"\n\s*\p{L}{1,12}\s*[:：]\s*$"),
     (
         r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}[.)．、: ]",
-        r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}(?:\.\d{1,3})?\s?(?:[.)．、:]\s|[．、])\s*(?<rest>\p{L}|\$|\\)",
+        r"^\s*(?:\p{L}{1,10}\.?\s?)?\d{1,3}(?:\.\d{1,3})?\s?(?:[.)．、:]\s|[．、])\s*"
+        r"(?:[(（\[]\d{1,3} ?(?:points?|marks?|分)[)）\]]\s*)?(?<rest>\p{L}|\$|\\)",
     ),
+    (
+        r"(?i)(?:proposed|proposal|posed|created|suggested|author|source)",
+        r"(?:\n|(?<rest>[.?!$*)])\s)\s*[*_(\[i\]]{0,4}"
+        r"(?i:proposed|based on a proposal|posed|created|suggested|authors?|source)(?: by|:)[^\n$\\=]{2,80}$",
+    ),
+    (r"[*\]]\s*$", r"\n\s*(?:\*{1,2}|\[i\])\(?(?:\p{Lu}[\p{L}.'’]*[ ,&-]*){1,6}\)?(?:\*{1,2}|\[/i\])\s*$"),
 )
 """A quick test that most texts fail, and what is taken off: chat templates around the user's turn, opening
 and closing tags, heading lines, a bracketed remark such as (5 points), a trailing "Answer:", numbering (3. /
-Problem 12. / 例 7、) before a text that goes on with a letter or a formula."""
+Problem 12. / 例 7、) before a text that goes on with a letter or a formula, and who proposed the problem."""
 
 _DANGLING = r"(?:</|[\s(（\[【{<\\])+$"
 """Opening brackets, tags and backslashes of a segment that is gone: its hash begins at its first letter."""

@@ -19,6 +19,7 @@ CHOICE = "Which is prime?\n(A) 4\n(B) 5\n(C) 6"
     ("problem", "answer", "expected"),
     [
         pytest.param(CHOICE, "B", "multiple_choice", id="options in brackets"),
+        pytest.param("Which?\n**A)** $4$\n**B)** $5$\n**C)** $6$", "B", "multiple_choice", id="emphasis"),
         pytest.param("Which is prime? A. 4 B. 5 C. 6", "B", "multiple_choice", id="options in a line"),
         pytest.param(r"$\textbf{(A)} 4\;\textbf{(B)} 5\;\textbf{(C)} 6$", "5", "multiple_choice", id="bold"),
         pytest.param(r"$\textbf{a)} 4\;\textbf{b)} 5\;\textbf{c)} 6$", "5", "multiple_choice", id="low"),

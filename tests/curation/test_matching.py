@@ -103,6 +103,8 @@ def test_frequent_sentences_that_never_stand_alone_are_part_of_the_problem():
         "12. {}", "Problem 12. {}", "Example 7. {}", "(5 points) {}", "[Exercise 4.2] {}", "### Problem\n{}",
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant",
         "<problem>\n{}\n</problem>", "## Task 3\n\n{}\n\n## Hints\n\nNone.", "{}\n\nAnswer:",
+        "5. (5 points) {}", "{}\n\n*Proposed by Jane Q. Doe*", "{} [i]Proposed by Jane Doe[/i]",
+        "{}\n\n*Author: Jane Doe*", "{}\n*Jane Doe, Mary-Ann Roe*",
     ],
 )  # fmt: skip
 def test_shapes_are_taken_off_without_learning(wrapped):
@@ -119,6 +121,9 @@ def test_shapes_are_taken_off_without_learning(wrapped):
         "(1, 2) and (3, 4) lie on a line.",
         "2, 4, 6, ?",
         "# 5",
+        "Let x = 3. *Give the exact value of x.*",
+        "A fair was proposed by 12 people. How many more than 7 are they?",
+        "Solve the equation.\n*Give x as a fraction.*",
         "Answer:",
     ],
 )
