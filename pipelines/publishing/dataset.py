@@ -1,6 +1,6 @@
 """The files of a published prompt set: parquet shards, card, manifests.
 
-Refused when a row's source states no licence, unless that source is forced by name.
+`pipelines.publishing.clearance` says when it is refused.
 """
 
 import re
@@ -10,6 +10,8 @@ import polars as pl
 
 from pipelines.artifact import Artifact
 from pipelines.publishing.card import render_card
+from pipelines.publishing.clearance import check_leaks, check_licences
+from pipelines.publishing.croissant import write_croissant
 from pipelines.publishing.manifests import write_manifest
 from pipelines.workspace import Workspace
 from rewards.files import atomic_open, canonical_json, write_text
@@ -33,10 +35,11 @@ table."""
 
 
 def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licences: set[str]) -> None:
-    """Write everything but the checksums into `folder`; ValueError names the sources that forbid it."""
+    """Write everything but the checksums into `folder`; ValueError says why it may not be published."""
     curated, compiled = workspace.linked("curate"), workspace.linked("rewards")
     prompts = COMPILED_REWARD.check(compiled.read("prompts.parquet"))
     check_licences(prompts, forced_licences)
+    n_questions = check_leaks(prompts, workspace.config)
     for source in workspace.config.curation.sources:
         if source.file and Path(source.file).is_absolute():
             place, name = canonical_json(source.file), canonical_json(Path(source.file).name)
@@ -51,26 +54,9 @@ def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licences
         write_shards(rows, folder / "data", split)
     write_manifest(curated, folder)
     write_manifest(compiled, folder)
-    write_text(folder / "README.md", dataset_card(workspace, repo, curated, compiled, prompts, list(splits)))
-
-
-def check_licences(prompts: pl.DataFrame, forced: set[str]) -> None:
-    """Raise ValueError when a source states no licence and is not `forced`, or `forced` names no source."""
-    sources = set(prompts["source"].unique())
-    if unknown := forced - sources:
-        raise ValueError(
-            f"--force-licence {', '.join(sorted(unknown))}: no such source; "
-            f"the prompt set has {', '.join(sorted(sources))}"
-        )
-    missing = prompts.filter(pl.col("licence").is_null(), ~pl.col("source").is_in(sorted(forced)))
-    if missing.height:
-        counts = missing.group_by("source").len().sort("source")
-        named = ", ".join(f"{source} ({n:,} rows)" for source, n in counts.iter_rows())
-        raise ValueError(
-            f"not published: no licence is stated for {named}. State it in the config "
-            "(curation.sources: licence = '...'), leave the source out, or publish it all the same with "
-            f"{' '.join(f'--force-licence {source}' for source in counts['source'])}"
-        )
+    write_croissant(folder, repo.partition("/")[2], COMPILED_REWARD)
+    card = dataset_card(repo, curated, compiled, prompts, list(splits), n_questions)
+    write_text(folder / "README.md", card)
 
 
 def write_shards(rows: pl.DataFrame, folder: Path, split: str) -> None:
@@ -82,12 +68,12 @@ def write_shards(rows: pl.DataFrame, folder: Path, split: str) -> None:
 
 
 def dataset_card(
-    workspace: Workspace,
     repo: str,
     curated: Artifact,
     compiled: Artifact,
     prompts: pl.DataFrame,
     splits: list[str],
+    n_questions: int,
 ) -> str:
     """Write the card: counts, licences, funnel, decontamination, columns."""
     from huggingface_hub import DatasetCardData
@@ -122,6 +108,7 @@ def dataset_card(
         funnel=pl.concat([curated.read("funnel.parquet"), pl.DataFrame([last])]),
         answer_types=compiled.read("answer_types.parquet"),
         benchmarks=decontamination(curated),
+        n_questions=n_questions,
         settings=curated.manifest["config"]["decontaminate"],
         columns=COMPILED_REWARD.columns,
         fingerprints={artifact.stage: artifact.fingerprint for artifact in (curated, compiled)},

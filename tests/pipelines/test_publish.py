@@ -16,6 +16,7 @@ import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipelines.cli import main
+from pipelines.publishing.clearance import check_licences
 from pipelines.publishing.model import chat_template
 from pipelines.publishing.publish import publish
 from pipelines.workspace import Workspace
@@ -52,7 +53,7 @@ def front_matter(card: bytes) -> dict:
 
 
 def test_data_set_round_trip(
-    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
+    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace, tmp_path: Path
 ) -> None:
     done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
     assert done.returncode == 0, done.stderr
@@ -66,11 +67,13 @@ def test_data_set_round_trip(
     assert set(files) >= {"README.md", "manifests/curate.json", "manifests/rewards.json"}
     assert not any(TOKEN.encode() in content for content in files.values())
 
+    copy = tmp_path / "copy"
     prompts = licensed_run.linked("rewards").read("prompts.parquet")
     loaded = json.loads(
         python(
-            "import datasets, json\n"
+            "import datasets, huggingface_hub, json\n"
             "data = datasets.load_dataset('me/sums')\n"
+            f"huggingface_hub.snapshot_download('me/sums', repo_type='dataset', local_dir={str(copy)!r})\n"
             "print(json.dumps({name: split.to_list() for name, split in data.items()}))",
             client,
         ).splitlines()[-1]
@@ -79,6 +82,16 @@ def test_data_set_round_trip(
     for split, rows in loaded.items():
         published = pl.DataFrame(rows, schema=prompts.schema).drop("provenance")
         assert published.equals(prompts.filter(pl.col("split") == split).drop("provenance"))
+    check = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=copy, capture_output=True)
+    assert check.returncode == 0, check.stdout
+    described = json.loads((copy / "croissant.json").read_text())
+    assert {entry["contentUrl"] for entry in described["distribution"]} == {
+        str(path.relative_to(copy)) for path in copy.glob("data/*.parquet")
+    }
+    for entry in described["distribution"]:
+        assert hashlib.sha256((copy / entry["contentUrl"]).read_bytes()).hexdigest() == entry["sha256"]
+    for shard in described["recordSet"]:
+        assert [field["source"]["extract"]["column"] for field in shard["field"]] == prompts.columns
     # Where a file lay on this machine is not published, only its name and row.
     folder = str(licensed_run.root.parent)
     assert prompts["provenance"].str.contains(folder, literal=True).any()
@@ -152,6 +165,31 @@ def test_source_without_licence_is_refused_until_forced(
     assert "min: no such source; the prompt set has addition, mine" in capsys.readouterr().err
     assert main([*arguments, "--force-licence", "mine"]) == 0
     assert "none stated" not in capsys.readouterr().err
+
+
+def test_forbidding_licence_is_refused_even_when_forced(licensed_run: Workspace) -> None:
+    prompts = licensed_run.linked("rewards").read("prompts.parquet")
+    for licence in ("CC BY-NC-ND 4.0", "All rights reserved", "research only, no redistribution"):
+        mine = pl.when(source="mine").then(pl.lit(licence)).otherwise("licence").alias("licence")
+        with pytest.raises(ValueError, match=f"the licence of mine .* forbids it: '{licence}'"):
+            check_licences(prompts.with_columns(mine), {"mine"})
+    check_licences(prompts, set())
+
+
+def test_a_leak_that_remains_is_found_and_refused(tmp_path: Path, licensed_run: Workspace) -> None:
+    """The benchmarks are asked again: one that curation did not know of is enough."""
+    shutil.copytree(licensed_run.root, tmp_path / "runs", symlinks=True)
+    run = tmp_path / "runs" / "small"
+    prompts = licensed_run.linked("rewards").read("prompts.parquet")
+    leaked = prompts.filter(source="mine").row(3, named=True)
+    late = tmp_path / "late.jsonl"
+    late.write_text(json.dumps({"problem": leaked["problem"].upper(), "id": "q7"}))
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"protect_files": [str(late)]}))
+    with pytest.raises(
+        ValueError, match=f"1 of {prompts.height} problems .*{leaked['problem_id']} repeats late:q7"
+    ):
+        publish(run, "dataset", "me/sums", is_dry_run=True)
 
 
 def test_missing_token_is_said_before_anything_is_sent(
