@@ -228,6 +228,7 @@ def find_endings(data, begins, ends, fold_starts, fold_pool, lengths, hashes):
         while at > begins[row] and m < longest:
             at = _before(data, at)
             point, _ = _decode(data, at)
+            m_before = m
             if point < 0x80:
                 c = np.uint8(point + 32 if 65 <= point <= 90 else point)
                 if is_letter(c) or is_digit(c):
@@ -243,7 +244,8 @@ def find_endings(data, begins, ends, fold_starts, fold_pool, lengths, hashes):
                         m += 1
             while next_length < len(lengths) and lengths[next_length] < m:
                 next_length += 1
-            if next_length < len(lengths) and lengths[next_length] == m:
+            # Signs before an ending are not part of it: only a letter or digit can complete one.
+            if m > m_before and next_length < len(lengths) and lengths[next_length] == m:
                 key = mix(h + np.uint64(m))
                 place = np.searchsorted(hashes, key)
                 if place < len(hashes) and hashes[place] == key:

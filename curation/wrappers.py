@@ -40,8 +40,8 @@ _SHAPES = (
 and closing tags, heading lines, a bracketed remark such as (5 points), a trailing "Answer:", numbering (3. /
 Problem 12. / 例 7、) before a text that goes on with a letter or a formula, and who proposed the problem."""
 
-_DANGLING = r"(?:</|[\s(（\[【{<\\])+$"
-"""Opening brackets, tags and backslashes of a segment that is gone: its hash begins at its first letter."""
+_DANGLING = r"(?:</|\s[*_]{1,3}|[\s(（\[【{<\\])+$"
+"""What a segment that is gone leaves: brackets, tags, emphasis; its hash begins at its first letter."""
 
 _SHORTEST_REST = 12
 _SHORTEST_ENDING = 12

@@ -131,6 +131,14 @@ def test_problems_that_look_like_wrappers_stay(text):
     assert Wrappers().strip(pl.Series([text])).to_list() == [text]
 
 
+def test_signs_before_an_ending_stay():
+    endings = ("think about it step by step", "mind the gap and think about it step by step")
+    asked = [f"What is {n} and {n} and {n} again?" for n in ("one", "two", "six", "ten")]
+    learnt = learn_wrappers(pl.Series(asked + [f"{one} {end}" for one in asked for end in endings]), 3)
+    text = "Compute (2 + (3 + (4 + 5)))"
+    assert learnt.strip(pl.Series([f"{text} {end}" for end in endings])).to_list() == [text, text]
+
+
 def test_no_formula_is_cut_in_two_and_no_bracket_left_open():
     names = ("ants", "bees", "cows", "dogs", "eels")
     bare = [f"How many legs do seven {name} have in all?" for name in names]
