@@ -2,11 +2,11 @@
 
 reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage;
 evaluate_new benchmarks the checkpoints of a training, mine_hard finds the prompts it does not solve,
-ablate compares settings over seeds. Each takes the path of a TOML file and a flat dictionary of overrides,
-such as {"training.n_steps": 20}.
+ablate compares settings over seeds, publish sends a finished run's prompt set or model to a hub. The others
+take the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings as it is imported)
 
@@ -39,7 +39,7 @@ def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "
     """Curate the corpus; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
     artifact = tasks.curate(workspace)
-    tasks.announce_corpus(workspace, artifact)
+    tasks.announce_corpus(workspace, artifact, config)
     return str(artifact.folder)
 
 
@@ -121,6 +121,23 @@ def reasoner_zero(
     trained = tasks.train(workspace, prompts, base)
     tasks.evaluate(workspace, prompts, Model.of_stage(trained), "final")
     return tasks.report(workspace)
+
+
+@flow(name="publish", flow_run_name="publish {what} {repo}")
+def publish(
+    repo: str,
+    run: str = "runs/demo",
+    what: Literal["dataset", "model"] = "dataset",
+    dry_run: bool = True,
+    forced_licences: tuple[str, ...] = (),
+    token_block: str = "",
+) -> str | None:
+    """Send the prompt set or the model of a finished run to a hub and read it back; returns the commit.
+
+    `token_block` names the server's Secret block that holds the hub token; without one it is HF_TOKEN.
+    """
+    end_server_with_this_process()
+    return tasks.publish(run, what, repo, dry_run, forced_licences, token_block)
 
 
 if __name__ == "__main__":

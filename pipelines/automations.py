@@ -3,9 +3,9 @@
     python -m pipelines.automations                            train-on-new-corpus, switched off
     python -m pipelines.automations --notify slack-webhook/alerts   and notify-failed-training
 
-train-on-new-corpus starts train/on-demand when the flow `curate` has finished; without anything new the
-training is found made. notify-failed-training sends word through a notification block when a run of a
-deployment tagged `training` fails or crashes.
+train-on-new-corpus starts train/on-demand with the same configuration when the flow `curate` has finished;
+without anything new the training is found made. notify-failed-training sends word through a notification
+block when a run of a deployment tagged `training` fails or crashes.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 CURATED = "reasoner-zero.corpus.curated"
-"""Event of a finished refresh of the corpus; its payload holds the artefact's fingerprint and content."""
+"""Event of a finished refresh of the corpus; its payload holds config, runs and the artefact's fingerprint
+and content."""
 TRAINING = "train/on-demand"
 
 
@@ -45,12 +46,17 @@ async def _train_on_new_corpus(client: PrefectClient) -> AutomationCore:
         deployment = await client.read_deployment_by_name(TRAINING)
     except ObjectNotFound:
         raise ValueError(f"no deployment {TRAINING}: run prefect --no-prompt deploy --all first") from None
+    # What was curated is what is trained on.
+    parameters = {
+        name: {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{name} }}}}"}
+        for name in ("config", "runs")
+    }
     return AutomationCore(
         name="train-on-new-corpus",
-        description=f"A refreshed corpus starts {TRAINING}.",
+        description=f"A refreshed corpus starts {TRAINING} with the same configuration.",
         enabled=False,
         trigger=EventTrigger(expect={CURATED}, posture=Posture.Reactive, threshold=1),
-        actions=[RunDeployment(deployment_id=deployment.id)],
+        actions=[RunDeployment(deployment_id=deployment.id, parameters=parameters)],
     )
 
 

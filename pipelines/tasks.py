@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
@@ -27,6 +28,8 @@ from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.live import LiveTraining
 from pipelines.make_base import base_stage
+from pipelines.publishing.hub import Kind
+from pipelines.publishing.publish import publish as publish_run
 from pipelines.report import report_stage
 from pipelines.sample import Model
 from pipelines.services import GPU_LIMIT
@@ -59,10 +62,15 @@ def curate(workspace: Workspace) -> Artifact:
 
 
 @_task("announce-corpus")
-def announce_corpus(workspace: Workspace, curated: Artifact) -> None:
-    """Tell the server that a corpus is ready; an automation may train on it."""
+def announce_corpus(workspace: Workspace, curated: Artifact, config: str) -> None:
+    """Tell the server that the corpus of `config` is ready; an automation may train on it."""
     resource = {"prefect.resource.id": f"reasoner-zero.corpus.{workspace.config.name}"}
-    payload = {"fingerprint": curated.fingerprint, "content": curated.content}
+    payload = {
+        "config": config,
+        "runs": str(workspace.root),
+        "fingerprint": curated.fingerprint,
+        "content": curated.content,
+    }
     emit_event(CURATED, resource=resource, payload=payload)
 
 
@@ -118,3 +126,18 @@ def report(workspace: Workspace) -> dict[str, Any]:
     path: Path = workspace.folder / "report.html"
     create_markdown_artifact(f"Report of **{workspace.config.name}**: `{path}`", key="report")
     return summary
+
+
+@_task("publish")
+def publish(
+    run: str, what: Kind, repo: str, is_dry_run: bool, forced_licences: tuple[str, ...], token_block: str
+) -> str | None:
+    """The token is read here, from a Secret block, so that no parameter and no log ever holds it."""
+    token = Secret.load(token_block).get() if token_block else None
+    shown = publish_run(
+        Path(run), what, repo, is_dry_run=is_dry_run, forced_licences=forced_licences, token=token
+    )
+    rows = [["file", "bytes", "sha256"], *[list(entry) for entry in shown.files]]
+    done = f"commit {shown.commit}" if shown.commit else "dry run: nothing was sent"
+    create_table_artifact(rows, key=f"published-{what}", description=f"{what} {repo}: {done}")
+    return shown.commit

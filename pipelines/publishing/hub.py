@@ -1,7 +1,7 @@
 """Sending a folder to a hub and reading it back, through huggingface_hub.
 
-The token comes from HF_TOKEN or the client's own log-in and is never read here, so it cannot be logged.
-HF_ENDPOINT points the client at another hub.
+The token comes from HF_TOKEN or the client's own log-in, or is handed through to the client; it is never
+logged. HF_ENDPOINT points the client at another hub.
 """
 
 import logging
@@ -23,7 +23,7 @@ PASSING = {408, 409, 412, 429, 500, 502, 503, 504}
 """Answers that another attempt can cure: a busy hub, or somebody else's commit in between."""
 
 
-def send_folder(folder: Path, kind: Kind, repo: str, message: str) -> str:
+def send_folder(folder: Path, kind: Kind, repo: str, message: str, token: str | None = None) -> str:
     """Make the repository hold exactly the files of `folder`; returns the commit.
 
     Unchanged files are not sent, and no commit is made when nothing changed. The commit builds on the newest
@@ -32,9 +32,9 @@ def send_folder(folder: Path, kind: Kind, repo: str, message: str) -> str:
     """
     from huggingface_hub import HfApi, get_token
 
-    if get_token() is None:
+    if (token or get_token()) is None:
         raise ValueError("no hub token: set HF_TOKEN to one that may write, or log in with: hf auth login")
-    api = HfApi()
+    api = HfApi(token=token)
 
     def send() -> str:
         api.create_repo(repo, repo_type=kind, exist_ok=True)
@@ -54,17 +54,24 @@ def send_folder(folder: Path, kind: Kind, repo: str, message: str) -> str:
     return commit
 
 
-def tag_version(kind: Kind, repo: str, commit: str, tag: str) -> None:
+def tag_version(kind: Kind, repo: str, commit: str, tag: str, token: str | None = None) -> None:
     """Name a commit on the hub; a tag that is there already stays where it is."""
     from huggingface_hub import HfApi
 
     def send() -> None:
-        HfApi().create_tag(repo, repo_type=kind, tag=tag, revision=commit, exist_ok=True)
+        HfApi(token=token).create_tag(repo, repo_type=kind, tag=tag, revision=commit, exist_ok=True)
 
     persist(send, f"{kind} {repo}")
 
 
-def read_back(kind: Kind, repo: str, commit: str, files: list[tuple[str, int, str]], scratch: Path) -> None:
+def read_back(
+    kind: Kind,
+    repo: str,
+    commit: str,
+    files: list[tuple[str, int, str]],
+    scratch: Path,
+    token: str | None = None,
+) -> None:
     """Download `commit` to `scratch` and compare it with `files`: (name, bytes, SHA-256).
 
     RuntimeError names the files that differ.
@@ -75,7 +82,12 @@ def read_back(kind: Kind, repo: str, commit: str, files: list[tuple[str, int, st
 
     def download() -> None:
         snapshot_download(
-            repo, repo_type=kind, revision=commit, local_dir=folder, cache_dir=scratch / "cache"
+            repo,
+            repo_type=kind,
+            revision=commit,
+            local_dir=folder,
+            cache_dir=scratch / "cache",
+            token=token,
         )
 
     persist(download, f"{kind} {repo}")

@@ -40,12 +40,13 @@ def publish(
     is_dry_run: bool = False,
     forced_licences: Collection[str] = (),
     keep: Path | None = None,
+    token: str | None = None,
 ) -> Shown:
     """Send the prompt set or the model of `run` to `repo`, then download and compare it.
 
     `forced_licences` names sources to publish although they state no licence; `keep` is a new folder for a
-    copy of what is sent. Raises ValueError when it may not be published, RuntimeError when the hub holds
-    something else afterwards.
+    copy of what is sent; `token` is used instead of HF_TOKEN. Raises ValueError when it may not be published,
+    RuntimeError when the hub holds something else afterwards.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise ValueError(f"--repo must be OWNER/NAME, got {repo!r}")
@@ -68,9 +69,10 @@ def publish(
         if is_dry_run:
             return Shown(files, None)
         stage = "rewards" if what == "dataset" else "train"
-        commit = send_folder(folder, what, repo, f"{what} of {stage} {workspace.linked(stage).fingerprint}")
-        read_back(what, repo, commit, files, Path(scratch) / "back")
-        tag_version(what, repo, commit, version_tag(workspace.linked(stage)))
+        message = f"{what} of {stage} {workspace.linked(stage).fingerprint}"
+        commit = send_folder(folder, what, repo, message, token)
+        read_back(what, repo, commit, files, Path(scratch) / "back", token)
+        tag_version(what, repo, commit, version_tag(workspace.linked(stage)), token)
     return Shown(files, commit)
 
 

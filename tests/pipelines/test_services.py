@@ -46,7 +46,7 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
             up(tmp_path / "runs", port=free_port(), n_gpus=1, say=said.append)
         api = f"{services.url}/api"
         names = {item["name"] for item in ask(f"{api}/deployments/filter")}
-        assert names == {"demo", "weekly", "nightly", "on-demand"}
+        assert names == {"demo", "weekly", "nightly", "during-training", "on-demand"}
         automations = {item["name"]: item["enabled"] for item in ask(f"{api}/automations/filter")}
         assert automations == {"train-on-new-corpus": False}
         limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}
