@@ -112,12 +112,19 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def ask(url: str, body: dict[str, Any] | None = None) -> Any:
-    """GET (or POST `body`) a page of Prefect's API."""
+def ask(url: str, body: Any = None, method: str = "") -> Any:
+    """GET a page of Prefect's API, or POST (or `method`) `body` to it."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        url, data, {"Content-Type": "application/json"}, method=method or ("GET" if data is None else "POST")
+    )
     with urllib.request.urlopen(request, timeout=120) as answer:
-        return json.load(answer)
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def delete(url: str) -> None:
+    ask(url, method="DELETE")
 
 
 @contextmanager

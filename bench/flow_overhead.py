@@ -1,0 +1,92 @@
+"""What Prefect costs: the whole chain as a flow beside the bare stage functions, in CPU-seconds.
+
+    python bench/flow_overhead.py
+
+Both run the chain of bench/small_chain.py, one after the other: once from nothing, once with everything made.
+The flow brings a server of its own. All processes that they start are counted, servers and orphans included.
+The last rows are the answers that a user waits for.
+"""
+
+import ctypes
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import small_chain as chain
+
+PR_SET_CHILD_SUBREAPER = 36
+LIMIT_S, ANSWER_LIMIT_S = 30.0, 2.0
+BARE = """\
+import sys
+from pipelines.chain import Chain
+from pipelines.report import report_stage
+from pipelines.workspace import open_workspace
+
+whole = Chain(open_workspace(sys.argv[1], runs=sys.argv[2]))
+for artifact in (whole.trained, whole.evaluated_base, whole.evaluated_final):
+    assert artifact.folder.is_dir()
+report_stage(whole.workspace)
+"""
+
+
+def main() -> None:
+    # Orphans become ours, so that their time is counted when they end.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    folder = Path(tempfile.mkdtemp(prefix="flow-overhead-"))
+    config = chain.write_config(folder)
+    table = Table("", "CPU-s", "wall s", "over the bare functions", "limit")
+    is_good = True
+    try:
+        for what in ("from nothing", "all made"):
+            bare = measure([sys.executable, "-c", BARE, str(config), str(folder / "bare")], folder / "bare")
+            run = ["-m", "pipelines", "run", "--config", str(config), "--runs", str(folder / "flow")]
+            flow = measure([sys.executable, *run], folder / "flow")
+            over = flow[0] - bare[0]
+            is_good &= over <= LIMIT_S
+            table.add_row(f"stage functions, {what}", f"{bare[0]:.1f}", f"{bare[1]:.0f}")
+            cells = f"{flow[0]:.1f}", f"{flow[1]:.0f}", f"{over:+.1f}", f"{LIMIT_S:.0f}"
+            table.add_row(f"flow with its server, {what}", *cells)
+        for words, status in (
+            (["--help"], 0),
+            (["run", "--config", "configs/absent.toml"], 2),
+            (["run", "--config", "configs/demo.toml", "--training.n-step", "3"], 2),
+        ):
+            cpu, wall = measure([sys.executable, "-m", "pipelines", *words], folder / "answers", status)
+            is_good &= cpu <= ANSWER_LIMIT_S
+            table.add_row(f"reasoner-zero {' '.join(words)}", f"{cpu:.2f}", f"{wall:.1f}", "", "2")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    Console().print(table)
+    sys.exit(0 if is_good else 1)
+
+
+def measure(command: list[str], runs: Path, status: int = 0) -> tuple[float, float]:
+    """CPU and wall seconds of a command with all that it starts, to the end of the last process."""
+    runs.mkdir(exist_ok=True)
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with chain.output_log(runs).open("ab") as log:
+        done = subprocess.run(command, cwd=chain.ROOT, env=chain.environment(runs), stdout=log, stderr=log)
+    wall_s = time.monotonic() - started
+    if done.returncode != status:
+        sys.exit(f"{' '.join(command)}: {chain.output_log(runs).read_text()[-3000:]}")
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            break
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall_s
+
+
+if __name__ == "__main__":
+    main()
