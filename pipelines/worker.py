@@ -1,4 +1,4 @@
-"""The child process of the heavy stages: python -m pipelines.worker JOB.json [N_RANKS]
+"""The child process of the heavy stages: python -m pipelines.worker JOB.json [N_RANKS [HOSTFILE]]
 
 A job names a stage, the run's config and the folders of its inputs and output. Torch, vLLM and DeepSpeed are
 imported here and never in the parent. Should the parent be killed, the kernel kills this process too.
@@ -44,19 +44,23 @@ class Job:
 
 
 def run_job(job: Job, log: Path, on_line: Callable[[str], None], n_ranks: int = 1) -> None:
-    """Run `job` in a child process (one per rank through torchrun); its output goes to `log` and `on_line`.
+    """Run `job` in a child process; its output goes to `log` and `on_line`.
 
-    Raises pipelines.process.ChildFailed when it fails.
+    Several ranks run on this machine (torchrun) or, where the configuration names a hostfile, on its hosts
+    (deepspeed over ssh). Raises pipelines.process.ChildFailed when it fails.
     """
     job_file = Path(job.out) / f"job-{job.part}.json"
     write_json(job_file, asdict(job))
     command = [sys.executable, "-m", "pipelines.worker", str(job_file)]
+    hostfile = job.config["training"]["deepspeed"]["hostfile"] if n_ranks > 1 else None
     if n_ranks > 1:
         command.append(str(n_ranks))
+    if hostfile:
+        command.append(str(Path(hostfile).resolve()))
     environment = {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_threads(job.config, n_ranks))),
         "TOKENIZERS_PARALLELISM": "false",
-        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
+        **({} if hostfile else {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")}),
         **cache_folders(Path(job.out)),
     }
     try:
@@ -89,19 +93,40 @@ def cache_folders(out: Path) -> dict[str, str]:
 def main(arguments: list[str]) -> None:
     die_with_parent()
     if arguments[1:]:
-        return launch_ranks(arguments[0], arguments[1])
+        return launch_ranks(*arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     job = Job(**read_json(Path(arguments[0])))
     config = RunConfig.model_validate(job.config)
     WORKERS[job.stage](job, config)
 
 
-def launch_ranks(job_file: str, n_ranks: str) -> None:
-    """Run torchrun in this process, which dies with its parent; torchrun's own would train on alone."""
+def launch_ranks(job_file: str, n_ranks: str, hostfile: str = "") -> None:
+    """Run the launcher in this process, which dies with its parent; one of its own would train on alone.
+
+    What it starts on other hosts ends when its connection or the process group breaks.
+    """
+    if hostfile:
+        from deepspeed.launcher.runner import main as deepspeed
+
+        return deepspeed(host_arguments(job_file, int(n_ranks), hostfile))
     from torch.distributed.run import main as torchrun
 
     rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", f"--nproc-per-node={n_ranks}"]
     torchrun([*rendezvous, "-m", "pipelines.worker", job_file])
+
+
+def host_arguments(job_file: str, n_ranks: int, hostfile: str) -> list[str]:
+    """Arguments of the `deepspeed` command for the hosts of `hostfile`; ValueError when they have not n_ranks
+    slots."""
+    from deepspeed.launcher.runner import fetch_hostfile
+
+    slots = fetch_hostfile(hostfile)
+    if not slots or sum(slots.values()) != n_ranks:
+        found = ", ".join(f"{host}: {n}" for host, n in (slots or {}).items()) or "no host"
+        raise ValueError(f"{hostfile}: its slots ({found}) are not training.deepspeed.n_ranks ({n_ranks})")
+    # The first host is where the ranks meet; asking it for its address would need ssh even for one host.
+    meeting = ["--master_addr", next(iter(slots)), "--no_ssh_check"]
+    return ["--hostfile", hostfile, *meeting, "--no_local_rank", "--module", "pipelines.worker", job_file]
 
 
 def die_with_parent() -> None:

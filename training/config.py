@@ -209,7 +209,10 @@ class DeepSpeedConfig(Settings):
     precision: Literal["bf16", "fp32"] = "bf16"
     """Weights and activations in training and rollout; fp32 on a CPU (reference script: bf16)."""
     n_ranks: int = Field(1, ge=1)
-    """Processes on this machine, one per GPU."""
+    """Processes, one per GPU: on this machine, or over all hosts of `hostfile`."""
+    hostfile: str | None = None
+    """File with a line `HOST slots=GPUS` for each machine; DeepSpeed's launcher then starts the ranks there
+    over ssh. Project and runs lie under the same paths on all (reference script: a Ray cluster)."""
     hpz_ranks: int = Field(1, ge=1)
     """ZeRO-3: ranks, those of one machine, that share a second copy of the weights, so that gathering stays
     inside the machine (ZeRO++, arXiv 2306.10209, section 3.2); 1: off."""

@@ -1,6 +1,5 @@
 """Actor and critic as DeepSpeed engines, and the optimizer step over micro-batches."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -58,18 +57,28 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         zero["offload_optimizer"] = {"device": "cpu"}
     # Sums over a thousand micro-batches lose small terms in bf16 (reference code: grad_accum_dtype).
     sums_in_fp32 = config.precision == "bf16" and config.zero_stage > 0
+    is_whole = config.precision == "fp32" and config.zero_stage == 0
     settings = {
         "data_types": {"grad_accum_dtype": "fp32" if sums_in_fp32 else None},
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
-        "gradient_clipping": optim.max_grad_norm,
+        # 0 is off: without ZeRO, `optimizer_step` clips by the norm that it has already computed.
+        "gradient_clipping": 0.0 if is_whole else optim.max_grad_norm,
         "zero_optimization": zero,
         "bf16": {"enabled": config.precision == "bf16"},
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
     }
     engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
+    if engine.world_size == 1 and is_plain(engine):
+        # Nothing to sum over one rank; DeepSpeed would flatten, reduce and spread all gradients.
+        engine.enable_backward_allreduce = False
     return engine
+
+
+def is_plain(engine: Any) -> bool:
+    """Without ZeRO, in fp32: whole gradients lie on the parameters, and the optimizer is torch's own."""
+    return isinstance(engine.optimizer, torch.optim.Optimizer)
 
 
 def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.device) -> Any:
@@ -105,6 +114,7 @@ def optimizer_step(
     micro: list[list[int]],
     loss_of: Callable[[list[int]], tuple[Tensor, Tensor]],
     lr: float,
+    max_grad_norm: float,
     ranks: Ranks,
     before_step: Callable[[], None] | None = None,
 ) -> tuple[float, Tensor]:
@@ -130,21 +140,21 @@ def optimizer_step(
     if before_step is not None:
         before_step()
     total = torch.stack(logged).sum(0)
-    if not isinstance(engine.optimizer, torch.optim.Optimizer):
-        engine.step()  # Leaves the weights alone when a gradient is not finite.
+    if not is_plain(engine):
+        engine.step()  # Clips; leaves the weights alone when a gradient is not finite.
         return float(engine.get_global_grad_norm()), total
-    # Without ZeRO, fp32 gradients lie on the parameters; DeepSpeed clips them, whatever they are.
     norm = grad_norm(engine.module)
-    if not math.isfinite(norm):
+    if not torch.isfinite(norm):
         engine.module.zero_grad(set_to_none=True)
-        return norm, total
+        return float(norm), total
+    torch.nn.utils.clip_grads_with_norm_(engine.module.parameters(), max_grad_norm, norm)
     engine.step()
-    return norm, total
+    return float(norm), total
 
 
-def grad_norm(module: nn.Module) -> float:
+def grad_norm(module: nn.Module) -> Tensor:
     """Euclidean norm over all gradients of `module`."""
-    return float(torch.nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None]))
+    return torch.nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
 
 
 def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

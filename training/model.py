@@ -82,7 +82,7 @@ class Policy(nn.Module):
         entropies [n_response_tokens], float32. The vocabulary's logits exist for `chunk_tokens` tokens at a
         time, recomputed in the backward pass.
         """
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask)
+        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.model.dtype)
         hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
         hidden, targets = pick(hidden, before), input_ids[response_mask.bool()]
         head = self.model.get_output_embeddings()
@@ -95,10 +95,21 @@ class Policy(nn.Module):
         return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
 
 
+class ValueHead(nn.Linear):
+    """A scalar head that computes in float32: in bf16, values would be rounded to steps of 0.004 below 1."""
+
+    def __init__(self, width: int, dtype: torch.dtype) -> None:
+        super().__init__(width, 1, dtype=dtype)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[tokens, width] -> [tokens], float32."""
+        return nn.functional.linear(hidden.float(), self.weight.float(), self.bias.float()).squeeze(-1)
+
+
 class Critic(nn.Module):
     """The policy's backbone with a scalar head."""
 
-    def __init__(self, backbone: Any, head: nn.Linear) -> None:
+    def __init__(self, backbone: Any, head: nn.Module) -> None:
         super().__init__()
         backbone.set_attn_implementation(ATTENTION)
         self.backbone = backbone
@@ -106,9 +117,9 @@ class Critic(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
         """Value of the state before each response token, in row order: [n_response_tokens], float32."""
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask)
+        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.backbone.dtype)
         hidden = self.backbone(input_ids=tokens, **arguments).last_hidden_state[0]
-        return self.head(pick(hidden, before)).squeeze(-1).float()
+        return self.head(pick(hidden, before))
 
 
 def load_policy(
@@ -129,7 +140,7 @@ def load_critic(folder: Path, precision: str) -> Critic:
     A zero head makes the first advantages equal the returns, whatever the backbone says.
     """
     backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision])
-    head = nn.Linear(AutoConfig.from_pretrained(folder).hidden_size, 1, dtype=DTYPES[precision])
+    head = ValueHead(AutoConfig.from_pretrained(folder).hidden_size, DTYPES[precision])
     if (folder / CRITIC_HEAD).exists():
         head.load_state_dict(load_file(folder / CRITIC_HEAD))
     else:

@@ -18,49 +18,88 @@ ATTENTION = "reasoner_zero_packed"
 """Name under which `attend` is registered with transformers."""
 
 
+HALF = (torch.bfloat16, torch.float16)
+
+
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where packed tokens stand in the padded batch of `n` sequences, the longest of `width` tokens."""
+    """Where packed tokens stand in the layout that attention reads."""
 
-    n: int
-    width: int
     sources: Tensor
-    """[n * width]: the packed token at each place of the padded batch, any one at padding."""
+    """[places]: the packed token at each place of the layout, any one at padding."""
     firsts: Tensor
-    """[packed tokens]: place of each packed token in the padded batch, ascending; a shared one's first."""
-    places: Tensor
-    """[tokens]: all places that hold a token, ascending."""
-    starts: Tensor
-    """[n + 1], int32: the first of `places` of each sequence, and their number."""
+    """[packed tokens]: a place of each packed token in the layout."""
+    blocks: tuple[tuple[int, int], ...] = ()
+    """Padded layout: (sequences, width) of blocks that follow each other, of sequences of similar length."""
+    starts: Tensor | None = None
+    """Unpadded layout: [sequences + 1], int32, the place at which each sequence begins, and their number."""
+    longest: int = 0
+    """Unpadded layout: tokens of the longest sequence."""
 
 
 def pack(
-    input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
+    input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Drop the padding and repeated prompts of right-padded rows, each a prompt of a token or more and a
-    response: [batch, seq] each.
+    response: [batch, seq] each. Rows with the same prompt share it where they are adjacent; `dtype` is the
+    model's.
 
     Returns ids [1, packed tokens]; where in them the token before each response token stands, in row order,
     [response tokens]; and the model's other arguments.
     """
     mask, is_response = attention_mask.bool(), response_mask.bool()
     n, width = mask.shape
-    rows = torch.arange(n, device=mask.device)
+    rows, columns = torch.arange(n, device=mask.device), torch.arange(width, device=mask.device)
     is_prompt = mask & ~is_response
-    # The first row with the same prompt carries it for all.
-    prompts = input_ids.masked_fill(~is_prompt, -1)[:, : int(is_prompt.sum(1).max())]
-    distinct, group = prompts.unique(dim=0, return_inverse=True)
-    carrier = rows.new_full((len(distinct),), n).scatter_reduce(0, group, rows, "amin")[group].unsqueeze(1)
-    is_packed = (is_response | is_prompt & (carrier == rows.unsqueeze(1))).flatten()
+    prompts = input_ids.masked_fill(~is_prompt, -1)
+    # The first of adjacent rows with the same prompt carries it for all.
+    is_new = F.pad((prompts[1:] != prompts[:-1]).any(1), (1, 0), value=True)
+    carrier = torch.where(is_new, rows, 0).cummax(0).values
+    is_packed = (is_response | is_prompt & is_new.unsqueeze(1)).flatten()
     firsts = is_packed.nonzero().squeeze(-1)
-    row = torch.where(is_prompt, carrier, rows.unsqueeze(1))
-    sources = (is_packed.cumsum(0) - 1)[(row * width + torch.arange(width, device=mask.device)).flatten()]
-    before = sources[is_response.flatten().nonzero().squeeze(-1) - 1]
-    starts = F.pad(mask.sum(1).cumsum(0), (1, 0)).to(torch.int32)
-    packing = Packing(n, width, sources, firsts, mask.flatten().nonzero().squeeze(-1), starts)
-    positions = (firsts % width).unsqueeze(0)
+    row = torch.where(is_prompt, carrier.unsqueeze(1), rows.unsqueeze(1))
+    sources = (is_packed.cumsum(0) - 1)[row * width + columns]
+    before = sources.flatten()[is_response.flatten().nonzero().squeeze(-1) - 1]
+    row, column = firsts // width, firsts % width
+    lengths = mask.sum(1)
+    if mask.is_cuda and dtype in HALF:
+        starts = F.pad(lengths.cumsum(0), (1, 0))
+        packing = Packing(sources[mask], starts[row] + column, (), starts.to(torch.int32), width)
+    else:
+        packing = _pad(sources, lengths, row, column)
     ids = input_ids.flatten()[firsts].unsqueeze(0)
-    return ids, before, {"position_ids": positions, "packing": packing, "use_cache": False}
+    return ids, before, {"position_ids": column.unsqueeze(0), "packing": packing, "use_cache": False}
+
+
+def _pad(sources: Tensor, lengths: Tensor, row: Tensor, column: Tensor) -> Packing:
+    """A padded layout of rows of `sources` [n, width]; the packed tokens stand at (row, column)."""
+    n, width = sources.shape
+    by_width: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths.tolist()):
+        by_width.setdefault(min(block_width(length), width), []).append(index)
+    blocks, pieces, n_places = [], [], 0
+    starts = torch.empty_like(lengths)
+    for block, indices in by_width.items():
+        chosen = torch.tensor(indices, device=sources.device)
+        pieces.append(sources[chosen, :block].flatten())
+        starts[chosen] = n_places + block * torch.arange(len(indices), device=sources.device)
+        blocks.append((len(indices), block))
+        n_places += len(indices) * block
+    return Packing(torch.cat(pieces), starts[row] + column, tuple(blocks))
+
+
+def block_width(length: int) -> int:
+    """Width of the padded block that a sequence of `length` tokens goes to: at most half as much again.
+
+    >>> [block_width(n) for n in (1, 16, 17, 24, 25, 40, 100, 1000)]
+    [16, 16, 24, 24, 32, 48, 128, 1024]
+    """
+    power = 16
+    while power < length:
+        if length <= power + power // 2:
+            return power + power // 2
+        power *= 2
+    return power
 
 
 def pick(x: Tensor, rows: Tensor) -> Tensor:
@@ -94,30 +133,37 @@ def attend(
     ):
         raise ValueError(f"{type(module).__name__}: attention with a window, cap or sink is not supported")
     is_grouped = query.shape[1] != key.shape[1]
+
+    def attend_padded(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped)
+
     if packing is None:
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, is_causal=True, scale=scaling, enable_gqa=is_grouped
-        )
-        return mixed.transpose(1, 2), None
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+        return attend_padded(query, key, value).transpose(1, 2), None
+    q, k, v = (pick(x[0].transpose(0, 1), packing.sources) for x in (query, key, value))
+    mixed: Any
+    if packing.starts is not None:
         from torch.nn.attention.varlen import varlen_attn
 
-        q, k, v = (pick(x[0].transpose(0, 1), packing.sources[packing.places]) for x in (query, key, value))
-        starts, width = packing.starts, packing.width
-        packed: Any = varlen_attn(
-            q, k, v, starts, starts, width, width, scale=scaling, window_size=(-1, 0), enable_gqa=is_grouped
+        starts, longest = packing.starts, packing.longest
+        mixed = varlen_attn(
+            q,
+            k,
+            v,
+            starts,
+            starts,
+            longest,
+            longest,
+            scale=scaling,
+            window_size=(-1, 0),
+            enable_gqa=is_grouped,
         )
-        return pick(packed, torch.searchsorted(packing.places, packing.firsts)).unsqueeze(0), None
-    q, k, v = (_spread(x, packing) for x in (query, key, value))
-    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped)
-    return pick(mixed.transpose(1, 2).flatten(0, 1), packing.firsts).unsqueeze(0), None
-
-
-def _spread(x: Tensor, packing: Packing) -> Tensor:
-    """[1, heads, packed tokens, size] -> [n, heads, width, size]; no token attends to what stands at
-    padding."""
-    padded = pick(x[0].transpose(0, 1), packing.sources)
-    return padded.view(packing.n, packing.width, *padded.shape[1:]).transpose(1, 2)
+        return pick(mixed, packing.firsts).unsqueeze(0), None
+    sizes = [n * width for n, width in packing.blocks]
+    parts = []
+    for (n, width), *block in zip(packing.blocks, *(x.split(sizes) for x in (q, k, v)), strict=True):
+        heads_first = [x.view(n, width, *x.shape[1:]).transpose(1, 2) for x in block]
+        parts.append(attend_padded(*heads_first).transpose(1, 2).flatten(0, 1))
+    return pick(torch.cat(parts), packing.firsts).unsqueeze(0), None
 
 
 AttentionInterface.register(ATTENTION, attend)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rewards.generation import derive_seed
 from training.advantages import group_advantages, spread
+from training.balance import Logprobs, balance
 from training.batching import Responses, micro_batches, minibatches, put, take
 from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
@@ -51,15 +52,18 @@ class PPO:
         return {"actor": self.actor} | ({} if self.critic is None else {"critic": self.critic})
 
     def update(
-        self, step: int, responses: Responses, rewards: list[float], engine_logprobs: list[list[float] | None]
+        self, step: int, responses: Responses, rewards: list[float], engine_logprobs: Logprobs
     ) -> tuple[Metrics, dict[str, float]]:
         """Run the whole update; returns (metrics, phase times in seconds).
 
-        `rewards[i]` is paid on the last token of response i. `engine_logprobs[i]` is the rollout engine's
-        view of response i where it was probed; training.probe.OutOfSync when it is not the policy being
-        trained.
+        Rows of one prompt are adjacent. `rewards[i]` is paid on the last token of response i.
+        `engine_logprobs[i]` is the rollout engine's view of response i where it was probed;
+        training.probe.OutOfSync when it is not the policy being trained.
         """
         clock = time.perf_counter()
+        responses, rewards, engine_logprobs = balance(
+            responses, rewards, engine_logprobs, self.config.rollout.samples_per_prompt, self.ranks
+        )
         probe = Probe(responses.mask, engine_logprobs, self.config, self.ranks)
         metrics: Metrics = {}
         old_logprobs = reference = values = None
@@ -160,7 +164,9 @@ class PPO:
 
             lr = self._rate(self.config.critic, step, number, len(parts))
             micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-            norm, sums = optimizer_step(critic, micro, loss_of, lr, self.ranks)
+            norm, sums = optimizer_step(
+                critic, micro, loss_of, lr, self.config.critic.max_grad_norm, self.ranks
+            )
             norms.append(norm)
             total += self.ranks.sum(sums).item()
         return {
@@ -218,7 +224,8 @@ class PPO:
 
             lr = self._rate(self.config.actor, step, number, len(parts))
             micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-            norm, sums = optimizer_step(self.actor, micro, loss_of, lr, self.ranks, check_sync)
+            max_norm = self.config.actor.max_grad_norm
+            norm, sums = optimizer_step(self.actor, micro, loss_of, lr, max_norm, self.ranks, check_sync)
             norms.append(norm)
             totals += self.ranks.sum(sums)
         loss, n_clipped, moved, entropy, ratio, kl, seen = totals.tolist()

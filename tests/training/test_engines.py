@@ -84,8 +84,23 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(bad):
         loss = module(torch.tensor([[1.0, bad if rows == [1] else 2.0]])).sum()
         return loss, loss.detach().unsqueeze(0)
 
-    norm, _ = optimizer_step(engine, [[0], [1]], loss_of, 0.1, ALONE)
+    norm, _ = optimizer_step(engine, [[0], [1]], loss_of, 0.1, 1.0, ALONE)
     assert not math.isfinite(norm)
     assert torch.equal(module.weight, before) and module.weight.grad is None
-    norm, _ = optimizer_step(engine, [[0]], loss_of, 0.1, ALONE)
+    norm, _ = optimizer_step(engine, [[0]], loss_of, 0.1, 1.0, ALONE)
     assert norm == pytest.approx(5**0.5) and not torch.equal(module.weight, before)
+
+
+@pytest.mark.parametrize("max_grad_norm, share", [(1e9, 1.0), (5.0, 1.0), (2.0, 0.4)])
+def test_a_gradient_longer_than_the_limit_is_shortened_to_it(max_grad_norm, share):
+    module = torch.nn.Linear(2, 1, bias=False)
+    before = module.weight.detach().clone()
+
+    def loss_of(rows):
+        loss = module(torch.tensor([[3.0, 4.0]])).sum()
+        return loss, loss.detach().unsqueeze(0)
+
+    norm, _ = optimizer_step(PlainEngine(module), [[0]], loss_of, 0.1, max_grad_norm, ALONE)
+    assert norm == pytest.approx(5.0)
+    moved = before - module.weight.detach()
+    assert torch.allclose(moved, 0.1 * share * torch.tensor([[3.0, 4.0]]), rtol=1e-5)

@@ -10,6 +10,7 @@ from training.config import ScratchConfig
 from training.model import (
     Critic,
     Policy,
+    ValueHead,
     build_scratch,
     load_critic,
     load_policy,
@@ -111,12 +112,12 @@ def test_ranks_with_few_tokens_call_the_head_as_often_as_the_others(model):
 
 def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_nothing(model):
     """Gradients and scores against one row at a time; two of the prompts differ in length alone."""
-    prompts = [[5, 6, 7], [5, 6, 7], [5, 6], [5, 6, 7], [5, 6], [6]]
-    responses = [[5, 6], [8, 9, 3, 4], [7, 1], [2], [9, 9, 9, 9, 9], [6, 6]]
+    prompts = [[5, 6, 7], [5, 6, 7], [5, 6, 7], [5, 6], [5, 6], [6]]
+    responses = [[5, 6], [8, 9, 3, 4] * 5, [7, 1], [2], [9, 9, 9, 9, 9], [6] * 16]
     rows = Responses.build(prompts, responses, torch.device("cpu"))
     backbone = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=1).model.eval()
-    critic = Critic(backbone, torch.nn.Linear(SHAPE.hidden, 1))
-    weight = torch.linspace(-1, 2, 16)
+    critic = Critic(backbone, ValueHead(SHAPE.hidden, torch.float32))
+    weight = torch.linspace(-1, 2, 46)
     for network, embedding in (
         (Policy(model.float(), 1.0, 4), model.get_input_embeddings()),
         (critic, backbone.embed_tokens),
@@ -132,7 +133,7 @@ def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_not
         handle = embedding.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
         together = scores([*range(6)])
         handle.remove()
-        assert seen[0].shape == (1, 3 + 2 + 1 + 16)  # 32 tokens with every prompt repeated
+        assert seen[0].shape == (1, 3 + 2 + 1 + 46)  # 60 tokens with every prompt repeated
         assert torch.allclose(together, alone, atol=1e-6)
         found = gradients(network, (together * weight).sum())
         for name, gradient in expected.items():
@@ -229,6 +230,20 @@ def test_a_critics_values_are_its_head_on_the_state_before_each_token(folder):
                 (states[t - 1] * weight).sum() + bias for t in range(n_prompt, n_prompt + n_response)
             ]
     assert torch.allclose(values, torch.stack(expected), atol=TOLERANCE)
+
+
+def test_the_value_head_computes_in_float32_whatever_its_weights(folder):
+    """1.30078125, the sum of two bfloat16 numbers, is none itself: a head in bf16 would round it."""
+    critic = load_critic(folder, "bf16")
+    with torch.no_grad():
+        critic.head.weight.zero_()
+        critic.head.weight[0, 0] = 1.0
+        critic.head.bias.fill_(1.0)
+    state = torch.zeros(1, SHAPE.hidden, dtype=torch.bfloat16)
+    state[0, 0] = 0.30078125
+    value = critic.head(state)
+    assert value.dtype == torch.float32 and value.item() == 1.30078125
+    assert torch.tensor(1.30078125).bfloat16().item() != 1.30078125
 
 
 def test_a_saved_value_head_loads_back(folder):

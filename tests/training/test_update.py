@@ -8,7 +8,7 @@ import torch
 from tests.training.conftest import tiny_config
 from training.batching import Responses
 from training.config import ScratchConfig
-from training.model import Critic, Policy, build_scratch
+from training.model import Critic, Policy, ValueHead, build_scratch
 from training.ppo import PPO
 from training.probe import OutOfSync
 from training.ranks import Ranks
@@ -54,7 +54,7 @@ def networks():
     """Policy and critic with sharp distributions and values away from zero, in float64."""
     model = build_scratch(SHAPE, 12, 0, 1, seed=0).eval().double()
     backbone = build_scratch(SHAPE, 12, 0, 1, seed=1).model.eval().double()
-    head = torch.nn.Linear(SHAPE.hidden, 1).double()
+    head = ValueHead(SHAPE.hidden, torch.float64)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in [*model.parameters(), *backbone.parameters(), *head.parameters()]:
@@ -64,7 +64,7 @@ def networks():
 
 
 def settings(**ppo):
-    rate = {"lr": 0.25, "warmup_steps": 0}
+    rate = {"lr": 0.25, "warmup_steps": 0, "max_grad_norm": 1e9}
     return tiny_config(
         ppo={"critic_minibatches": 1, "policy_minibatches": 1, "micro_batch_tokens": 14} | ppo,
         actor=rate,

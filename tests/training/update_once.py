@@ -44,6 +44,9 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, recomp
         critic={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
         deepspeed={"zero_stage": zero_stage, "precision": "fp32", "gradient_checkpointing": recomputes},
     )
+    # Rows that the ranks exchange one by one, and a probe that only measures.
+    rollout = config.rollout.model_copy(update={"samples_per_prompt": 1, "max_mismatch": 1e9})
+    config = config.model_copy(update={"rollout": rollout})
     ppo = build_ppo(config, base, ranks)
     before = full_state([*named_weights(ppo.actor), *named_weights(ppo.critic)])
     generator = torch.Generator().manual_seed(0)
@@ -52,10 +55,14 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, recomp
         n_prompt, n_response = torch.randint(2, 9, (2,), generator=generator).tolist()
         tokens = torch.randint(8, 19, (n_prompt + 3 * n_response,), generator=generator).tolist()
         reward = float(torch.rand((), generator=generator) < 0.5)
-        rows.append((tokens[:n_prompt], tokens[n_prompt:], reward))
-    mine = rows[ranks.rank :: ranks.world]
-    responses = Responses.build([p for p, _, _ in mine], [t for _, t, _ in mine], ranks.device)
-    metrics, _ = ppo.update(1, responses, [r for _, _, r in mine], [None] * len(mine))
+        probed = torch.randn(3 * n_response, generator=generator).tolist() if reward else None
+        rows.append((tokens[:n_prompt], tokens[n_prompt:], reward, probed))
+    # The first rank gets the long ones.
+    rows.sort(key=lambda row: -len(row[1]))
+    n_mine = N_RESPONSES // ranks.world
+    prompts, tokens, rewards, probed = zip(*rows[ranks.rank * n_mine :][:n_mine], strict=True)
+    responses = Responses.build([*prompts], [*tokens], ranks.device)
+    metrics, _ = ppo.update(1, responses, [*rewards], [*probed])
     after = full_state([*named_weights(ppo.actor), *named_weights(ppo.critic)])
     if ranks.is_first:
         save_file({name: after[name] - before[name] for name in after}, out)
