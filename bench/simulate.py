@@ -38,6 +38,7 @@ from training.plan import find_shape
 from training.rails import Rails
 from training.ranks import join_ranks
 from training.recorder import Recorder
+from training.rollout.batches import Rollouts
 from training.rollout.engine import open_engine
 from training.simulator.decoding import decode_wave
 from training.simulator.lengths import measured
@@ -153,9 +154,10 @@ def run(config: TrainingConfig, folder: Path, n_steps: int) -> Ran:
     engine = open_engine(config, base, config.rollout.max_prompt_tokens + config.rollout.max_new_tokens)
     ppo = build_ppo(config, base, ranks)
     prompts, _ = load_prompts(frame, config.prompt, engine.encode, config.rollout.max_prompt_tokens)
+    rollouts = Rollouts(config, engine, ranks)
     recorder, rails = Recorder(folder, None, 0, 0), Rails(config.rails, [])
     for step in range(1, n_steps + 1):
-        run_step(config, step, prompts, engine, ppo, recorder, rails, ranks)
+        run_step(config, step, prompts, rollouts, ppo, recorder, rails, ranks)
     recorder.close()
     n_samples = config.rollout.samples_per_prompt
     steps = [pl.read_parquet(path) for path in sorted((folder / "rollouts").glob("*.parquet"))]

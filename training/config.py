@@ -118,6 +118,10 @@ class RolloutConfig(Settings):
     max_mismatch: float = Field(0.0, ge=0)
     """Largest mean |log-prob difference| of the probe before the run stops; 0 derives it from the precision:
     1e-3 for fp32, 0.05 for bf16 (ours)."""
+    lag: Literal[0, 1] = 0
+    """0: strictly on-policy (paper, section 2.3). 1: the next step's responses are sampled beside this step's
+    update, by the policy before it, and weighed by ppo.max_importance_weight (one step off-policy;
+    Noukhovitch et al. 2024, arXiv 2410.18252)."""
     gpu_memory_utilization: float = Field(0.75, gt=0, le=1)
     """Share of GPU memory for vLLM (reference script: gpu_memory_utilization)."""
     kv_cache_gib: float = Field(4.0, gt=0)
@@ -327,6 +331,8 @@ class TrainingConfig(Settings):
             )
         if self.rollout.engine == "torch" and self.rollout.tensor_parallel > 1:
             raise ValueError('rollout.tensor_parallel needs rollout.engine = "vllm"')
+        if self.rollout.lag:
+            self._check_lag()
         per_rank = n_responses // self.deepspeed.n_ranks
         for name in ("policy_minibatches", "critic_minibatches"):
             if getattr(self.ppo, name) > per_rank:
@@ -340,3 +346,15 @@ class TrainingConfig(Settings):
                 f"model.scratch.max_tokens ({self.model.scratch.max_tokens})"
             )
         return self
+
+    def _check_lag(self) -> None:
+        """Sampling ahead needs a correction, a probe that expects the policy to have moved, and an engine of
+        its own on each rank."""
+        if self.ppo.max_importance_weight is None or not self.rollout.max_mismatch:
+            raise ValueError(
+                "rollout.lag = 1 samples with the policy before the last update: set "
+                "ppo.max_importance_weight (2.0) to correct for it, and rollout.max_mismatch (0.5) to how "
+                "far a step may move"
+            )
+        if self.rollout.tensor_parallel > 1 or self.anneal.n_steps:
+            raise ValueError("rollout.lag = 1 does not go with rollout.tensor_parallel or anneal.n_steps")

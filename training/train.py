@@ -15,22 +15,22 @@ import polars as pl
 import torch
 from transformers import AutoTokenizer
 
-from rewards.generation import Completion, Engine, derive_seed
-from rewards.grader import score_batch
+from rewards.generation import Engine
 from rewards.records import METRIC
 from rewards.terms import shaped_reward
 from training.annealing import hard_prompts
 from training.batching import Responses
 from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
 from training.config import TrainingConfig
-from training.data import Prompt, choose_prompts, load_prompts, select_rows
-from training.engines import build_engine, build_frozen, named_weights, sharded_loading
+from training.data import Prompt, load_prompts, select_rows
+from training.engines import build_engine, build_frozen, sharded_loading
 from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
 from training.ppo import PPO
 from training.rails import AFTER_UPDATE, BEFORE_UPDATE, Rails, Stopped
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
+from training.rollout.batches import Batch, Rollouts
 from training.rollout.engine import RolloutEngine, open_engine
 
 logger = logging.getLogger(__name__)
@@ -64,18 +64,19 @@ def train(
     torch.manual_seed(config.seed)
     # vLLM before the engines: it takes its share of what GPU memory is free.
     context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
-    rollout = open_engine(config, base, max(context, min_context), sleeps=True)
-    rollout.sleep()
+    engine = open_engine(config, base, max(context, min_context), sleeps=not config.rollout.lag)
+    engine.sleep()
     ppo = build_ppo(config, base, ranks)
     done = load_state(out / "state", ppo.engines)
-    rollout.wake()
+    rollouts = Rollouts(config, engine, ranks)
+    rollouts.sync(ppo.actor)
     if done:
         logger.info("resumed step=%d", done)
-        rollout.load_weights(named_weights(ppo.actor, "model."))
+        rollouts.restore(out / "state", done)
     chosen, too_long = load_prompts(
         select_rows(prompts, "train", config.sources, config.subjects),
         config.prompt,
-        rollout.encode,
+        engine.encode,
         config.rollout.max_prompt_tokens,
     )
     recorder = Recorder(out, tensorboard, done, ranks.rank, config.tracker)
@@ -85,22 +86,24 @@ def train(
         if step == max(done, config.n_steps) + 1 and config.anneal.n_steps:
             ranks.barrier()  # The other ranks' responses must be on the disk.
             chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
-        metrics, stops = run_step(config, step, chosen, rollout, ppo, recorder, rails, ranks, read_texts)
+        metrics, stops = run_step(config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts)
         if ranks.is_first and on_step is not None:
             on_step(step, metrics)
         if evaluate is not None and config.eval_every and step % config.eval_every == 0:
-            recorder.evaluation(step, run_evaluation(evaluate, rollout, step, config, ranks))
+            recorder.evaluation(step, run_evaluation(evaluate, engine, step, config, ranks))
         is_last = step == config.total_steps
         if step % config.save_every == 0 or is_last:
             export_models(step_folder(out / "exports", step), base, ppo.engines, ranks)
             if ranks.is_first:
                 keep_exports(out / "exports", recorder.history, config.keep_best)
         if step % config.save_every == 0 or is_last or stops:
+            rollouts.save(out / "state", step)
             save_state(out / "state", step, ppo.engines, config.keep_checkpoints, ranks)
         if stops and not is_last:
             raise Stopped("; ".join(stops))
     recorder.close()
-    rollout.close()
+    rollouts.close()
+    engine.close()
 
 
 def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
@@ -132,7 +135,7 @@ def run_step(
     config: TrainingConfig,
     step: int,
     prompts: list[Prompt],
-    rollout: RolloutEngine,
+    rollouts: Rollouts,
     ppo: PPO,
     recorder: Recorder,
     rails: Rails,
@@ -145,20 +148,14 @@ def run_step(
     """
     started = clock = time.perf_counter()
     n_samples = config.rollout.samples_per_prompt
-    asked, seeds, completions = sample(config, step, prompts, rollout, ranks)
-    rollout.sleep()
-    times = {"rollout_s": time.perf_counter() - clock}
-
-    clock = time.perf_counter()
-    verdicts = score_batch(
-        [(p.gold, c.text, c.finish_reason) for p, c in zip(asked, completions, strict=True)]
-    )
+    batch = rollouts.take(step, prompts)
+    asked, completions, verdicts = batch.asked, batch.completions, batch.verdicts
     rewards = [
         shaped_reward(v.reward, c.text, len(c.tokens), c.finish_reason, config.reward_terms)
         for v, c in zip(verdicts, completions, strict=True)
     ]
-    times["reward_s"] = time.perf_counter() - clock
-    recorder.rollouts(step, rollout_rows(step, asked, seeds, completions, verdicts, rewards, n_samples))
+    times = {"rollout_s": time.perf_counter() - clock - batch.reward_s, "reward_s": batch.reward_s}
+    recorder.rollouts(step, rollout_rows(step, asked, batch.seeds, completions, verdicts, rewards, n_samples))
     metrics, histograms = response_metrics(
         completions, verdicts, rewards, n_samples, config.rollout.max_new_tokens, ranks, read_texts
     )
@@ -172,36 +169,14 @@ def run_step(
         metrics |= update
         times |= phases
     clock = time.perf_counter()
-    rollout.wake()
-    rollout.load_weights(named_weights(ppo.actor, "model."))
+    rollouts.sync(ppo.actor)
     times |= {"sync_s": time.perf_counter() - clock, "step_s": time.perf_counter() - started}
 
     free_gib = -ranks.largest(-shutil.disk_usage(recorder.folder).free / 2**30)
     tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib})
     top = config.rollout.max_new_tokens + 1
-    recorder.step(metrics, costs(step, times, asked, completions), histograms, top)
+    recorder.step(metrics, costs(step, times, batch), histograms, top)
     return metrics, [message for action, message in tripped if action == "checkpoint_and_stop"]
-
-
-def sample(
-    config: TrainingConfig, step: int, prompts: list[Prompt], rollout: RolloutEngine, ranks: Ranks
-) -> tuple[list[Prompt], list[int], list[Completion]]:
-    """This rank's responses of `step`: the prompt, the seed and the completion of each; a prompt's are
-    adjacent."""
-    settings, n_samples = config.rollout, config.rollout.samples_per_prompt
-    indices = choose_prompts(len(prompts), settings.prompts_per_step, step, config.seed)
-    # Ranks that share one tensor-parallel engine ask it the same prompts, then each keeps its own.
-    n_shared = settings.tensor_parallel
-    places = range(len(indices))[ranks.rank // n_shared :: ranks.world // n_shared]
-    asked = [prompts[indices[place]] for place in places for _ in range(n_samples)]
-    # By place and not by problem: a prompt that stands twice in a step (short epochs) is sampled afresh.
-    seeds = [
-        derive_seed(config.seed, "rollout", step, place, i) for place in places for i in range(n_samples)
-    ]
-    n_logprobs = len(asked) if config.ppo.max_importance_weight else settings.probe_responses
-    completions = rollout.generate([p.tokens for p in asked], seeds, settings.sampling, n_logprobs=n_logprobs)
-    mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
-    return [asked[i] for i in mine], [seeds[i] for i in mine], [completions[i] for i in mine]
 
 
 def run_evaluation(
@@ -218,16 +193,14 @@ def run_evaluation(
     return {name: (total / max(n, 1), int(n)) for name, (total, n) in zip(names, totals, strict=True)}
 
 
-def costs(
-    step: int, times: dict[str, float], asked: list[Prompt], completions: list[Completion]
-) -> dict[str, float]:
+def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
     """The record of rewards.records.TIMING."""
-    n_response = sum(len(c.tokens) for c in completions)
-    n_tokens = n_response + sum(len(p.tokens) for p in asked)
+    n_response = sum(len(c.tokens) for c in batch.completions)
+    n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
     device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return times | {
         "step": step,
-        "tokens_per_s": n_response / times["rollout_s"],
+        "tokens_per_s": n_response / batch.sampling_s,
         "critic_tokens_per_s": n_tokens / times["critic_s"] if times["critic_s"] else 0.0,
         "policy_tokens_per_s": n_tokens / times["policy_s"] if times["policy_s"] else 0.0,
         "memory_bytes": peak_memory(),

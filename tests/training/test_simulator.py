@@ -95,7 +95,7 @@ def test_a_wave_does_what_the_torch_sampler_does():
     wave = _Wave.__new__(_Wave)
     wave.decoder, wave.lengths = Decoder(), torch.full((12,), 5)
     wave.sampling = type("Sampling", (), {"max_new_tokens": 16})
-    wave.on_progress, wave.has_stopped = None, torch.zeros(12, dtype=torch.bool)
+    wave.on_end, wave.has_stopped = lambda rows, wave: None, torch.zeros(12, dtype=torch.bool)
     wave._read_prompts = lambda: (None, Cache(), torch.arange(12))
 
     def draw(hidden, rows, place):
@@ -172,7 +172,7 @@ def test_one_gpu_never_waits_and_sharing_out_never_hurts():
 
 def test_a_layout_that_cannot_be_is_refused():
     settings = config(rollout={"prompts_per_step": 10, "tensor_parallel": 1})
-    with pytest.raises(ValueError, match="10 prompts a step cannot be dealt evenly to 4 engines"):
+    with pytest.raises(ValueError, match="10 prompts a step cannot be dealt evenly to 4 GPUs"):
         simulate_run(settings, Cluster(4, GPU), PAPER["Qwen/Qwen2.5-7B"], n_knots=1)
     with pytest.raises(ValueError, match="no room for a key-value cache in 16 GiB"):
         simulate_run(config(), Cluster(8, GPU, gpu_gib=16), PAPER["Qwen/Qwen2.5-7B"], n_knots=1)

@@ -1,18 +1,34 @@
 """The seam between PPO and what samples for it: one protocol, two engines, chosen by the configuration."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rewards.generation import Engine
+from rewards.generation import Completion, Engine, Sampling
 from training.config import TrainingConfig
 
 
 class RolloutEngine(Engine, Protocol):
     """A text generator in this process whose weights follow the trainer's."""
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        *,
+        n_logprobs: int = 0,
+        on_progress: Callable[[int], None] | None = None,
+        on_completion: Callable[[int, Completion], None] | None = None,
+        expected_tokens: Sequence[float] | None = None,
+    ) -> list[Completion]:
+        """As `rewards.generation.Engine`; `on_completion` gets each response's index and the response when it
+        ends. Where not all fit at once, those with the most `expected_tokens` go first: the tail gets
+        shorter, the tokens stay the same."""
+        ...
 
     def load_weights(self, named_weights: Iterable[tuple[str, Tensor]]) -> None:
         """Replace the weights (Hugging Face names) and forget everything computed with the old ones."""
@@ -23,7 +39,7 @@ class RolloutEngine(Engine, Protocol):
         ...
 
     def wake(self) -> None:
-        """Take the memory again; the weights must be loaded anew."""
+        """Take the memory again."""
         ...
 
 

@@ -5,7 +5,7 @@ the cross-check of it. A prompt that is sampled many times is read once. A respo
 prompt and seed: neither the other prompts nor the size of the batch change a bit of it (fp32, CPU).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from training.model import DTYPES
 from training.rollout.decoder import Cache, Decoder
 from training.rollout.draw import draw_tokens, uniforms
 from training.rollout.limits import BLOCK, COMPACT_BELOW, MIN_ROWS
+from training.rollout.order import longest_first
 from training.rollout.stopping import Stopper
 
 
@@ -57,8 +58,10 @@ class TorchSampler:
         *,
         n_logprobs: int = 0,
         on_progress: Callable[[int], None] | None = None,
+        on_completion: Callable[[int, Completion], None] | None = None,
+        expected_tokens: Sequence[float] | None = None,
     ) -> list[Completion]:
-        """See `rewards.generation.Engine`."""
+        """See `training.rollout.engine.RolloutEngine`."""
         for index, prompt in enumerate(prompts):
             if not 0 < len(prompt) <= self.max_model_tokens - sampling.max_new_tokens:
                 raise ValueError(
@@ -66,14 +69,23 @@ class TorchSampler:
                     f"{sampling.max_new_tokens} new ones fit"
                 )
         stopper = self._stopper(sampling.stop)
-        found: list[Completion] = []
+        found: dict[int, Completion] = {}
         n_rows = self._rows_at_once(max(map(len, prompts), default=0) + sampling.max_new_tokens)
+        order = longest_first(len(prompts), expected_tokens)
         for start in range(0, len(prompts), n_rows):
-            end = start + n_rows
-            wave = _Wave(self.decoder, prompts[start:end], seeds[start:end], sampling, stopper, on_progress)
-            wave.run()
-            found += wave.completions(n_logprobs - start)
-        return found
+            members = order[start : start + n_rows]
+
+            def end(rows: list[int], wave: "_Wave", members: list[int] = members) -> None:
+                for row, completion in wave.completions(rows, [members[r] < n_logprobs for r in rows]):
+                    found[members[row]] = completion
+                    if on_completion:
+                        on_completion(members[row], completion)
+                if on_progress:
+                    on_progress(len(rows))
+
+            asked, own_seeds = [prompts[i] for i in members], [seeds[i] for i in members]
+            _Wave(self.decoder, asked, own_seeds, sampling, stopper, end).run()
+        return [found[index] for index in range(len(prompts))]
 
     @torch.no_grad()
     def next_logprobs(
@@ -128,10 +140,11 @@ class _Wave:
         seeds: Sequence[int],
         sampling: Sampling,
         stopper: Stopper,
-        on_progress: Callable[[int], None] | None,
+        on_end: "Callable[[list[int], _Wave], None]",
     ) -> None:
+        """`on_end` is told the rows that have just ended."""
         self.decoder, self.prompts, self.sampling = decoder, prompts, sampling
-        self.stopper, self.on_progress = stopper, on_progress
+        self.stopper, self.on_end = stopper, on_end
         n, device = len(prompts), decoder.device
         self.seeds = torch.tensor(seeds, device=device)
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
@@ -155,8 +168,8 @@ class _Wave:
                 cache = cache.take(kept, longest + place, cache.width)
             if place + 1 < self.sampling.max_new_tokens:
                 hidden = self.decoder.step(latest, self.lengths[rows] + place, cache, longest + place + 1)
-        if self.on_progress:
-            self.on_progress(int((~self.has_stopped).sum()))
+        if not bool(self.has_stopped.all()):
+            self.on_end((~self.has_stopped).nonzero().squeeze(-1).tolist(), self)
 
     def _read_prompts(self) -> tuple[Tensor, Cache, Tensor]:
         """Run each distinct prompt once, equally long ones together, and spread its cache over its rows."""
@@ -194,22 +207,19 @@ class _Wave:
         if len(stopped):
             self.has_stopped[stopped] = True
             self.n_tokens[stopped] = place + 1
-            if self.on_progress:
-                self.on_progress(len(stopped))
+            self.on_end(stopped.tolist(), self)
         return latest
 
-    def completions(self, n_logprobs: int) -> list[Completion]:
-        """The finished responses; the first `n_logprobs` with their log-probabilities."""
-        lengths, stopped = self.n_tokens.tolist(), self.has_stopped.tolist()
-        tokens, logprobs = self.tokens.tolist(), self.logprobs.tolist()
+    def completions(self, rows: list[int], scored: list[bool]) -> Iterator[tuple[int, Completion]]:
+        """The responses of rows that have ended; those `scored` with their log-probabilities."""
+        lengths, stopped = self.n_tokens[rows].tolist(), self.has_stopped[rows].tolist()
+        longest = max(lengths)
+        tokens, logprobs = self.tokens[rows, :longest].tolist(), self.logprobs[rows, :longest].tolist()
         tokens = [row[:n] for row, n in zip(tokens, lengths, strict=True)]
-        texts = self.stopper.texts(tokens)
-        found = []
-        for index, (row, text) in enumerate(zip(tokens, texts, strict=True)):
+        for index, (row, text) in enumerate(zip(rows, self.stopper.texts(tokens), strict=True)):
             finish: FinishReason = "stop" if stopped[index] else "length"
-            scored = logprobs[index][: len(row)] if index < n_logprobs else None
-            found.append(Completion(row, text, finish, scored))
-        return found
+            known = logprobs[index][: lengths[index]] if scored[index] else None
+            yield row, Completion(tokens[index], text, finish, known)
 
 
 def _end_ids(model: Path, tokenizer: Any) -> list[int]:

@@ -5,10 +5,9 @@ fp32: in bf16 its kernels differ from torch's by 0.2 to 0.3 nats a token, which 
 trained.
 """
 
-import io
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,13 @@ if shutil.which(os.environ.get("CXX", "g++")) is None:
 import torch
 
 from training.rollout.limits import MAX_SEQUENCES
+from training.rollout.order import longest_first
+
+if torch.cuda.is_available():
+    # The older model runner, which 0.24 still takes for Qwen2, draws for each seeded request in a kernel of
+    # its own: hundreds a decoding step. FlashInfer's sampler knows no seeds.
+    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")
+    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
 
 
 class VllmEngine:
@@ -60,6 +66,7 @@ class VllmEngine:
             # A prompt cut over two prefills would rewind its seeded generator, which CPU generators cannot
             # do.
             memory = {
+                "max_num_seqs": MAX_SEQUENCES,
                 "kv_cache_memory_bytes": int(kv_cache_gib * 2**30),
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(8192, max_model_tokens),
@@ -68,7 +75,6 @@ class VllmEngine:
             model=str(model),
             dtype="float32" if precision == "fp32" else "bfloat16",
             max_model_len=max_model_tokens,
-            max_num_seqs=MAX_SEQUENCES,
             tensor_parallel_size=tensor_parallel,
             distributed_executor_backend="external_launcher" if "RANK" in os.environ else None,
             enforce_eager=self.is_cpu,
@@ -99,23 +105,35 @@ class VllmEngine:
         *,
         n_logprobs: int = 0,
         on_progress: Callable[[int], None] | None = None,
+        on_completion: Callable[[int, Completion], None] | None = None,
+        expected_tokens: Sequence[float] | None = None,
     ) -> list[Completion]:
-        """See `rewards.generation.Engine`. A prompt and its seed give the same tokens in any batch (fp32,
-        CPU)."""
+        """See `training.rollout.engine.RolloutEngine`. A prompt and its seed give the same tokens in any
+        batch (fp32, CPU)."""
         stop_ids = self._stop_token_ids(sampling.stop)
-        params = [
-            self._params(sampling, stop_ids, seed, index < n_logprobs) for index, seed in enumerate(seeds)
-        ]
-        inputs: list[Any] = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        outputs = self.llm.generate(inputs, params, use_tqdm=_bar(on_progress) if on_progress else False)
-        texts: list[str]
-        if stop_ids is None:
-            texts = [output.outputs[0].text for output in outputs]
-        else:
-            eos = self.tokenizer.eos_token_id
-            tokens = [[t for t in output.outputs[0].token_ids if t != eos] for output in outputs]
-            texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=False)
-        return [_completion(output.outputs[0], text) for output, text in zip(outputs, texts, strict=True)]
+        order = longest_first(len(prompts), expected_tokens)
+        params = [self._params(sampling, stop_ids, seeds[index], index < n_logprobs) for index in order]
+        inputs: list[Any] = [{"prompt_token_ids": list(prompts[index])} for index in order]
+        found: dict[int, Completion] = {}
+        for place, output in self._run(inputs, params):
+            index, completion = order[place], self._completion(output.outputs[0], stop_ids)
+            found[index] = completion
+            if on_completion:
+                on_completion(index, completion)
+            if on_progress:
+                on_progress(1)
+        return [found[index] for index in range(len(prompts))]
+
+    def _run(self, inputs: list[Any], params: list[Any]) -> Iterator[tuple[int, Any]]:
+        """Run requests and yield each one's place and output when it ends; what LLM.generate does, less the
+        wait for the last."""
+        ids = self.llm.enqueue(inputs, params, use_tqdm=False)
+        places = {request_id: place for place, request_id in enumerate(ids)}
+        while self.llm.llm_engine.has_unfinished_requests():
+            for output in self.llm.llm_engine.step():
+                if output.finished:
+                    # Outputs carry the id without the suffix that makes it unique inside the engine.
+                    yield places[output.request_id], output
 
     def next_logprobs(
         self,
@@ -132,8 +150,11 @@ class VllmEngine:
             for tokens in candidates
         ]
         inputs: list[Any] = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        outputs = self.llm.generate(inputs, params, use_tqdm=_bar(on_progress) if on_progress else False)
-        first: list[Any] = [output.outputs[0] for output in outputs]
+        first: list[Any] = [None] * len(inputs)
+        for place, output in self._run(inputs, params):
+            first[place] = output.outputs[0]
+            if on_progress:
+                on_progress(1)
         return [
             [completion.logprobs[0][token].logprob for token in tokens]
             for completion, tokens in zip(first, candidates, strict=True)
@@ -145,12 +166,8 @@ class VllmEngine:
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(named_weights)})
             self.llm.apply_model(_repack_cpu_linears)
         else:
-            weights = list(named_weights)
-
-            def load(model: Any) -> None:
-                model.load_weights(iter(weights))
-
-            self.llm.apply_model(load)
+            # One by one as they come: sharded weights are gathered in turn and never lie here all at once.
+            self.llm.apply_model(lambda model: model.load_weights(iter(named_weights)) and None)
         self.llm.reset_prefix_cache()
 
     def sleep(self) -> None:
@@ -164,6 +181,22 @@ class VllmEngine:
 
     def close(self) -> None:
         self.llm.llm_engine.engine_core.shutdown()
+
+    def _completion(self, output: Any, stop_ids: list[int] | None) -> Completion:
+        tokens = list(output.token_ids)
+        text = output.text
+        if stop_ids is not None:
+            eos = self.tokenizer.eos_token_id
+            text = self.tokenizer.decode(
+                [token for token in tokens if token != eos], skip_special_tokens=False
+            )
+        logprobs = None
+        if output.logprobs is not None:
+            logprobs = [
+                position[token].logprob for token, position in zip(tokens, output.logprobs, strict=True)
+            ]
+        finish: FinishReason = "length" if output.finish_reason == "length" else "stop"
+        return Completion(tokens, text, finish, logprobs)
 
     def _stop_token_ids(self, stop: tuple[str, ...]) -> list[int] | None:
         """Token ids of the stop strings when each is one added token: then vLLM need not detokenise at
@@ -189,16 +222,6 @@ class VllmEngine:
         )
 
 
-def _completion(output: Any, text: str) -> Completion:
-    logprobs = None
-    if output.logprobs is not None:
-        logprobs = [
-            position[token].logprob for token, position in zip(output.token_ids, output.logprobs, strict=True)
-        ]
-    finish: FinishReason = "length" if output.finish_reason == "length" else "stop"
-    return Completion(list(output.token_ids), text, finish, logprobs)
-
-
 def _repack_cpu_linears(model: torch.nn.Module) -> None:
     """Rebuild the packed copies that vLLM's CPU build computes with.
 
@@ -211,17 +234,3 @@ def _repack_cpu_linears(model: torch.nn.Module) -> None:
         weight = getattr(module, "weight", None)
         if hasattr(module, "cpu_linear") and weight is not None and weight.ndim == 2 and weight.numel():
             dispatch_cpu_unquantized_gemm(module, remove_weight=False)
-
-
-def _bar(on_progress: Callable[[int], None]) -> Callable[..., Any]:
-    """A silent progress bar of vLLM's expected kind that tells `on_progress` about finished responses."""
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "file": io.StringIO(), "mininterval": 1e9})
-
-        def update(self, n: float | None = 1) -> None:
-            on_progress(int(n or 0))
-
-    return Bar

@@ -67,6 +67,8 @@ def simulate_step(
     `balanced`: the ranks would share out the responses evenly before the update, instead of each training on
     what it sampled.
     """
+    if len(lengths) % cluster.n_gpus:
+        raise ValueError(f"{len(lengths)} prompts a step cannot be dealt evenly to {cluster.n_gpus} GPUs")
     shape, machine = find_shape(config), cluster.machine
     ends = rollout_ends(config, cluster, shape, lengths, prompts)
     rollout_s = float(ends.max())
@@ -110,8 +112,6 @@ def rollout_ends(
     machine, rollout = cluster.machine, config.rollout
     shared = rollout.tensor_parallel
     n_engines = cluster.n_gpus // shared
-    if len(lengths) % n_engines:
-        raise ValueError(f"{len(lengths)} prompts a step cannot be dealt evenly to {n_engines} engines")
     own = np.stack([lengths[engine::n_engines] for engine in range(n_engines)])
     asked = np.stack([prompts[engine::n_engines] for engine in range(n_engines)])
     n_samples = lengths.shape[1]

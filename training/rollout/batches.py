@@ -1,0 +1,152 @@
+"""The responses of each step on this rank: which are asked for, sampled, and scored while others still grow.
+
+Strictly on-policy (the default), `take` samples with the weights the engine has just been given. With
+training.rollout.lag = 1 the responses of the next step are sampled beside this step's update, by the policy
+before it; PPO then weighs them by how much the policy has moved (training.ppo.max_importance_weight).
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rewards.files import read_json, write_json
+from rewards.generation import Completion, derive_seed
+from rewards.grader import score
+from rewards.verdict import Verdict
+from training.checkpoints import saved_steps
+from training.config import TrainingConfig
+from training.data import Prompt, choose_prompts
+from training.engines import named_weights
+from training.ranks import Ranks
+from training.rollout.engine import RolloutEngine
+
+
+@dataclass(slots=True)
+class Batch:
+    """One step's responses on this rank; a prompt's are adjacent."""
+
+    asked: list[Prompt]
+    """The prompt of each response."""
+    seeds: list[int]
+    completions: list[Completion]
+    verdicts: list[Verdict]
+    sampling_s: float
+    """Seconds from the first prompt to the last response."""
+    reward_s: float
+    """Seconds that verdicts took beyond that."""
+
+
+class Rollouts:
+    """Sample and score the steps of a run with one engine."""
+
+    def __init__(self, config: TrainingConfig, engine: RolloutEngine, ranks: Ranks) -> None:
+        self.config, self.engine, self.ranks = config, engine, ranks
+        self.known_lengths: dict[str, float] = {}
+        """Mean response of a problem when it was last asked, tokens."""
+        self.scorer = ThreadPoolExecutor(1, thread_name_prefix="score")
+        self.sampler = ThreadPoolExecutor(1, thread_name_prefix="sample")
+        self.ahead: Future[Batch] | None = None
+        """The next step's responses, being sampled (lag 1)."""
+        self.stored: list[Completion] | None = None
+        """Its responses, when a checkpoint holds them (lag 1)."""
+
+    def take(self, step: int, prompts: list[Prompt]) -> Batch:
+        """The responses of `step`, sampled now or ahead; with lag 1 those of the next step are then begun."""
+        ahead, self.ahead = self.ahead, None
+        batch = self.sample(step, prompts) if ahead is None else ahead.result()
+        if self.config.rollout.lag and step < self.config.total_steps:
+            self.ahead = self.sampler.submit(self.sample, step + 1, prompts)
+        else:
+            self.engine.sleep()
+        return batch
+
+    def sync(self, actor: Any) -> None:
+        """Give the engine the trained weights; what is being sampled with the old ones is finished first."""
+        if self.ahead is not None:
+            self.ahead.result()
+        self.engine.wake()
+        self.engine.load_weights(named_weights(actor, "model."))
+
+    def sample(self, step: int, prompts: list[Prompt]) -> Batch:
+        """Sample this rank's responses of `step`, and score each as soon as it ends."""
+        settings, ranks, n_samples = self.config.rollout, self.ranks, self.config.rollout.samples_per_prompt
+        indices = choose_prompts(len(prompts), settings.prompts_per_step, step, self.config.seed)
+        # Ranks that share one tensor-parallel engine ask it the same prompts, then each keeps its own.
+        n_shared = settings.tensor_parallel
+        places = range(len(indices))[ranks.rank // n_shared :: ranks.world // n_shared]
+        asked = [prompts[indices[place]] for place in places for _ in range(n_samples)]
+        # By place and not by problem: a prompt that stands twice in a step (short epochs) is sampled afresh.
+        seeds = [
+            derive_seed(self.config.seed, "rollout", step, place, i)
+            for place in places
+            for i in range(n_samples)
+        ]
+        mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
+        own, scoring = set(mine), {}
+
+        def judge(index: int, completion: Completion) -> None:
+            if index in own:
+                gold = asked[index].gold
+                scoring[index] = self.scorer.submit(score, gold, completion.text, completion.finish_reason)
+
+        clock = time.perf_counter()
+        completions = self._generate(asked, seeds, judge)
+        sampled = time.perf_counter()
+        verdicts = [scoring[index].result() for index in mine]
+        for index in range(0, len(asked), n_samples):
+            of_prompt = completions[index : index + n_samples]
+            mean = sum(len(completion.tokens) for completion in of_prompt) / n_samples
+            self.known_lengths[asked[index].problem_id] = mean
+        return Batch(
+            [asked[i] for i in mine],
+            [seeds[i] for i in mine],
+            [completions[i] for i in mine],
+            verdicts,
+            sampled - clock,
+            time.perf_counter() - sampled,
+        )
+
+    def _generate(
+        self, asked: list[Prompt], seeds: list[int], judge: Callable[[int, Completion], None]
+    ) -> list[Completion]:
+        if self.stored is not None:
+            completions, self.stored = self.stored, None
+            for index, completion in enumerate(completions):
+                judge(index, completion)
+            return completions
+        settings = self.config.rollout
+        return self.engine.generate(
+            [prompt.tokens for prompt in asked],
+            seeds,
+            settings.sampling,
+            n_logprobs=len(asked) if self.config.ppo.max_importance_weight else settings.probe_responses,
+            on_completion=judge,
+            # Of a prompt not asked before nothing is known: it may be the longest.
+            expected_tokens=[
+                self.known_lengths.get(prompt.problem_id, settings.max_new_tokens) for prompt in asked
+            ],
+        )
+
+    def save(self, folder: Path, step: int) -> None:
+        """Keep what was sampled ahead of a checkpoint at `step`: no later policy can sample it again."""
+        if self.ahead is not None:
+            write_json(self._file(folder, step), [asdict(c) for c in self.ahead.result().completions])
+            for old in set(saved_steps(folder)) - set(saved_steps(folder)[-self.config.keep_checkpoints :]):
+                self._file(folder, old).unlink(missing_ok=True)
+
+    def restore(self, folder: Path, step: int) -> None:
+        """Take up what was sampled ahead of the checkpoint at `step`."""
+        file = self._file(folder, step)
+        if self.config.rollout.lag and step and step < self.config.total_steps:
+            self.stored = [Completion(**row) for row in read_json(file)]
+
+    def _file(self, folder: Path, step: int) -> Path:
+        return folder / f"ahead-{step:06d}-rank-{self.ranks.rank:03d}.json"
+
+    def close(self) -> None:
+        """End the threads."""
+        self.sampler.shutdown()
+        self.scorer.shutdown()
