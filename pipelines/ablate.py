@@ -5,7 +5,8 @@
 
 Several --vary make a grid. A seed decides base model, data order and sampling alike, so the variants are
 compared seed by seed: the table gives means with 95 % t-intervals over seeds, and the interval of the paired
-difference to the first variant. What is already trained is found and not trained again.
+difference to the first variant. The reward's mean over all steps says how fast a variant learns, over the
+last five where it ends. What is already trained is found and not trained again.
 """
 
 import argparse
@@ -30,9 +31,11 @@ from rewards.files import hash_text
 from rewards.records import METRIC
 from training.recorder import read_records
 
-COLUMNS = ("variant", "reward", "reward - first, paired", "tokens", "steps to 0.8, by seed")
+COLUMNS = ("variant", "reward, all steps", "less the first's, paired", "last five", "tokens", "steps to 0.8")
 LAST = 5
 """Steps whose mean is a run's final value."""
+TARGET = 0.8
+"""Reward whose first step is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +62,29 @@ def plan_cells(
 
 
 def ablate(config: Path, cells: Sequence[Cell], runs: Path) -> pl.DataFrame:
-    """Train every cell, or find it trained; [variant, seed, reward, response_tokens, steps_to_target].
-
-    Reward and length are means over the last steps; steps_to_target is the first step from which the mean
-    reward of three steps reaches 0.8, null when it never does.
-    """
+    """Train every cell, or find it trained; [variant, seed] and the columns of `measure`."""
     rows = []
     for cell in cells:
         trained = Chain(Workspace.open(load_config(config, cell.overrides), runs)).trained
-        metrics = read_records(trained.folder / "metrics.jsonl", METRIC).sort("step")
-        smooth = metrics["reward"].rolling_mean(3)
-        reached = metrics.filter(smooth >= 0.8)["step"]
-        rows.append(
-            {
-                "variant": cell.variant,
-                "seed": cell.seed,
-                "reward": float(str(metrics["reward"].tail(LAST).mean())),
-                "response_tokens": float(str(metrics["response_tokens"].tail(LAST).mean())),
-                "steps_to_target": reached[0] if len(reached) else None,
-            }
-        )
+        metrics = read_records(trained.folder / "metrics.jsonl", METRIC)
+        rows.append({"variant": cell.variant, "seed": cell.seed} | measure(metrics))
     return pl.DataFrame(rows)
+
+
+def measure(metrics: pl.DataFrame) -> dict[str, float | int | None]:
+    """What a run's steps (METRIC) come to.
+
+    reward: mean over all steps; reward_last and response_tokens: over the last ones; steps_to_target: the
+    first step up to which three steps have a mean reward of TARGET or more, None when there is none.
+    """
+    metrics = metrics.sort("step")
+    reached = metrics.filter(metrics["reward"].rolling_mean(3) >= TARGET)["step"]
+    means = metrics.select(
+        pl.col("reward").mean(),
+        pl.col("reward").tail(LAST).mean().alias("reward_last"),
+        pl.col("response_tokens").tail(LAST).mean(),
+    )
+    return means.row(0, named=True) | {"steps_to_target": reached[0] if len(reached) else None}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -115,16 +120,17 @@ def summary_rows(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> lis
                 ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in variant.items()),
                 _shown(interval(part["reward"].to_list())),
                 _shown(interval((part["reward"] - first).to_list())) if number else "",
-                _shown(interval(part["response_tokens"].to_list())),
+                _shown(interval(part["reward_last"].to_list())),
+                _shown(interval(part["response_tokens"].to_list()), digits=1),
                 "/".join("-" if step is None else str(step) for step in part["steps_to_target"]),
             ]
         )
     return rows
 
 
-def _shown(values: tuple[float, float, float]) -> str:
-    mean, low, high = values
-    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+def _shown(values: tuple[float, float, float], digits: int = 3) -> str:
+    mean, low, high = (f"{value:.{digits}f}" for value in values)
+    return mean if math.isnan(values[1]) else f"{mean} [{low}, {high}]"
 
 
 def read_grid(settings: Sequence[str]) -> list[dict[str, Any]]:
