@@ -109,7 +109,10 @@ def find_shape(config: TrainingConfig) -> Shape:
 def train_flops(
     config: TrainingConfig, shape: Shape, n_prompt_tokens: float, n_response_tokens: float
 ) -> float:
-    """FLOPs of one step's passes over sequences of these mean lengths: forward, backward, recomputation."""
+    """FLOPs of one step's passes over sequences of these mean lengths: forward, backward, recomputation.
+
+    An upper bound: a prompt counts with each of its responses, though a micro-batch computes it once.
+    """
     n_responses = config.rollout.prompts_per_step * config.rollout.samples_per_prompt
     length = n_prompt_tokens + n_response_tokens
     update = 4 if config.deepspeed.gradient_checkpointing else 3
