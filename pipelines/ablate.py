@@ -53,7 +53,8 @@ def plan_cells(
     """Every variant with every seed; each cell is a run of its own, named by what it changes."""
     cells = []
     for seed, (number, variant) in itertools.product(seeds, enumerate(variants)):
-        overrides = variant | {"training.seed": seed}
+        # Read are the training rewards; evaluations on the way would only take time.
+        overrides = variant | {"training.seed": seed, "training.eval_every": 0}
         if n_steps is not None:
             overrides |= {"training.n_steps": n_steps, "training.save_every": n_steps}
         name = f"ablate-{hash_text(json.dumps(overrides, sort_keys=True), 8)}"

@@ -45,6 +45,7 @@ def test_every_cell_is_a_run_of_its_own_that_is_found_again() -> None:
         "training.ppo.gae_lambda": 0.95,
         "training.actor.lr": 1e-4,
         "training.seed": 1,
+        "training.eval_every": 0,
         "training.n_steps": 30,
         "training.save_every": 30,
         "name": "",
