@@ -164,7 +164,7 @@ def test_one_gpu_never_waits_and_sharing_out_never_hurts():
     alone = simulate_run(settings, Cluster(1, GPU), lengths, n_knots=2)
     assert alone.mean("waiting") == pytest.approx(0, abs=1e-12)
     many = simulate_run(settings, Cluster(8, GPU), lengths, n_knots=2, gpu_hour_cost=2.0)
-    even = simulate_run(settings, Cluster(8, GPU), lengths, n_knots=2, balanced=True)
+    even = simulate_run(settings, Cluster(8, GPU), lengths, n_knots=2, sharing="responses")
     assert alone.days / 8 < even.days < many.days < alone.days
     assert 0 < even.mean("waiting") < many.mean("waiting") < 1
     assert many.cost == pytest.approx(many.days * 24 * 8 * 2.0)
@@ -190,5 +190,5 @@ def test_what_changes_moves_days_as_it_must():
     assert days["response limit 4,000"] < base < days["response limit 16,000"]
     assert days["4 samples a prompt"] < base < days["32 samples a prompt"]
     assert days["16 GPUs"] < base < days["4 GPUs"]
-    assert days["update shared out evenly"] < base
+    assert days["single responses exchanged"] < base < days["ranks train on what they sampled"]
     assert {"4 engines a node", "2 engines a node", "1 engines a node"} < set(days)

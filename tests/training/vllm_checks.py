@@ -127,3 +127,14 @@ def test_a_stale_head_is_caught_by_the_probe(engine, policy, prompts, monkeypatc
     probe = Probe(responses.mask, [c.logprobs for c in completions], tiny_config(), CPU)
     with pytest.raises(OutOfSync, match="step 7: the rollout engine does not hold the trained weights"):
         probe.check(7, logprobs)
+
+
+def test_each_response_is_handed_over_when_it_ends_and_the_longest_may_go_first(engine, prompts):
+    seeds, seen = list(range(len(prompts))), {}
+    expected = [float(index % 5) for index in range(len(prompts))]
+    found = engine.generate(
+        prompts, seeds, SAMPLING, n_logprobs=3, on_completion=seen.__setitem__, expected_tokens=expected
+    )
+    assert [seen[index] for index in range(len(prompts))] == found
+    assert [c.logprobs is not None for c in found] == [index < 3 for index in range(len(prompts))]
+    assert [c.tokens for c in engine.generate(prompts, seeds, SAMPLING)] == [c.tokens for c in found]

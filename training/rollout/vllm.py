@@ -128,11 +128,11 @@ class VllmEngine:
         """Run requests and yield each one's place and output when it ends; what LLM.generate does, less the
         wait for the last."""
         ids = self.llm.enqueue(inputs, params, use_tqdm=False)
-        places = {request_id: place for place, request_id in enumerate(ids)}
+        # Outputs carry the id without the suffix that makes it unique inside the engine.
+        places = {request_id.partition("-")[0]: place for place, request_id in enumerate(ids)}
         while self.llm.llm_engine.has_unfinished_requests():
             for output in self.llm.llm_engine.step():
                 if output.finished:
-                    # Outputs carry the id without the suffix that makes it unique inside the engine.
                     yield places[output.request_id], output
 
     def next_logprobs(

@@ -8,14 +8,14 @@ import polars as pl
 
 from training.config import TrainingConfig
 from training.simulator.lengths import Lengths
-from training.simulator.steps import Cluster, simulate_run
+from training.simulator.steps import Cluster, Sharing, simulate_run
 
 N_KNOTS = 5
 
 
 def variants(
     config: TrainingConfig, cluster: Cluster
-) -> Iterator[tuple[str, TrainingConfig, Cluster, dict[str, bool]]]:
+) -> Iterator[tuple[str, TrainingConfig, Cluster, dict[str, Sharing]]]:
     """(what is changed, configuration, cluster, options of simulate_run), the run as it is first."""
     rollout = config.rollout
 
@@ -37,7 +37,8 @@ def variants(
     for n_gpus in (cluster.n_gpus // 2, cluster.n_gpus * 2):
         if n_gpus and n_gpus % rollout.tensor_parallel == 0:
             yield f"{n_gpus} GPUs", config, replace(cluster, n_gpus=n_gpus), {}
-    yield "update shared out evenly", config, cluster, {"balanced": True}
+    yield "ranks train on what they sampled", config, cluster, {"sharing": "none"}
+    yield "single responses exchanged", config, cluster, {"sharing": "responses"}
 
 
 def sensitivity(

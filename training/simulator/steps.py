@@ -6,6 +6,7 @@ The phases are those of training.train.run_step; responses lie on ranks and engi
 """
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from training.simulator.decoding import decode, decode_wave
 from training.simulator.lengths import Lengths
 from training.simulator.machine import Machine, decode_work, forward_work, prefill_work
 
+Sharing = Literal["none", "groups", "responses"]
 N_KNOTS = 12
 """Steps that are simulated of a run; the rest lie between."""
 TAIL = 0.9
@@ -60,12 +62,12 @@ def simulate_step(
     prompts: np.ndarray,
     step: int = 1,
     *,
-    balanced: bool = False,
+    sharing: Sharing = "groups",
 ) -> Step:
     """Simulate a step whose responses have `lengths` [prompts, samples], to prompts of `prompts` tokens.
 
-    `balanced`: the ranks would share out the responses evenly before the update, instead of each training on
-    what it sampled.
+    `sharing` says what ranks exchange before the update: groups, the responses to one prompt
+    (`training.balance`, what is done); none; or single responses, which would make all ranks equal.
     """
     if len(lengths) % cluster.n_gpus:
         raise ValueError(f"{len(lengths)} prompts a step cannot be dealt evenly to {cluster.n_gpus} GPUs")
@@ -73,13 +75,18 @@ def simulate_step(
     ends = rollout_ends(config, cluster, shape, lengths, prompts)
     rollout_s = float(ends.max())
     # Ranks as `sample` deals: prompt by prompt in turn, all responses of one together.
-    ranks = [lengths[rank :: cluster.n_gpus] for rank in range(cluster.n_gpus)]
-    asked = [prompts[rank :: cluster.n_gpus] for rank in range(cluster.n_gpus)]
-    reward_s = max(rank.size for rank in ranks) * machine.reward_s
+    owners = np.arange(len(lengths)) % cluster.n_gpus
+    reward_s = lengths.size / cluster.n_gpus * machine.reward_s
+    if sharing == "groups":
+        from training.balance import assign
+
+        owners = np.array(assign((prompts + lengths.sum(1)).tolist(), cluster.n_gpus))
+    ranks = [lengths[owners == rank] for rank in range(cluster.n_gpus)]
+    asked = [prompts[owners == rank] for rank in range(cluster.n_gpus)]
     phases = np.array(
         [update_seconds(config, cluster, shape, p, rank) for p, rank in zip(asked, ranks, strict=True)]
     )
-    if balanced:
+    if sharing == "responses":
         phases = np.broadcast_to(phases.mean(0), phases.shape)
     forward_s, critic_s, policy_s = (float(s) for s in phases.max(0))
     # Every rank rebuilds the whole policy from the others' shards, then writes it into its engine.
@@ -238,7 +245,7 @@ def simulate_run(
     n_prompt_tokens: float = 256.0,
     gpu_hour_cost: float = 0.0,
     n_knots: int = N_KNOTS,
-    balanced: bool = False,
+    sharing: Sharing = "groups",
 ) -> Run:
     """Simulate `n_knots` steps of the run `config` describes, and add the run up from them.
 
@@ -261,7 +268,7 @@ def simulate_run(
             lengths.sample(step, *batch, rollout.max_new_tokens, config.seed),
             prompts,
             int(step),
-            balanced=balanced,
+            sharing=sharing,
         )
         for step in knots
     ]

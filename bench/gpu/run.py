@@ -1,0 +1,117 @@
+"""All figures that need a GPU, in one command that can be given several times until all is done.
+
+    python bench/gpu/run.py --out figures --model SMOLLM2 --prompts prompts.parquet
+    python bench/gpu/run.py --out figures --small               the same parts on a CPU, tiny
+
+Parts: smoke (versions, engine, probe, sleep), ppo (training with evaluations before and after), speed-0.5b
+and speed-1.5b (rollout, training, sync, memory of models of Qwen2.5's shapes with random weights), profile
+(where a step's time goes). Each is a child process with a time limit of its own; what is finished is not done
+again, and ppo continues from its checkpoint. Imports only torch, transformers, vllm, deepspeed, polars,
+pydantic and this project: see README.md beside this file.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = {
+    "smoke": ("smoke", 240),
+    "ppo": ("ppo", 560),
+    "speed-0.5b": ("speed", 300),
+    "speed-1.5b": ("speed", 400),
+    "profile": ("profile", 240),
+}
+"""Name of a part: its module, and the seconds it may take at a time."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the figures")
+    parser.add_argument(
+        "--state", type=Path, default=Path("/tmp/reasoner-zero-gpu"), help="folder that outlives a command"
+    )
+    parser.add_argument("--small", action="store_true", help="tiny models on a CPU")
+    parser.add_argument("--model", help="SmolLM2-135M: folder in Hugging Face format, or a GGUF file")
+    parser.add_argument("--prompts", help="compiled prompts (rewards/prompts.parquet of a run)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument("--seconds", type=float, default=570.0, help="end after so long (default: 570)")
+    arguments = parser.parse_args()
+    ends = time.monotonic() + arguments.seconds
+    for folder in (arguments.out, arguments.state):
+        folder.mkdir(parents=True, exist_ok=True)
+    for part in arguments.parts:
+        module, limit = PARTS[part]
+        if is_done(arguments.state, part):
+            say(f"{part}: done before")
+        elif ends - time.monotonic() < min(60, limit):
+            say(f"{part}: no time left, run the same command again")
+        else:
+            run_part(part, module, min(limit, ends - time.monotonic()), arguments)
+        copy_figures(arguments.state, part, arguments.out)
+    missing = [part for part in arguments.parts if not is_done(arguments.state, part)]
+    say("all parts are done" if not missing else f"to do: {', '.join(missing)}")
+    sys.exit(1 if missing else 0)
+
+
+def run_part(part: str, module: str, limit: float, arguments: argparse.Namespace) -> None:
+    """Run one part in a process group of its own, which is ended when its time is over."""
+    folder = arguments.state / part
+    folder.mkdir(exist_ok=True)
+    job = {"part": part, "small": arguments.small, "model": arguments.model, "prompts": arguments.prompts}
+    command = [sys.executable, "-m", f"bench.gpu.{module}", str(folder), json.dumps(job)]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if arguments.small:
+        environment |= {"CUDA_VISIBLE_DEVICES": ""}
+        environment.setdefault("OMP_NUM_THREADS", "1")
+    started = time.monotonic()
+    with (folder / "log.txt").open("a") as log:
+        child = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            status = child.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            status = child.wait()
+    took = time.monotonic() - started
+    if status == 0:
+        (folder / "done").write_text(f"{took:.0f}\n")
+        say(f"{part}: done in {took:.0f} s")
+    else:
+        say(f"{part}: status {status} after {took:.0f} s; the log ends:")
+        say("\n".join((folder / "log.txt").read_text(errors="replace").splitlines()[-12:]))
+
+
+def copy_figures(state: Path, part: str, out: Path) -> None:
+    """Leave everything small that a part wrote: figures, tables, logs; no weights."""
+    for path in sorted([*(state / part).glob("*"), *(state / part / "run").glob("*.jsonl")]):
+        if path.suffix in (".json", ".jsonl", ".txt", ".parquet") and path.stat().st_size < 8 * 2**20:
+            (out / part).mkdir(exist_ok=True)
+            shutil.copyfile(path, out / part / path.name)
+
+
+def is_done(state: Path, part: str) -> bool:
+    return (state / part / "done").exists()
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

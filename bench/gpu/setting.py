@@ -1,0 +1,104 @@
+"""What the parts share: their job, the configuration of a run, models of a given shape, and one file of
+figures."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rewards.files import write_json
+from training.config import TrainingConfig
+from training.plan import KNOWN, Shape
+
+SHAPES = {"0.5b": KNOWN["Qwen/Qwen2.5-0.5B"], "1.5b": KNOWN["Qwen/Qwen2.5-1.5B"]}
+TINY = {
+    "0.5b": Shape(64, 2, 2, 1, 128, 512, True, 32, True),
+    "1.5b": Shape(128, 3, 2, 1, 256, 512, True, 64, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One part's folder and what it was asked for."""
+
+    folder: Path
+    part: str
+    small: bool
+    model: str | None
+    prompts: str | None
+
+    def note(self, **figures: Any) -> None:
+        """Add figures to figures.json at once: what a killed part measured stays."""
+        path = self.folder / "figures.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        write_json(path, known | figures)
+        sys.stdout.write(f"{figures}\n")
+
+
+def read_job() -> Job:
+    folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
+    torch.set_num_threads(1 if settings["small"] else 8)
+    return Job(folder, **settings)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Result and seconds of `work`, the device's included."""
+    synchronise()
+    started = time.perf_counter()
+    result = work()
+    synchronise()
+    return result, time.perf_counter() - started
+
+
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def make_model(shape: Shape, n_context: int, folder: Path) -> Path:
+    """Write a model of `shape` with random weights and a character tokenizer; found again when it is there.
+
+    Llama's class carries the shape: same matrices, same biases of query, key and value, one vector more.
+    """
+    if (folder / "config.json").exists():
+        return folder
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from training.tokenizer import build_tokenizer
+
+    tokenizer = build_tokenizer(["0123456789+-*/=? abcdefghijklmnopqrstuvwxyz"])
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=shape.n_vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.n_layers,
+        num_attention_heads=shape.n_heads,
+        num_key_value_heads=shape.n_kv_heads,
+        head_dim=shape.head_dim,
+        max_position_embeddings=n_context,
+        tie_word_embeddings=shape.is_tied,
+        attention_bias=shape.has_qkv_bias,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.device(device):
+        model = LlamaForCausalLM(config)
+    model.to(torch.bfloat16 if device == "cuda" else torch.float32).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_config(job: Job, model: dict, **sections: Any) -> TrainingConfig:
+    """bf16 with recomputation on the one GPU, fp32 on a CPU; `sections` go over that."""
+    engine = {"zero_stage": 0, "precision": "fp32", "gradient_checkpointing": False}
+    if not job.small:
+        engine = {"zero_stage": 2, "precision": "bf16", "gradient_checkpointing": True}
+    return TrainingConfig.model_validate({"model": model, "deepspeed": engine} | sections)

