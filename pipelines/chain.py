@@ -6,10 +6,11 @@ from functools import cached_property
 from pipelines.artifact import Artifact
 from pipelines.compile_rewards import rewards_stage
 from pipelines.curate import curate_stage
+from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
 from pipelines.sample import Model
-from pipelines.train import train_stage
+from pipelines.train import anneal_stage, train_stage
 from pipelines.workspace import Workspace
 
 
@@ -34,6 +35,11 @@ class Chain:
     @cached_property
     def trained(self) -> Artifact:
         return train_stage(self.workspace, self.prompts, self.base)
+
+    def anneal(self, n_steps: int) -> Artifact:
+        """Go on for so many steps on the prompts that the trained model finds hard."""
+        hard = difficulty_stage(self.workspace, self.prompts, Model.of_stage(self.trained))
+        return anneal_stage(self.workspace, hard, self.trained, n_steps)
 
     @cached_property
     def evaluated_base(self) -> Artifact:

@@ -53,6 +53,13 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--preflight", action="store_true", help="first run the longest possible step, and say what it took"
     )
+    train.add_argument(
+        "--anneal",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="then mine the prompts that the trained model finds hard and train so many steps on them",
+    )
     _with_config(train)
     _eval(commands)
     _report(commands)

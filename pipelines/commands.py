@@ -95,7 +95,7 @@ def train(arguments: argparse.Namespace) -> int:
             shown = f"{value / 2**30:.2f} GiB" if is_bytes else f"{value:,.4g}"
             table.add_row(name.removesuffix("_bytes"), shown)
         out.print(table)
-    artifact = chain.trained
+    artifact = chain.anneal(arguments.anneal) if arguments.anneal else chain.trained
     metrics = read_records(artifact.folder / "metrics.jsonl", METRIC)
     every = max(1, metrics.height // 10)
     columns = ["step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy", "mismatch_mean"]

@@ -2,10 +2,13 @@
 
 Artefact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
 metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses below evaluations/, rollouts/
-(ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints.
+(ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints. Stage anneal,
+beside the chain, makes the same from a trained model and the hard prompts of stage difficulty.
 """
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -14,31 +17,75 @@ from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.progress import OnAdvance, Progress
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
+from training.config import TrainingConfig
 
-STAGE = Stage(
-    "train",
-    ("training", "rewards", "pipelines/train.py", "pipelines/worker.py", "pipelines/evaluate_in_training.py"),
-    is_resumable=True,
+_CODE = (
+    "training",
+    "rewards",
+    "pipelines/train.py",
+    "pipelines/worker.py",
+    "pipelines/evaluate_in_training.py",
 )
+STAGE = Stage("train", _CODE, is_resumable=True)
+ANNEAL = Stage("anneal", _CODE, is_resumable=True)
 
 
 def train_stage(
     workspace: Workspace, prompts: Artifact, base: Artifact, on_steps: OnAdvance | None = None
 ) -> Artifact:
     """Train, continue a killed training, or find it done; `on_steps` is told how many steps are made."""
+    config, rows = workspace.config, prompts.folder / "prompts.parquet"
+    job = partial(
+        Job, "train", config.model_dump(mode="json"), model=str(base.folder / "model"), rows=str(rows)
+    )
+    inputs = {"rewards": prompts.content, "base": base.content}
+    return _produce(workspace, STAGE, config.training, job, inputs, on_steps)
+
+
+def anneal_stage(
+    workspace: Workspace, hard: Artifact, trained: Artifact, n_steps: int, on_steps: OnAdvance | None = None
+) -> Artifact:
+    """Go on with the trained policy and critic for `n_steps` on the hard prompts of stage difficulty, while
+    the learning rates fall to their final_lr (paper, section 2.3: 100 steps, to 3e-7)."""
     training = workspace.config.training
+    anneal = training.anneal.model_copy(update={"n_steps": n_steps})
+    training = training.model_copy(update={"n_steps": 0, "anneal": anneal})
+    config = workspace.config.model_copy(update={"training": training})
+    actor, rows = final_model(trained), hard.folder / "hard.parquet"
+    critic = actor.with_name("critic")
+    job = partial(
+        Job,
+        "train",
+        config.model_dump(mode="json"),
+        model=str(actor),
+        rows=str(rows),
+        critic=str(critic) if critic.exists() else "",
+    )
+    inputs = {"difficulty": hard.content, "train": trained.content}
+    return _produce(workspace, ANNEAL, training, job, inputs, on_steps)
+
+
+def _produce(
+    workspace: Workspace,
+    stage: Stage,
+    training: TrainingConfig,
+    job: Callable[..., Job],
+    inputs: dict[str, str],
+    on_steps: OnAdvance | None,
+) -> Artifact:
+    """Run `job` in the stage's artefact, or find it done."""
 
     def build(draft: Draft) -> None:
-        job = Job(
-            "train",
-            workspace.config.model_dump(mode="json"),
-            str(draft.folder),
-            model=str(base.folder / "model"),
-            rows=str(prompts.folder / "prompts.parquet"),
-            tensorboard=str(workspace.folder / "tensorboard"),
-        )
-        with Progress("train", "steps", on_advance=on_steps) as progress:
-            run_job(job, workspace.log("train"), progress.line, training.deepspeed.n_ranks)
+        tensorboard = workspace.folder / "tensorboard"
+        if stage is ANNEAL:
+            tensorboard /= "anneal"
+        with Progress(stage.name, "steps", on_advance=on_steps) as progress:
+            run_job(
+                job(out=str(draft.folder), tensorboard=str(tensorboard)),
+                workspace.log(stage.name),
+                progress.line,
+                training.deepspeed.n_ranks,
+            )
         # The engines' states serve only to resume this very training; the exports are the result.
         shutil.rmtree(draft.folder / "state")
         draft.volatile = {"timings.jsonl"}
@@ -48,11 +95,10 @@ def train_stage(
         draft.count(n_kept + n_rejected, n_kept, n_rejected)
         draft.seeds = {"training": training.seed}
 
-    inputs = {"rewards": prompts.content, "base": base.content}
     settings = section(training, "model", "keep_checkpoints", "tracker")
     if training.eval_every:
         settings["evals"] = section(workspace.config.evals)
-    return workspace.produce(STAGE, settings, inputs, build)
+    return workspace.produce(stage, settings, inputs, build)
 
 
 def final_model(trained: Artifact) -> Path:

@@ -41,6 +41,8 @@ class Job:
     part: int = 0
     """Which of several engines this is (sample)."""
     tensorboard: str = ""
+    critic: str = ""
+    """Folder of the trained critic to go on with (train)."""
 
 
 def run_job(job: Job, log: Path, on_line: Callable[[str], None], n_ranks: int = 1) -> None:
@@ -172,6 +174,7 @@ def run_training(job: Job, config: RunConfig) -> None:
         if config.training.eval_every
         else None,
         min_context=context_tokens(config),
+        critic=Path(job.critic) if job.critic else None,
     )
 
 

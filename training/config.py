@@ -278,8 +278,8 @@ class TrainingConfig(Settings):
     """Train on these sources of the prompt set only; empty: all."""
     subjects: tuple[str, ...] = ()
     """Train on these subjects only; empty: all."""
-    n_steps: int = Field(1000, ge=1)
-    """PPO steps (paper, figure 1: more than 1,000)."""
+    n_steps: int = Field(1000, ge=0)
+    """PPO steps (paper, figure 1: more than 1,000); 0: only the annealing stage, on the prompts as given."""
     rollout: RolloutConfig = RolloutConfig()
     """Sampling of responses."""
     ppo: PPOConfig = PPOConfig()
@@ -318,6 +318,8 @@ class TrainingConfig(Settings):
 
     @model_validator(mode="after")
     def _check_batches(self) -> Self:
+        if not self.total_steps:
+            raise ValueError("nothing to do: n_steps and anneal.n_steps are both 0")
         n_responses = self.rollout.prompts_per_step * self.rollout.samples_per_prompt
         if self.rollout.prompts_per_step % self.deepspeed.n_ranks:
             raise ValueError(
@@ -333,6 +335,8 @@ class TrainingConfig(Settings):
             raise ValueError('rollout.tensor_parallel needs rollout.engine = "vllm"')
         if self.rollout.lag:
             self._check_lag()
+        if self.anneal.n_steps and self.actor.final_lr is None:
+            raise ValueError("anneal.n_steps needs actor.final_lr, the rate at its end (paper: 3e-7)")
         per_rank = n_responses // self.deepspeed.n_ranks
         for name in ("policy_minibatches", "critic_minibatches"):
             if getattr(self.ppo, name) > per_rank:

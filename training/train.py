@@ -51,13 +51,15 @@ def train(
     read_texts: ReadTexts | None = None,
     evaluate: Evaluate | None = None,
     min_context: int = 0,
+    critic: Path | None = None,
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.records.COMPILED_REWARD).
 
     Writes below `out`: prompts.parquet (what was trained on), rejects.parquet, metrics.jsonl,
     timings.jsonl, evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable
     checkpoints. `on_step` is called on the first rank after each step; `read_texts` and `evaluate` come from
-    the stages that know how, and evaluations may need `min_context` tokens for prompt and response. Raises
+    the stages that know how, and evaluations may need `min_context` tokens for prompt and response. `critic`
+    is the folder of a trained one; without it the critic is `base` with a head of zeros. Raises
     training.rails.Stopped when a rail ends the run.
     """
     ranks = join_ranks()
@@ -66,7 +68,7 @@ def train(
     context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
     engine = open_engine(config, base, max(context, min_context), sleeps=not config.rollout.lag)
     engine.sleep()
-    ppo = build_ppo(config, base, ranks)
+    ppo = build_ppo(config, base, ranks, critic)
     done = load_state(out / "state", ppo.engines)
     rollouts = Rollouts(config, engine, ranks)
     rollouts.sync(ppo.actor)
@@ -83,7 +85,7 @@ def train(
     recorder.prompts([prompt.problem_id for prompt in chosen], too_long)
     rails = Rails(config.rails, recorder.history)
     for step in range(done + 1, config.total_steps + 1):
-        if step == max(done, config.n_steps) + 1 and config.anneal.n_steps:
+        if config.n_steps and config.anneal.n_steps and step == max(done, config.n_steps) + 1:
             ranks.barrier()  # The other ranks' responses must be on the disk.
             chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
         metrics, stops = run_step(config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts)
@@ -106,8 +108,8 @@ def train(
     engine.close()
 
 
-def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
-    """Load actor and critic from `base` and wrap them in DeepSpeed engines."""
+def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks, trained_critic: Path | None = None) -> PPO:
+    """Load actor and critic, both from `base` unless there is a trained critic, into DeepSpeed engines."""
 
     def policy() -> Policy:
         precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
@@ -115,7 +117,9 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks) -> PPO:
 
     with sharded_loading(config.deepspeed):
         actor = policy()
-        critic = load_critic(base, config.deepspeed.precision) if config.ppo.has_critic else None
+        critic = (
+            load_critic(trained_critic or base, config.deepspeed.precision) if config.ppo.has_critic else None
+        )
         reference = policy() if config.ppo.kl_coef else None
     if config.deepspeed.gradient_checkpointing:
         recompute_activations(actor.model)
