@@ -3,9 +3,10 @@
 python bench/resume.py                    six phases, on one rank and on two
 python bench/resume.py --ranks 1 --phases policy save
 
-A tiny model (minutes on one core): four steps, a checkpoint every second one, the kill in the third step, or
-in the middle of writing the second checkpoint. On two ranks only the last one is killed; the launcher ends
-the other. Compared are the bytes of metrics, rollouts and exported weights.
+A tiny model (minutes on one core): four steps, the last two of them annealing on the prompts that the first
+two found hard, a checkpoint every second one, the kill in the third step, or in the middle of writing the
+second checkpoint. On two ranks only the last one is killed; the launcher ends the other. Compared are the
+bytes of metrics, rollouts and exported weights.
 """
 
 import argparse
@@ -42,7 +43,9 @@ def make_config(n_ranks: int) -> TrainingConfig:
                 "warmup": {"phases": [{"n_steps": 60, "careful": 0.3, "quick": 0.7}], "batch_size": 32},
             },
             "prompt": {"template": "bare"},
-            "n_steps": 4,
+            "n_steps": 2,
+            # Steps 3 and 4 are the annealing stage, on prompts that the first two found hard.
+            "anneal": {"n_steps": 2, "hard_below": 1.0},
             "rollout": {
                 "engine": "torch",
                 "prompts_per_step": 4,
@@ -53,7 +56,7 @@ def make_config(n_ranks: int) -> TrainingConfig:
                 "kv_cache_gib": 0.25,
             },
             "ppo": {"critic_minibatches": 2, "micro_batch_tokens": 256},
-            "actor": {"lr": 3e-4, "warmup_steps": 2},
+            "actor": {"lr": 3e-4, "warmup_steps": 2, "final_lr": 3e-7},
             "critic": {"lr": 1e-3, "warmup_steps": 2},
             "deepspeed": {
                 "zero_stage": 2,

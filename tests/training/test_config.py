@@ -183,3 +183,9 @@ def test_the_limits_themselves_are_allowed():
     tiny_config(ppo={"critic_minibatches": 16, "policy_minibatches": 16})
     tiny_config(deepspeed={"n_ranks": 4}, ppo={"critic_minibatches": 4})
     CorpusPhase(n_steps=1, careful=0.6, quick=0.4)
+
+
+def test_annealing_needs_the_rate_at_its_end():
+    with pytest.raises(ValidationError, match=r"anneal.n_steps needs actor.final_lr"):
+        tiny_config(anneal={"n_steps": 2})
+    tiny_config(anneal={"n_steps": 2}, actor={"lr": 3e-4, "final_lr": 3e-7})
