@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.artifact import Artifact, Draft, Stage
+from pipelines.config import RunConfig
 from pipelines.progress import OnAdvance, Progress
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
@@ -47,10 +48,9 @@ def anneal_stage(
 ) -> Artifact:
     """Go on with the trained policy and critic for `n_steps` on the hard prompts of stage difficulty, while
     the learning rates fall to their final_lr (paper, section 2.3: 100 steps, to 3e-7)."""
-    training = workspace.config.training
-    anneal = training.anneal.model_copy(update={"n_steps": n_steps})
-    training = training.model_copy(update={"n_steps": 0, "anneal": anneal})
-    config = workspace.config.model_copy(update={"training": training})
+    table = workspace.config.model_dump()
+    table["training"]["n_steps"], table["training"]["anneal"]["n_steps"] = 0, n_steps
+    config = RunConfig.model_validate(table)
     actor, rows = final_model(trained), hard.folder / "hard.parquet"
     critic = actor.with_name("critic")
     job = partial(
@@ -62,7 +62,7 @@ def anneal_stage(
         critic=str(critic) if critic.exists() else "",
     )
     inputs = {"difficulty": hard.content, "train": trained.content}
-    return _produce(workspace, ANNEAL, training, job, inputs, on_steps)
+    return _produce(workspace, ANNEAL, config.training, job, inputs, on_steps)
 
 
 def _produce(
