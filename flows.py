@@ -6,12 +6,14 @@ ablate compares settings over seeds, publish sends a finished run's prompt set o
 take the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings as it is imported)
 
 # isort: split
 from prefect import flow
+from prefect.runtime import flow_run
 
 from pipelines import tasks
 from pipelines.ablate import plan_cells, read_grid
@@ -30,11 +32,19 @@ def open_workspace(config: str, overrides: Overrides | None, runs: str) -> Works
     return load_workspace(config, overrides, runs)
 
 
+def name_run() -> str:
+    """Name a flow run by its flow and the run: the name of the TOML file, unless overridden."""
+    given = flow_run.parameters
+    config = Path(given["config"])
+    file = config.parent.name if config.name == "config.json" else config.stem
+    return f"{flow_run.flow_name} {(given.get('overrides') or {}).get('name', file)}"
+
+
 def _prompts(workspace: Workspace) -> Artifact:
     return tasks.compile_rewards(workspace, tasks.curate(workspace))
 
 
-@flow(name="curate", flow_run_name="curate {config}")
+@flow(name="curate", flow_run_name=name_run)
 def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Curate the corpus; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
@@ -43,13 +53,13 @@ def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "
     return str(artifact.folder)
 
 
-@flow(name="score", flow_run_name="score {config}")
+@flow(name="score", flow_run_name=name_run)
 def score(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Curate and compile the rewards; returns the folder of the artefact."""
     return str(_prompts(open_workspace(config, overrides, runs)).folder)
 
 
-@flow(name="train", flow_run_name="train {config}")
+@flow(name="train", flow_run_name=name_run)
 def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Everything up to the trained model; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
@@ -57,7 +67,7 @@ def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "r
     return str(tasks.train(workspace, prompts, tasks.make_base(workspace, prompts)).folder)
 
 
-@flow(name="evaluate", flow_run_name="evaluate {config}")
+@flow(name="evaluate", flow_run_name=name_run)
 def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Everything up to the benchmarks of the base model; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
@@ -66,7 +76,7 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
     return str(tasks.evaluate(workspace, prompts, Model.of_stage(base), "base").folder)
 
 
-@flow(name="evaluate-new", flow_run_name="evaluate-new {config}")
+@flow(name="evaluate-new", flow_run_name=name_run)
 def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> list[str]:
     """Benchmark the checkpoints that training has exported since the last time, also while it still runs.
 
@@ -80,17 +90,23 @@ def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: s
     ]
 
 
-@flow(name="mine-hard", flow_run_name="mine-hard {config}")
-def mine_hard(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Sample the training prompts with the trained model and keep the hard ones; returns the artefact's
-    folder."""
+@flow(name="mine-hard", flow_run_name=name_run)
+def mine_hard(
+    config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", anneal_steps: int = 0
+) -> str:
+    """Sample the training prompts with the trained model and keep the hard ones; with `anneal_steps`, train
+    so many more steps on them and benchmark the result. Returns the folder of the last artefact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
-    return str(tasks.mine_hard(workspace, prompts, Model.of_stage(trained)).folder)
+    hard = tasks.mine_hard(workspace, prompts, Model.of_stage(trained))
+    if not anneal_steps:
+        return str(hard.folder)
+    annealed = tasks.anneal(workspace, hard, trained, anneal_steps)
+    return str(tasks.evaluate(workspace, prompts, Model.of_stage(annealed), "annealed").folder)
 
 
-@flow(name="ablate", flow_run_name="ablate {config}")
+@flow(name="ablate", flow_run_name=name_run)
 def ablate(
     vary: list[str],
     config: str = DEMO,
@@ -109,7 +125,7 @@ def ablate(
     return tasks.compare_variants(config, variants, cells, runs)
 
 
-@flow(name="reasoner-zero", flow_run_name="reasoner-zero {config}")
+@flow(name="reasoner-zero", flow_run_name=name_run)
 def reasoner_zero(
     config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs"
 ) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any, get_args
 
-import tyro
 from pydantic import ValidationError
 
 from curation.config import CurationConfig
@@ -130,6 +129,8 @@ def override_from_command_line(config: RunConfig, path: Path, arguments: list[st
 
 
 def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bool) -> RunConfig:
+    import tyro  # takes a fifth of a second, and only overrides need it
+
     unseen = redirect_stderr(io.StringIO()) if is_silent else nullcontext()
     with warnings.catch_warnings(), unseen:
         warnings.simplefilter("ignore")

@@ -28,13 +28,21 @@ from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.live import LiveTraining
 from pipelines.make_base import base_stage
+from pipelines.publishing.card import markdown_table
 from pipelines.publishing.hub import Kind
+from pipelines.publishing.model import benchmark_table
 from pipelines.publishing.publish import publish as publish_run
 from pipelines.report import report_stage
 from pipelines.sample import Model
 from pipelines.services import GPU_LIMIT
-from pipelines.train import train_stage
+from pipelines.train import anneal_stage, train_stage
 from pipelines.workspace import Workspace
+
+SHOWN = (
+    *("benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high"),
+    *("pass_at_k", "maj_at_k", "truncated", "formatted", "response_tokens"),
+)
+"""Columns of a benchmark's summary that the server shows."""
 
 
 def _task(name: str, *tags: str) -> Callable[[Callable[..., Any]], Any]:
@@ -50,14 +58,22 @@ def gpu_slot() -> AbstractContextManager[Any]:
     return concurrency(GPU_LIMIT, occupy=1, strict=True) if PREFECT_API_URL.value() else nullcontext()
 
 
-def _rows(frame: pl.DataFrame) -> list[list[Any]]:
-    return [frame.columns, *[list(row) for row in frame.iter_rows()]]
+def _show_table(frame: pl.DataFrame, key: str, description: str) -> None:
+    """Make a table artifact; numbers are rounded for reading."""
+    rows = [[_rounded(value) for value in row] for row in frame.iter_rows()]
+    create_table_artifact([frame.columns, *rows], key=key, description=description)
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 @_task("curate")
 def curate(workspace: Workspace) -> Artifact:
     artifact = curate_stage(workspace)
-    create_table_artifact(_rows(artifact.read("funnel.parquet")), key="curation-funnel")
+    _show_table(
+        artifact.read("funnel.parquet"), "curation-funnel", f"{workspace.config.name}: rows kept by each step"
+    )
     return artifact
 
 
@@ -77,7 +93,8 @@ def announce_corpus(workspace: Workspace, curated: Artifact, config: str) -> Non
 @_task("compile-rewards")
 def compile_rewards(workspace: Workspace, curated: Artifact) -> Artifact:
     artifact = rewards_stage(workspace, curated)
-    create_table_artifact(_rows(artifact.read("answer_types.parquet")), key="answer-types")
+    types = artifact.read("answer_types.parquet")
+    _show_table(types, "answer-types", f"{workspace.config.name}: compiled rewards by type of answer")
     return artifact
 
 
@@ -98,7 +115,8 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
 def evaluate(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
     with gpu_slot():
         artifact = evaluate_stage(workspace, prompts, model, which)
-    create_table_artifact(_rows(artifact.read("summary.parquet")), key=f"evaluate-{which}-table")
+    summary = artifact.read("summary.parquet").select(SHOWN)
+    _show_table(summary, f"evaluate-{which}-table", f"{workspace.config.name}: benchmarks of {which}")
     return artifact
 
 
@@ -107,8 +125,15 @@ def mine_hard(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact
     with gpu_slot():
         artifact = difficulty_stage(workspace, prompts, model)
     hard = artifact.read("hard.parquet").select("problem_id", "problem", "n_solved", "n_samples").head(50)
-    create_table_artifact(_rows(hard), key="hard-prompts", description="The first 50 hard prompts.")
+    _show_table(hard, "hard-prompts", f"{workspace.config.name}: the first 50 hard prompts")
     return artifact
+
+
+@_task("anneal", "model")
+def anneal(workspace: Workspace, hard: Artifact, trained: Artifact, n_steps: int) -> Artifact:
+    live = LiveTraining(f"{workspace.config.name}-anneal", workspace.folder / "anneal" / "metrics.jsonl")
+    with gpu_slot():
+        return anneal_stage(workspace, hard, trained, n_steps, live.update)
 
 
 @_task("compare-variants")
@@ -124,8 +149,28 @@ def compare_variants(
 def report(workspace: Workspace) -> dict[str, Any]:
     summary = report_stage(workspace)
     path: Path = workspace.folder / "report.html"
-    create_markdown_artifact(f"Report of **{workspace.config.name}**: `{path}`", key="report")
+    text = [f"# {workspace.config.name}: {summary['steps']} PPO steps", "", markdown_table(overview(summary))]
+    if summary["accuracy"]:
+        text += ["", markdown_table(benchmark_table(summary["accuracy"]))]
+    text += ["", f"The whole report: `{path}`"]
+    create_markdown_artifact("\n".join(text), key="report", description=f"{workspace.config.name}: results")
     return summary
+
+
+def overview(summary: dict[str, Any]) -> pl.DataFrame:
+    """Reward, length and form before and after training."""
+    names = {
+        "reward": "training reward",
+        "response_length": "response length, tokens",
+        "worked": "worked responses",
+        "formatted": "formatted responses",
+        "truncated": "truncated responses",
+    }
+    rows = [
+        (shown, *(float(summary[name][when]) for when in ("before", "after")))
+        for name, shown in names.items()
+    ]
+    return pl.DataFrame(rows, schema=["", "before", "after"], orient="row")
 
 
 @_task("publish")
