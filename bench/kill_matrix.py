@@ -187,8 +187,13 @@ def strike(column: Column, stage: str, flow: psutil.Process) -> None:
     elif victim == "disk":
         fill(column.runs)
     elif victim == "d-cancel":
-        flow.resume()
+        # The command takes seconds; a tiny training would be over before.
+        workers = [process for process in flow.children(recursive=True) if is_child(process)]
+        for process in workers:
+            process.suspend()
         chain.prefect(column.api, column.runs, "flow-run", "cancel", column.run_id)
+        for process in workers:
+            process.resume()
     else:
         stored = read_json(column.runs / ".prefect" / "services.json")
         os.kill(stored[victim.removeprefix("d-")][0], signal.SIGKILL)

@@ -170,7 +170,7 @@ def overview(summary: dict[str, Any]) -> pl.DataFrame:
         (shown, *(float(summary[name][when]) for when in ("before", "after")))
         for name, shown in names.items()
     ]
-    return pl.DataFrame(rows, schema=["", "before", "after"], orient="row")
+    return pl.DataFrame(rows, schema=[" ", "before", "after"], orient="row")
 
 
 @_task("publish")
