@@ -70,10 +70,11 @@ def run_part(part: str, module: str, limit: float, arguments: argparse.Namespace
     command = [sys.executable, "-m", f"bench.gpu.{module}", str(folder), json.dumps(job)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
     }
+    if arguments.model is None or Path(arguments.model).exists():
+        environment["HF_HUB_OFFLINE"] = "1"
     if arguments.small:
         environment |= {"CUDA_VISIBLE_DEVICES": ""}
         environment.setdefault("OMP_NUM_THREADS", "1")

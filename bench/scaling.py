@@ -1,0 +1,159 @@
+"""Curation on a Ray cluster and evaluation on several engines: time at 1, 2 and 4 workers.
+
+    python bench/scaling.py ../shared/data/raw                 curation: 100,000 made rows
+    python bench/scaling.py ../shared/data/raw --workers 1 2   and so on
+
+Curation's executor is Ray's, started on this machine; the kept rows are compared, which must be the same.
+Evaluation shares one plan over that many processes with a torch sampler each, as the stage `sample` does.
+A worker has one thread. The speed-up is of wall time; CPU seconds say what splitting the work itself costs.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+N_RESPONSES = 3000
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--curate"]:
+        return curate_once(Path(sys.argv[2]), int(sys.argv[3]))
+    if sys.argv[1:2] == ["--sample"]:
+        return sample_once(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("problems", type=Path, help="file or folder of problems")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    arguments = parser.parse_args()
+    from curate_scale import make
+    from dedup import problems_in
+
+    table = Table("work", "workers", "wall s", "speed-up", "CPU-s", "same result", title_justify="left")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        make(problems_in(arguments.problems), arguments.rows, folder)
+        base = make_model(folder)
+        for what in ("curate", "evaluate"):
+            first = None
+            for n in arguments.workers:
+                if what == "curate":
+                    commands = [["--curate", str(folder), str(n)]]
+                else:
+                    commands = [["--sample", str(base), str(part), str(n)] for part in range(n)]
+                wall, cpu, result = run(commands)
+                first = first or (wall, result)
+                speed = f"{first[0] / wall:.2f}"
+                table.add_row(what, str(n), f"{wall:.1f}", speed, f"{cpu:.1f}", str(result == first[1]))
+    table.title = (
+        f"{arguments.rows:,} rows curated, {N_RESPONSES:,} responses sampled; {os.cpu_count()} cores"
+    )
+    Console().print(table)
+
+
+def run(commands: list[list[str]]) -> tuple[float, float, object]:
+    """Run child processes side by side; slowest one's wall seconds, CPU seconds of all, what they made.
+
+    Time counts inside the children, from the moment when they have loaded what they need.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    children = [
+        subprocess.Popen(
+            [sys.executable, __file__, *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for command in commands
+    ]
+    found = []
+    for child in children:
+        out, err = child.communicate()
+        if child.returncode:
+            raise RuntimeError(err[-3000:])
+        found.append(json.loads(out.strip().splitlines()[-1]))
+    made = sorted(line for one in found for line in one["result"])
+    return max(one["wall_s"] for one in found), sum(one["cpu_s"] for one in found), made
+
+
+def curate_once(folder: Path, n_workers: int) -> None:
+    from curation.config import CurationConfig
+    from curation.curate import curate
+
+    sources = [{"name": file.stem, "file": file.name} for file in sorted(folder.glob("made-*.parquet"))]
+    execution = {
+        "executor": "ray",
+        "workers": n_workers,
+        "rows_per_part": 10_000,
+        "rows_per_partition": 20_000,
+    }
+    config = CurationConfig.model_validate(
+        {"sources": sources, "dedup": {"conflicts": "keep"}, "execution": execution}
+    )
+    protected = pl.DataFrame(schema={"benchmark": pl.String, "question_id": pl.String, "problem": pl.String})
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out:
+        result = curate(config, data_root=folder, protected=protected, folder=Path(out))
+        wall = time.perf_counter() - started
+    cpu = sum(one["cpu_s"] for one in result.timings)
+    funnel = [str(row) for row in result.funnel.iter_rows()]
+    sys.stdout.write("\n" + json.dumps({"wall_s": wall, "cpu_s": cpu, "result": funnel}) + "\n")
+
+
+def make_model(folder: Path) -> Path:
+    from training.base_model import make_base_model
+    from training.config import TrainingConfig
+
+    problem = {"problem": "1+2=?", "answer": "3", "solution": "1+2=3", "split": "train"}
+    rollout = {"max_prompt_tokens": 16, "max_new_tokens": 48}
+    config = TrainingConfig.model_validate(
+        {"model": {"scratch": {"max_tokens": 96}}, "prompt": {"template": "bare"}, "rollout": rollout}
+    )
+    return make_base_model(config, pl.DataFrame([problem]), folder)
+
+
+def sample_once(model: Path, part: int, n_parts: int) -> None:
+    import torch
+
+    from evals.config import EvalsConfig
+    from evals.plan import Plan
+    from evals.profiles import Conditions
+    from evals.sampling import sample
+    from rewards.generation import Sampling
+    from rewards.prompts import PromptConfig
+    from training.rollout.torch_sampler import TorchSampler
+
+    torch.set_num_threads(1)
+    engine = TorchSampler(model, precision="fp32", max_model_tokens=96, kv_cache_gib=0.25)
+    conditions = Conditions(PromptConfig(template="bare"), Sampling(48, stop=("</answer>",)), "orz", "sample")
+    rows = [(f"q{i}", f"{i % 9}+{i % 7}=?<think>", f"{i}", "0", None) for i in range(N_RESPONSES)]
+    schema = ["question_id", "prompt", "problem", "answer", "n_choices"]
+    plan = Plan("made", conditions, 1, pl.DataFrame(rows, schema=schema, orient="row"))
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        config = EvalsConfig(chunk=256)
+        found = sample(engine, plan, config=config, folder=Path(folder), part=(part, n_parts))
+    wall = time.perf_counter() - started
+    cpu = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    responses = found.responses.select("question_id", "response").rows()
+    lines = [f"{question} {response}" for question, response in responses]
+    sys.stdout.write("\n" + json.dumps({"wall_s": wall, "cpu_s": cpu, "result": lines}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
