@@ -11,9 +11,10 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact
+from prefect.artifacts import Artifact, MarkdownArtifact, ProgressArtifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.objects import Artifact as ArtifactResponse
 
 from training.recorder import read_lines
 
@@ -87,12 +88,19 @@ class LiveTraining:
     def send(self, percent: float, text: str) -> None:
         if self.bar is None or self.page is None:
             note = f"Steps of the training of {self.run}."
-            self.bar = create_progress_artifact(percent, key="training-progress", description=note)
-            self.page = create_markdown_artifact(text, key="training-live", description=f"{self.run}, live.")
+            page = MarkdownArtifact(markdown=text, key="training-live", description=f"{self.run}, live.")
+            bar = ProgressArtifact(progress=percent, key="training-progress", description=note)
+            self.page, self.bar = _create(page), _create(bar)
             return
         client = get_client(sync_client=True)
         client.update_artifact(self.bar, ArtifactUpdate(data=percent))
         client.update_artifact(self.page, ArtifactUpdate(data=text))
+
+
+def _create(artifact: Artifact) -> UUID:
+    made = artifact.create()
+    assert isinstance(made, ArtifactResponse), "called from synchronous code"
+    return made.id
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -13,7 +13,7 @@ import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
@@ -44,7 +44,9 @@ async def close_lost_runs(client: PrefectClient) -> list[UUID]:
     lost = []
     for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter(state=states)):
         if run.deployment_id is not None:
-            state = Crashed(message="The worker or the server ended while it ran; retry it to continue.")
+            state: State = Crashed(
+                message="The worker or the server ended while it ran; retry it to continue."
+            )
             await client.set_flow_run_state(run.id, state, force=True)
             lost.append(run.id)
     return lost

@@ -178,11 +178,17 @@ def publish(
     run: str, what: Kind, repo: str, is_dry_run: bool, forced_licences: tuple[str, ...], token_block: str
 ) -> str | None:
     """The token is read here, from a Secret block, so that no parameter and no log ever holds it."""
-    token = Secret.load(token_block).get() if token_block else None
+    token = read_token(token_block) if token_block else None
     shown = publish_run(
         Path(run), what, repo, is_dry_run=is_dry_run, forced_licences=forced_licences, token=token
     )
-    rows = [["file", "bytes", "sha256"], *[list(entry) for entry in shown.files]]
+    files = pl.DataFrame(shown.files, schema=["file", "bytes", "sha256"], orient="row")
     done = f"commit {shown.commit}" if shown.commit else "dry run: nothing was sent"
-    create_table_artifact(rows, key=f"published-{what}", description=f"{what} {repo}: {done}")
+    _show_table(files, f"published-{what}", f"{what} {repo}: {done}")
     return shown.commit
+
+
+def read_token(block: str) -> str:
+    loaded = Secret.load(block)
+    assert isinstance(loaded, Secret), "called from synchronous code"
+    return str(loaded.get())
