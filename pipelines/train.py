@@ -48,10 +48,13 @@ def anneal_stage(
 ) -> Artifact:
     """Go on with the trained policy and critic for `n_steps` on the hard prompts of stage difficulty, while
     the learning rates fall to their final_lr (paper, section 2.3: 100 steps, to 3e-7)."""
+    rows = hard.folder / "hard.parquet"
+    if not pl.scan_parquet(rows).select(pl.len()).collect().item():
+        raise ValueError(f"{rows}: no prompt is hard for this model; raise difficulty.hard_below")
     table = workspace.config.model_dump()
     table["training"]["n_steps"], table["training"]["anneal"]["n_steps"] = 0, n_steps
     config = RunConfig.model_validate(table)
-    actor, rows = final_model(trained), hard.folder / "hard.parquet"
+    actor = final_model(trained)
     critic = actor.with_name("critic")
     job = partial(
         Job,
