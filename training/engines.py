@@ -143,18 +143,15 @@ def optimizer_step(
     if not is_plain(engine):
         engine.step()  # Clips; leaves the weights alone when a gradient is not finite.
         return float(engine.get_global_grad_norm()), total
-    norm = grad_norm(engine.module)
-    if not torch.isfinite(norm):
-        engine.module.zero_grad(set_to_none=True)
-        return float(norm), total
-    torch.nn.utils.clip_grads_with_norm_(engine.module.parameters(), max_grad_norm, norm)
-    engine.step()
+    # DeepSpeed's own step looks for all parameters anew, which costs a tiny model a sixth of its time.
+    optimizer = engine.optimizer
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    if torch.isfinite(norm):
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_grad_norm, norm)
+        optimizer.step()
+    optimizer.zero_grad()
     return float(norm), total
-
-
-def grad_norm(module: nn.Module) -> Tensor:
-    """Euclidean norm over all gradients of `module`."""
-    return torch.nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
 
 
 def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

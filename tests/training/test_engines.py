@@ -1,4 +1,4 @@
-"""The learning-rate schedule by hand, and the gradient norm."""
+"""The learning-rate schedule and the clipped step by hand."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 
 from tests.training.test_update import ALONE, PlainEngine
 from training.config import OptimConfig
-from training.engines import full_state, grad_norm, learning_rate, optimizer_step
+from training.engines import full_state, learning_rate, optimizer_step
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,6 @@ def test_annealing_is_linear_to_the_final_rate_and_only_where_there_is_one():
     assert learning_rate(optim, 13) == 1e-6
     stays = OptimConfig(lr=1e-6, warmup_steps=0)
     assert learning_rate(stays, 13, n_main=10, n_anneal=4) == 1e-6
-
-
-def test_grad_norm_is_euclidean_over_all_parameters():
-    module = torch.nn.Linear(2, 1)
-    module.weight.grad, module.bias.grad = torch.tensor([[2.0, 3.0]]), torch.tensor([6.0])
-    assert grad_norm(module) == pytest.approx(7.0)
-    module.bias.grad = None
-    assert grad_norm(module) == pytest.approx(13**0.5)
 
 
 def test_full_state_is_a_copy():

@@ -25,8 +25,9 @@ class PlainEngine:
     """A module with plain SGD behind the calls that the update makes on an engine; gradients add up."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self.module, self.norms, self.rates = module, [], []
+        self.module, self.rates = module, []
         self.optimizer = torch.optim.SGD(module.parameters(), lr=0.0)
+        self.optimizer.register_step_pre_hook(self.record)
 
     def __call__(self, *inputs):
         return self.module(*inputs)
@@ -40,14 +41,9 @@ class PlainEngine:
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
 
-    def get_global_grad_norm(self) -> None:
-        return None
-
-    def step(self) -> None:
+    def record(self, optimizer: torch.optim.Optimizer, *_) -> None:
         assert self.is_boundary
-        self.rates.append(self.optimizer.param_groups[0]["lr"])
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.rates.append(optimizer.param_groups[0]["lr"])
 
 
 def networks():
@@ -88,7 +84,7 @@ def by_hand(gamma, gae_lambda, whitens=True):
         ids, start = torch.tensor([prompt + tokens]), len(prompt)
         logits = policy.model(input_ids=ids).logits[0]
         states = critic.backbone(input_ids=ids).last_hidden_state[0]
-        values = [critic.head(states[start + t - 1])[0] for t in range(len(tokens))]
+        values = [critic.head(states[start + t - 1]) for t in range(len(tokens))]
         logs = [torch.log_softmax(logits[start + t - 1], -1) for t in range(len(tokens))]
         old, advantages, later = [v.item() for v in values], [0.0] * len(tokens), 0.0
         for t in reversed(range(len(tokens))):
@@ -164,7 +160,8 @@ def test_padding_budget_does_not_change_the_update():
         moved = movement(getattr(whole, name).module, getattr(cut, name).module)
         assert moved.norm() < 1e-6
     for name, value in metrics.items():
-        assert cut_metrics[name] == (value and pytest.approx(value, rel=1e-5, abs=1e-7)), name
+        expected = None if value is None else pytest.approx(value, rel=1e-5, abs=1e-7)
+        assert cut_metrics[name] == expected, name
 
 
 def test_the_probe_passes_its_own_policy_and_stops_another():
