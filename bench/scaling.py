@@ -98,7 +98,7 @@ def curate_once(folder: Path, n_workers: int) -> None:
     sources = [{"name": file.stem, "file": file.name} for file in sorted(folder.glob("made-*.parquet"))]
     execution = {
         "executor": "ray",
-        "workers": n_workers,
+        "n_workers": n_workers,
         "rows_per_part": 10_000,
         "rows_per_partition": 20_000,
     }

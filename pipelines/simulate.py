@@ -87,15 +87,16 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
     ):
         shares.plot(steps["step"], steps[name] * 100, label=label)
     shares.set(title="Percent", xlabel="step", xlim=(1, steps["step"].max()), ylim=(0, 100))
-    shares.legend(loc="upper right")
+    shares.legend(loc="best")
     written = [save(figure, "phases.png")]
 
-    known = changed.filter(pl.col("days").is_not_null())
+    # A layout that hardly works would make all others look alike.
+    known = changed.filter(pl.col("days") < 4 * pl.col("days").first())
     figure = Figure(figsize=(9, 0.34 * known.height + 0.9), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(known["variant"], known["days"], color=["C1", *["C0"] * (known.height - 1)])
     axes.bar_label(bars, [f"{days:.1f}" for days in known["days"]], padding=3)
     axes.invert_yaxis()
     axes.margins(x=0.1)
-    axes.set(title=f"{title}: days for the run, one thing changed", xlabel="days")
+    axes.set(title=f"{title}: days for the run, one thing changed (below four times as many)", xlabel="days")
     return [*written, save(figure, "sensitivity.png")]

@@ -61,6 +61,7 @@ def main() -> None:
         table = recorded.key_averages().table(sort_by=column, row_limit=40, max_name_column_width=60)
         (job.folder / f"{name}.txt").write_text(table)
     rollouts.close()
+    engine.close()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def main() -> None:
         job.note(**{f"{name} sync_s": sync_s})
         engine.sleep()
     rollouts.close()
+    engine.close()
 
 
 def settings(job: Job, size: str) -> tuple[TrainingConfig, Path, int, int]:

@@ -191,4 +191,4 @@ def test_what_changes_moves_days_as_it_must():
     assert days["4 samples a prompt"] < base < days["32 samples a prompt"]
     assert days["16 GPUs"] < base < days["4 GPUs"]
     assert days["single responses exchanged"] < base < days["ranks train on what they sampled"]
-    assert {"4 engines a node", "2 engines a node", "1 engines a node"} < set(days)
+    assert {"4 engines a node", "2 engines a node", "1 engine a node"} < set(days)

@@ -8,4 +8,6 @@ MIN_ROWS = 4
 COMPACT_BELOW = 0.75
 """Torch sampler: rows are moved together when fewer than this share of them still grow."""
 MAX_SEQUENCES = 256
-"""vLLM: responses that grow at once."""
+"""vLLM on a CPU: responses that grow at once."""
+GPU_SEQUENCES = 1024
+"""vLLM's own default on GPUs of 70 GiB and more (256 on smaller ones)."""

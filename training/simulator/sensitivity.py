@@ -33,7 +33,8 @@ def variants(
         fits = cluster.n_gpus % shared == 0 and shared <= cluster.gpus_per_node
         if shared != rollout.tensor_parallel and fits:
             n_engines = cluster.gpus_per_node // shared
-            yield f"{n_engines} engines a node", with_rollout(tensor_parallel=shared), cluster, {}
+            plural = "s" * (n_engines > 1)
+            yield f"{n_engines} engine{plural} a node", with_rollout(tensor_parallel=shared), cluster, {}
     for n_gpus in (cluster.n_gpus // 2, cluster.n_gpus * 2):
         if n_gpus and n_gpus % rollout.tensor_parallel == 0:
             yield f"{n_gpus} GPUs", config, replace(cluster, n_gpus=n_gpus), {}

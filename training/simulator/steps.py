@@ -13,7 +13,7 @@ import polars as pl
 
 from training.config import TrainingConfig
 from training.plan import GIB, Shape, find_shape, training_parts
-from training.rollout.limits import MAX_SEQUENCES
+from training.rollout.limits import GPU_SEQUENCES
 from training.simulator.decoding import decode, decode_wave
 from training.simulator.lengths import Lengths
 from training.simulator.machine import Machine, decode_work, forward_work, prefill_work
@@ -31,6 +31,8 @@ class Cluster:
     machine: Machine
     gpu_gib: float = 80.0
     gpus_per_node: int = 8
+    max_sequences: int = GPU_SEQUENCES
+    """Responses that grow in one engine at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def rollout_ends(
             own_prompts,
             own_lengths,
             fresh,
-            rows=MAX_SEQUENCES,
+            rows=cluster.max_sequences,
             kv_tokens=kv_tokens,
             step=(fixed + exchange, row, context),
             prefill_token_s=float(prefill_s.sum() / asked.sum()),
