@@ -71,7 +71,8 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     times, shares = figure.subplots(1, 2)
-    shown = [name for name in PHASES if steps[name].max() > 0.005 * steps["step_s"].max()]
+    longest = steps["step_s"].to_numpy().max()
+    shown = [name for name in PHASES if steps[name].to_numpy().max() > 0.005 * longest]
     times.stackplot(
         steps["step"], [steps[name] for name in shown], labels=[name.removesuffix("_s") for name in shown]
     )

@@ -167,7 +167,10 @@ class VllmEngine:
             self.llm.apply_model(_repack_cpu_linears)
         else:
             # One by one as they come: sharded weights are gathered in turn and never lie here all at once.
-            self.llm.apply_model(lambda model: model.load_weights(iter(named_weights)) and None)
+            def load(model: Any) -> None:
+                model.load_weights(iter(named_weights))
+
+            self.llm.apply_model(load)
         self.llm.reset_prefix_cache()
 
     def sleep(self) -> None:
