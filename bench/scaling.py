@@ -48,7 +48,7 @@ def main() -> None:
         folder = Path(temporary)
         make(problems_in(arguments.problems), arguments.rows, folder)
         base = make_model(folder)
-        for what in ("curate", "evaluate"):
+        for what in ("evaluate", "curate"):
             first = None
             for n in arguments.workers:
                 if what == "curate":
@@ -58,6 +58,7 @@ def main() -> None:
                 wall, cpu, result = run(commands)
                 first = first or (wall, result)
                 speed = f"{first[0] / wall:.2f}"
+                Console().print(f"{what}, {n} workers: {wall:.1f} s, {cpu:.1f} CPU-s", highlight=False)
                 table.add_row(what, str(n), f"{wall:.1f}", speed, f"{cpu:.1f}", str(result == first[1]))
     table.title = (
         f"{arguments.rows:,} rows curated, {N_RESPONSES:,} responses sampled; {os.cpu_count()} cores"
@@ -71,6 +72,7 @@ def run(commands: list[list[str]]) -> tuple[float, float, object]:
     Time counts inside the children, from the moment when they have loaded what they need.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    environment["RAY_raylet_start_wait_time_s"] = "300"  # a busy machine takes long to start one
     children = [
         subprocess.Popen(
             [sys.executable, __file__, *command],
