@@ -6,6 +6,7 @@ ablate compares settings over seeds, publish sends a finished run's prompt set o
 take the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
+import logging
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from pipelines.ablate import plan_cells, read_grid
 from pipelines.artifact import Artifact
 from pipelines.prefect_server import end_server_with_this_process
 from pipelines.sample import Model
+from pipelines.services import LOGGED
 from pipelines.workspace import Workspace
 from pipelines.workspace import open_workspace as load_workspace
 
@@ -29,6 +31,9 @@ Overrides = dict[str, Any]
 
 def open_workspace(config: str, overrides: Overrides | None, runs: str) -> Workspace:
     end_server_with_this_process()
+    # A worker's process takes warnings only; what the stages say belongs to the run's log on the server.
+    for package in LOGGED:
+        logging.getLogger(package).setLevel(logging.INFO)
     return load_workspace(config, overrides, runs)
 
 

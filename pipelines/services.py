@@ -25,6 +25,8 @@ from rewards.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 POOL, GPU_LIMIT = "local", "gpu"
+LOGGED = ("pipelines", "curation", "rewards", "evals")
+"""Packages whose log lines go to the server."""
 START_S, STOP_S = 180.0, 20.0
 """How long the server may take to answer, and the processes to end; a loaded machine needs a minute."""
 
@@ -90,7 +92,12 @@ def down(runs: Path) -> Services:
 
 def _environment(home: Path, url: str) -> dict[str, str]:
     """Environment of every Prefect process of these services."""
-    own = {"PREFECT_API_URL": f"{url}/api", "REASONER_ZERO_HOME": str(ROOT), "PYTHONPATH": str(ROOT)}
+    own = {
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGED),
+        "REASONER_ZERO_HOME": str(ROOT),
+        "PYTHONPATH": str(ROOT),
+    }
     return os.environ | settings(home) | own
 
 

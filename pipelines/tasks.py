@@ -45,8 +45,14 @@ SHOWN = (
 """Columns of a benchmark's summary that the server shows."""
 
 
-def _task(name: str, *tags: str) -> Callable[[Callable[..., Any]], Any]:
-    return task(name=name, tags=set(tags), cache_policy=NO_CACHE, persist_result=False)
+def _task(name: str, *tags: str, run_name: str = "") -> Callable[[Callable[..., Any]], Any]:
+    return task(
+        name=name,
+        task_run_name=run_name or name,
+        tags=set(tags),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
 
 
 def gpu_slot() -> AbstractContextManager[Any]:
@@ -111,7 +117,7 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
         return train_stage(workspace, prompts, base, live.update)
 
 
-@_task("evaluate", "model")
+@_task("evaluate", "model", run_name="evaluate-{which}")
 def evaluate(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
     with gpu_slot():
         artifact = evaluate_stage(workspace, prompts, model, which)

@@ -27,7 +27,7 @@ def ask(url: str, body: dict | None = None):
     request = urllib.request.Request(
         url, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
 
 
@@ -63,12 +63,15 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         assert done.returncode == 0, done.stdout + done.stderr
         assert (tmp_path / "runs" / "small" / "curate" / "manifest.json").exists()
         wanted = {"event": {"name": ["reasoner-zero.corpus.curated"]}}
-        end = time.monotonic() + 60  # the server writes events in batches
+        end = time.monotonic() + 300  # the server writes events in batches
         while not (events := ask(f"{api}/events/filter", {"filter": wanted})["events"]):
             assert time.monotonic() < end, "no event of the finished corpus"
             time.sleep(0.5)
         (event,) = events
         assert event["resource"]["prefect.resource.id"] == "reasoner-zero.corpus.small"
+        while not any("stage=curate made" in line["message"] for line in ask(f"{api}/logs/filter")):
+            assert time.monotonic() < end, "the stage's own log lines are not on the server"
+            time.sleep(0.5)
     finally:
         family = [psutil.Process(pid) for pid, _ in (services.server, services.worker)]
         family += [child for process in family for child in process.children(recursive=True)]
