@@ -96,6 +96,7 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
     from deepspeed.runtime.engine import DeepSpeedEngine
 
     import training.ppo
+    import training.rollout.batches as batches
     import training.train as loop
     from training.rollout.torch_sampler import TorchSampler
 
@@ -126,7 +127,7 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
 
     loop.run_step = counted
     before(TorchSampler, "generate", "rollout")
-    before(loop, "score_batch", "reward")
+    before(batches, "score", "reward", nth=2)
     # The first of the critic's minibatches is done, or the whole critic, or the actor's state is written.
     before(training.ppo, "value_loss", "critic", nth=2)
     before(training.ppo, "policy_loss", "policy")
