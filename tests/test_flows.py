@@ -11,12 +11,20 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+import polars as pl
 import psutil
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
+from pipelines.artifact import Artifact
 from pipelines.audit import check_run
+from pipelines.chain import Chain
 from pipelines.config import load_config
+from pipelines.workspace import open_workspace
+from rewards.records import METRIC
+from training.recorder import read_records
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOWS = {
@@ -44,6 +52,7 @@ SMALL = {
     "training.rollout.prompts_per_step": 8,
     "training.rollout.samples_per_prompt": 4,
     "training.ppo.critic_minibatches": 2,
+    "training.actor.final_lr": 1e-5,
     "evals.benchmarks.0.n_samples": 2,
 }
 
@@ -98,10 +107,10 @@ def our_processes(runs: Path) -> list[psutil.Process]:
         try:
             line = " ".join(process.cmdline())
             is_ours = str(runs) in line or process.environ().get("PREFECT_HOME", "").startswith(str(runs))
+            if is_ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if is_ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
     return found
 
 
@@ -141,6 +150,7 @@ def test_public_flows_have_names_and_typed_parameters():
     for item in found.values():
         own = {
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
+            "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
             "publish": ["repo", "run", "what", "dry_run", "forced_licences", "token_block"],
         }
         assert list(item.parameters.properties) == own.get(item.name, ["config", "overrides", "runs"])
@@ -201,3 +211,34 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     before = (killed / "small" / "logs" / "train.log").stat().st_mtime_ns
     finish(start(small_config, killed), killed)
     assert (killed / "small" / "logs" / "train.log").stat().st_mtime_ns == before
+    check_annealing(small_config, killed)
+
+
+def check_annealing(config: Path, runs: Path) -> None:
+    """Beside the chain: what the trained model finds hard, and more steps on that from where it was."""
+    mining = {"difficulty.n_samples": 2, "difficulty.hard_below": 64}
+    chain = Chain(open_workspace(config, mining, runs))
+    annealed = chain.anneal(2)
+    hard = pl.read_parquet(runs / "small" / "difficulty" / "hard.parquet")
+    assert hard.height > 0 and set(hard["n_solved"]) <= {0, 1}
+    asked = pl.read_parquet(annealed.folder / "rollouts" / "*.parquet")["problem_id"]
+    assert set(asked) <= set(hard["problem_id"])
+    rates = read_records(annealed.folder / "metrics.jsonl", METRIC)["actor_lr"].to_list()
+    assert rates[0] > rates[1] == pytest.approx(1e-5)
+    # It goes on with both models: the critic begins where the trained one ended, not at the policy.
+    actor, critic = (last_export(chain.trained, name) for name in ("actor", "critic"))
+    after = last_export(annealed, "critic")
+    shared = sorted(actor.keys() & critic.keys() & after.keys())
+    assert shared
+    assert distance(after, critic, shared) < distance(after, actor, shared)
+
+
+def last_export(artifact: Artifact, name: str) -> dict[str, torch.Tensor]:
+    """Weights by their name in the backbone."""
+    folder = sorted((artifact.folder / "exports").iterdir())[-1] / name
+    weights = load_file(folder / "model.safetensors")
+    return {key.removeprefix("model."): tensor for key, tensor in weights.items()}
+
+
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], names: list[str]) -> float:
+    return sum(float((one[name] - other[name]).square().sum()) for name in names)

@@ -154,7 +154,7 @@ def test_every_section_is_frozen_and_refuses_unknown_keys(section):
         pytest.param(
             {"actor": {"lr": 1e-6, "max_grad_norm": 0}}, ["actor.max_grad_norm"], id="everything clipped"
         ),
-        pytest.param({"n_steps": 0}, ["n_steps", "greater than or equal to 1"], id="no steps"),
+        pytest.param({"n_steps": 0}, ["n_steps and anneal.n_steps are both 0"], id="no steps"),
         pytest.param({"actor": {}}, ["actor.lr", "required"], id="no learning rate"),
     ],
 )
