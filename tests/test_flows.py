@@ -200,7 +200,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     assert len(summaries[0]["fingerprints"]) == 9
     assert check_run(killed / "small") == []
     shown = artifacts(killed)
-    assert shown["training-progress"] == "100.0"
+    assert float(shown["training-progress"]) == 100
     page = json.loads(shown["training-live"])
     assert "Step 8 of 8." in page and re.search(r"\| reward \|.*`[▁-█]{8}` \|", page)
     assert {"curation-funnel", "answer-types", "evaluate-base-table", "report"} < set(shown)
