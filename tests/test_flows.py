@@ -176,7 +176,7 @@ def test_every_deployment_names_a_flow_and_a_config_that_loads():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for runs in (whole, killed):

@@ -15,7 +15,7 @@ from pipelines.commands import COMMANDS
 from tests.pipelines.conftest import ROOT, Cli
 
 NAMES = ("run", "curate", "rewards", "train", "eval", "compare", "report", "publish", "verify", "audit")
-NAMES += ("lineage", "plan", "up", "down", "doctor", "difficulty")
+NAMES += ("lineage", "plan", "up", "down", "doctor", "difficulty", "simulate")
 
 
 def shown_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
