@@ -103,7 +103,7 @@ def _compiler() -> Finding:
 def _memory() -> Finding:
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     level: Literal["ok", "problem"] = "ok" if gib >= 6 else "problem"
-    return Finding(level, "memory", f"{gib:.0f} GiB", "the demo needs about 4 GiB, smollm2 about 10 GiB")
+    return Finding(level, "memory", f"{gib:.0f} GiB", "the demo needs about 4 GiB, smollm2 about 13 GiB")
 
 
 def _disk(what: str, folder: Path, needed_gib: float) -> Finding:
