@@ -7,8 +7,6 @@ beside the chain, makes the same from a trained model and the hard prompts of st
 """
 
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +16,6 @@ from pipelines.config import RunConfig
 from pipelines.progress import OnAdvance, Progress
 from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
-from training.config import TrainingConfig
 
 _CODE = (
     "training",
@@ -35,12 +32,9 @@ def train_stage(
     workspace: Workspace, prompts: Artifact, base: Artifact, on_steps: OnAdvance | None = None
 ) -> Artifact:
     """Train, continue a killed training, or find it done; `on_steps` is told how many steps are made."""
-    config, rows = workspace.config, prompts.folder / "prompts.parquet"
-    job = partial(
-        Job, "train", config.model_dump(mode="json"), model=str(base.folder / "model"), rows=str(rows)
-    )
     inputs = {"rewards": prompts.content, "base": base.content}
-    return _produce(workspace, STAGE, config.training, job, inputs, on_steps)
+    model, rows = base.folder / "model", prompts.folder / "prompts.parquet"
+    return _produce(workspace, STAGE, workspace.config, inputs, on_steps, model=model, rows=rows)
 
 
 def anneal_stage(
@@ -55,40 +49,40 @@ def anneal_stage(
     table["training"]["n_steps"], table["training"]["anneal"]["n_steps"] = 0, n_steps
     config = RunConfig.model_validate(table)
     actor = final_model(trained)
-    critic = actor.with_name("critic")
-    job = partial(
-        Job,
-        "train",
-        config.model_dump(mode="json"),
-        model=str(actor),
-        rows=str(rows),
-        critic=str(critic) if critic.exists() else "",
-    )
+    critic = next(actor.parent.glob("critic"), None)
     inputs = {"difficulty": hard.content, "train": trained.content}
-    return _produce(workspace, ANNEAL, config.training, job, inputs, on_steps)
+    return _produce(workspace, ANNEAL, config, inputs, on_steps, model=actor, rows=rows, critic=critic)
 
 
 def _produce(
     workspace: Workspace,
     stage: Stage,
-    training: TrainingConfig,
-    job: Callable[..., Job],
+    config: RunConfig,
     inputs: dict[str, str],
     on_steps: OnAdvance | None,
+    *,
+    model: Path,
+    rows: Path,
+    critic: Path | None = None,
 ) -> Artifact:
-    """Run `job` in the stage's artefact, or find it done."""
+    """Train `model` as `config` says on `rows` in the stage's artefact, or find it done."""
+    training = config.training
 
     def build(draft: Draft) -> None:
         tensorboard = workspace.folder / "tensorboard"
         if stage is ANNEAL:
             tensorboard /= "anneal"
+        job = Job(
+            "train",
+            config.model_dump(mode="json"),
+            str(draft.folder),
+            model=str(model),
+            rows=str(rows),
+            tensorboard=str(tensorboard),
+            critic=str(critic) if critic else "",
+        )
         with Progress(stage.name, "steps", on_advance=on_steps) as progress:
-            run_job(
-                job(out=str(draft.folder), tensorboard=str(tensorboard)),
-                workspace.log(stage.name),
-                progress.line,
-                training.deepspeed.n_ranks,
-            )
+            run_job(job, workspace.log(stage.name), progress.line, training.deepspeed.n_ranks)
         # The engines' states serve only to resume this very training; the exports are the result.
         shutil.rmtree(draft.folder / "state")
         draft.volatile = {"timings.jsonl"}
@@ -100,7 +94,7 @@ def _produce(
 
     settings = section(training, "model", "keep_checkpoints", "tracker")
     if training.eval_every:
-        settings["evals"] = section(workspace.config.evals)
+        settings["evals"] = section(config.evals)
     return workspace.produce(stage, settings, inputs, build)
 
 
