@@ -5,8 +5,8 @@
 
 An artefact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content`
 is the hash of its files. A folder appears under its final name only when everything in it, manifest
-included, is on the disk; a kill leaves a `.partial` folder that the next run continues (resumable stages)
-or replaces.
+included, is on the disk. What a failed build had made is removed, or kept as a `.partial` folder that the
+next run continues (resumable stages); so is what a kill leaves.
 """
 
 import errno
@@ -165,8 +165,13 @@ class Store:
             remove_leftovers(draft.folder)
             if announce is not None:
                 announce(draft.folder)
-            with measured() as usage:
-                build(draft)
+            try:
+                with measured() as usage:
+                    build(draft)
+            except BaseException:
+                if not stage.is_resumable:
+                    shutil.rmtree(draft.folder, ignore_errors=True)
+                raise
             write_json(draft.folder / MANIFEST, manifest(stage, fingerprint, config, inputs, draft, usage))
             sync_folder(draft.folder)
             os.rename(draft.folder, final)

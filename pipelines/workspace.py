@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifact import Artifact, Stage, Store
+from pipelines.artifact import Artifact, Stage, Store, locked
 from pipelines.config import RunConfig, load_config
 from rewards.files import read_json, write_json
 
@@ -81,9 +81,11 @@ class Workspace:
     def _link(self, name: str, target: Path) -> None:
         link = self.folder / name
         temporary = link.with_name(f".{name}.link")
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
-        os.replace(temporary, link)
+        # The same run may have been started twice.
+        with locked(self.folder / ".links.lock"):
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+            os.replace(temporary, link)
 
 
 def open_workspace(config: str, overrides: dict[str, Any] | None = None, runs: str = "runs") -> Workspace:

@@ -61,8 +61,8 @@ def test_failing_builder_leaves_no_artefact(store: Store, error: BaseException) 
     with pytest.raises(type(error)):
         store.produce(STAGE, {}, {}, build)
     assert store.find("toy", store.fingerprint(STAGE, {}, {})) is None
-    assert [path.suffix for path in (store.root / "toy").iterdir() if path.is_dir()] == [".partial"]
-    # The next attempt starts afresh: nothing of the failed one is left in the result.
+    assert not [path for path in (store.root / "toy").iterdir() if path.is_dir()]  # rolled back
+    # Nothing of the failed one is left in the result of the next attempt.
     made = store.produce(STAGE, {}, {}, lambda draft: (draft.folder / "new.txt").write_text("x") and None)
     assert set(made.manifest["files"]) == {"new.txt"}
 
@@ -92,6 +92,30 @@ def test_resumable_builder_finds_what_it_left(store: Store) -> None:
         store.produce(stage, {}, {}, build)
     made = store.produce(stage, {}, {}, build)
     assert (made.folder / "done.txt").read_text() == "first half, second half"
+
+
+def test_after_a_failure_only_what_is_missing_is_made(store: Store) -> None:
+    built: list[str] = []
+
+    def chain(is_good: bool) -> None:
+        def first(draft: Draft) -> None:
+            built.append("first")
+            write_one(draft)
+
+        def second(draft: Draft) -> None:
+            built.append("second")
+            write_one(draft)
+            if not is_good:
+                raise RuntimeError("lost")
+
+        made = store.produce(STAGE, {}, {}, first)
+        store.produce(Stage("next", STAGE.packages), {}, {"toy": made.content}, second)
+
+    with pytest.raises(RuntimeError, match="lost"):
+        chain(is_good=False)
+    chain(is_good=True)
+    chain(is_good=True)
+    assert built == ["first", "second", "second"]
 
 
 def test_second_call_does_not_build(store: Store) -> None:
