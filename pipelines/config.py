@@ -14,7 +14,7 @@ from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from curation.config import CurationConfig
 from curation.difficulty import DifficultyConfig
@@ -45,6 +45,9 @@ class RunConfig(Settings):
     """Name of the run: its results lie in runs/<name>."""
     data_root: str | None = None
     """Folder that `file = ...` entries are relative to; unset: sources come from the hub."""
+    deadline_hours: float | None = Field(None, gt=0)
+    """Hours after which a child process (base model, training, sampling) is taken for hung and ended; the
+    next start resumes. Unset: never (ours)."""
     held_out: tuple[HeldOutConfig, ...] = ()
     """Benchmarks made by generators."""
     protect: tuple[str, ...] = ()

@@ -31,12 +31,14 @@ def run_child(
     on_line: Callable[[str], None],
     environment: Mapping[str, str] | None = None,
     deadline_s: float | None = None,
+    stop: threading.Event | None = None,
 ) -> None:
     """Run `command` to its end; every output line goes to `log` and to `on_line`.
 
-    Raises ChildFailed for a non-zero exit and TimeoutError past `deadline_s`. However it ends (failure,
-    interrupt, cancel, success), the whole process group is ended before this returns; should this process
-    be killed outright, the kernel ends the child (see `pipelines.worker`).
+    Raises ChildFailed for a non-zero exit, or once another thread sets `stop`, and TimeoutError past
+    `deadline_s`. However it ends (failure, interrupt, cancel, success), the whole process group is ended
+    before this returns; should this process be killed outright, the kernel ends the child (see
+    `pipelines.worker`).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -60,7 +62,9 @@ def run_child(
             while process.poll() is None:
                 _drain(lines, file, tail, on_line)
                 if deadline_s is not None and time.monotonic() - started > deadline_s:
-                    raise TimeoutError(f"{command[0]}: not finished after {deadline_s:.0f} s; see {log}")
+                    raise TimeoutError(f"not finished after {deadline_s:.0f} s (deadline_hours): {log}")
+                if stop is not None and stop.is_set():
+                    raise ChildFailed(f"ended with the others; whole log: {log}")
         finally:
             end_group(process)
             reader.join(timeout=GRACE_S)

@@ -4,8 +4,9 @@ Artefact: plan/<benchmark>.parquet (evals.plan.PROMPT), completions/*.jsonl (res
 responses.parquet (evals.sampling.RESPONSE), rejects.parquet.
 """
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -130,21 +131,28 @@ def hash_plan(plan: Plan) -> str:
 
 
 def run_engines(workspace: Workspace, out: Path, model: Path, link: str) -> None:
-    """Run one child process per engine, side by side; the first to fail ends the stage, a rerun resumes."""
+    """Run one child process per engine, side by side; when one fails, or this process is told to end, all are
+    ended. A rerun resumes."""
     config = workspace.config
     n_engines = config.evals.n_engines
     dump = config.model_dump(mode="json")
+    stop = threading.Event()
 
     def run(part: int) -> None:
         name = link if n_engines == 1 else f"{link}-{part}"
         job = Job("sample", dump, str(out), model=str(model), plans=str(out / "plan"), part=part)
-        run_job(job, workspace.log(name), progress.part(part))
+        run_job(job, workspace.log(name), progress.part(part), stop=stop)
 
     with (
         Progress(link, "responses", n_parts=n_engines) as progress,
         ThreadPoolExecutor(n_engines) as pool,
     ):
-        list(pool.map(run, range(n_engines)))
+        try:
+            for ended in as_completed([pool.submit(run, part) for part in range(n_engines)]):
+                ended.result()
+        except BaseException:
+            stop.set()  # the pool waits for its threads
+            raise
 
 
 def replay(workspace: Workspace, out: Path, stored: Path, plans: Sequence[Plan]) -> None:

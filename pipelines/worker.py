@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -45,11 +46,18 @@ class Job:
     """Folder of the trained critic to go on with (train)."""
 
 
-def run_job(job: Job, log: Path, on_line: Callable[[str], None], n_ranks: int = 1) -> None:
+def run_job(
+    job: Job,
+    log: Path,
+    on_line: Callable[[str], None],
+    n_ranks: int = 1,
+    stop: threading.Event | None = None,
+) -> None:
     """Run `job` in a child process; its output goes to `log` and `on_line`.
 
     Several ranks run on this machine (torchrun) or, where the configuration names a hostfile, on its hosts
-    (deepspeed over ssh). Raises pipelines.process.ChildFailed when it fails.
+    (deepspeed over ssh). Raises what `pipelines.process.run_child` raises, TimeoutError past the run's
+    `deadline_hours`.
     """
     job_file = Path(job.out) / f"job-{job.part}.json"
     write_json(job_file, asdict(job))
@@ -65,8 +73,12 @@ def run_job(job: Job, log: Path, on_line: Callable[[str], None], n_ranks: int = 
         **({} if hostfile else {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")}),
         **cache_folders(Path(job.out)),
     }
+    hours = job.config["deadline_hours"]
+    deadline_s = None if hours is None else hours * 3600
     try:
-        run_child(command, log=log, on_line=on_line, environment=environment)
+        run_child(
+            command, log=log, on_line=on_line, environment=environment, deadline_s=deadline_s, stop=stop
+        )
     finally:
         job_file.unlink(missing_ok=True)
 

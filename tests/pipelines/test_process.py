@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -112,6 +113,19 @@ def test_deadline_ends_the_group(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match="not finished after 1 s"):
         run_child(child(code), log=tmp_path / "a.log", on_line=lines.append, deadline_s=1.0)
     assert not lines or ends(int(lines[0]))
+
+
+def test_another_thread_can_stop_the_child(tmp_path: Path) -> None:
+    stop, pids = threading.Event(), []
+
+    def stop_at_once(line: str) -> None:
+        pids.append(int(line))
+        stop.set()
+
+    code = f"import os; print(os.getpid(), flush=True); {SLEEPS}"
+    with pytest.raises(ChildFailed, match="ended with the others"):
+        run_child(child(code), log=tmp_path / "a.log", on_line=stop_at_once, stop=stop)
+    assert ends(pids[0])
 
 
 def test_group_deaf_to_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,20 @@
+import _thread
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 
 from evals.sampling import RESPONSE
+from pipelines import sample
 from pipelines.artifact import Draft
 from pipelines.benchmarks import load_benchmarks
 from pipelines.evaluate import evaluate_stage, score_stage
+from pipelines.process import run_child
 from pipelines.progress import MARK, Progress
-from pipelines.sample import STAGE, Model, collect, hash_plan, make_plans
+from pipelines.sample import STAGE, Model, collect, hash_plan, make_plans, run_engines
 from pipelines.workspace import Workspace
 from rewards.records import REJECT
 
@@ -43,6 +49,30 @@ def small_evaluation(run: Workspace, folder: Path, **evals) -> Workspace:
     dump["evals"]["benchmarks"] = ({"name": "sums", "kind": "frame", "limit": 6, "n_samples": 2},)
     dump["evals"] |= {"prompt": {"template": "bare"}, "max_new_tokens": 12, **evals}
     return Workspace.open(type(run.config).model_validate(dump), folder)
+
+
+@pytest.mark.parametrize(
+    "end, error",
+    [
+        pytest.param(lambda: sys.exit("lost"), SystemExit, id="one fails"),
+        pytest.param(_thread.interrupt_main, KeyboardInterrupt, id="interrupted"),
+    ],
+)
+def test_engines_end_together(licensed_run, tmp_path, monkeypatch, end, error):
+    """One samples for ten minutes; the stage must not wait for it."""
+    workspace = small_evaluation(licensed_run, tmp_path, n_engines=2)
+
+    def fake(job, log, on_line, stop):
+        if job.part == 1:
+            time.sleep(0.1)  # both have been started
+            end()
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        run_child(command, log=log, on_line=on_line, stop=stop)
+
+    monkeypatch.setattr(sample, "run_job", fake)
+    with pytest.raises(error):
+        run_engines(workspace, tmp_path, tmp_path, "sample-base")
+    assert not psutil.Process().children()
 
 
 def test_a_context_too_short_for_every_question_says_what_to_raise(licensed_run, trained_run, tmp_path):
