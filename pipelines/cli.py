@@ -74,7 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
     lineage = _command(
         commands, "lineage", "what an artefact was made from, back to the raw files, all checked"
     )
-    lineage.add_argument("artefact", help="an artefact of a run, such as runs/demo/evaluate-final")
+    lineage.add_argument(
+        "artefact",
+        help="an artefact of a run, such as runs/demo/evaluate-final, or a folder downloaded from the hub",
+    )
+    runs_of_it = "folder of all runs, to follow a download back (default: runs)"
+    lineage.add_argument("--runs", default="runs", metavar="DIR", help=runs_of_it)
     _plan(_command(commands, "plan", "memory, tokens and FLOPs a configuration needs, before it runs"))
     text = "step time, waiting GPUs, days and cost of a run on a cluster, as responses grow"
     _simulate(_command(commands, "simulate", text))

@@ -293,7 +293,7 @@ def lineage(arguments: argparse.Namespace) -> int:
     from pipelines.lineage import as_tree
     from pipelines.lineage import lineage as follow
 
-    root = follow(Path(arguments.artefact))
+    root = follow(Path(arguments.artefact), Path(arguments.runs))
     out.print(as_tree(root))
     problems = list(root.all_problems())
     out.print("\n".join(problems) or "every file is what its manifest says")

@@ -6,7 +6,7 @@ from typing import Any
 from pipelines.artifact import Artifact, check
 from rewards.files import hash_file, write_json, write_text
 
-CHECKSUMS = "SHA256SUMS"
+CHECKSUMS, MANIFESTS = "SHA256SUMS", "manifests"
 
 
 def write_manifest(artifact: Artifact, folder: Path) -> None:
@@ -18,7 +18,7 @@ def write_manifest(artifact: Artifact, folder: Path) -> None:
     if problems := check(artifact.folder):
         raise ValueError(f"{artifact.folder}: damaged: {problems[0]}; run the stage again to make it anew")
     manifest = {name: value for name, value in artifact.manifest.items() if name != "usage"}
-    write_json(folder / "manifests" / f"{artifact.stage}.json", without_folders(manifest))
+    write_json(folder / MANIFESTS / f"{artifact.stage}.json", without_folders(manifest))
 
 
 def without_folders(value: Any) -> Any:

@@ -3,6 +3,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.lineage import Node, lineage
+from pipelines.publishing.manifests import write_checksums
+from pipelines.publishing.publish import publish
+from pipelines.workspace import Workspace
 from tests.pipelines.conftest import LICENCE, make_run
 
 
@@ -26,6 +29,46 @@ def test_a_changed_raw_file_and_a_damaged_artefact_are_named(tmp_path: Path):
         "curate: funnel.parquet differs from its SHA-256",
         "source:mine: the file has changed since",
     ]
+
+
+@pytest.fixture
+def download(trained_run: Workspace, tmp_path: Path) -> Path:
+    """A copy of the model that trained_run would publish."""
+    publish(trained_run.folder, "model", "me/small", is_dry_run=True, keep=tmp_path / "download")
+    return tmp_path / "download"
+
+
+def test_a_published_model_is_followed_back_to_the_raw_files(trained_run: Workspace, download: Path):
+    root = lineage(download, trained_run.root)
+    corpus = {"curate": {"benchmark:sums": {}, "source:addition": {}, "source:mine": {}}}
+    assert names(root) == {"train": {"base": {"rewards": corpus}}}
+    assert not list(root.all_problems())
+    # The last one is a file on this machine, hashed again.
+    raw = root.inputs[0].inputs[0].inputs[0].inputs[0].inputs[-1]
+    assert raw.name == "source:mine" and str(trained_run.root.parent / "mine.jsonl") in raw.detail
+
+
+def test_elsewhere_its_manifests_still_tell(download: Path, tmp_path: Path):
+    root = lineage(download, tmp_path)
+    corpus = {"curate": {"benchmark:sums": {}, "source:addition": {}, "source:mine": {}}}
+    assert names(root) == {"train": {"base": {"rewards": corpus}}}
+    assert "not on this machine" in root.inputs[0].detail
+
+
+def test_other_weights_are_found_even_with_fitting_checksums(download: Path, tmp_path: Path):
+    weights = download / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    (download / "critic" / "config.json").unlink()
+    changed = list(lineage(download, tmp_path).all_problems())
+    lines = (
+        "critic/config.json is missing",
+        "model.safetensors differs from its SHA-256",
+        "model.safetensors is not the one that training made",
+    )
+    assert changed == [f"published model: {line}" for line in lines]
+    (download / "SHA256SUMS").unlink()
+    write_checksums(download)
+    assert list(lineage(download, tmp_path).all_problems()) == [f"published model: {lines[-1]}"]
 
 
 def test_a_folder_that_is_no_artefact_is_refused(tmp_path: Path):
