@@ -49,6 +49,7 @@ def describe_environment() -> dict[str, Any]:
         "commit": git_commit(),
         "platform": platform.platform(),
         "cpu": cpu_name(),
+        "gpus": gpu_names(),
     }
 
 
@@ -75,6 +76,16 @@ def git_commit() -> str | None:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def gpu_names() -> list[str]:
+    """The machine's NVIDIA GPUs, as its driver names them."""
+    lines = [
+        line
+        for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for line in file.read_text().splitlines()
+    ]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
 
 
 def cpu_name() -> str:
