@@ -19,6 +19,7 @@ from prefect.runtime import flow_run
 from pipelines import tasks
 from pipelines.ablate import plan_cells, read_grid
 from pipelines.artifact import Artifact
+from pipelines.hooks import say_how_to_continue
 from pipelines.prefect_server import end_server_with_this_process
 from pipelines.sample import Model
 from pipelines.services import LOGGED
@@ -27,6 +28,7 @@ from pipelines.workspace import open_workspace as load_workspace
 
 DEMO = "configs/demo.toml"
 Overrides = dict[str, Any]
+HOOKS: dict[str, Any] = dict.fromkeys(("on_failure", "on_crashed", "on_cancellation"), [say_how_to_continue])
 
 
 def open_workspace(config: str, overrides: Overrides | None, runs: str) -> Workspace:
@@ -49,7 +51,7 @@ def _prompts(workspace: Workspace) -> Artifact:
     return tasks.compile_rewards(workspace, tasks.curate(workspace))
 
 
-@flow(name="curate", flow_run_name=name_run)
+@flow(name="curate", flow_run_name=name_run, **HOOKS)
 def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Curate the corpus; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
@@ -58,13 +60,13 @@ def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "
     return str(artifact.folder)
 
 
-@flow(name="score", flow_run_name=name_run)
+@flow(name="score", flow_run_name=name_run, **HOOKS)
 def score(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Curate and compile the rewards; returns the folder of the artefact."""
     return str(_prompts(open_workspace(config, overrides, runs)).folder)
 
 
-@flow(name="train", flow_run_name=name_run)
+@flow(name="train", flow_run_name=name_run, **HOOKS)
 def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Everything up to the trained model; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
@@ -72,7 +74,7 @@ def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "r
     return str(tasks.train(workspace, prompts, tasks.make_base(workspace, prompts)).folder)
 
 
-@flow(name="evaluate", flow_run_name=name_run)
+@flow(name="evaluate", flow_run_name=name_run, **HOOKS)
 def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
     """Everything up to the benchmarks of the base model; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
@@ -81,7 +83,7 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
     return str(tasks.evaluate(workspace, prompts, Model.of_stage(base), "base").folder)
 
 
-@flow(name="evaluate-new", flow_run_name=name_run)
+@flow(name="evaluate-new", flow_run_name=name_run, **HOOKS)
 def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> list[str]:
     """Benchmark the checkpoints that training has exported since the last time, also while it still runs.
 
@@ -95,7 +97,7 @@ def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: s
     ]
 
 
-@flow(name="mine-hard", flow_run_name=name_run)
+@flow(name="mine-hard", flow_run_name=name_run, **HOOKS)
 def mine_hard(
     config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", anneal_steps: int = 0
 ) -> str:
@@ -111,7 +113,7 @@ def mine_hard(
     return str(tasks.evaluate(workspace, prompts, Model.of_stage(annealed), "annealed").folder)
 
 
-@flow(name="ablate", flow_run_name=name_run)
+@flow(name="ablate", flow_run_name=name_run, **HOOKS)
 def ablate(
     vary: list[str],
     config: str = DEMO,
@@ -125,12 +127,14 @@ def ablate(
     """
     variants = read_grid(vary)
     cells = plan_cells(variants, seeds, n_steps)
-    for cell in cells:
-        train(config, cell.overrides, runs)
+    # One cell that fails does not keep the others from being trained.
+    ended = [train(config, cell.overrides, runs, return_state=True) for cell in cells]
+    for state in ended:
+        state.result()  # raises what the cell raised
     return tasks.compare_variants(config, variants, cells, runs)
 
 
-@flow(name="reasoner-zero", flow_run_name=name_run)
+@flow(name="reasoner-zero", flow_run_name=name_run, **HOOKS)
 def reasoner_zero(
     config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs"
 ) -> dict[str, Any]:
@@ -144,7 +148,7 @@ def reasoner_zero(
     return tasks.report(workspace)
 
 
-@flow(name="publish", flow_run_name="publish {what} {repo}")
+@flow(name="publish", flow_run_name="publish {what} {repo}", **HOOKS)
 def publish(
     repo: str,
     run: str = "runs/demo",

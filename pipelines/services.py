@@ -9,6 +9,7 @@ Everything listens on loopback and lives below runs/.prefect; services.json ther
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,8 +57,8 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
         raise ServicesError(f"already up at {found.url}; take it down with: reasoner-zero down --runs {runs}")
     (home / "logs").mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
-    if _answers(url):
-        raise ServicesError(f"something else answers at {url}: choose another --port")
+    if not _is_free(port):
+        raise ServicesError(f"port {port} is taken by another program: choose one with --port")
     _end_left_runs(home, url)
     environment = _environment(home, url)
     say("starting the server")
@@ -139,6 +140,17 @@ def _lives(identity: tuple[int, float]) -> bool:
         return process.create_time() == identity[1] and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # Connections of a server that has just ended are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _answers(url: str) -> bool:

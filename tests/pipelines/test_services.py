@@ -31,9 +31,30 @@ def ask(url: str, body: dict | None = None):
         return json.load(answer)
 
 
+def watch(api: str, folder: Path, deployment: str, config: Path) -> subprocess.CompletedProcess[str]:
+    """Run a deployment to its end."""
+    command = ["deployment", "run", deployment, "--watch", "-p", f"config={config}"]
+    return subprocess.run(
+        [sys.executable, "-m", "prefect", *command, "-p", f"runs={folder / 'runs'}"],
+        env=os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "home")},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_down_without_up_says_what_to_run(tmp_path):
     with pytest.raises(ServicesError, match="nothing is up .* reasoner-zero up"):
         down(tmp_path)
+
+
+def test_a_taken_port_is_said_before_anything_starts(tmp_path):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(ServicesError, match=f"port {port} is taken .* --port"):
+            up(tmp_path, port=port, n_gpus=1, say=pytest.fail)
 
 
 @pytest.mark.slow
@@ -51,15 +72,7 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         assert automations == {"train-on-new-corpus": False}
         limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}
         assert (limits["gpu"]["limit"], limits["gpu"]["slot_decay_per_second"]) == (2, 0)
-        command = ["deployment", "run", "curate/weekly", "--watch", "-p", f"config={config_file}"]
-        environment = os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *command, "-p", f"runs={tmp_path / 'runs'}"],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
+        done = watch(api, tmp_path, "curate/weekly", config_file)
         assert done.returncode == 0, done.stdout + done.stderr
         assert (tmp_path / "runs" / "small" / "curate" / "manifest.json").exists()
         wanted = {"event": {"name": ["reasoner-zero.corpus.curated"]}}
@@ -72,6 +85,12 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         while not any("stage=curate made" in line["message"] for line in ask(f"{api}/logs/filter")):
             assert time.monotonic() < end, "the stage's own log lines are not on the server"
             time.sleep(0.5)
+        done = watch(api, tmp_path, "train/on-demand", tmp_path / "absent.toml")
+        assert done.returncode == 1
+        named = {"artifacts": {"key": {"any_": ["how-to-continue"]}}}
+        (page,) = ask(f"{api}/artifacts/filter", named)
+        assert "absent.toml: no such file" in page["data"]
+        assert f"prefect flow-run retry {page['flow_run_id']}" in page["data"]
     finally:
         family = [psutil.Process(pid) for pid, _ in (services.server, services.worker)]
         family += [child for process in family for child in process.children(recursive=True)]
