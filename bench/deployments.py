@@ -1,6 +1,7 @@
 """A server, a worker and several runs at once: what an operator relies on, tried for real.
 
-    python bench/deployments.py
+    python bench/deployments.py                              everything
+    python bench/deployments.py --parts interval failure
 
 Three runs of reasoner-zero/demo start together, two of them with one configuration, on one GPU slot. Then
 evaluate-new fires by an interval schedule, a refreshed corpus starts a training, and a training that fails
@@ -8,6 +9,7 @@ sends word through a notification block to a web server of ours. Everything on l
 bench/small_chain.py.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -44,14 +46,20 @@ asyncio.run(make_automations(os.environ["PREFECT_API_URL"], "custom-webhook/aler
 
 
 def main() -> None:
+    parts = {"at-once": at_once, "interval": by_interval, "corpus": by_new_corpus, "failure": word_of_failure}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    asked = parser.parse_args().parts
     folder = Path(tempfile.mkdtemp(prefix="deployments-"))
     runs, config = folder / "runs", chain.write_config(folder)
     table = Table("what", "found", "as expected", title="Deployments", title_justify="left")
     is_good = True
     try:
         with chain.services(runs, "--gpu-slots", "1") as api:
-            for part in (at_once, by_interval, by_new_corpus, word_of_failure):
-                for what, found, expected in part(api, runs, config):
+            for name in asked:
+                for what, found, expected in parts[name](api, runs, config):
                     is_good &= expected
                     table.add_row(what, found, "yes" if expected else "[red]NO")
                     Console().print(f"{what}: {found}")

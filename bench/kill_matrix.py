@@ -1,7 +1,7 @@
 """Kill the chain in each of its stages in turn, each time continue, and compare with an undisturbed run.
 
     python bench/kill_matrix.py                                   every victim and stage (about half an hour)
-    python bench/kill_matrix.py --victims flow disk --stages curate train
+    python bench/kill_matrix.py --victims flow disk --stages curate train --undisturbed /tmp/undisturbed
 
 A column is one run that is struck in every stage, one after the other, and continued in between:
 
@@ -98,13 +98,21 @@ class Column:
         if not self.api:
             self.command = chain.start(self.config, self.runs)
             return psutil.Process(self.command.pid)
-        terminal = ("FAILED", "CRASHED", "CANCELLED")
-        if self.run_id and chain.state_of(self.api, self.run_id) in terminal:
+        if self.run_id and self._final_state() != "COMPLETED":
             chain.prefect(self.api, self.runs, "flow-run", "retry", self.run_id)
         else:
             parameters = {"config": str(self.config), "runs": str(self.runs)}
             self.run_id = chain.create_run(self.api, "reasoner-zero/demo", parameters)
         return chain.wait_for(self._flow_process, "the worker starts the flow", pause_s=0.02)
+
+    def _final_state(self) -> str:
+        """Wait until the server knows how the last run ended."""
+
+        def final() -> str:
+            state = chain.state_of(self.api, self.run_id)
+            return state if state in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else ""
+
+        return chain.wait_for(final, f"{self.victim}: the server knows that the run has ended", limit_s=180)
 
     def _flow_process(self) -> psutil.Process | None:
         for process in chain.processes_of(self.runs):
@@ -145,13 +153,14 @@ def reach(column: Column, stage: str, flow: psutil.Process) -> None:
     """Wait until `stage` is in the middle of its work; a short one is stopped there (SIGSTOP)."""
     place, log = column.place(stage), column.folder / "logs" / f"{stage}.log"
     said = log.stat().st_size if log.exists() else 0
-    final = column.place("evaluate-final").folder
+    final = column.folder / "evaluate-final"
 
     def is_there() -> bool:
         if not flow.is_running() or flow.status() == psutil.STATUS_ZOMBIE:
             raise chain.NotReached(f"{stage}: the run ended before it")
         if stage == "report":
-            return (final / "manifest.json").exists()
+            # Linked anew by every run: the last thing before the report.
+            return final.is_symlink() and final.lstat().st_mtime > flow.create_time()
         if place.folder.exists():
             raise Missed(stage)
         if not place.partial.exists():
@@ -187,12 +196,13 @@ def strike(column: Column, stage: str, flow: psutil.Process) -> None:
     elif victim == "disk":
         fill(column.runs)
     elif victim == "d-cancel":
-        # The command takes seconds; a tiny training would be over before.
-        workers = [process for process in flow.children(recursive=True) if is_child(process)]
-        for process in workers:
+        # The command and the worker take seconds; a tiny stage would be over before.
+        held = [flow, *(process for process in flow.children(recursive=True) if is_child(process))]
+        for process in held:
             process.suspend()
         chain.prefect(column.api, column.runs, "flow-run", "cancel", column.run_id)
-        for process in workers:
+        chain.wait_for(lambda: awaits_sigterm(flow), "the worker ends the flow")
+        for process in held:
             process.resume()
     else:
         stored = read_json(column.runs / ".prefect" / "services.json")
@@ -203,6 +213,16 @@ def strike(column: Column, stage: str, flow: psutil.Process) -> None:
         restart_services(column)
     column.ended(flow)
     (column.runs / "ballast").unlink(missing_ok=True)
+
+
+def awaits_sigterm(process: psutil.Process) -> bool:
+    """Was SIGTERM sent to the suspended process? True also when it is gone."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    (pending,) = (line.split()[1] for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(pending, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def fill(runs: Path) -> None:
@@ -298,12 +318,17 @@ def main() -> None:
     )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--victims", nargs="+", choices=PLAIN + DEPLOYED, default=PLAIN + DEPLOYED)
+    parser.add_argument(
+        "--undisturbed", type=Path, metavar="DIR", help="keep the undisturbed run there, or find it made"
+    )
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kill-matrix-"))
-    config = chain.write_config(folder, **{"training.deepspeed.n_ranks": 2})
+    # The small disk is below the limit of training's own rail, which would stop it before it is full.
+    changes = {"training.deepspeed.n_ranks": 2, "training.rails.disk": {"action": "warn", "limit": 0}}
+    config = chain.write_config(folder, **changes)
     started, columns = time.monotonic(), []
     try:
-        whole = folder / "whole"
+        whole = (arguments.undisturbed or folder / "whole").resolve()
         chain.finish(chain.start(config, whole), whole)
         expected = read_json(whole / chain.NAME / "summary.json")
         console.print(f"undisturbed run: {time.monotonic() - started:.0f} s")
