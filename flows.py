@@ -136,16 +136,28 @@ def ablate(
 
 @flow(name="reasoner-zero", flow_run_name=name_run, **HOOKS)
 def reasoner_zero(
-    config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs"
+    config: str = DEMO,
+    overrides: Overrides | None = None,
+    runs: str = "runs",
+    dataset_repo: str = "",
+    model_repo: str = "",
+    token_block: str = "",
 ) -> dict[str, Any]:
-    """Curate, compile rewards, make the base model, benchmark it, train it, benchmark it again, report."""
+    """Curate, compile rewards, make the base model, benchmark it, train it, benchmark it again, report.
+
+    Where a repository is named, the prompt set or the model is published there at the end (see `publish`).
+    """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
     tasks.evaluate(workspace, prompts, Model.of_stage(base), "base")
     trained = tasks.train(workspace, prompts, base)
     tasks.evaluate(workspace, prompts, Model.of_stage(trained), "final")
-    return tasks.report(workspace)
+    summary = tasks.report(workspace)
+    for what, repo in (("dataset", dataset_repo), ("model", model_repo)):
+        if repo:
+            tasks.publish(str(workspace.folder), what, repo, False, (), token_block)
+    return summary
 
 
 @flow(name="publish", flow_run_name="publish {what} {repo}", **HOOKS)

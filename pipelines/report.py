@@ -12,7 +12,7 @@ import polars as pl
 from evals.report.data import ReportData, headlines
 from evals.report.files import write_figures
 from evals.report.render import build_page, render_page
-from pipelines.artifact import Artifact
+from pipelines.artifact import MANIFEST, Artifact
 from pipelines.summary import summarise_run
 from pipelines.workspace import Workspace
 from rewards.files import write_json, write_text
@@ -99,9 +99,9 @@ def read_checkpoints(
     for folder in trained.folder.glob("evaluations/step-*"):
         step = int(folder.name.removeprefix("step-"))
         found.setdefault(step, pl.read_parquet(folder / "*.parquet"))
-    for link in run.glob("evaluate-step-*"):
-        step = int(link.name.removeprefix("evaluate-step-"))
-        found.setdefault(step, pl.read_parquet(link / "completions.parquet"))
+    for manifest in run.glob(f"evaluate-step-*/{MANIFEST}"):  # a killed evaluation has none
+        step = int(manifest.parent.name.removeprefix("evaluate-step-"))
+        found.setdefault(step, pl.read_parquet(manifest.with_name("completions.parquet")))
     return pl.concat([found[step].with_columns(step=pl.lit(step, pl.Int64())) for step in sorted(found)])
 
 

@@ -158,7 +158,7 @@ def report(workspace: Workspace) -> dict[str, Any]:
     text = [f"# {workspace.config.name}: {summary['steps']} PPO steps", "", markdown_table(overview(summary))]
     if summary["accuracy"]:
         text += ["", markdown_table(benchmark_table(summary["accuracy"]))]
-    text += ["", f"The whole report: `{path}`"]
+    text += ["", f"[The whole report]({path.as_uri()}): `{path}`"]
     create_markdown_artifact("\n".join(text), key="report", description=f"{workspace.config.name}: results")
     return summary
 

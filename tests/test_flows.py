@@ -16,6 +16,8 @@ import psutil
 import pytest
 import torch
 import yaml
+from prefect.exceptions import FailedRun
+from prefect.states import Completed, Failed
 from safetensors.torch import load_file
 
 from pipelines.artifact import Artifact
@@ -152,9 +154,60 @@ def test_public_flows_have_names_and_typed_parameters():
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
             "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
             "publish": ["repo", "run", "what", "dry_run", "forced_licences", "token_block"],
+            "reasoner-zero": [
+                *("config", "overrides", "runs"),
+                *("dataset_repo", "model_repo", "token_block"),
+            ],
         }
         assert list(item.parameters.properties) == own.get(item.name, ["config", "overrides", "runs"])
         assert item.description
+
+
+def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):
+    """The flow's function without Prefect, its tasks noted down."""
+    import flows
+
+    noted: list[tuple] = []
+
+    class Tasks:
+        def __getattr__(self, name):
+            return lambda *given: noted.append((name, *map(str, given[1:]))) or name
+
+    monkeypatch.setattr(flows, "tasks", Tasks())
+    monkeypatch.setattr(flows.Model, "of_stage", lambda artifact: f"model of {artifact}")
+    assert flows.reasoner_zero.fn(str(small_config), None, str(tmp_path)) == "report"
+    chain = [
+        ("curate",),
+        ("compile_rewards", "curate"),
+        ("make_base", "compile_rewards"),
+        ("evaluate", "compile_rewards", "model of make_base", "base"),
+        ("train", "compile_rewards", "make_base"),
+        ("evaluate", "compile_rewards", "model of train", "final"),
+        ("report",),
+    ]
+    assert noted == chain
+    noted.clear()
+    flows.reasoner_zero.fn(str(small_config), None, str(tmp_path), "me/sums", "me/model", "hub")
+    sent = [
+        ("publish", what, repo, "False", "()", "hub")
+        for what, repo in (("dataset", "me/sums"), ("model", "me/model"))
+    ]
+    assert noted == chain + sent
+
+
+def test_every_cell_of_an_ablation_is_tried_before_one_fails_it(small_config, tmp_path, monkeypatch):
+    import flows
+
+    tried: list[str] = []
+
+    def train(config, overrides, runs, return_state):
+        tried.append(overrides["training.ppo.gae_lambda"])
+        return Failed(message="lost") if len(tried) == 1 else Completed()
+
+    monkeypatch.setattr(flows, "train", train)
+    with pytest.raises(FailedRun, match="lost"):
+        flows.ablate.fn(["training.ppo.gae_lambda=1.0,0.95"], str(small_config), (0,), None, str(tmp_path))
+    assert tried == [1.0, 0.95]
 
 
 def test_every_deployment_names_a_flow_and_a_config_that_loads():
