@@ -15,7 +15,8 @@ from torch import Tensor
 from training.batching import Responses
 from training.ranks import Ranks
 
-Logprobs = list[list[float] | None]
+TokenScores = list[list[float] | None]
+"""One number a token of some responses, None for the others."""
 
 
 def assign(n_tokens: Sequence[int], n_ranks: int) -> list[int]:
@@ -39,24 +40,25 @@ def assign(n_tokens: Sequence[int], n_ranks: int) -> list[int]:
 
 
 def balance(
-    responses: Responses, rewards: list[float], logprobs: Logprobs, n_samples: int, ranks: Ranks
-) -> tuple[Responses, list[float], Logprobs]:
+    responses: Responses, rewards: list[float], scores: Sequence[TokenScores], n_samples: int, ranks: Ranks
+) -> tuple[Responses, list[float], list[TokenScores]]:
     """Exchange groups of `n_samples` adjacent rows between ranks, which hold equally many rows.
 
-    `rewards` and `logprobs` (the rollout engine's, where there are any) travel with their rows.
+    `rewards` and `scores` (the rollout engine's log-probabilities, values) travel with their rows.
     """
     if ranks.world == 1:
-        return responses, rewards, logprobs
+        return responses, rewards, [*scores]
     device = ranks.device
+    of_rows = list(zip(*scores, strict=True))
     sizes = torch.tensor(
         [
-            (len(p), len(t), scored is not None)
-            for p, t, scored in zip(responses.prompts, responses.tokens, logprobs, strict=True)
+            (len(prompt), len(tokens), *(one is not None for one in found))
+            for prompt, tokens, found in zip(responses.prompts, responses.tokens, of_rows, strict=True)
         ],
         device=device,
     )
-    everywhere = torch.stack(gather(sizes, ranks))  # [ranks, rows, 3]
-    groups = everywhere.view(-1, n_samples, 3)
+    everywhere = torch.stack(gather(sizes, ranks))  # [ranks, rows, 2 + len(scores)]
+    groups = everywhere.view(-1, n_samples, 2 + len(scores))
     owners = assign((groups[:, 0, 0] + groups[:, :, 1].sum(1)).tolist(), ranks.world)
     n_groups = len(responses) // n_samples
     row_owners = [owner for owner in owners for _ in range(n_samples)]
@@ -70,18 +72,22 @@ def balance(
 
     ids = [[t for row in rows for t in responses.prompts[row] + responses.tokens[row]] for rows in leaving]
     n_ids = [int(sizes[:, :2].sum()) for sizes in arriving]
-    scores = [[x for row in rows for x in (rewards[row], *(logprobs[row] or []))] for rows in leaving]
-    n_scores = [int(len(sizes) + (sizes[:, 1] * sizes[:, 2]).sum()) for sizes in arriving]
+    numbers = [
+        [x for row in rows for one in ([rewards[row]], *of_rows[row]) for x in one or []] for rows in leaving
+    ]
+    n_numbers = [int(len(sizes) + (sizes[:, 1:2] * sizes[:, 2:]).sum()) for sizes in arriving]
     new_ids = iter(exchange(ids, n_ids, torch.long, device))
-    new_scores = iter(exchange(scores, n_scores, torch.float64, device))
+    new_numbers = iter(exchange(numbers, n_numbers, torch.float64, device))
 
-    prompts, tokens, paid, scored = [], [], [], []
-    for n_prompt, n_response, has_scores in torch.cat(arriving).tolist():
+    prompts, tokens, paid = [], [], []
+    kept: list[TokenScores] = [[] for _ in scores]
+    for n_prompt, n_response, *has_scores in torch.cat(arriving).tolist():
         prompts.append([*islice(new_ids, n_prompt)])
         tokens.append([*islice(new_ids, n_response)])
-        paid.append(next(new_scores))
-        scored.append([*islice(new_scores, n_response)] if has_scores else None)
-    return Responses.build(prompts, tokens, device), paid, scored
+        paid.append(next(new_numbers))
+        for column, has_score in zip(kept, has_scores, strict=True):
+            column.append([*islice(new_numbers, n_response)] if has_score else None)
+    return Responses.build(prompts, tokens, device), paid, kept
 
 
 def gather(x: Tensor, ranks: Ranks) -> list[Tensor]:

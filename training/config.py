@@ -193,6 +193,10 @@ class PPOConfig(Settings):
     (reference script: packing_max_len)."""
     logprob_chunk_tokens: int = Field(1024, ge=1)
     """Tokens whose vocabulary logits exist at once; changes memory, not the result (ours)."""
+    early_values: int = Field(0, ge=0)
+    """Compute the critic's values of so many responses to a prompt together as soon as all of them have
+    ended, while others still grow; 0: of all after the rollout. Needs a critic that is whole on each rank
+    (ZeRO 0 to 2); changes speed and memory, and values by rounding only (ours)."""
 
     @model_validator(mode="after")
     def _check_kl(self) -> Self:
@@ -335,6 +339,14 @@ class TrainingConfig(Settings):
             raise ValueError('rollout.tensor_parallel needs rollout.engine = "vllm"')
         if self.rollout.lag:
             self._check_lag()
+        if self.ppo.early_values and (
+            self.rollout.lag or self.deepspeed.zero_stage == 3 or not self.ppo.has_critic
+        ):
+            raise ValueError(
+                "ppo.early_values reads the critic while the engine samples: it needs one "
+                '(ppo.advantages = "gae") that is whole on each rank (deepspeed.zero_stage 0 to 2) and that '
+                "is not being trained meanwhile (rollout.lag = 0)"
+            )
         if self.anneal.n_steps and self.actor.final_lr is None:
             raise ValueError("anneal.n_steps needs actor.final_lr, the rate at its end (paper: 3e-7)")
         per_rank = n_responses // self.deepspeed.n_ranks

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from training.config import TrainingConfig
@@ -47,11 +48,26 @@ class Shape:
         """Keys and values of all layers in bf16."""
         return 2 * 2 * self.n_layers * self.n_kv_heads * self.head_dim
 
-    def forward_flops(self, length: float) -> float:
-        """FLOPs of one token's forward pass in a sequence of `length` tokens: two a weight that multiplies,
-        and causal attention to half the sequence on average."""
-        looked_up = 0 if self.is_tied else self.n_vocab * self.hidden
-        return 2 * (self.n_parameters - looked_up) + 2 * self.n_layers * self.n_heads * self.head_dim * length
+    def n_multiplied(self, *, with_head: bool = True) -> int:
+        """Weights that a token is multiplied with: all but the looked-up embedding, the vocabulary head if
+        wanted."""
+        table = self.n_vocab * self.hidden
+        return self.n_parameters - table * (0 if self.is_tied else 1) - (0 if with_head else table)
+
+    def decode_flops(self, length: float) -> float:
+        """FLOPs of one new token after `length` others: two a weight, and attention to all of them."""
+        return 2 * self.n_multiplied() + 4 * self.n_layers * self.n_heads * self.head_dim * length
+
+    def forward_flops(self, n_tokens: float, squares: float, n_scored: float | None) -> float:
+        """FLOPs of a forward pass over sequences whose squared lengths add up to `squares`.
+
+        `n_tokens` is what is computed of them, shared prompts once; `n_scored` of these get log-probabilities
+        over the vocabulary, None: a critic, which has no such head. Attention, causal, meets half a sequence
+        on average; a shared prompt has its part in it with every response.
+        """
+        attention = 2 * self.n_layers * self.n_heads * self.head_dim * squares
+        head = 2 * self.n_vocab * self.hidden * (n_scored or 0)
+        return 2 * self.n_multiplied(with_head=False) * n_tokens + attention + head
 
 
 # Published config.json of the models the presets name; read here because no hub is needed to plan.
@@ -106,20 +122,54 @@ def find_shape(config: TrainingConfig) -> Shape:
     )
 
 
+def prompt_copies(
+    n_samples: int,
+    n_parts: int,
+    response_tokens: np.ndarray | float,
+    micro_batch_tokens: int,
+    *,
+    is_drawn: bool = True,
+) -> np.ndarray:
+    """How often a pass computes a prompt on average, whose `n_samples` responses have so many tokens in all.
+
+    Once in each of `n_parts` parts; where they are minibatches, into which responses are drawn at random
+    (`is_drawn`), in each that holds any of them. And once more wherever its responses go on in another
+    micro-batch (`training.batching.micro_batches`); between two prompts a new one costs nothing.
+    """
+    n_held = n_parts * (1 - (1 - 1 / n_parts) ** n_samples) if is_drawn else n_parts
+    cuts = np.asarray(response_tokens) / micro_batch_tokens * (1 - n_held / n_samples)
+    return np.minimum(n_samples, n_held + cuts)
+
+
 def train_flops(
     config: TrainingConfig, shape: Shape, n_prompt_tokens: float, n_response_tokens: float
 ) -> float:
-    """FLOPs of one step's passes over sequences of these mean lengths: forward, backward, recomputation.
+    """FLOPs of one step's passes over sequences of these mean lengths: forward, backward, recomputation."""
+    n_prompts, n_samples = config.rollout.prompts_per_step, config.rollout.samples_per_prompt
+    n_scored = n_prompts * n_samples * n_response_tokens
+    squares = n_prompts * n_samples * (n_prompt_tokens + n_response_tokens) ** 2
 
-    An upper bound: a prompt counts with each of its responses, though a micro-batch computes it once.
-    """
-    n_responses = config.rollout.prompts_per_step * config.rollout.samples_per_prompt
-    length = n_prompt_tokens + n_response_tokens
-    update = 4 if config.deepspeed.gradient_checkpointing else 3
+    def one_pass(n_parts: int, is_policy: bool, is_drawn: bool = True) -> float:
+        budget = config.ppo.micro_batch_tokens
+        copies = prompt_copies(n_samples, n_parts, n_samples * n_response_tokens, budget, is_drawn=is_drawn)
+        n_tokens = n_prompts * float(copies) * n_prompt_tokens + n_scored
+        return shape.forward_flops(n_tokens, squares, n_scored if is_policy else None)
+
+    ppo, update = config.ppo, 4 if config.deepspeed.gradient_checkpointing else 3
     # The policy's update gives the old log-probabilities too, unless later updates need them beforehand.
-    passes = update + (config.ppo.policy_minibatches > 1) + (config.ppo.kl_coef > 0)
-    passes += (update + 1) * config.ppo.has_critic
-    return n_responses * length * shape.forward_flops(length) * passes
+    flops = one_pass(1, True) * ((ppo.policy_minibatches > 1) + (ppo.kl_coef > 0))
+    flops += one_pass(ppo.policy_minibatches, True) * update
+    if ppo.has_critic:
+        n_values = -(-n_samples // (ppo.early_values or n_samples))
+        flops += one_pass(n_values, False, is_drawn=False) + one_pass(ppo.critic_minibatches, False) * update
+    return flops
+
+
+def layer_bytes(config: TrainingConfig, shape: Shape) -> float:
+    """What the layers of a pass over a full micro-batch make at most at a time, without gradients."""
+    inner = shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
+    width = 2 if config.deepspeed.precision == "bf16" else 4
+    return config.ppo.micro_batch_tokens * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate) * width
 
 
 def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tuple[str, float, str]]:
@@ -133,11 +183,10 @@ def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tu
         return n_gpus if zero >= stage else 1
 
     tokens = config.ppo.micro_batch_tokens
-    kept = shape.n_layers * tokens * shape.hidden * width
-    inner = shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
-    working = tokens * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate) * width
+    kept = float(shape.n_layers * tokens * shape.hidden * width)
+    working = layer_bytes(config, shape)
     if not settings.gradient_checkpointing:
-        kept, working = shape.n_layers * working, 0
+        kept, working = shape.n_layers * working, 0.0
     chunk = min(config.ppo.logprob_chunk_tokens, tokens)
     # DeepSpeed sums bf16 gradients in fp32 when it shards them.
     sums = 4 if width == 4 or zero > 0 else width
@@ -161,7 +210,7 @@ def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tu
         parts.append(("base model for the KL term", n * width / share(3), f"{width} bytes, ZeRO-{zero}"))
     return [
         *parts,
-        ("activations", float(kept + working), f"{tokens:,} tokens a micro-batch"),
+        ("activations", kept + working, f"{tokens:,} tokens a micro-batch"),
         ("logits", 3.0 * chunk * shape.n_vocab * 4, f"{chunk:,} tokens a chunk, fp32"),
     ]
 
@@ -178,12 +227,13 @@ def make_plan(
     engine_weights = n * width / rollout.tensor_parallel
     fleeting = ("gradients, larger of the two", "activations", "logits")
     resident = sum(size for name, size in sizes.items() if name not in fleeting)
+    early = layer_bytes(config, shape) if config.ppo.early_values else 0.0
     kv = max(0.0, rollout.gpu_memory_utilization * gpu_gib * GIB - engine_weights)
     n_responses = rollout.prompts_per_step * rollout.samples_per_prompt
     n_prompt, n_response = rollout.max_prompt_tokens / 4, rollout.max_new_tokens / 2
     rate = n_gpus * gpu_tflops * 1e12
     flops = train_flops(config, shape, n_prompt, n_response)
-    decoding = n_responses * n_response * shape.forward_flops(n_prompt + n_response)
+    decoding = n_responses * n_response * shape.decode_flops(n_prompt + n_response / 2)
     seconds = flops / rate + decoding / rate / DECODE_EFFICIENCY
     rows = [(what, size / GIB, "GiB", how) for what, size, how in parts]
     rows += [
@@ -191,6 +241,11 @@ def make_plan(
         ("vLLM weights", engine_weights / GIB, "GiB", f"tensor parallel {rollout.tensor_parallel}"),
         ("vLLM KV cache", kv / GIB, "GiB", f"{kv / shape.kv_bytes_per_token:,.0f} tokens"),
         ("resident while sampling", resident / GIB, "GiB", "weights and optimizer of the trainer"),
+        *(
+            [("early values", early / GIB, "GiB", "one pass of the critic beside the sampling")]
+            if early
+            else []
+        ),
         (
             "tokens a step",
             n_responses * (n_prompt + n_response),
@@ -205,7 +260,7 @@ def make_plan(
     if gpu_hour_cost:
         cost = seconds * config.total_steps / 3600 * n_gpus * gpu_hour_cost
         rows.append(("cost of the run", cost, "", f"{n_gpus} GPUs at {gpu_hour_cost:g} an hour each"))
-    return Plan(n, rows, max(training, resident + engine_weights + kv) / GIB)
+    return Plan(n, rows, max(training, resident + early + engine_weights + kv) / GIB)
 
 
 def compare_with_run(

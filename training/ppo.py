@@ -7,6 +7,7 @@ advantages are computed and whitened in float32.
 
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from rewards.generation import derive_seed
 from training.advantages import group_advantages, spread
-from training.balance import Logprobs, balance
+from training.balance import TokenScores, balance
 from training.batching import Responses, micro_batches, minibatches, put, take
 from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
@@ -45,6 +46,7 @@ class PPO:
         self.actor, self.critic, self.reference = actor, critic, reference
         self.config, self.ppo = config, config.ppo
         self.pad, self.ranks = pad, ranks
+        self.side_stream: torch.cuda.Stream | None = None
 
     @property
     def engines(self) -> dict[str, Any]:
@@ -52,17 +54,28 @@ class PPO:
         return {"actor": self.actor} | ({} if self.critic is None else {"critic": self.critic})
 
     def update(
-        self, step: int, responses: Responses, rewards: list[float], engine_logprobs: Logprobs
+        self,
+        step: int,
+        responses: Responses,
+        rewards: list[float],
+        engine_logprobs: TokenScores,
+        early_values: list[list[float]] | None = None,
     ) -> tuple[Metrics, dict[str, float]]:
         """Run the whole update; returns (metrics, phase times in seconds).
 
         Rows of one prompt are adjacent. `rewards[i]` is paid on the last token of response i.
         `engine_logprobs[i]` is the rollout engine's view of response i where it was probed;
-        training.probe.OutOfSync when it is not the policy being trained.
+        training.probe.OutOfSync when it is not the policy being trained. `early_values` are the critic's, by
+        token, where they were computed while sampling.
         """
         clock = time.perf_counter()
-        responses, rewards, engine_logprobs = balance(
-            responses, rewards, engine_logprobs, self.config.rollout.samples_per_prompt, self.ranks
+        known: TokenScores = [None] * len(responses) if early_values is None else [*early_values]
+        responses, rewards, (engine_logprobs, known) = balance(
+            responses,
+            rewards,
+            [engine_logprobs, known],
+            self.config.rollout.samples_per_prompt,
+            self.ranks,
         )
         probe = Probe(responses.mask, engine_logprobs, self.config, self.ranks)
         metrics: Metrics = {}
@@ -73,7 +86,11 @@ class PPO:
             metrics |= probe.check(step, old_logprobs)
         if self.reference is not None:
             reference = self._no_grad(self.reference, responses, first_output=True)
-        if self.critic is not None:
+        if early_values is not None:
+            values = torch.zeros(responses.mask.shape, device=self.ranks.device)
+            flat = [value for row in known for value in row or []]
+            values[responses.mask] = torch.tensor(flat, device=self.ranks.device)
+        elif self.critic is not None:
             values = self._no_grad(self.critic, responses, first_output=False)
         paid = self._pay(responses, rewards, old_logprobs, reference)
         advantages, returns, measured = self._advantages(responses, paid, values)
@@ -90,16 +107,37 @@ class PPO:
         times["policy_s"] = time.perf_counter() - clock
         return metrics, times
 
-    def _no_grad(self, engine: Any, responses: Responses, first_output: bool) -> Tensor:
+    def values(self, prompt: list[int], tokens: list[list[int]]) -> list[list[float]]:
+        """Values of the tokens of some responses to one prompt, as the whole batch's pass would give them.
+
+        For a thread that runs while others of the step are still sampled: the critic is whole on this rank
+        and read only, no other rank is waited for, and a GPU gets a queue of its own.
+        """
+        assert self.critic is not None
+        responses = Responses.build([prompt] * len(tokens), tokens, self.ranks.device)
+        with self._aside():
+            found = self._no_grad(self.critic.module, responses, first_output=False, alone=True)
+            return [row[: len(own)] for row, own in zip(found.tolist(), tokens, strict=True)]
+
+    def _aside(self) -> AbstractContextManager:
+        """Within it, kernels run beside those of the sampler and not behind them."""
+        if self.ranks.device.type != "cuda":
+            return nullcontext()
+        self.side_stream = self.side_stream or torch.cuda.Stream(self.ranks.device)
+        self.side_stream.wait_stream(torch.cuda.default_stream(self.ranks.device))
+        return torch.cuda.stream(self.side_stream)
+
+    def _no_grad(self, network: Any, responses: Responses, first_output: bool, alone: bool = False) -> Tensor:
         """Log-probabilities or values of all response tokens: [n, longest response], 0 off the mask."""
         result = torch.zeros(responses.mask.shape, device=self.ranks.device)
         rows = list(range(len(responses)))
         micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
-        # Sharded engines gather weights in every forward pass, so all ranks run equally many.
-        micro += micro[-1:] * (self.ranks.max(len(micro)) - len(micro))
+        if not alone:
+            # Sharded engines gather weights in every forward pass, so all ranks run equally many.
+            micro += micro[-1:] * (self.ranks.max(len(micro)) - len(micro))
         with torch.no_grad():
             for group in micro:
-                output = engine(*responses.inputs(group, self.pad))
+                output = network(*responses.inputs(group, self.pad))
                 put(result, responses.mask, group, output[0] if first_output else output)
         return result
 

@@ -70,7 +70,7 @@ def train(
     engine.sleep()
     ppo = build_ppo(config, base, ranks, critic)
     done = load_state(out / "state", ppo.engines)
-    rollouts = Rollouts(config, engine, ranks)
+    rollouts = Rollouts(config, engine, ranks, ppo.values if config.ppo.early_values else None)
     rollouts.sync(ppo.actor)
     if done:
         logger.info("resumed step=%d", done)
@@ -158,7 +158,8 @@ def run_step(
         shaped_reward(v.reward, c.text, len(c.tokens), c.finish_reason, config.reward_terms)
         for v, c in zip(verdicts, completions, strict=True)
     ]
-    times = {"rollout_s": time.perf_counter() - clock - batch.reward_s, "reward_s": batch.reward_s}
+    rollout_s = time.perf_counter() - clock - batch.reward_s - batch.value_s
+    times = {"rollout_s": rollout_s, "reward_s": batch.reward_s}
     recorder.rollouts(step, rollout_rows(step, asked, batch.seeds, completions, verdicts, rewards, n_samples))
     metrics, histograms = response_metrics(
         completions, verdicts, rewards, n_samples, config.rollout.max_new_tokens, ranks, read_texts
@@ -169,9 +170,11 @@ def run_step(
     times |= dict.fromkeys(("forward_s", "critic_s", "policy_s", "sync_s"), 0.0)
     if "skip" not in {action for action, _ in tripped}:
         responses = Responses.build([p.tokens for p in asked], [c.tokens for c in completions], ranks.device)
-        update, phases = ppo.update(step, responses, rewards, [c.logprobs for c in completions])
+        engine_logprobs = [c.logprobs for c in completions]
+        update, phases = ppo.update(step, responses, rewards, engine_logprobs, batch.values)
         metrics |= update
         times |= phases
+    times["forward_s"] += batch.value_s
     clock = time.perf_counter()
     rollouts.sync(ppo.actor)
     times |= {"sync_s": time.perf_counter() - clock, "step_s": time.perf_counter() - started}

@@ -52,8 +52,12 @@ prompts = [[ranks.rank, g] for g in range(2) for _ in range(2)]
 tokens = [[ranks.rank, g, s] + [7] * (20 * long + g) for g in range(2) for s in range(2)]
 rewards = [100.0 * ranks.rank + 10 * g + s for g in range(2) for s in range(2)]
 scored = [None if s else [0.1 * i for i in range(len(t))] for t, s in zip(tokens, [0, 1, 0, 1])]
-held, paid, scores = balance(Responses.build(prompts, tokens, ranks.device), rewards, scored, 2, ranks)
+values = [[10.0 * t[1] + t[2]] * len(t) for t in tokens]
+held, paid, (scores, values) = balance(
+    Responses.build(prompts, tokens, ranks.device), rewards, [scored, values], 2, ranks
+)
 out = {"prompts": held.prompts, "tokens": held.tokens, "rewards": paid, "scores": scores}
+out["values"] = values
 open(f"{sys.argv[1]}/{ranks.rank}.json", "w").write(json.dumps(out))
 """
 
@@ -79,3 +83,4 @@ def test_two_ranks_exchange_whole_groups_with_all_that_belongs_to_them(tmp_path)
             assert tokens == [rank, group, sample] + [7] * (n - 3)
             assert reward == 100 * rank + 10 * group + sample
             assert scores == (None if sample else [0.1 * i for i in range(n)])
+            assert side["values"][index] == [10.0 * group + sample] * n

@@ -2,11 +2,21 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
-from training.config import ModelConfig, TrainingConfig
-from training.plan import GIB, KNOWN, compare_with_run, find_shape, make_plan, train_flops
+from training.config import ModelConfig, ScratchConfig, TrainingConfig
+from training.plan import (
+    GIB,
+    KNOWN,
+    Shape,
+    compare_with_run,
+    find_shape,
+    make_plan,
+    prompt_copies,
+    train_flops,
+)
 
 
 def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:
@@ -129,8 +139,6 @@ def test_a_local_config_is_read(tmp_path, has_optional):
 
 
 def test_a_scratch_model_needs_no_files():
-    from training.config import ScratchConfig
-
     shape = find_shape(TrainingConfig(model=ModelConfig(scratch=ScratchConfig(max_tokens=20_000))))
     assert (shape.hidden, shape.n_layers, shape.is_tied) == (64, 3, True)
 
@@ -169,6 +177,86 @@ def test_no_critic_and_a_reference_model_change_the_memory():
     assert alone["optimizer, actor and critic"] == pytest.approx(both["optimizer, actor and critic"] / 2)
     held, _ = amounts(config(ppo={"kl_coef": 0.1}))
     assert (held["training peak"] - both["training peak"]) * GIB == pytest.approx(n * 2 / 8)
+
+
+@pytest.mark.parametrize("n_parts", [1, 4])
+@pytest.mark.parametrize("budget", [300, 2000])
+def test_prompts_are_counted_as_often_as_packing_computes_them(n_parts, budget):
+    """Against the micro-batches of real minibatches: 30 prompts, 16 responses of uneven length to each."""
+    import torch
+
+    from training.batching import Responses, micro_batches, minibatches
+
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(5, 60, (30, 16))
+    prompts = [[place] * 20 for place in range(30) for _ in range(16)]
+    tokens = [[7] * n for n in lengths.ravel().tolist()]
+    responses = Responses.build(prompts, tokens, torch.device("cpu"))
+    computed = sum(
+        len({responses.places[row] for row in group})
+        for part in minibatches(len(tokens), n_parts, seed=1)
+        for group in micro_batches(responses, part, budget)
+    )
+    expected = prompt_copies(16, n_parts, lengths.sum(1), budget).sum()
+    assert expected == pytest.approx(computed, rel=0.1)
+    assert 30 <= computed < 0.65 * len(tokens)
+
+
+def test_the_arithmetic_is_what_torch_counts():
+    """Matrix products of the real networks on packed rows, without attention, which torch counts whole."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from training.batching import Responses
+    from training.model import Critic, Policy, ValueHead, build_scratch
+
+    size = ScratchConfig(hidden=64, n_layers=2, n_heads=2, intermediate=128, max_tokens=64)
+    model = build_scratch(size, 32, 0, 1, seed=0)
+    critic = Critic(build_scratch(size, 32, 0, 1, seed=0).model, ValueHead(64, torch.float32))
+    responses = Responses.build([[5] * 9] * 3 + [[6] * 4], [[7] * 8, [7] * 3, [7] * 5, [7] * 6], model.device)
+    inputs = responses.inputs([0, 1, 2, 3], 0)
+    shape = Shape(64, 2, 2, 2, 128, 32, True, 32)
+    n_scored, n_tokens = 22, 22 + 9 + 4
+    for network, scored in ((Policy(model, 1.0, 100), n_scored), (critic, None)):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(*inputs)
+        found = sum(
+            n
+            for operator, n in counter.get_flop_counts()["Global"].items()
+            if "attention" not in str(operator)
+        )
+        # Norms multiply too, but are no matrix products; a value head is one column.
+        assert found == pytest.approx(shape.forward_flops(n_tokens, 0, scored), rel=0.01)
+
+
+def test_flops_of_a_step_by_hand():
+    shape = KNOWN["Qwen/Qwen2.5-7B"]
+    settings = config(
+        rollout={"prompts_per_step": 2, "samples_per_prompt": 4},
+        ppo={"critic_minibatches": 2, "micro_batch_tokens": 8000},
+    )
+    body = 2 * (shape.n_parameters - 2 * shape.n_vocab * shape.hidden)
+    attention = 2 * 28 * 28 * 128 * 8 * 1500**2
+    head = 2 * shape.n_vocab * shape.hidden * 8 * 1000
+    # 4 x 1,000 response tokens are half a micro-batch; of four ends of a response one is the prompt's.
+    whole = body * (2 * (1 + 0.5 * 3 / 4) * 500 + 8000) + attention
+    drawn = 2 * (1 - 1 / 16)
+    halves = body * (2 * (drawn + 0.5 * (1 - drawn / 4)) * 500 + 8000) + attention
+    expected = 4 * (whole + head) + whole + 4 * halves
+    assert train_flops(settings, shape, 500, 1000) == pytest.approx(expected)
+    # Values in parts of one response.
+    early = settings.model_copy(update={"ppo": settings.ppo.model_copy(update={"early_values": 1})})
+    more = train_flops(early, shape, 500, 1000) - expected
+    assert more == pytest.approx(body * 2 * (4 - 1.375) * 500)
+
+
+def test_early_values_need_memory_beside_the_engine():
+    plain, _ = amounts(config(deepspeed={"zero_stage": 2}))
+    found, plan = amounts(config(deepspeed={"zero_stage": 2}, ppo={"early_values": 8}))
+    assert "early values" not in plain
+    # 16,384 tokens: residual stream and norms, attention's four results twice, three of the feed-forward.
+    by_hand = 16384 * 2 * (6 * 3584 + 2 * (3584 + 2 * 512) + 3 * 18944)
+    assert found["early values"] * GIB == pytest.approx(by_hand)
 
 
 def test_a_run_that_follows_the_plan_has_no_error():

@@ -12,16 +12,13 @@ from safetensors.torch import load_file
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def update(
-    base: Path, out: Path, *, ranks: int = 1, zero: int = 0, tokens: int = 100_000, recomputes: bool = False
-):
+def update(base: Path, out: Path, *switches: str, ranks: int = 1, zero: int = 0, tokens: int = 100_000):
     """Run update_once.py; returns the movement of all weights as one vector, and the metrics."""
     command = [sys.executable, "-m"]
     if ranks > 1:
         command += ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
         command += [f"--nproc-per-node={ranks}", "-m"]
-    command += ["tests.training.update_once", str(base), str(out), str(zero), str(tokens)]
-    command.append("recompute" if recomputes else "keep")
+    command += ["tests.training.update_once", str(base), str(out), str(zero), str(tokens), *switches]
     environment = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     import os
 
@@ -40,19 +37,19 @@ def whole(tiny_base, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options",
+    "switches, options",
     [
-        pytest.param({"tokens": 40}, id="micro-batches"),
-        pytest.param({"zero": 2, "tokens": 60}, id="zero-2"),
-        pytest.param({"zero": 3}, id="zero-3"),
-        pytest.param({"ranks": 2, "zero": 0, "tokens": 50}, id="two ranks"),
-        pytest.param({"ranks": 2, "zero": 2, "tokens": 50}, id="two ranks, zero-2"),
-        pytest.param({"ranks": 2, "zero": 3, "tokens": 50, "recomputes": True}, id="two ranks, zero-3"),
+        pytest.param([], {"tokens": 40}, id="micro-batches"),
+        pytest.param([], {"zero": 2, "tokens": 60}, id="zero-2"),
+        pytest.param([], {"zero": 3}, id="zero-3"),
+        pytest.param([], {"ranks": 2, "zero": 0, "tokens": 50}, id="two ranks"),
+        pytest.param(["early"], {"ranks": 2, "zero": 2, "tokens": 50}, id="two ranks, zero-2, early values"),
+        pytest.param(["recompute"], {"ranks": 2, "zero": 3, "tokens": 50}, id="two ranks, zero-3"),
     ],
 )
-def test_gradients_do_not_depend_on_the_cutting(whole, tiny_base, tmp_path, options):
+def test_gradients_do_not_depend_on_the_cutting(whole, tiny_base, tmp_path, switches, options):
     expected, expected_metrics = whole
-    moved, metrics = update(tiny_base, tmp_path / "moved.safetensors", **options)
+    moved, metrics = update(tiny_base, tmp_path / "moved.safetensors", *switches, **options)
     assert expected.norm() > 1e-3
     assert (moved - expected).norm() / expected.norm() < 1e-5
     for name in ("policy_loss", "value_loss", "entropy", "actor_grad_norm", "critic_grad_norm"):

@@ -192,6 +192,27 @@ def test_a_probe_that_fails_leaves_the_policy_as_it_was():
     assert not movement(policy, networks()[0]).any()
 
 
+def test_values_made_in_parts_beforehand_are_those_of_the_whole_pass():
+    """Prompt by prompt, and part by part of a prompt's responses; then the same update follows."""
+    policy, critic = networks()
+    ppo = PPO(PlainEngine(policy), PlainEngine(critic), settings(), 0, ALONE)
+    responses = Responses.build(PROMPTS, TOKENS, ALONE.device)
+    whole = ppo._no_grad(ppo.critic, responses, first_output=False)
+    early: list[list[float]] = [[] for _ in TOKENS]
+    for rows in ([0, 2], [1], [3]):
+        values = ppo.values(PROMPTS[rows[0]], [TOKENS[row] for row in rows])
+        for row, found in zip(rows, values, strict=True):
+            assert found == pytest.approx(whole[row, : len(TOKENS[row])].tolist(), rel=1e-6)
+            assert found != [0.0] * len(found)
+            early[row] = found
+    metrics, _ = ppo.update(1, responses, REWARDS, [None] * 4, early)
+    _, expected, _ = update(settings())
+    for name, value in expected.items():
+        assert metrics[name] == (None if value is None else pytest.approx(value, rel=1e-5, abs=1e-7)), name
+    other, _, _ = update(settings())
+    assert movement(ppo.critic.module, other.critic.module).norm() < 1e-6
+
+
 def test_without_a_probe_nothing_is_claimed():
     _, metrics, _ = update(settings())
     assert metrics["mismatch_max"] is None and metrics["mismatch_kl"] is None

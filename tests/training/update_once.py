@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 import training.engines
+import training.train
 from tests.training.conftest import tiny_config
 from training.batching import Responses
 from training.engines import full_state, named_weights
+from training.model import Critic, load_critic
 from training.ranks import join_ranks
 from training.train import build_ppo
 
@@ -33,16 +35,29 @@ def shard_everything() -> None:
     deepspeed.initialize = without_threshold
 
 
-def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, recomputes: bool) -> None:
+def load_fitted(folder: Path, precision: str) -> Critic:
+    """A critic that says something: its head does not start at zero."""
+    critic = load_critic(folder, precision)
+    with torch.no_grad():
+        critic.head.weight.copy_(torch.linspace(-0.5, 0.5, critic.head.weight.shape[1]))
+    return critic
+
+
+def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switches: str) -> None:
     torch.set_num_threads(1)
     ranks = join_ranks()
     shard_everything()
+    training.train.load_critic = load_fitted
     training.engines.torch.optim.AdamW = lambda parameters, lr, **_: torch.optim.SGD(parameters, lr=lr)
     config = tiny_config(
         ppo={"critic_minibatches": 1, "micro_batch_tokens": micro_batch_tokens},
         actor={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
         critic={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
-        deepspeed={"zero_stage": zero_stage, "precision": "fp32", "gradient_checkpointing": recomputes},
+        deepspeed={
+            "zero_stage": zero_stage,
+            "precision": "fp32",
+            "gradient_checkpointing": "recompute" in switches,
+        },
     )
     # Rows that the ranks exchange one by one, and a probe that only measures.
     rollout = config.rollout.model_copy(update={"samples_per_prompt": 1, "max_mismatch": 1e9})
@@ -62,7 +77,10 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, recomp
     n_mine = N_RESPONSES // ranks.world
     prompts, tokens, rewards, probed = zip(*rows[ranks.rank * n_mine :][:n_mine], strict=True)
     responses = Responses.build([*prompts], [*tokens], ranks.device)
-    metrics, _ = ppo.update(1, responses, [*rewards], [*probed])
+    early = None
+    if "early" in switches:
+        early = [ppo.values(*row)[0] for row in zip(prompts, ([one] for one in tokens), strict=True)]
+    metrics, _ = ppo.update(1, responses, [*rewards], [*probed], early)
     after = full_state([*named_weights(ppo.actor), *named_weights(ppo.critic)])
     if ranks.is_first:
         save_file({name: after[name] - before[name] for name in after}, out)
@@ -70,4 +88,4 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, recomp
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == "recompute")
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])

@@ -1,5 +1,7 @@
 """The responses of each step on this rank: which are asked for, sampled, and scored while others still grow.
 
+With ppo.early_values the critic's values are made meanwhile, too.
+
 Strictly on-policy (the default), `take` samples with the weights the engine has just been given. With
 training.rollout.lag = 1 the responses of the next step are sampled beside this step's update, by the policy
 before it; PPO then weighs them by how much the policy has moved (training.ppo.max_importance_weight).
@@ -21,6 +23,7 @@ from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts
 from training.engines import named_weights
 from training.ranks import Ranks
+from training.rollout.early_values import EarlyValues, Value
 from training.rollout.engine import RolloutEngine
 
 
@@ -37,13 +40,22 @@ class Batch:
     """Seconds from the first prompt to the last response."""
     reward_s: float
     """Seconds that verdicts took beyond that."""
+    values: list[list[float]] | None = None
+    """The critic's value of each token, where they are made early (ppo.early_values)."""
+    value_s: float = 0.0
+    """Seconds that they took beyond the verdicts."""
 
 
 class Rollouts:
     """Sample and score the steps of a run with one engine."""
 
-    def __init__(self, config: TrainingConfig, engine: RolloutEngine, ranks: Ranks) -> None:
+    def __init__(
+        self, config: TrainingConfig, engine: RolloutEngine, ranks: Ranks, value: Value | None = None
+    ) -> None:
+        """`value` is the critic's, for ppo.early_values."""
         self.config, self.engine, self.ranks = config, engine, ranks
+        size = config.ppo.early_values
+        self.values = EarlyValues(config.rollout.samples_per_prompt, size, value) if value else None
         self.known_lengths: dict[str, float] = {}
         """Mean response of a problem when it was last asked, tokens."""
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="score")
@@ -91,11 +103,16 @@ class Rollouts:
             if index in own:
                 gold = asked[index].gold
                 scoring[index] = self.scorer.submit(score, gold, completion.text, completion.finish_reason)
+                if self.values is not None:
+                    self.values.add(index, asked[index].tokens, completion.tokens)
 
         clock = time.perf_counter()
         completions = self._generate(asked, seeds, judge)
         sampled = time.perf_counter()
         verdicts = [scoring[index].result() for index in mine]
+        scored = time.perf_counter()
+        values = None if self.values is None else self.values.take(mine)
+        valued = time.perf_counter()
         for index in range(0, len(asked), n_samples):
             of_prompt = completions[index : index + n_samples]
             mean = sum(len(completion.tokens) for completion in of_prompt) / n_samples
@@ -106,7 +123,9 @@ class Rollouts:
             [completions[i] for i in mine],
             verdicts,
             sampled - clock,
-            time.perf_counter() - sampled,
+            scored - sampled,
+            values,
+            valued - scored,
         )
 
     def _generate(
@@ -150,3 +169,5 @@ class Rollouts:
         """End the threads."""
         self.sampler.shutdown()
         self.scorer.shutdown()
+        if self.values is not None:
+            self.values.close()

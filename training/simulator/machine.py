@@ -80,17 +80,11 @@ def activation_bytes(shape: Shape, width: int) -> float:
     return 2.0 * width * shape.n_layers * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate)
 
 
-def multiplied(shape: Shape, *, with_head: bool = True) -> int:
-    """Weights that each token is multiplied with: all but the looked-up embedding, and the head if wanted."""
-    table = shape.n_vocab * shape.hidden
-    return shape.n_parameters - table * (0 if shape.is_tied else 1) - (0 if with_head else table)
-
-
 def decode_work(shape: Shape, width: int, n_devices: int = 1) -> np.ndarray:
     """Work of one decoding step as (constant, per row, per token of context): [3, 4], per device."""
     inner = shape.n_heads * shape.head_dim
     kv_bytes = 2 * width * shape.n_layers * shape.n_kv_heads * shape.head_dim
-    weights = multiplied(shape)
+    weights = shape.n_multiplied()
     logits = SOFTMAX_BYTES * shape.n_vocab
     return (
         np.array(
@@ -110,18 +104,20 @@ def prefill_work(shape: Shape, width: int, prompts: np.ndarray) -> np.ndarray:
 
 
 def forward_work(
-    shape: Shape, width: int, lengths: np.ndarray, n_micro: float, n_scored: float | None
+    shape: Shape,
+    width: int,
+    lengths: np.ndarray,
+    n_micro: float,
+    n_scored: float | None,
+    n_tokens: float | None = None,
 ) -> np.ndarray:
     """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [4].
 
     `n_scored` tokens get log-probabilities over the vocabulary; None: a critic, which has no such head.
+    `n_tokens` are computed, where sequences share prompts; None: all.
     """
-    n_tokens = float(lengths.sum())
-    inner = shape.n_heads * shape.head_dim
-    body = 2.0 * multiplied(shape, with_head=False)
-    flops = body * n_tokens + 2.0 * shape.n_layers * inner * float((lengths.astype(float) ** 2).sum())
-    moved = multiplied(shape) * width * n_micro + activation_bytes(shape, width) * n_tokens
-    if n_scored is not None:
-        flops += 2.0 * shape.n_vocab * shape.hidden * n_scored
-        moved += SOFTMAX_BYTES * shape.n_vocab * n_scored
+    n_tokens = float(lengths.sum()) if n_tokens is None else n_tokens
+    flops = shape.forward_flops(n_tokens, float((lengths.astype(float) ** 2).sum()), n_scored)
+    moved = shape.n_multiplied() * width * n_micro + activation_bytes(shape, width) * n_tokens
+    moved += SOFTMAX_BYTES * shape.n_vocab * (n_scored or 0)
     return np.array([flops, moved, shape.n_layers * n_micro, n_micro])

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from training.config import TrainingConfig
-from training.plan import GIB, Shape, find_shape, training_parts
+from training.plan import GIB, Shape, find_shape, prompt_copies, training_parts
 from training.rollout.limits import GPU_SEQUENCES
 from training.simulator.decoding import decode, decode_wave
 from training.simulator.lengths import Lengths
@@ -90,6 +90,9 @@ def simulate_step(
     )
     if sharing == "responses":
         phases = np.broadcast_to(phases.mean(0), phases.shape)
+    if config.ppo.early_values:
+        left = early_values_left(config, cluster, shape, lengths, prompts, ends)
+        phases = phases + np.stack([left, 0 * left, 0 * left], axis=1)
     forward_s, critic_s, policy_s = (float(s) for s in phases.max(0))
     # Every rank rebuilds the whole policy from the others' shards, then writes it into its engine.
     weights = shape.n_parameters * machine.width
@@ -157,6 +160,41 @@ def rollout_ends(
     return np.stack(ends)
 
 
+def early_values_left(
+    config: TrainingConfig,
+    cluster: Cluster,
+    shape: Shape,
+    lengths: np.ndarray,
+    prompts: np.ndarray,
+    ends: np.ndarray,
+) -> np.ndarray:
+    """Seconds that each rank still needs for the critic's values when the rollout ends: [GPUs].
+
+    Part by part as responses end (`training.rollout.early_values`); at best, as if neither values nor
+    sampling slowed the other down.
+    """
+    machine, shared, size = cluster.machine, config.rollout.tensor_parallel, config.ppo.early_values
+    n_engines, n_samples = cluster.n_gpus // shared, lengths.shape[1]
+    finished = []
+    for rank in range(cluster.n_gpus):
+        engine, member = divmod(rank, shared)
+        own = list(range(engine, len(lengths), n_engines))
+        ended = ends[engine].reshape(len(own), n_samples)
+        parts = []
+        for place in range(member, len(own), shared):
+            for start in range(0, n_samples, size):
+                mine, asked = lengths[own[place], start : start + size], prompts[own[place]]
+                n_tokens = float(asked + mine.sum())
+                n_micro = np.ceil(n_tokens / config.ppo.micro_batch_tokens)
+                work = forward_work(shape, machine.width, mine + asked, n_micro, None, n_tokens)
+                parts.append((ended[place, start : start + size].max(), float(machine.train.seconds(work))))
+        clock = 0.0
+        for ready, seconds in sorted(parts):
+            clock = max(clock, ready) + seconds
+        finished.append(clock)
+    return np.maximum(0.0, np.array(finished) - ends.max())
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateWork:
     """One phase of the update on one rank."""
@@ -172,28 +210,31 @@ class UpdateWork:
 def update_work(
     config: TrainingConfig, n_gpus: int, shape: Shape, width: int, prompts: np.ndarray, lengths: np.ndarray
 ) -> dict[str, UpdateWork]:
-    """What one rank does for its responses `lengths` [prompts, samples], by phase of training.ppo."""
-    ppo = config.ppo
-    tokens = (lengths + prompts[:, None]).ravel()
+    """What one rank does for its responses `lengths` [prompts, samples], by phase of training.ppo.
+
+    Values that are made early (ppo.early_values) are no part of it.
+    """
+    ppo, n_samples = config.ppo, lengths.shape[1]
+    sequences = (lengths + prompts[:, None]).ravel()
     n_scored = float(lengths.sum())
     backward = 3 if config.deepspeed.gradient_checkpointing else 2
     is_sharded = config.deepspeed.zero_stage == 3 and n_gpus > 1
     states = 12 + 4 if width == 2 else 8 + 8
 
     def work(n_passes: float, n_updates: int, scored: float | None) -> UpdateWork:
-        # A micro-batch holds whole sequences, so half of one on average finds no room; a minibatch's last
-        # micro-batch is half full.
-        room = max(1.0, ppo.micro_batch_tokens - tokens.mean() / 2)
-        per_part = tokens.sum() / max(1, n_updates)
-        n_micro = max(1, n_updates) * max(1.0, np.ceil(per_part / room))
-        passes = forward_work(shape, width, tokens, n_micro, scored) * n_passes
+        copies = prompt_copies(n_samples, max(n_updates, 1), lengths.sum(1), ppo.micro_batch_tokens)
+        n_tokens = float((copies * prompts).sum()) + n_scored
+        # A response is not cut, so half of one on average finds no room in a micro-batch.
+        room = max(1.0, ppo.micro_batch_tokens - lengths.mean() / 2)
+        n_micro = max(1, n_updates) * max(1.0, np.ceil(n_tokens / max(1, n_updates) / room))
+        passes = forward_work(shape, width, sequences, n_micro, scored, n_tokens) * n_passes
         moved = n_updates * shape.n_parameters * 2 * states / (n_gpus if config.deepspeed.zero_stage else 1)
         optimizer = np.array([0.0, moved, n_updates * shape.n_layers, n_updates])
         gathered = n_micro * n_passes * shape.n_parameters * width * is_sharded
         return UpdateWork(passes, optimizer, gathered)
 
     n_before = (ppo.policy_minibatches > 1) + (ppo.kl_coef > 0)
-    before, values = work(n_before, 0, n_scored), work(ppo.has_critic, 0, None)
+    before, values = work(n_before, 0, n_scored), work(ppo.has_critic and not ppo.early_values, 0, None)
     return {
         "forward_s": UpdateWork(
             before.passes + values.passes, values.optimizer, before.gathered_bytes + values.gathered_bytes
