@@ -8,8 +8,12 @@ from rewards.generation import Sampling
 from training.batching import Responses
 from training.ranks import join_ranks
 from training.rollout.batches import Rollouts
+from training.rollout.early_values import EarlyValues
 from training.rollout.engine import open_engine
 from training.train import build_ppo
+
+EARLY = 4
+"""Responses whose values are made together while others still grow (training.ppo.early_values)."""
 
 
 def main() -> None:
@@ -51,6 +55,19 @@ def main() -> None:
     (_, phases), seconds["update_s"] = timed(lambda: update(found))
     _, seconds["sync_s"] = timed(lambda: rollouts.sync(ppo.actor))
     job.note(**seconds, phases=phases, n_tokens=sum(len(c.tokens) for c in found))
+    early = EarlyValues(n_samples, EARLY, ppo.values)
+
+    def sample_and_value():
+        def add(index, completion):
+            early.add(index, prompts[index], completion.tokens)
+
+        engine.generate(prompts, list(range(len(prompts))), Sampling(n_new), on_completion=add)
+        return early.take(range(len(prompts)))
+
+    sample_and_value()
+    _, alone_s = timed(lambda: [ppo.values(prompts[0], [c.tokens for c in found[:n_samples]])])
+    job.note(rollout_with_values_s=timed(sample_and_value)[1], values_s=alone_s * len(prompts) / n_samples)
+    early.close()
     for name, work in (("rollout", sample), ("update", lambda: update(found))):
         activities = [ProfilerActivity.CPU]
         if torch.cuda.is_available():

@@ -2,7 +2,10 @@
 
 import json
 import statistics
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -77,28 +80,57 @@ def matmul_tflops(job: Job) -> float:
     return 2 * n**3 / statistics.median(times[2:]) / 1e12
 
 
-def rollout(job: Job, engine, n_requests: int, n_tokens: int) -> None:
-    """Tokens a second of our generate and of a bare LLM.generate in the same engine, in turns."""
-    from vllm import SamplingParams
-
+def rollout(job: Job, engine: Any, n_requests: int, n_tokens: int) -> None:
+    """Tokens a second of our generate and of a bare LLM.generate in the same engine."""
     generator = torch.Generator().manual_seed(0)
     prompts = torch.randint(8, 40, (n_requests, 64), generator=generator).tolist()
-    bare_params = SamplingParams(max_tokens=n_tokens, temperature=1.0, detokenize=False)
-    bare_inputs = [{"prompt_token_ids": prompt} for prompt in prompts]
-    rates: dict[str, list[float]] = {"ours": [], "bare": []}
-    for turn in range(3):
-        engine.llm.reset_prefix_cache()
-        found, seconds = timed(
-            lambda turn=turn: engine.generate(
-                prompts, [turn * n_requests + i for i in range(n_requests)], Sampling(n_tokens), n_logprobs=16
-            )
-        )
-        rates["ours"].append(sum(len(c.tokens) for c in found) / seconds)
-        engine.llm.reset_prefix_cache()
-        bare, seconds = timed(lambda: engine.llm.generate(bare_inputs, bare_params, use_tqdm=False))
-        rates["bare"].append(sum(len(output.outputs[0].token_ids) for output in bare) / seconds)
+    rates = beside_bare(engine, prompts, Sampling(n_tokens), n_logprobs=16, n_turns=3)
     ours, theirs = (statistics.median(rates[name][1:]) for name in ("ours", "bare"))
     job.note(rollout_tokens_per_s=ours, bare_tokens_per_s=theirs, rollout_ratio=ours / theirs, turns=rates)
+
+
+def beside_bare(
+    engine: Any, prompts: list[list[int]], sampling: Sampling, *, n_logprobs: int, n_turns: int
+) -> dict[str, list[float]]:
+    """Tokens a second in turns: ours, with a seed for each response and log-probabilities of some; vLLM's own
+    generate with the same sampling; and that with our seeds."""
+    from vllm import SamplingParams
+
+    inputs = [{"prompt_token_ids": prompt} for prompt in prompts]
+    rates: dict[str, list[float]] = {"ours": [], "bare": [], "bare, seeded": []}
+    for turn in range(n_turns):
+        seeds = [turn * len(prompts) + i for i in range(len(prompts))]
+        bare, *seeded = (
+            SamplingParams(
+                max_tokens=sampling.max_new_tokens,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                seed=seed,
+                stop=list(sampling.stop),
+                include_stop_str_in_output=True,
+                detokenize=bool(sampling.stop),
+            )
+            for seed in (None, *seeds)
+        )
+
+        def ask(params: Any) -> int:
+            found = engine.llm.generate(inputs, params, use_tqdm=False)
+            return sum(len(output.outputs[0].token_ids) for output in found)
+
+        def ours(seeds: list[int] = seeds) -> int:
+            found = engine.generate(prompts, seeds, sampling, n_logprobs=n_logprobs)
+            return sum(len(completion.tokens) for completion in found)
+
+        ways: dict[str, Callable[[], int]] = {
+            "ours": ours,
+            "bare": partial(ask, bare),
+            "bare, seeded": partial(ask, seeded),
+        }
+        for name, work in ways.items():
+            engine.llm.reset_prefix_cache()
+            n_tokens, seconds = timed(work)
+            rates[name].append(n_tokens / seconds)
+    return rates
 
 
 def update(job: Job, config: TrainingConfig, ppo, asleep: int) -> None:
@@ -118,7 +150,7 @@ def update(job: Job, config: TrainingConfig, ppo, asleep: int) -> None:
         torch.cuda.reset_peak_memory_stats()
     (_, phases), seconds = timed(lambda: run(2))
     shape = find_shape(config)
-    work = useful_flops(shape, n, N_PROMPT + n_new)
+    work = useful_flops(shape, n, N_PROMPT, n_new)
     peak = torch.cuda.max_memory_allocated() - asleep if torch.cuda.is_available() else 0
     parts = {name: size / GIB for name, size, _ in training_parts(config, shape, 1)}
     planned = sum(parts.values())
@@ -134,10 +166,12 @@ def measured(job: Job) -> float:
     return json.loads((job.folder / "figures.json").read_text())["matmul_tflops"]
 
 
-def useful_flops(shape: Shape, n: int, length: int) -> float:
-    """Forward and backward of policy and critic, and the values before: 3 + 3 + 1 passes. Recomputed
-    activations are no useful work."""
-    return 7 * n * length * shape.forward_flops(length)
+def useful_flops(shape: Shape, n: int, n_prompt: int, n_new: int) -> float:
+    """Forward and backward of policy and critic, and the values before: 3 + 3 + 1 passes over `n` responses
+    to as many prompts. Recomputed activations are no useful work."""
+    length = n_prompt + n_new
+    policy, critic = (shape.forward_flops(n * length, n * length**2, scored) for scored in (n * n_new, None))
+    return 3 * policy + 4 * critic
 
 
 if __name__ == "__main__":
