@@ -126,7 +126,7 @@ def ablate(
     `vary` holds KEY=VALUE,VALUE entries, such as training.ppo.gae_lambda=1.0,0.95.
     """
     variants = read_grid(vary)
-    cells = plan_cells(variants, seeds, n_steps)
+    cells = plan_cells(Path(config), variants, seeds, n_steps)
     # One cell that fails does not keep the others from being trained.
     ended = [train(config, cell.overrides, runs, return_state=True) for cell in cells]
     for state in ended:

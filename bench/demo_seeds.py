@@ -28,6 +28,7 @@ from rewards.records import METRIC
 from training.recorder import read_records
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "configs" / "demo.toml"
 STEP, REWARD, LIMIT_S = 25, 0.85, 240.0
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = Table("seed", "reward, steps 1-3", "steps 23-25", "last 3", "tokens", "CPU-s", "", title="Demo")
     n_failed = 0
-    for cell in plan_cells([{}], arguments.seeds):
+    for cell in plan_cells(CONFIG, [{}], arguments.seeds):
         metrics, seconds = train(cell, arguments.runs)
         start, end = metrics.head(3), metrics.tail(3)
         by_then = metrics.filter(pl.col("step").is_between(STEP - 2, STEP))
@@ -61,7 +62,7 @@ def main() -> None:
 
 def train(cell: Cell, runs: Path) -> tuple[pl.DataFrame, float]:
     """The steps of a trained run in order, and CPU seconds of base model and training, found or made."""
-    chain = Chain(Workspace.open(load_config(ROOT / "configs" / "demo.toml", cell.overrides), runs))
+    chain = Chain(Workspace.open(load_config(CONFIG, cell.overrides), runs))
     metrics = read_records(chain.trained.folder / "metrics.jsonl", METRIC).sort("step")
     return metrics, sum(artifact.manifest["usage"]["cpu_s"] for artifact in (chain.base, chain.trained))
 

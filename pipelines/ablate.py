@@ -6,7 +6,8 @@
 Several --vary make a grid. A seed decides base model, data order and sampling alike, so the variants are
 compared seed by seed: the table gives means with 95 % t-intervals over seeds, and the interval of the paired
 difference to the first variant. The reward's mean over all steps says how fast a variant learns, over the
-last five where it ends. What is already trained is found and not trained again.
+last five where it ends; "held out" is the accuracy on the run's benchmarks after the last step, for
+configurations that evaluate while they train. What is already trained is found and not trained again.
 """
 
 import argparse
@@ -28,10 +29,18 @@ from pipelines.chain import Chain
 from pipelines.config import load_config
 from pipelines.workspace import Workspace
 from rewards.files import hash_text
-from rewards.records import METRIC
+from rewards.records import EVALUATION, METRIC
 from training.recorder import read_records
 
-COLUMNS = ("variant", "reward, all steps", "less the first's, paired", "last five", "tokens", "steps to 0.8")
+COLUMNS = (
+    "variant",
+    "reward, all steps",
+    "less the first's, paired",
+    "last five",
+    "held out",
+    "tokens",
+    "steps to 0.8",
+)
 LAST = 5
 """Steps whose mean is a run's final value."""
 TARGET = 0.8
@@ -48,15 +57,17 @@ class Cell:
 
 
 def plan_cells(
-    variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None = None
+    config: Path, variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None = None
 ) -> list[Cell]:
     """Every variant with every seed; each cell is a run of its own, named by what it changes."""
     cells = []
     for seed, (number, variant) in itertools.product(seeds, enumerate(variants)):
-        # Read are the training rewards; evaluations on the way would only take time.
-        overrides = variant | {"training.seed": seed, "training.eval_every": 0}
+        overrides = variant | {"training.seed": seed}
         if n_steps is not None:
             overrides |= {"training.n_steps": n_steps, "training.save_every": n_steps}
+        training = load_config(config, overrides).training
+        # Read are the training rewards and the last evaluation; those on the way would only take time.
+        overrides["training.eval_every"] = training.total_steps if training.eval_every else 0
         name = f"ablate-{hash_text(json.dumps(overrides, sort_keys=True), 8)}"
         cells.append(Cell(number, seed, overrides | {"name": name}))
     return cells
@@ -68,16 +79,20 @@ def ablate(config: Path, cells: Sequence[Cell], runs: Path) -> pl.DataFrame:
     for cell in cells:
         trained = Chain(Workspace.open(load_config(config, cell.overrides), runs)).trained
         metrics = read_records(trained.folder / "metrics.jsonl", METRIC)
-        rows.append({"variant": cell.variant, "seed": cell.seed} | measure(metrics))
+        evaluations = read_records(trained.folder / "evaluations.jsonl", EVALUATION)
+        rows.append({"variant": cell.variant, "seed": cell.seed} | measure(metrics, evaluations))
     return pl.DataFrame(rows)
 
 
-def measure(metrics: pl.DataFrame) -> dict[str, float | int | None]:
-    """What a run's steps (METRIC) come to.
+def measure(metrics: pl.DataFrame, evaluations: pl.DataFrame) -> dict[str, float | int | None]:
+    """What a run's steps (METRIC) and its evaluations on the way (EVALUATION) come to.
 
-    reward: mean over all steps; reward_last and response_tokens: over the last ones; steps_to_target: the
-    first step up to which three steps have a mean reward of TARGET or more, None when there is none.
+    reward: mean over all steps; reward_last and response_tokens: over the last ones; held_out: accuracy after
+    the last step, the mean over benchmarks, NaN without an evaluation; steps_to_target: the first step up to
+    which three steps have a mean reward of TARGET or more, None when there is none.
     """
+    is_last = pl.col("step") == metrics["step"].max()
+    accuracies = evaluations.filter(is_last, pl.col("name").str.ends_with("/accuracy"))["value"]
     metrics = metrics.sort("step")
     reached = metrics.filter(metrics["reward"].rolling_mean(3) >= TARGET)["step"]
     means = metrics.select(
@@ -85,7 +100,10 @@ def measure(metrics: pl.DataFrame) -> dict[str, float | int | None]:
         pl.col("reward").tail(LAST).mean().alias("reward_last"),
         pl.col("response_tokens").tail(LAST).mean(),
     )
-    return means.row(0, named=True) | {"steps_to_target": reached[0] if len(reached) else None}
+    return means.row(0, named=True) | {
+        "held_out": accuracies.mean() if len(accuracies) else math.nan,
+        "steps_to_target": reached[0] if len(reached) else None,
+    }
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -122,6 +140,7 @@ def summary_rows(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> lis
                 _shown(interval(part["reward"].to_list())),
                 _shown(interval((part["reward"] - first).to_list())) if number else "",
                 _shown(interval(part["reward_last"].to_list())),
+                _shown(interval(part["held_out"].to_list())),
                 _shown(interval(part["response_tokens"].to_list()), digits=1),
                 "/".join("-" if step is None else str(step) for step in part["steps_to_target"]),
             ]
@@ -131,6 +150,8 @@ def summary_rows(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> lis
 
 def _shown(values: tuple[float, float, float], digits: int = 3) -> str:
     mean, low, high = (f"{value:.{digits}f}" for value in values)
+    if math.isnan(values[0]):
+        return "-"
     return mean if math.isnan(values[1]) else f"{mean} [{low}, {high}]"
 
 
@@ -167,7 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parsed = parser.parse_args(arguments)
     variants = read_grid(parsed.vary)
-    frame = ablate(parsed.config, plan_cells(variants, parsed.seeds, parsed.steps), parsed.runs)
+    frame = ablate(
+        parsed.config, plan_cells(parsed.config, variants, parsed.seeds, parsed.steps), parsed.runs
+    )
     Console().print(make_table(frame, variants))
     return 0
 

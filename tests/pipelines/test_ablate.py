@@ -1,9 +1,14 @@
 """Grids and their table; the training of a cell is that of any run."""
 
+import math
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from pipelines.ablate import COLUMNS, measure, plan_cells, read_grid, summary_rows
+
+DEMO = Path(__file__).parents[2] / "configs" / "demo.toml"
 
 
 def steps(rewards: list[float], tokens: list[float] | None = None) -> pl.DataFrame:
@@ -14,38 +19,63 @@ def steps(rewards: list[float], tokens: list[float] | None = None) -> pl.DataFra
 
 def test_a_run_is_measured_by_its_mean_its_end_and_its_first_good_step() -> None:
     rewards = [0.0, 0.9, 0.0, 0.8, 0.8, 0.8, 0.7, 0.9, 0.9, 1.0]
-    found = measure(steps(rewards, [1.0] * 5 + [10.0] * 4 + [20.0]))
+    evaluations = pl.DataFrame(
+        {
+            "step": [5, 10, 10, 10],
+            "name": ["a/accuracy", "a/accuracy", "b/accuracy", "b/truncated"],
+            "value": [0.1, 0.6, 0.8, 0.9],
+        }
+    )
+    found = measure(steps(rewards, [1.0] * 5 + [10.0] * 4 + [20.0]), evaluations)
+    assert found["held_out"] == pytest.approx(0.7)
     assert found["reward"] == pytest.approx(0.68)
     assert found["reward_last"] == pytest.approx(0.86)
     assert found["response_tokens"] == pytest.approx(12)
     assert found["steps_to_target"] == 6  # The single good second step does not count.
-    assert measure(steps([0.79] * 6))["steps_to_target"] is None
+    without = measure(steps([0.79] * 6), evaluations.clear())
+    assert without["steps_to_target"] is None
+    assert math.isnan(without["held_out"] or 0)
 
 
 def test_differences_are_paired_by_seed() -> None:
     """Seeds differ by 0.2, the variants by 0.1 at every seed: only the paired interval shows it."""
     rows = [
-        {"variant": v, "seed": s, "reward": 0.2 * s + 0.1 * v, "reward_last": 0.9, "response_tokens": 12.0}
+        {
+            "variant": v,
+            "seed": s,
+            "reward": 0.2 * s + 0.1 * v,
+            "reward_last": 0.9,
+            "response_tokens": 12.0,
+            "held_out": math.nan,
+        }
         | {"steps_to_target": None if s else 7}
         for s in (2, 0, 1)
         for v in (0, 1)
     ]
     first, second = summary_rows(pl.DataFrame(rows), [{"a.b": 1}, {"a.b": 2}])
     assert len(first) == len(second) == len(COLUMNS)
-    assert first == ["b=1", "0.200 [-0.297, 0.697]", "", "0.900 [0.900, 0.900]", "12.0 [12.0, 12.0]", "7/-/-"]
+    assert first == [
+        "b=1",
+        "0.200 [-0.297, 0.697]",
+        "",
+        "0.900 [0.900, 0.900]",
+        "-",
+        "12.0 [12.0, 12.0]",
+        "7/-/-",
+    ]
     assert second[2] == "0.100 [0.100, 0.100]"
 
 
 def test_every_cell_is_a_run_of_its_own_that_is_found_again() -> None:
     variants = read_grid(["training.ppo.gae_lambda=1.0,0.95", "training.actor.lr=1e-4"])
-    cells = plan_cells(variants, [0, 1], n_steps=30)
+    cells = plan_cells(DEMO, variants, [0, 1], n_steps=30)
     assert len({cell.overrides["name"] for cell in cells}) == len(cells) == 4
-    assert cells == plan_cells(variants, [0, 1], n_steps=30)
+    assert cells == plan_cells(DEMO, variants, [0, 1], n_steps=30)
     assert cells[3].overrides | {"name": ""} == {
         "training.ppo.gae_lambda": 0.95,
         "training.actor.lr": 1e-4,
         "training.seed": 1,
-        "training.eval_every": 0,
+        "training.eval_every": 30,
         "training.n_steps": 30,
         "training.save_every": 30,
         "name": "",
