@@ -57,8 +57,7 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
         raise ServicesError(f"already up at {found.url}; take it down with: reasoner-zero down --runs {runs}")
     (home / "logs").mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
-    if not _is_free(port):
-        raise ServicesError(f"port {port} is taken by another program: choose one with --port")
+    _check_free(port)
     _end_left_runs(home, url)
     environment = _environment(home, url)
     say("starting the server")
@@ -142,15 +141,14 @@ def _lives(identity: tuple[int, float]) -> bool:
         return False
 
 
-def _is_free(port: int) -> bool:
+def _check_free(port: int) -> None:
     with socket.socket() as probe:
         # Connections of a server that has just ended are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        except (OSError, OverflowError) as error:
+            raise ServicesError(f"port {port}: {error}; choose another one with --port") from None
 
 
 def _answers(url: str) -> bool:

@@ -53,7 +53,7 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path):
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        with pytest.raises(ServicesError, match=f"port {port} is taken .* --port"):
+        with pytest.raises(ServicesError, match=f"port {port}: .*in use; .* --port"):
             up(tmp_path, port=port, n_gpus=1, say=pytest.fail)
 
 
