@@ -56,7 +56,7 @@ def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "
     """Curate the corpus; returns the folder of the artefact."""
     workspace = open_workspace(config, overrides, runs)
     artifact = tasks.curate(workspace)
-    tasks.announce_corpus(workspace, artifact, config)
+    tasks.announce_corpus(workspace, artifact, config, overrides or {})
     return str(artifact.folder)
 
 

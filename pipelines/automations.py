@@ -11,6 +11,7 @@ block when a run of a deployment tagged `training` fails or crashes.
 import argparse
 import asyncio
 import sys
+from typing import Any
 
 import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings as it is imported)
 
@@ -22,8 +23,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 CURATED = "reasoner-zero.corpus.curated"
-"""Event of a finished refresh of the corpus; its payload holds config, runs and the artefact's fingerprint
-and content."""
+"""Event of a finished refresh of the corpus; its payload holds config, overrides, runs and the artefact's
+fingerprint and content."""
 TRAINING = "train/on-demand"
 
 
@@ -47,10 +48,12 @@ async def _train_on_new_corpus(client: PrefectClient) -> AutomationCore:
     except ObjectNotFound:
         raise ValueError(f"no deployment {TRAINING}: run prefect --no-prompt deploy --all first") from None
     # What was curated is what is trained on.
-    parameters = {
+    parameters: dict[str, Any] = {
         name: {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{name} }}}}"}
         for name in ("config", "runs")
     }
+    overrides = {"__prefect_kind": "jinja", "template": "{{ event.payload.overrides | tojson }}"}
+    parameters["overrides"] = {"__prefect_kind": "json", "value": overrides}
     return AutomationCore(
         name="train-on-new-corpus",
         description=f"A refreshed corpus starts {TRAINING} with the same configuration.",

@@ -84,11 +84,12 @@ def curate(workspace: Workspace) -> Artifact:
 
 
 @_task("announce-corpus")
-def announce_corpus(workspace: Workspace, curated: Artifact, config: str) -> None:
-    """Tell the server that the corpus of `config` is ready; an automation may train on it."""
+def announce_corpus(workspace: Workspace, curated: Artifact, config: str, overrides: dict[str, Any]) -> None:
+    """Tell the server that the corpus of a configuration is ready; an automation may train on it."""
     resource = {"prefect.resource.id": f"reasoner-zero.corpus.{workspace.config.name}"}
     payload = {
         "config": config,
+        "overrides": overrides,
         "runs": str(workspace.root),
         "fingerprint": curated.fingerprint,
         "content": curated.content,
