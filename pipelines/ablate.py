@@ -187,10 +187,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, help="training steps (default: the configuration's)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parsed = parser.parse_args(arguments)
-    variants = read_grid(parsed.vary)
-    frame = ablate(
-        parsed.config, plan_cells(parsed.config, variants, parsed.seeds, parsed.steps), parsed.runs
-    )
+    try:
+        variants = read_grid(parsed.vary)
+        cells = plan_cells(parsed.config, variants, parsed.seeds, parsed.steps)
+        frame = ablate(parsed.config, cells, parsed.runs)
+    except ValueError as error:
+        parser.error(str(error))
     Console().print(make_table(frame, variants))
     return 0
 

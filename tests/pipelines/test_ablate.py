@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.ablate import COLUMNS, measure, plan_cells, read_grid, summary_rows
+from pipelines.ablate import COLUMNS, main, measure, plan_cells, read_grid, summary_rows
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.toml"
 
@@ -64,6 +64,20 @@ def test_differences_are_paired_by_seed() -> None:
         "7/-/-",
     ]
     assert second[2] == "0.100 [0.100, 0.100]"
+
+
+@pytest.mark.parametrize(
+    "vary, said",
+    [
+        pytest.param("training.ppo.gae_lambda", "expected KEY=VALUE,VALUE", id="no value"),
+        pytest.param("training.ppo.gae_lamda=1", "did you mean 'gae_lambda'", id="unknown key"),
+    ],
+)
+def test_a_wrong_grid_is_one_message(vary, said, config_file, tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--config", str(config_file), "--vary", vary, "--runs", str(tmp_path / "runs")])
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_every_cell_is_a_run_of_its_own_that_is_found_again() -> None:
