@@ -1,13 +1,14 @@
-"""What could run beside the rollout, as a share of the step; and what one step off-policy costs in reward.
+"""What runs beside rollout and update, as a share of the step; what one step off-policy costs in reward.
 
     python bench/overlap.py                 measured on the demo's task; simulated for the paper's runs
     python bench/overlap.py --seeds 3 --steps 25
+    python bench/overlap.py --seeds 0       the simulated part alone
 
-First simulated steps of orz_7b.toml on 32 GPUs and orz_32b.toml on 128, early, middle and late in the run,
-from when each response ends: the verifier's work; the critic's values of responses that end in the first half
-of the rollout, made during the second; requests in order of the prompt's mean length; sampling beside the
-update. Then phases of real steps (torch sampler, CPU seconds), and the same training on-policy and with
-training.rollout.lag = 1: reward of the last five steps over seeds.
+Simulated: steps early, middle and late in orz_7b.toml on 32 GPUs and orz_32b.toml on 128, without and with
+the verifier's work beside the sampling, the critic's early values (with ZeRO 2 and half of the memory for
+the engine; where they fit), requests in order of the prompt's mean length, sampling beside the update, and
+optimizer states in the host's memory. Measured: CPU seconds of real steps by phase (torch sampler), and the
+reward of the last five steps over seeds.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,14 +35,17 @@ from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
 from training.base_model import make_base_model
 from training.config import CorpusPhase, TrainingConfig
-from training.plan import find_shape
+from training.plan import find_shape, make_plan
 from training.simulator.lengths import PAPER
-from training.simulator.machine import Machine
-from training.simulator.steps import Cluster, rollout_ends, simulate_step
+from training.simulator.machine import Cluster, Machine
+from training.simulator.steps import Step, rollout_ends, simulate_step
 from training.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 PHASES = (CorpusPhase(n_steps=250, careful=0.9, quick=0.1), CorpusPhase(n_steps=40, careful=0.15, quick=0.75))
+EARLY = 4
+VARIANTS = {"on-policy": (0, 0), "early values": (0, EARLY), "one step off-policy": (1, 0)}
+"""Name: training.rollout.lag, training.ppo.early_values."""
 PARTS = ("rollout_s", "reward_s", "forward_s", "critic_s", "policy_s", "sync_s")
 
 
@@ -52,33 +58,38 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     show_simulated()
-    rewards: dict[int, list[float]] = {0: [], 1: []}
+    rewards: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    columns = [name.removesuffix("_s") for name in (*PARTS, "step_s")]
+    phases = Table("CPU seconds a step", *columns, title="Measured", title_justify="left")
     with tempfile.TemporaryDirectory() as temporary:
         for seed in range(arguments.seeds):
             base, rows = None, problems()
-            for lag in (0, 1):
-                config = demo(seed, lag, arguments.steps)
-                folder = Path(temporary) / f"{seed}-{lag}"
+            for name, (lag, early) in VARIANTS.items():
+                config = demo(seed, lag, early, arguments.steps)
+                folder = Path(temporary) / f"{seed}-{lag}-{early}"
                 base = base or make_base_model(config, rows, folder)
                 train(config, rows, base, folder)
                 metrics = pl.read_ndjson(folder / "metrics.jsonl")
-                rewards[lag].append(metrics["reward"].tail(5).mean())  # type: ignore[arg-type]
+                rewards[name].append(metrics["reward"].tail(5).mean())  # type: ignore[arg-type]
                 if seed == 0:
-                    show_phases(pl.read_ndjson(folder / "timings.jsonl"), lag)
-    table = Table("lag", "reward of the last five steps, by seed", "mean", title="Off-policy by a step")
-    for lag, found in rewards.items():
-        table.add_row(str(lag), ", ".join(f"{x:.3f}" for x in found), f"{statistics.mean(found):.3f}")
+                    phases.add_row(name, *phases_of(pl.read_ndjson(folder / "timings.jsonl")))
+    if not arguments.seeds:
+        return
+    Console().print(phases)
+    table = Table("", "reward of the last five steps, by seed", "mean", title="On and off policy")
+    for name, found in rewards.items():
+        table.add_row(name, ", ".join(f"{x:.3f}" for x in found), f"{statistics.mean(found):.3f}")
     Console().print(table)
 
 
-def demo(seed: int, lag: int, n_steps: int) -> TrainingConfig:
+def demo(seed: int, lag: int, early: int, n_steps: int) -> TrainingConfig:
     config = load_config(ROOT / "configs" / "demo.toml").training
     warmup = config.model.warmup
     assert warmup is not None
     changes: dict = config.model_dump()
     changes["model"]["warmup"] |= {"phases": [phase.model_dump() for phase in PHASES]}
     changes["rollout"] |= {"lag": lag, "max_mismatch": 1.0 if lag else 0.0}
-    changes["ppo"] |= {"max_importance_weight": 2.0 if lag else None}
+    changes["ppo"] |= {"max_importance_weight": 2.0 if lag else None, "early_values": early}
     changes |= {"seed": seed, "n_steps": n_steps, "save_every": n_steps, "eval_every": 0}
     return TrainingConfig.model_validate(changes)
 
@@ -90,46 +101,62 @@ def problems() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def show_phases(timings: pl.DataFrame, lag: int) -> None:
-    total = timings["step_s"].sum()
-    table = Table(
-        *(name.removesuffix("_s") for name in PARTS), "rest", title=f"Measured, lag {lag}: % of a step"
-    )
-    shares = [timings[name].sum() / total for name in PARTS]
-    table.add_row(*(f"{share:.1%}" for share in [*shares, 1 - sum(shares)]))
-    Console().print(table)
+def phases_of(timings: pl.DataFrame) -> list[str]:
+    """Median CPU seconds of the phases, all threads together; the first step is not counted."""
+    return [f"{timings[name][1:].median():.4f}" for name in (*PARTS, "step_s")]
 
 
 def show_simulated() -> None:
-    columns = ("run", "step", "step s", "rewards", "values hidden", "longest first", "beside the update")
-    table = Table(*columns, title="Simulated: what each would take off a step", title_justify="left")
+    columns = ("run", "step", "step s", "rewards", "early values", "longest first", "lag 1", "offload")
+    table = Table(*columns, title="Simulated: what each takes off a step", title_justify="left")
     machine = Machine.of_gpu(400, 2.4, 100)
     for name, n_gpus in (("orz_7b", 32), ("orz_32b", 128)):
         config = load_config(ROOT / "configs" / f"{name}.toml").training
         cluster, shape = Cluster(n_gpus, machine), find_shape(config)
         prompts = np.full(config.rollout.prompts_per_step, 256)
+        batch = (config.rollout.prompts_per_step, config.rollout.samples_per_prompt)
+        n_engines = n_gpus // config.rollout.tensor_parallel
         for number in (1, 500, 1000):
-            batch = (config.rollout.prompts_per_step, config.rollout.samples_per_prompt)
             limit = config.rollout.max_new_tokens
             lengths = PAPER[config.model.path or ""].sample(number, *batch, limit, 0)
-            step = simulate_step(config, cluster, lengths, prompts)
-            ends = rollout_ends(config, cluster, shape, lengths, prompts)
-            # Values of what has ended by then fit into the last half of the rollout, in which few rows grow.
-            early = ends <= 0.5 * ends.max()
-            n_engines = n_gpus // config.rollout.tensor_parallel
-            means = lengths.mean(1)
+            run = partial(simulated, config, cluster, lengths, prompts)
+            step, offloaded = run(), run(deepspeed={"offload_optimizer": True})
+            # Each engine's own requests, those to the prompt with the longest responses first.
             members = [np.arange(engine, len(lengths), n_engines) for engine in range(n_engines)]
-            order = np.concatenate([mine[np.argsort(-means[mine])] for mine in members])
-            own = np.stack([lengths[engine::n_engines].ravel() for engine in range(n_engines)])
-            hidden = min(step.forward_s * float(own[early].sum() / own.sum()), 0.5 * step.rollout_s)
-            dealt = order.reshape(n_engines, -1).T.ravel()
-            sorted_s = float(rollout_ends(config, cluster, shape, lengths[dealt], prompts).max())
+            order = np.stack([mine[np.argsort(-lengths[mine].mean(1))] for mine in members])
+            in_order = rollout_ends(config, cluster, shape, lengths[order.T.ravel()], prompts)
             update_s = step.forward_s + step.critic_s + step.policy_s
-            gains = (step.reward_s, hidden, step.rollout_s - sorted_s, min(step.rollout_s, update_s))
-            table.add_row(
-                name, str(number), f"{step.step_s:.0f}", *(f"{gain / step.step_s:.1%}" for gain in gains)
+            shares = (
+                step.reward_s / step.step_s,
+                early_share(run, config, n_gpus),
+                (step.rollout_s - float(in_order.max())) / step.step_s,
+                min(step.rollout_s, update_s) / step.step_s,
+                1 - offloaded.step_s / step.step_s,
             )
+            table.add_row(name, str(number), f"{step.step_s:.0f}", *map(percent, shares))
     Console().print(table)
+
+
+def simulated(
+    config: TrainingConfig, cluster: Cluster, lengths: np.ndarray, prompts: np.ndarray, **changes: dict
+) -> Step:
+    """A step with some fields changed, by section."""
+    sections = {name: getattr(config, name).model_copy(update=update) for name, update in changes.items()}
+    return simulate_step(config.model_copy(update=sections), cluster, lengths, prompts)
+
+
+def early_share(run: Callable[..., Step], config: TrainingConfig, n_gpus: int) -> float | None:
+    """What early values take off a step whose networks are whole on each GPU; None where those do not fit."""
+    whole = {"deepspeed": {"zero_stage": 2}, "rollout": {"gpu_memory_utilization": 0.5}}
+    sections = {name: getattr(config, name).model_copy(update=update) for name, update in whole.items()}
+    plan = make_plan(config.model_copy(update=sections), n_gpus=n_gpus, gpu_gib=80, gpu_tflops=400)
+    if plan.peak_gib > 80:
+        return None
+    return 1 - run(**whole, ppo={"early_values": EARLY}).step_s / run(**whole).step_s
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 if __name__ == "__main__":

@@ -42,8 +42,9 @@ from training.rollout.batches import Rollouts
 from training.rollout.engine import open_engine
 from training.simulator.decoding import decode_wave
 from training.simulator.lengths import measured
-from training.simulator.machine import Machine, Rates, decode_work, fit_rates, prefill_work
-from training.simulator.steps import Cluster, simulate_step, update_work
+from training.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
+from training.simulator.steps import simulate_step
+from training.simulator.update import update_work
 from training.train import build_ppo, run_step
 
 PHASES = ("rollout_s", "reward_s", "forward_s", "critic_s", "policy_s", "sync_s")

@@ -30,8 +30,8 @@ from pipelines.config import RunConfig
 from training.plan import Shape, find_shape
 from training.rollout.limits import MAX_SEQUENCES
 from training.simulator.lengths import measured
-from training.simulator.machine import Rates, decode_work, fit_rates, prefill_work
-from training.simulator.steps import Cluster, simulate_step
+from training.simulator.machine import Cluster, Rates, decode_work, fit_rates, prefill_work
+from training.simulator.steps import simulate_step
 
 N_NEW = 48
 # Narrower ones say more about Python than about arithmetic.

@@ -54,7 +54,8 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
     if config.zero_stage == 3 and config.hpz_ranks > 1:
         zero["zero_hpz_partition_size"] = config.hpz_ranks
     if config.offload_optimizer:
-        zero["offload_optimizer"] = {"device": "cpu"}
+        # Pinned, or the copies would not run beside the backward pass.
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
     # Sums over a thousand micro-batches lose small terms in bf16 (reference code: grad_accum_dtype).
     sums_in_fp32 = config.precision == "bf16" and config.zero_stage > 0
     is_whole = config.precision == "fp32" and config.zero_stage == 0

@@ -40,7 +40,7 @@ def whole(tiny_base, tmp_path_factory):
     "switches, options",
     [
         pytest.param([], {"tokens": 40}, id="micro-batches"),
-        pytest.param([], {"zero": 2, "tokens": 60}, id="zero-2"),
+        pytest.param(["offload"], {"zero": 2, "tokens": 60}, id="zero-2, offload"),
         pytest.param([], {"zero": 3}, id="zero-3"),
         pytest.param([], {"ranks": 2, "zero": 0, "tokens": 50}, id="two ranks"),
         pytest.param(["early"], {"ranks": 2, "zero": 2, "tokens": 50}, id="two ranks, zero-2, early values"),

@@ -10,15 +10,16 @@ from training.plan import KNOWN, train_flops
 from training.rollout.limits import COMPACT_BELOW
 from training.simulator.decoding import decode, decode_wave
 from training.simulator.lengths import PAPER, Lengths, measured
-from training.simulator.machine import Machine, Rates, fit_rates
+from training.simulator.machine import Cluster, Machine, Rates, fit_rates
 from training.simulator.sensitivity import sensitivity
-from training.simulator.steps import Cluster, simulate_run, simulate_step, update_work
+from training.simulator.steps import simulate_run, simulate_step
+from training.simulator.update import offload_seconds, update_work
 
 GPU = Machine.of_gpu(400, 2.4, 100)
 
 
-def config(**changes) -> TrainingConfig:
-    return TrainingConfig.model_validate({"model": {"path": "Qwen/Qwen2.5-7B"}} | changes)
+def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:
+    return TrainingConfig.model_validate({"model": {"path": path}} | changes)
 
 
 def decode_slowly(prompts, lengths, fresh, rows, kv_tokens, step, prefill_token_s):
@@ -173,6 +174,27 @@ def test_early_values_by_hand_on_a_machine_that_only_counts_calls():
     near = np.array([[10, 2, 8, 1], [12, 5, 11, 7]])
     step = simulate_step(settings, Cluster(1, machine), near, np.full(2, 3))
     assert step.forward_s == pytest.approx(9 + 4 * 4 - 13)
+
+
+def test_offload_by_hand():
+    shape, machine = KNOWN["Qwen/Qwen2.5-0.5B"], Machine.of_gpu(400, 2.4, 100)
+    share = shape.n_parameters / 2
+    settings = config(
+        "Qwen/Qwen2.5-0.5B",
+        rollout={"prompts_per_step": 2, "samples_per_prompt": 8},
+        ppo={"critic_minibatches": 4, "micro_batch_tokens": 10**6},
+        deepspeed={"offload_optimizer": True, "zero_stage": 2},
+    )
+    phases = update_work(settings, 2, shape, 2, np.full(1, 100), np.full((1, 8), 900))
+    hidden_s, visible_s = offload_seconds(settings, Cluster(2, machine), shape, phases["critic_s"])
+    assert hidden_s == pytest.approx(4 * 4 * share / 25e9)  # four micro-batches
+    assert visible_s == pytest.approx(4 * (30 * share * 2 / 200e9 + 2 * share / 25e9))
+    assert offload_seconds(settings, Cluster(2, machine), shape, phases["forward_s"]) == (0, 0)
+    on_gpu = settings.deepspeed.model_copy(update={"offload_optimizer": False})
+    kept = settings.model_copy(update={"deepspeed": on_gpu})
+    lengths, prompts = np.full((2, 8), 900), np.full(2, 100)
+    slower, faster = (simulate_step(one, Cluster(2, machine), lengths, prompts) for one in (settings, kept))
+    assert slower.critic_s > faster.critic_s and slower.rollout_s == faster.rollout_s
 
 
 def test_one_gpu_never_waits_and_sharing_out_never_hurts():

@@ -57,6 +57,7 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switc
             "zero_stage": zero_stage,
             "precision": "fp32",
             "gradient_checkpointing": "recompute" in switches,
+            "offload_optimizer": "offload" in switches,
         },
     )
     # Rows that the ranks exchange one by one, and a probe that only measures.

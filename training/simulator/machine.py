@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from training.plan import Shape
+from training.rollout.limits import GPU_SEQUENCES
 
 SOFTMAX_BYTES = 4 * 6
 """Bytes moved per logit: written, scaled, exponentiated, summed, in fp32."""
@@ -56,6 +57,10 @@ class Machine:
     """Latency of one sum over the devices that share an engine; two a layer."""
     width: int = 2
     """Bytes of a weight."""
+    host_link_bytes_s: float = float("inf")
+    """What one device exchanges with the memory of its host, a second and direction."""
+    host_memory_bytes_s: float = float("inf")
+    """What the processors of a host move, a second; the devices of a node share it."""
     step_s: float = 0.0
     """Everything of a step that grows with nothing: records, rails, hand-over."""
 
@@ -71,7 +76,22 @@ class Machine:
             copy_byte_s=byte_s,
             link_bytes_s=link_gb_s * 1e9,
             exchange_s=2e-5,
+            # PCIe 4 x16, and about half of what a server's twelve to sixteen memory channels reach.
+            host_link_bytes_s=25e9,
+            host_memory_bytes_s=200e9,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """GPUs, a rank each."""
+
+    n_gpus: int
+    machine: Machine
+    gpu_gib: float = 80.0
+    gpus_per_node: int = 8
+    max_sequences: int = GPU_SEQUENCES
+    """Responses that grow in one engine at once."""
 
 
 def activation_bytes(shape: Shape, width: int) -> float:

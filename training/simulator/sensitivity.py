@@ -8,7 +8,8 @@ import polars as pl
 
 from training.config import TrainingConfig
 from training.simulator.lengths import Lengths
-from training.simulator.steps import Cluster, Sharing, simulate_run
+from training.simulator.machine import Cluster
+from training.simulator.steps import Sharing, simulate_run
 
 N_KNOTS = 5
 

@@ -12,27 +12,17 @@ import numpy as np
 import polars as pl
 
 from training.config import TrainingConfig
-from training.plan import GIB, Shape, find_shape, prompt_copies, training_parts
-from training.rollout.limits import GPU_SEQUENCES
+from training.plan import GIB, Shape, find_shape, training_parts
 from training.simulator.decoding import decode, decode_wave
 from training.simulator.lengths import Lengths
-from training.simulator.machine import Machine, decode_work, forward_work, prefill_work
+from training.simulator.machine import Cluster, decode_work, prefill_work
+from training.simulator.update import early_values_left, update_seconds
 
 Sharing = Literal["none", "groups", "responses"]
 N_KNOTS = 12
 """Steps that are simulated of a run; the rest lie between."""
 TAIL = 0.9
 """The tail of a rollout begins when this share of the responses has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    n_gpus: int
-    machine: Machine
-    gpu_gib: float = 80.0
-    gpus_per_node: int = 8
-    max_sequences: int = GPU_SEQUENCES
-    """Responses that grow in one engine at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,104 +148,6 @@ def rollout_ends(
         for own_prompts, own_lengths in zip(repeated, requests, strict=True)
     ]
     return np.stack(ends)
-
-
-def early_values_left(
-    config: TrainingConfig,
-    cluster: Cluster,
-    shape: Shape,
-    lengths: np.ndarray,
-    prompts: np.ndarray,
-    ends: np.ndarray,
-) -> np.ndarray:
-    """Seconds that each rank still needs for the critic's values when the rollout ends: [GPUs].
-
-    Part by part as responses end (`training.rollout.early_values`); at best, as if neither values nor
-    sampling slowed the other down.
-    """
-    machine, shared, size = cluster.machine, config.rollout.tensor_parallel, config.ppo.early_values
-    n_engines, n_samples = cluster.n_gpus // shared, lengths.shape[1]
-    finished = []
-    for rank in range(cluster.n_gpus):
-        engine, member = divmod(rank, shared)
-        own = list(range(engine, len(lengths), n_engines))
-        ended = ends[engine].reshape(len(own), n_samples)
-        parts = []
-        for place in range(member, len(own), shared):
-            for start in range(0, n_samples, size):
-                mine, asked = lengths[own[place], start : start + size], prompts[own[place]]
-                n_tokens = float(asked + mine.sum())
-                n_micro = np.ceil(n_tokens / config.ppo.micro_batch_tokens)
-                work = forward_work(shape, machine.width, mine + asked, n_micro, None, n_tokens)
-                parts.append((ended[place, start : start + size].max(), float(machine.train.seconds(work))))
-        clock = 0.0
-        for ready, seconds in sorted(parts):
-            clock = max(clock, ready) + seconds
-        finished.append(clock)
-    return np.maximum(0.0, np.array(finished) - ends.max())
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateWork:
-    """One phase of the update on one rank."""
-
-    passes: np.ndarray
-    """Of all forward and backward passes, as `machine.forward_work` counts: [4]."""
-    optimizer: np.ndarray
-    """Of the optimizer, in the same units: [4]."""
-    gathered_bytes: float
-    """Weights fetched from other ranks."""
-
-
-def update_work(
-    config: TrainingConfig, n_gpus: int, shape: Shape, width: int, prompts: np.ndarray, lengths: np.ndarray
-) -> dict[str, UpdateWork]:
-    """What one rank does for its responses `lengths` [prompts, samples], by phase of training.ppo.
-
-    Values that are made early (ppo.early_values) are no part of it.
-    """
-    ppo, n_samples = config.ppo, lengths.shape[1]
-    sequences = (lengths + prompts[:, None]).ravel()
-    n_scored = float(lengths.sum())
-    backward = 3 if config.deepspeed.gradient_checkpointing else 2
-    is_sharded = config.deepspeed.zero_stage == 3 and n_gpus > 1
-    states = 12 + 4 if width == 2 else 8 + 8
-
-    def work(n_passes: float, n_updates: int, scored: float | None) -> UpdateWork:
-        copies = prompt_copies(n_samples, max(n_updates, 1), lengths.sum(1), ppo.micro_batch_tokens)
-        n_tokens = float((copies * prompts).sum()) + n_scored
-        # A response is not cut, so half of one on average finds no room in a micro-batch.
-        room = max(1.0, ppo.micro_batch_tokens - lengths.mean() / 2)
-        n_micro = max(1, n_updates) * max(1.0, np.ceil(n_tokens / max(1, n_updates) / room))
-        passes = forward_work(shape, width, sequences, n_micro, scored, n_tokens) * n_passes
-        moved = n_updates * shape.n_parameters * 2 * states / (n_gpus if config.deepspeed.zero_stage else 1)
-        optimizer = np.array([0.0, moved, n_updates * shape.n_layers, n_updates])
-        gathered = n_micro * n_passes * shape.n_parameters * width * is_sharded
-        return UpdateWork(passes, optimizer, gathered)
-
-    n_before = (ppo.policy_minibatches > 1) + (ppo.kl_coef > 0)
-    before, values = work(n_before, 0, n_scored), work(ppo.has_critic and not ppo.early_values, 0, None)
-    return {
-        "forward_s": UpdateWork(
-            before.passes + values.passes, values.optimizer, before.gathered_bytes + values.gathered_bytes
-        ),
-        "critic_s": work((1 + backward) * ppo.has_critic, ppo.critic_minibatches * ppo.has_critic, None),
-        "policy_s": work(1 + backward, ppo.policy_minibatches, n_scored),
-    }
-
-
-def update_seconds(
-    config: TrainingConfig, cluster: Cluster, shape: Shape, prompts: np.ndarray, lengths: np.ndarray
-) -> list[float]:
-    """Seconds of one rank: values (and old log-probabilities), critic, policy."""
-    machine = cluster.machine
-    phases = update_work(config, cluster.n_gpus, shape, machine.width, prompts, lengths)
-    # Fetching weights hides behind the arithmetic as long as that lasts.
-    return [
-        max(float(machine.train.seconds(phase.passes)), phase.gathered_bytes / machine.link_bytes_s)
-        + float(machine.update.seconds(phase.optimizer))
-        for phase in phases.values()
-    ]
 
 
 @dataclass(frozen=True, slots=True)
