@@ -17,6 +17,8 @@ from training.config import TrainingConfig
 GIB = 2**30
 DECODE_EFFICIENCY = 0.1
 """Share of the chip's FLOP/s that decoding reaches; it is bound by memory bandwidth. A rule of thumb."""
+LIBRARY_BYTES = 0.6 * GIB
+"""A process that has imported torch, transformers and DeepSpeed, and done nothing yet (measured on a CPU)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ def train_flops(
     # The policy's update gives the old log-probabilities too, unless later updates need them beforehand.
     flops = one_pass(1, True) * ((ppo.policy_minibatches > 1) + (ppo.kl_coef > 0))
     flops += one_pass(ppo.policy_minibatches, True) * update
+    # Log-probabilities are recomputed in the backward pass whatever else is (training.model.Policy).
+    flops += 2 * shape.n_vocab * shape.hidden * n_scored * (4 - update)
     if ppo.has_critic:
         n_values = -(-n_samples // (ppo.early_values or n_samples))
         flops += one_pass(n_values, False, is_drawn=False) + one_pass(ppo.critic_minibatches, False) * update
@@ -286,6 +290,9 @@ def compare_with_run(
     memory = sum(size for _, size, _ in training_parts(config, shape, config.deepspeed.n_ranks))
     peaks = timings.select(pl.col("device_memory_bytes", "memory_bytes").max().cast(pl.Float64)).row(0)
     on_device, of_process = peaks
+    if not on_device:  # The whole process was measured, and on a CPU the engine does not sleep.
+        cache = rollout.kv_cache_gib * GIB if rollout.engine == "vllm" else 0.0
+        memory += LIBRARY_BYTES + cache + shape.n_parameters * 4
     rows = [
         ("response length", rollout.max_new_tokens / 2, sum(lengths) / len(lengths), "tokens"),
         (

@@ -286,3 +286,8 @@ def test_a_run_that_follows_the_plan_has_no_error():
     slower = timings.with_columns(policy_s=pl.col("policy_s") * later)
     found = {row["part"]: row for row in compare_with_run(settings, metrics, slower, 5).to_dicts()}
     assert found["update, second half"]["error_percent"] == pytest.approx(-50)
+    on_gpu = timings.with_columns(device_memory_bytes=pl.lit(10 * GIB))
+    sleeping = {row["part"]: row for row in compare_with_run(settings, metrics, on_gpu, 5).to_dicts()}
+    beside = found["peak memory"]["planned"] - sleeping["peak memory"]["planned"]
+    engine = shape.n_parameters * 4 / GIB + settings.rollout.kv_cache_gib
+    assert beside == pytest.approx(engine + 0.6)  # On a CPU the engine stays, and the libraries count.
