@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "pipelines": {"curation", "rewards", "training", "evals"},
     "flows": {"pipelines"},
 }
-PREFECT_GLUE = ("automations", "live", "server_setup", "tasks")
+PREFECT_GLUE = ("automations", "hooks", "live", "server_setup", "tasks")
 STARTS_PREFECT = {"flows.py", *(f"pipelines/{name}.py" for name in PREFECT_GLUE)}
 
 
