@@ -37,6 +37,19 @@ THREE_DIGITS: dict[str, Any] = {
 }
 
 
+# The base model warms up on all of them, and PPO asks for one source only.
+SOURCES: dict[str, Any] = {
+    "curation.sources": [
+        {
+            "name": name,
+            "licence": "Apache-2.0",
+            "generator": {"family": "addition", "digits": 2, "n_problems": n, "seed": n},
+        }
+        for name, n in (("16 problems", 16), ("100 problems", 100), ("3000 problems", 3000))
+    ]
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     question: str
@@ -61,7 +74,8 @@ GRIDS = {
     "kl": Grid("KL to the base model (paper: none)", switch("loss reward")),
     "data": Grid(
         "Problems to train on (paper: more are better)",
-        read_grid(["curation.sources.0.generator.n_problems=3000,100,16"]),
+        [{"training.sources": [f"{n} problems"]} for n in (3000, 100, 16)],
+        SOURCES,
     ),
     "updates": Grid(
         "Policy updates a step (paper: 1, strictly on-policy)",
