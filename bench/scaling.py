@@ -25,19 +25,19 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-N_RESPONSES = 3000
-
 
 def main() -> None:
     if sys.argv[1:2] == ["--curate"]:
         return curate_once(Path(sys.argv[2]), int(sys.argv[3]))
     if sys.argv[1:2] == ["--sample"]:
-        return sample_once(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+        return sample_once(Path(sys.argv[2]), *map(int, sys.argv[3:]))
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("problems", type=Path, help="file or folder of problems")
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--responses", type=int, default=12_000)
+    parser.add_argument("--work", nargs="+", choices=("evaluate", "curate"), default=["evaluate", "curate"])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     arguments = parser.parse_args()
     from curate_scale import make
@@ -48,21 +48,20 @@ def main() -> None:
         folder = Path(temporary)
         make(problems_in(arguments.problems), arguments.rows, folder)
         base = make_model(folder)
-        for what in ("evaluate", "curate"):
+        for what in arguments.work:
             first = None
             for n in arguments.workers:
                 if what == "curate":
                     commands = [["--curate", str(folder), str(n)]]
                 else:
-                    commands = [["--sample", str(base), str(part), str(n)] for part in range(n)]
+                    asked = str(arguments.responses)
+                    commands = [["--sample", str(base), str(part), str(n), asked] for part in range(n)]
                 wall, cpu, result = run(commands)
                 first = first or (wall, result)
                 speed = f"{first[0] / wall:.2f}"
                 Console().print(f"{what}, {n} workers: {wall:.1f} s, {cpu:.1f} CPU-s", highlight=False)
                 table.add_row(what, str(n), f"{wall:.1f}", speed, f"{cpu:.1f}", str(result == first[1]))
-    table.title = (
-        f"{arguments.rows:,} rows curated, {N_RESPONSES:,} responses sampled; {os.cpu_count()} cores"
-    )
+    table.title = f"{arguments.rows:,} rows, {arguments.responses:,} responses, {os.cpu_count()} cores"
     Console().print(table)
 
 
@@ -129,7 +128,7 @@ def make_model(folder: Path) -> Path:
     return make_base_model(config, pl.DataFrame([problem]), folder)
 
 
-def sample_once(model: Path, part: int, n_parts: int) -> None:
+def sample_once(model: Path, part: int, n_parts: int, n_responses: int) -> None:
     import torch
 
     from evals.config import EvalsConfig
@@ -143,7 +142,7 @@ def sample_once(model: Path, part: int, n_parts: int) -> None:
     torch.set_num_threads(1)
     engine = TorchSampler(model, precision="fp32", max_model_tokens=96, kv_cache_gib=0.25)
     conditions = Conditions(PromptConfig(template="bare"), Sampling(48, stop=("</answer>",)), "orz", "sample")
-    rows = [(f"q{i}", f"{i % 9}+{i % 7}=?<think>", f"{i}", "0", None) for i in range(N_RESPONSES)]
+    rows = [(f"q{i}", f"{i % 9}+{i % 7}=?<think>", f"{i}", "0", None) for i in range(n_responses)]
     schema = ["question_id", "prompt", "problem", "answer", "n_choices"]
     plan = Plan("made", conditions, 1, pl.DataFrame(rows, schema=schema, orient="row"))
     started = time.perf_counter()

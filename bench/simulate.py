@@ -2,6 +2,7 @@
 
     python bench/simulate.py                                   three runs with models made on the spot
     python bench/simulate.py --model runs/smollm2/base/model   SmolLM2-135M as a fourth
+    python bench/simulate.py --run runs/smollm2                and a finished run that sampled through vLLM
 
 Calibration is one set of short runs of other sizes; from it come the machine's rates (seconds a FLOP, a byte,
 a layer call, ...). The runs that are predicted are of sizes, batches and lengths that the calibration has not
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 # The loop times its phases with this clock; on a busy machine only CPU time repeats.
 time.perf_counter = time.process_time
 # ruff: noqa: E402
@@ -28,6 +30,7 @@ import polars as pl
 import torch
 from rich.console import Console
 from rich.table import Table
+from simulate_vllm import WIDTH, compare_run
 
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
@@ -48,7 +51,6 @@ from training.simulator.update import update_work
 from training.train import build_ppo, run_step
 
 PHASES = ("rollout_s", "reward_s", "forward_s", "critic_s", "policy_s", "sync_s")
-WIDTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, help="also predict a run of this model folder")
+    parser.add_argument("--run", type=Path, help="also predict this finished run (config.json, train/)")
     parser.add_argument("--steps", type=int, default=5, help="steps a run; the first is not timed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -113,7 +116,10 @@ def main() -> None:
         known += [run(settings(case), folder / "after" / case.name, 3) for case in CALIBRATION]
     machine = calibrate(known)
     show_machine(machine)
-    show([row for name, ran in runs.items() for row in compare(name, ran, machine)])
+    rows = [row for name, ran in runs.items() for row in compare(name, ran, machine)]
+    if arguments.run:
+        rows += compare_run(arguments.run, machine, (*PHASES, "step_s"))
+    show(rows)
 
 
 def settings(case: Case, model: Path | None = None) -> TrainingConfig:

@@ -1,38 +1,33 @@
-"""Predict the steps of a finished run that sampled through vLLM, and set the prediction beside its times.
+"""What vLLM's decoding costs on this machine, and a finished run that used it beside its prediction.
 
-    python bench/simulate_vllm.py runs/smollm2
-
-The machine's rates of training come from the short runs of bench/simulate.py, those of vLLM's decoding from
-small models with random weights, a process each, in CPU seconds of one thread. Of the run the simulator is
-told the configuration and what the responses of its first step were like. The run's own times are wall times:
-they mean something where it had a core to itself.
+Part of bench/simulate.py (`--run`). Small models with random weights sample batches of several sizes, a
+process each, in CPU seconds of one thread; from them come the rates.
 """
 
-import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import astuple, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import polars as pl
 import torch
-from simulate import CALIBRATION, PHASES, WIDTH, calibrate, run, settings, show, show_machine
 
 from pipelines.config import RunConfig
 from training.plan import Shape, find_shape
 from training.rollout.limits import MAX_SEQUENCES
 from training.simulator.lengths import measured
-from training.simulator.machine import Cluster, Rates, decode_work, fit_rates, prefill_work
+from training.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
 from training.simulator.steps import simulate_step
 
+WIDTH = 4
 N_NEW = 48
 # Narrower ones say more about Python than about arithmetic.
 SHAPES = (
@@ -46,57 +41,51 @@ BATCHES = ((1, 4, 100), (4, 4, 30), (8, 8, 100), (16, 8, 30))
 """(prompts, responses to each, tokens of a prompt)."""
 
 
-def main() -> None:
-    if sys.argv[1:2] == ["--decode"]:
-        return decode_once(Shape(*json.loads(sys.argv[2])))
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("run", type=Path, help="folder of a run with config.json and train/")
-    parser.add_argument("--train", type=Path, help="its train artefact, where it is not below it")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    config = RunConfig.model_validate_json((arguments.run / "config.json").read_text()).training
-    train = arguments.train or arguments.run / "train"
-    decoding = [row for shape in SHAPES for row in decode_in_a_process(shape)]
-    with tempfile.TemporaryDirectory() as temporary:
-        known = [run(settings(case), Path(temporary) / case.name, 3) for case in CALIBRATION]
-    rows = np.array(decoding)
-    decode = Rates(*fit_rates(rows[:, :-1], rows[:, -1]))
-    machine = replace(calibrate(known), decode=decode)
-    show_machine(machine)
-    off = decode.seconds(rows[:, :-1]) / rows[:, -1] - 1
+def decode_rates() -> Rates:
+    """Rates of vLLM's decoding here, and how far single rollouts are off, to the console."""
+    rows = np.array([row for shape in SHAPES for row in decode_in_a_process(shape)])
+    rates = Rates(*fit_rates(rows[:, :-1], rows[:, -1]))
+    off = np.abs(rates.seconds(rows[:, :-1]) / rows[:, -1] - 1)
     sys.stdout.write(
-        f"vLLM's small rollouts: fitted within {np.abs(off).max():.0%}, median {np.median(np.abs(off)):.0%}\n"
+        f"vLLM's {len(rows)} rollouts: fitted within {off.max():.0%}, median {np.median(off):.0%}\n"
     )
+    return rates
 
-    times = pl.read_ndjson(train / "timings.jsonl")
-    first = pl.read_parquet(train / "rollouts" / "step-000001-rank-*.parquet")
-    n_samples = config.rollout.samples_per_prompt
+
+def compare_run(
+    folder: Path, machine: Machine, phases: tuple[str, ...]
+) -> list[tuple[str, str, float, float]]:
+    """(run, phase, predicted, measured) for the run in `folder` (config.json, train/), in seconds a step.
+
+    Told its configuration and what the responses of its first step were like. Its own times are wall times:
+    they mean something where it had a core to itself.
+    """
+    config = RunConfig.model_validate_json((folder / "config.json").read_text()).training
+    times = pl.read_ndjson(folder / "train" / "timings.jsonl")
+    first = pl.read_parquet(folder / "train" / "rollouts" / "step-000001-rank-*.parquet")
+    n_prompts, n_samples = config.rollout.prompts_per_step, config.rollout.samples_per_prompt
     likeness = measured(first["n_response_tokens"].to_numpy().reshape(-1, n_samples))
-    n_prompt = round(first["n_prompt_tokens"].mean())  # type: ignore[arg-type]
-    batch = (config.rollout.prompts_per_step, n_samples, config.rollout.max_new_tokens)
-    cluster = Cluster(1, machine, max_sequences=MAX_SEQUENCES)
-    simulated = [
-        simulate_step(config, cluster, likeness.sample(step, *batch, 0), np.full(batch[0], n_prompt))
-        for step in range(2, 10)
+    prompts = np.full(n_prompts, round(float(first["n_prompt_tokens"].to_numpy().mean())))
+    cluster = Cluster(1, replace(machine, decode=decode_rates()), max_sequences=MAX_SEQUENCES)
+    simulated = []
+    for step in range(2, 10):
+        lengths = likeness.sample(step, n_prompts, n_samples, config.rollout.max_new_tokens, 0)
+        simulated.append(simulate_step(config, cluster, lengths, prompts))
+    name = f"vLLM, {find_shape(config).n_parameters / 1e6:.0f} million, {n_prompts} x {n_samples}"
+    return [
+        (
+            name,
+            phase,
+            statistics.mean(getattr(step, phase) for step in simulated),
+            float(np.median(times[phase].to_numpy()[1:])),
+        )
+        for phase in phases
     ]
-    show(
-        [
-            (
-                f"{find_shape(config).n_parameters / 1e6:.0f} million, {batch[0]} x {batch[1]}",
-                phase,
-                statistics.mean(getattr(step, phase) for step in simulated),
-                float(times[phase][1:].median()),  # type: ignore[arg-type]
-            )
-            for phase in (*PHASES, "step_s")
-        ]
-    )
 
 
 def decode_in_a_process(shape: Shape) -> list[list[float]]:
     """Rows of (work of a rollout, CPU seconds); vLLM looks into whatever else is loaded."""
-    command = [sys.executable, __file__, "--decode", json.dumps(astuple(shape))]
+    command = [sys.executable, __file__, json.dumps(astuple(shape))]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
@@ -105,6 +94,7 @@ def decode_in_a_process(shape: Shape) -> list[list[float]]:
 
 
 def decode_once(shape: Shape) -> None:
+    time.perf_counter = time.process_time  # what `timed` reads; other programs use this machine, too
     from bench.gpu.setting import make_model, timed
     from rewards.generation import Sampling
     from training.rollout.vllm import VllmEngine
@@ -137,4 +127,4 @@ def decode_once(shape: Shape) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    decode_once(Shape(*json.loads(sys.argv[1])))

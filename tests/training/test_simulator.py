@@ -132,8 +132,9 @@ def test_rates_are_found_again_from_what_they_cost():
     np.testing.assert_allclose(fit_rates(work, work @ rates), rates, rtol=1e-6, atol=1e-18)
 
 
-def test_the_arithmetic_of_an_update_is_that_of_the_plan():
-    settings = config()
+@pytest.mark.parametrize("recomputes", [True, False])
+def test_the_arithmetic_of_an_update_is_that_of_the_plan(recomputes):
+    settings = config(deepspeed={"gradient_checkpointing": recomputes})
     prompts, lengths = np.full(128, 500), np.full((128, 64), 3500)
     work = update_work(settings, 1, KNOWN["Qwen/Qwen2.5-7B"], 2, prompts, lengths)
     flops = sum(phase.passes[0] for phase in work.values())

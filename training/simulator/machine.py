@@ -134,10 +134,23 @@ def forward_work(
     """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [4].
 
     `n_scored` tokens get log-probabilities over the vocabulary; None: a critic, which has no such head.
-    `n_tokens` are computed, where sequences share prompts; None: all.
+    `n_tokens` are computed, where sequences are packed and share prompts; None: all, in rows.
     """
+    layout = 0.0 if n_tokens is None else layout_bytes(shape, width, lengths)
     n_tokens = float(lengths.sum()) if n_tokens is None else n_tokens
     flops = shape.forward_flops(n_tokens, float((lengths.astype(float) ** 2).sum()), n_scored)
     moved = shape.n_multiplied() * width * n_micro + activation_bytes(shape, width) * n_tokens
-    moved += SOFTMAX_BYTES * shape.n_vocab * (n_scored or 0)
+    moved += layout + softmax_bytes(shape, n_scored or 0)
     return np.array([flops, moved, shape.n_layers * n_micro, n_micro])
+
+
+def softmax_bytes(shape: Shape, n_scored: float) -> float:
+    """Bytes moved for the log-probabilities of so many tokens over the vocabulary."""
+    return SOFTMAX_BYTES * shape.n_vocab * n_scored
+
+
+def layout_bytes(shape: Shape, width: int, lengths: np.ndarray) -> float:
+    """Bytes moved where queries, keys and values of packed tokens are laid out sequence by sequence, each
+    with a copy of its prompt's (training.packing.attend): read and written, and so is the result."""
+    per_token = 2 * shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
+    return 2.0 * width * shape.n_layers * per_token * float(lengths.sum())

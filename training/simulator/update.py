@@ -1,13 +1,13 @@
 """What a step costs once responses are there, on one rank: values, critic, policy, and who keeps the
 optimizer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from training.config import TrainingConfig
 from training.plan import Shape, prompt_copies
-from training.simulator.machine import Cluster, forward_work
+from training.simulator.machine import Cluster, forward_work, softmax_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ def update_work(
         return UpdateWork(passes, optimizer, gathered, n_micro)
 
     n_before = (ppo.policy_minibatches > 1) + (ppo.kl_coef > 0)
+    policy = work(1 + backward, ppo.policy_minibatches, n_scored)
+    # Log-probabilities are recomputed in the backward pass whatever else is (training.model.Policy).
+    head = np.array([2.0 * shape.n_vocab * shape.hidden * n_scored, softmax_bytes(shape, n_scored), 0, 0])
+    policy = replace(policy, passes=policy.passes + head * (3 - backward))
     before, values = work(n_before, 0, n_scored), work(ppo.has_critic and not ppo.early_values, 0, None)
     return {
         "forward_s": UpdateWork(
@@ -60,7 +64,7 @@ def update_work(
             values.n_micro,
         ),
         "critic_s": work((1 + backward) * ppo.has_critic, ppo.critic_minibatches * ppo.has_critic, None),
-        "policy_s": work(1 + backward, ppo.policy_minibatches, n_scored),
+        "policy_s": policy,
     }
 
 
