@@ -1,17 +1,17 @@
 """Curation on a Ray cluster and evaluation on several engines: time at 1, 2 and 4 workers.
 
     python bench/scaling.py ../shared/data/raw                 curation: 100,000 made rows
-    python bench/scaling.py ../shared/data/raw --workers 1 2   and so on
+    python bench/scaling.py ../shared/data/raw --workers 1 2 --work curate --rows 20000
 
 Curation's executor is Ray's, started on this machine; the kept rows are compared, which must be the same.
 Evaluation shares one plan over that many processes with a torch sampler each, as the stage `sample` does.
-A worker has one thread. The speed-up is of wall time; CPU seconds say what splitting the work itself costs.
+A worker has one thread. The speed-up is of wall time, without the start of processes and of Ray, which stands
+beside it; CPU seconds say what splitting the work itself costs.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import polars as pl
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -43,7 +44,8 @@ def main() -> None:
     from curate_scale import make
     from dedup import problems_in
 
-    table = Table("work", "workers", "wall s", "speed-up", "CPU-s", "same result", title_justify="left")
+    columns = ("work", "workers", "wall s", "speed-up", "CPU-s", "start s", "same result")
+    table = Table(*columns, title_justify="left")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make(problems_in(arguments.problems), arguments.rows, folder)
@@ -56,19 +58,21 @@ def main() -> None:
                 else:
                     asked = str(arguments.responses)
                     commands = [["--sample", str(base), str(part), str(n), asked] for part in range(n)]
-                wall, cpu, result = run(commands)
+                wall, cpu, start, result = run(commands)
                 first = first or (wall, result)
                 speed = f"{first[0] / wall:.2f}"
-                Console().print(f"{what}, {n} workers: {wall:.1f} s, {cpu:.1f} CPU-s", highlight=False)
-                table.add_row(what, str(n), f"{wall:.1f}", speed, f"{cpu:.1f}", str(result == first[1]))
+                figures = (f"{wall:.1f}", speed, f"{cpu:.1f}", f"{start:.1f}", str(result == first[1]))
+                Console().print(what, n, *figures)
+                table.add_row(what, str(n), *figures)
     table.title = f"{arguments.rows:,} rows, {arguments.responses:,} responses, {os.cpu_count()} cores"
     Console().print(table)
 
 
-def run(commands: list[list[str]]) -> tuple[float, float, object]:
-    """Run child processes side by side; slowest one's wall seconds, CPU seconds of all, what they made.
+def run(commands: list[list[str]]) -> tuple[float, float, float, object]:
+    """Run child processes side by side; the slowest one's wall seconds, CPU seconds of all, the longest
+    start, what they made.
 
-    Time counts inside the children, from the moment when they have loaded what they need.
+    Work counts from the moment when a child has loaded what it needs, and started Ray.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     environment["RAY_raylet_start_wait_time_s"] = "300"  # a busy machine takes long to start one
@@ -89,13 +93,19 @@ def run(commands: list[list[str]]) -> tuple[float, float, object]:
             raise RuntimeError(err[-3000:])
         found.append(json.loads(out.strip().splitlines()[-1]))
     made = sorted(line for one in found for line in one["result"])
-    return max(one["wall_s"] for one in found), sum(one["cpu_s"] for one in found), made
+    wall, start = (max(one[name] for one in found) for name in ("wall_s", "start_s"))
+    return wall, sum(one["cpu_s"] for one in found), start, made
 
 
 def curate_once(folder: Path, n_workers: int) -> None:
+    import ray
+
     from curation.config import CurationConfig
     from curation.curate import curate
 
+    # Started here, so that what follows is the work alone; curation takes a cluster that it finds.
+    ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
+    start_s = age()
     sources = [{"name": file.stem, "file": file.name} for file in sorted(folder.glob("made-*.parquet"))]
     execution = {
         "executor": "ray",
@@ -107,13 +117,29 @@ def curate_once(folder: Path, n_workers: int) -> None:
         {"sources": sources, "dedup": {"conflicts": "keep"}, "execution": execution}
     )
     protected = pl.DataFrame(schema={"benchmark": pl.String, "question_id": pl.String, "problem": pl.String})
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), cpu_seconds()
     with tempfile.TemporaryDirectory() as out:
         result = curate(config, data_root=folder, protected=protected, folder=Path(out))
-        wall = time.perf_counter() - started
-    cpu = sum(one["cpu_s"] for one in result.timings)
-    funnel = [str(row) for row in result.funnel.iter_rows()]
-    sys.stdout.write("\n" + json.dumps({"wall_s": wall, "cpu_s": cpu, "result": funnel}) + "\n")
+        tell(start_s, started, spent, [str(row) for row in result.funnel.iter_rows()])
+    ray.shutdown()
+
+
+def tell(start_s: float, started: float, spent: float, result: list[str]) -> None:
+    """Hand the figures of the work since `started` to the parent, on the last line."""
+    found = {"wall_s": time.perf_counter() - started, "cpu_s": cpu_seconds() - spent}
+    sys.stdout.write("\n" + json.dumps(found | {"start_s": start_s, "result": result}) + "\n")
+    sys.stdout.flush()
+
+
+def age() -> float:
+    """Seconds since this process began."""
+    return time.time() - psutil.Process().create_time()
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and all below it, Ray's workers too, those that have ended included."""
+    this = psutil.Process()
+    return sum(sum(process.cpu_times()[:4]) for process in (this, *this.children(recursive=True)))
 
 
 def make_model(folder: Path) -> Path:
@@ -145,15 +171,12 @@ def sample_once(model: Path, part: int, n_parts: int, n_responses: int) -> None:
     rows = [(f"q{i}", f"{i % 9}+{i % 7}=?<think>", f"{i}", "0", None) for i in range(n_responses)]
     schema = ["question_id", "prompt", "problem", "answer", "n_choices"]
     plan = Plan("made", conditions, 1, pl.DataFrame(rows, schema=schema, orient="row"))
-    started = time.perf_counter()
+    start_s, started, spent = age(), time.perf_counter(), cpu_seconds()
     with tempfile.TemporaryDirectory() as folder:
         config = EvalsConfig(chunk=256)
         found = sample(engine, plan, config=config, folder=Path(folder), part=(part, n_parts))
-    wall = time.perf_counter() - started
-    cpu = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     responses = found.responses.select("question_id", "response").rows()
-    lines = [f"{question} {response}" for question, response in responses]
-    sys.stdout.write("\n" + json.dumps({"wall_s": wall, "cpu_s": cpu, "result": lines}) + "\n")
+    tell(start_s, started, spent, [f"{question} {response}" for question, response in responses])
 
 
 if __name__ == "__main__":
