@@ -46,6 +46,8 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     sampling = Sampling(n_response, rollout.temperature, rollout.top_p)
     asked = [prompt for prompt in draw(n_sampled // n_samples, n_prompt) for _ in range(n_samples)]
     engine.generate(asked, list(range(n_sampled)), sampling, n_logprobs=rollout.probe_responses)
+    if ppo_config.early_values:  # While the engine still has its memory.
+        ppo.values(asked[0], draw(min(ppo_config.early_values, n_samples), n_response))
     engine.sleep()
     seconds = {"rollout_s": time.perf_counter() - clock}
 
