@@ -23,7 +23,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def ask(url: str, body: dict | None = None):
+def ask(url: str, body: dict | list | None = None):
     request = urllib.request.Request(
         url, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}
     )
@@ -72,6 +72,11 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         assert automations == {"train-on-new-corpus": False}
         limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}
         assert (limits["gpu"]["limit"], limits["gpu"]["slot_decay_per_second"]) == (2, 0)
+        deployment = ask(
+            f"{api}/deployments/filter", {"deployments": {"name": {"any_": ["during-training"]}}}
+        )[0]
+        hourly = [{"schedule": {"interval": 3600}, "active": True}]
+        ask(f"{api}/deployments/{deployment['id']}/schedules", hourly)
         done = watch(api, tmp_path, "curate/weekly", config_file)
         assert done.returncode == 0, done.stdout + done.stderr
         assert (tmp_path / "runs" / "small" / "curate" / "manifest.json").exists()
@@ -84,6 +89,10 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         assert event["resource"]["prefect.resource.id"] == "reasoner-zero.corpus.small"
         while not any("stage=curate made" in line["message"] for line in ask(f"{api}/logs/filter")):
             assert time.monotonic() < end, "the stage's own log lines are not on the server"
+            time.sleep(0.5)
+        planned = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}}
+        while not ask(f"{api}/flow_runs/filter", planned):
+            assert time.monotonic() < end, "the schedule plans no run"
             time.sleep(0.5)
         done = watch(api, tmp_path, "train/on-demand", tmp_path / "absent.toml")
         assert done.returncode == 1
