@@ -72,9 +72,8 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         assert automations == {"train-on-new-corpus": False}
         limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}
         assert (limits["gpu"]["limit"], limits["gpu"]["slot_decay_per_second"]) == (2, 0)
-        deployment = ask(
-            f"{api}/deployments/filter", {"deployments": {"name": {"any_": ["during-training"]}}}
-        )[0]
+        wanted = {"deployments": {"name": {"any_": ["during-training"]}}}
+        (deployment,) = ask(f"{api}/deployments/filter", wanted)
         hourly = [{"schedule": {"interval": 3600}, "active": True}]
         ask(f"{api}/deployments/{deployment['id']}/schedules", hourly)
         done = watch(api, tmp_path, "curate/weekly", config_file)
