@@ -98,14 +98,14 @@ class Column:
         if not self.api:
             self.command = chain.start(self.config, self.runs)
             return psutil.Process(self.command.pid)
-        if self.run_id and self._final_state() != "COMPLETED":
+        if self.run_id and self.final_state() != "COMPLETED":
             chain.prefect(self.api, self.runs, "flow-run", "retry", self.run_id)
         else:
             parameters = {"config": str(self.config), "runs": str(self.runs)}
             self.run_id = chain.create_run(self.api, "reasoner-zero/demo", parameters)
         return chain.wait_for(self._flow_process, "the worker starts the flow", pause_s=0.02)
 
-    def _final_state(self) -> str:
+    def final_state(self) -> str:
         """Wait until the server knows how the last run ended."""
 
         def final() -> str:
@@ -212,6 +212,10 @@ def strike(column: Column, stage: str, flow: psutil.Process) -> None:
     if victim in ("d-worker", "d-server"):
         restart_services(column)
     column.ended(flow)
+    if victim == "d-cancel":
+        # A worker of Prefect 3.7.7 cancels a run once; after a retry only a new worker would hear of it.
+        column.final_state()
+        restart_services(column)
     (column.runs / "ballast").unlink(missing_ok=True)
 
 
