@@ -32,12 +32,14 @@ from rich.console import Console
 from rich.table import Table
 from simulate_vllm import WIDTH, compare_run
 
+from bench.gpu.setting import make_model
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
+from rewards.prompts import PromptConfig
 from training.base_model import make_base_model
 from training.config import TrainingConfig
 from training.data import load_prompts
-from training.plan import find_shape
+from training.plan import Shape, find_shape
 from training.rails import Rails
 from training.ranks import join_ranks
 from training.recorder import Recorder
@@ -62,6 +64,8 @@ class Case:
     samples: int
     max_new_tokens: int
     minibatches: int = 4
+    n_vocab: int = 0
+    """0: the characters of the sums."""
 
 
 # (width, layers, prompts, samples, response limit, critic minibatches)
@@ -73,6 +77,8 @@ CALIBRATION = (
     Case("256 x 4", 256, 4, 32, 8, 48),
     Case("512 x 4", 512, 4, 8, 4, 48, 2),
     Case("512 x 8", 512, 8, 12, 4, 64, 1),
+    # What a large vocabulary costs.
+    Case("128 x 2, wide", 128, 2, 8, 8, 32, 2, 32768),
 )
 PREDICTED = (
     Case("small: 64 x 3, 16 x 8", 64, 3, 16, 8, 48),
@@ -107,19 +113,31 @@ def main() -> None:
         folder = Path(temporary)
         runs, known = {}, []
         # Before and after: what other programs leave of caches and memory bandwidth changes.
-        known += [run(settings(case), folder / "before" / case.name, 3) for case in CALIBRATION]
+        known += [calibration(case, folder / "before" / case.name) for case in CALIBRATION]
         for case in PREDICTED:
             runs[case.name] = run(settings(case), folder / case.name, arguments.steps)
         if arguments.model:
             config = settings(Case("given", 64, 2, 2, 2, 32, 1), arguments.model)
             runs["given model, 2 x 2"] = run(config, folder / "given", 3)
-        known += [run(settings(case), folder / "after" / case.name, 3) for case in CALIBRATION]
+        known += [calibration(case, folder / "after" / case.name) for case in CALIBRATION]
     machine = calibrate(known)
     show_machine(machine)
     rows = [row for name, ran in runs.items() for row in compare(name, ran, machine)]
     if arguments.run:
         rows += compare_run(arguments.run, machine, (*PHASES, "step_s"))
     show(rows)
+
+
+def calibration(case: Case, folder: Path) -> Ran:
+    """A short run; a model with many words is random, so that its responses reach the limit."""
+    if not case.n_vocab:
+        return run(settings(case), folder, 3)
+    n_heads, width = max(1, case.hidden // 64), 3 * case.hidden
+    head_dim = case.hidden // n_heads
+    shape = Shape(case.hidden, case.n_layers, n_heads, n_heads, width, case.n_vocab, True, head_dim)
+    model = make_model(shape, 512, folder.with_name(f"{case.name}, model"), names_all=True)
+    config = settings(case, model)
+    return run(config.model_copy(update={"prompt": PromptConfig(template="bare")}), folder, 3)
 
 
 def settings(case: Case, model: Path | None = None) -> TrainingConfig:
@@ -189,7 +207,7 @@ def calibrate(runs: list[Ran]) -> Machine:
             read = prefill_work(shape, WIDTH, prompts[None])[0]
             decoding.append(np.append(wave @ per_step + read, times["rollout_s"]))
             for phase, work in update_work(ran.config, 1, shape, WIDTH, prompts, lengths).items():
-                training.append(np.concatenate([work.passes, work.optimizer[1:], [times[phase]]]))
+                training.append(np.concatenate([work.passes, work.optimizer[1:4], [times[phase]]]))
             copying.append(np.array([2.0 * shape.n_parameters * WIDTH, 1.0, times["sync_s"]]))
             rewards.append(times["reward_s"] / lengths.size)
             rests.append(times["step_s"] - sum(times[phase] for phase in PHASES))
@@ -198,8 +216,8 @@ def calibrate(runs: list[Ran]) -> Machine:
     copy = fit_rates(np.array(copying)[:, :-1], np.array(copying)[:, -1])
     return Machine(
         decode=Rates(*decode),
-        train=Rates(*train[:4]),
-        update=Rates(0.0, *train[4:]),
+        train=Rates(*train[:5]),
+        update=Rates(0.0, *train[5:]),
         copy_byte_s=copy[0],
         step_s=copy[1] + statistics.median(rests),
         reward_s=statistics.median(rewards),

@@ -60,8 +60,10 @@ def synchronise() -> None:
         torch.cuda.synchronize()
 
 
-def make_model(shape: Shape, n_context: int, folder: Path) -> Path:
+def make_model(shape: Shape, n_context: int, folder: Path, *, names_all: bool = False) -> Path:
     """Write a model of `shape` with random weights and a character tokenizer; found again when it is there.
+
+    `names_all` gives every token of the vocabulary a character, which the torch sampler wants.
 
     Llama's class carries the shape: same matrices, same biases of query, key and value, one vector more.
     """
@@ -71,7 +73,11 @@ def make_model(shape: Shape, n_context: int, folder: Path) -> Path:
 
     from training.tokenizer import build_tokenizer
 
-    tokenizer = build_tokenizer(["0123456789+-*/=? abcdefghijklmnopqrstuvwxyz"])
+    alphabet = "0123456789+-*/=? abcdefghijklmnopqrstuvwxyz"
+    if names_all:
+        n_missing = shape.n_vocab - len(build_tokenizer([alphabet]))
+        alphabet += "".join(chr(0x20000 + index) for index in range(n_missing))
+    tokenizer = build_tokenizer([alphabet])
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=shape.n_vocab,

@@ -177,6 +177,22 @@ def test_early_values_by_hand_on_a_machine_that_only_counts_calls():
     assert step.forward_s == pytest.approx(9 + 4 * 4 - 13)
 
 
+@pytest.mark.parametrize("recomputes", [True, False])
+def test_the_vocabulary_is_scored_by_the_policy_alone_and_once_more_for_its_gradient(recomputes):
+    machine = Machine(Rates(0, 0, 0, 0, 1.0), Rates(0, 0, 0, 0, 1.0), Rates(0, 0, 0, 0, 1.0))
+    settings = config(
+        rollout={"prompts_per_step": 2, "samples_per_prompt": 2, "max_new_tokens": 50},
+        ppo={"critic_minibatches": 1},
+        deepspeed={"zero_stage": 0, "gradient_checkpointing": recomputes},
+    )
+    lengths, n_vocab = np.array([[10, 20], [5, 5]]), KNOWN["Qwen/Qwen2.5-7B"].n_vocab
+    step = simulate_step(settings, Cluster(1, machine), lengths, np.full(2, 3))
+    # Forward, forward again, backward twice; drawn once, after one look at each prompt.
+    assert step.policy_s == pytest.approx(4 * 40 * n_vocab)
+    assert step.rollout_s == pytest.approx((40 + 2) * n_vocab)
+    assert step.forward_s == step.critic_s == 0
+
+
 def test_offload_by_hand():
     shape, machine = KNOWN["Qwen/Qwen2.5-0.5B"], Machine.of_gpu(400, 2.4, 100)
     share = shape.n_parameters / 2

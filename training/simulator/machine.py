@@ -25,10 +25,12 @@ class Rates:
     byte_s: float
     layer_s: float
     call_s: float = 0.0
+    logit_s: float = 0.0
+    """Of one vocabulary entry of one token: scaled, exponentiated, summed."""
 
     def seconds(self, work: np.ndarray) -> np.ndarray:
-        """Time of rows of (FLOPs, bytes, layer calls, calls): [..., 4] -> [...]."""
-        return work @ np.array([self.flop_s, self.byte_s, self.layer_s, self.call_s])
+        """Time of rows of (FLOPs, bytes, layer calls, calls, logits): [..., 5] -> [...]."""
+        return work @ np.array([self.flop_s, self.byte_s, self.layer_s, self.call_s, self.logit_s])
 
 
 def fit_rates(work: np.ndarray, seconds: np.ndarray) -> np.ndarray:
@@ -69,7 +71,7 @@ class Machine:
         """A GPU by its sustained rates; decoding's 3 ms a token are scheduling and launches (assumed)."""
         flop_s, byte_s = 1e-12 / tflops, 1e-12 / memory_tb_s
         return cls(
-            decode=Rates(flop_s, byte_s, 0.0, 3e-3),
+            decode=Rates(flop_s, byte_s, 0.0, 3e-3, SOFTMAX_BYTES * byte_s),
             # What training moves besides arithmetic is within the sustained rate.
             train=Rates(flop_s, 0.0, 0.0),
             update=Rates(0.0, byte_s, 0.0),
@@ -101,17 +103,16 @@ def activation_bytes(shape: Shape, width: int) -> float:
 
 
 def decode_work(shape: Shape, width: int, n_devices: int = 1) -> np.ndarray:
-    """Work of one decoding step as (constant, per row, per token of context): [3, 4], per device."""
+    """Work of one decoding step as (constant, per row, per token of context): [3, 5], per device."""
     inner = shape.n_heads * shape.head_dim
     kv_bytes = 2 * width * shape.n_layers * shape.n_kv_heads * shape.head_dim
     weights = shape.n_multiplied()
-    logits = SOFTMAX_BYTES * shape.n_vocab
     return (
         np.array(
             [
-                [0.0, weights * width, shape.n_layers * n_devices, n_devices],
-                [2.0 * weights, activation_bytes(shape, width) + logits, 0.0, 0.0],
-                [4.0 * shape.n_layers * inner, kv_bytes, 0.0, 0.0],
+                [0.0, weights * width, shape.n_layers * n_devices, n_devices, 0.0],
+                [2.0 * weights, activation_bytes(shape, width), 0.0, 0.0, shape.n_vocab],
+                [4.0 * shape.n_layers * inner, kv_bytes, 0.0, 0.0, 0.0],
             ]
         )
         / n_devices
@@ -119,7 +120,7 @@ def decode_work(shape: Shape, width: int, n_devices: int = 1) -> np.ndarray:
 
 
 def prefill_work(shape: Shape, width: int, prompts: np.ndarray) -> np.ndarray:
-    """Work of reading distinct prompts, one call for each row: lengths [rows, prompts] -> [rows, 4]."""
+    """Work of reading distinct prompts, one call for each row: lengths [rows, prompts] -> [rows, 5]."""
     return np.stack([forward_work(shape, width, row, 1, float(len(row))) for row in prompts])
 
 
@@ -131,7 +132,7 @@ def forward_work(
     n_scored: float | None,
     n_tokens: float | None = None,
 ) -> np.ndarray:
-    """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [4].
+    """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [5].
 
     `n_scored` tokens get log-probabilities over the vocabulary; None: a critic, which has no such head.
     `n_tokens` are computed, where sequences are packed and share prompts; None: all, in rows.
@@ -140,13 +141,8 @@ def forward_work(
     n_tokens = float(lengths.sum()) if n_tokens is None else n_tokens
     flops = shape.forward_flops(n_tokens, float((lengths.astype(float) ** 2).sum()), n_scored)
     moved = shape.n_multiplied() * width * n_micro + activation_bytes(shape, width) * n_tokens
-    moved += layout + softmax_bytes(shape, n_scored or 0)
-    return np.array([flops, moved, shape.n_layers * n_micro, n_micro])
-
-
-def softmax_bytes(shape: Shape, n_scored: float) -> float:
-    """Bytes moved for the log-probabilities of so many tokens over the vocabulary."""
-    return SOFTMAX_BYTES * shape.n_vocab * n_scored
+    logits = shape.n_vocab * (n_scored or 0.0)
+    return np.array([flops, moved + layout, shape.n_layers * n_micro, n_micro, logits])
 
 
 def layout_bytes(shape: Shape, width: int, lengths: np.ndarray) -> float:

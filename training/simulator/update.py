@@ -7,7 +7,7 @@ import numpy as np
 
 from training.config import TrainingConfig
 from training.plan import Shape, prompt_copies
-from training.simulator.machine import Cluster, forward_work, softmax_bytes
+from training.simulator.machine import Cluster, forward_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,9 @@ class UpdateWork:
     """One phase of the update on one rank."""
 
     passes: np.ndarray
-    """Of all forward and backward passes, as `machine.forward_work` counts: [4]."""
+    """Of all forward and backward passes, as `machine.forward_work` counts: [5]."""
     optimizer: np.ndarray
-    """Of the optimizer, in the same units: [4]."""
+    """Of the optimizer, in the same units: [5]."""
     gathered_bytes: float
     """Weights fetched from other ranks."""
     n_micro: float
@@ -46,14 +46,15 @@ def update_work(
         n_micro = max(1, n_updates) * max(1.0, np.ceil(n_tokens / max(1, n_updates) / room))
         passes = forward_work(shape, width, sequences, n_micro, scored, n_tokens) * n_passes
         moved = n_updates * shape.n_parameters * 2 * states / (n_gpus if config.deepspeed.zero_stage else 1)
-        optimizer = np.array([0.0, moved, n_updates * shape.n_layers, n_updates])
+        optimizer = np.array([0.0, moved, n_updates * shape.n_layers, n_updates, 0.0])
         gathered = n_micro * n_passes * shape.n_parameters * width * is_sharded
         return UpdateWork(passes, optimizer, gathered, n_micro)
 
     n_before = (ppo.policy_minibatches > 1) + (ppo.kl_coef > 0)
     policy = work(1 + backward, ppo.policy_minibatches, n_scored)
     # Log-probabilities are recomputed in the backward pass whatever else is (training.model.Policy).
-    head = np.array([2.0 * shape.n_vocab * shape.hidden * n_scored, softmax_bytes(shape, n_scored), 0, 0])
+    logits = shape.n_vocab * n_scored
+    head = np.array([2.0 * shape.hidden * logits, 0.0, 0.0, 0.0, logits])
     policy = replace(policy, passes=policy.passes + head * (3 - backward))
     before, values = work(n_before, 0, n_scored), work(ppo.has_critic and not ppo.early_values, 0, None)
     return {
