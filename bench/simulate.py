@@ -120,9 +120,9 @@ def main() -> None:
             config = settings(Case("given", 64, 2, 2, 2, 32, 1), arguments.model)
             runs["given model, 2 x 2"] = run(config, folder / "given", 3)
         known += [calibration(case, folder / "after" / case.name) for case in CALIBRATION]
-    machine = calibrate(known)
+        machine = calibrate(known)
+        rows = [row for name, ran in runs.items() for row in compare(name, ran, machine)]
     show_machine(machine)
-    rows = [row for name, ran in runs.items() for row in compare(name, ran, machine)]
     if arguments.run:
         rows += compare_run(arguments.run, machine, (*PHASES, "step_s"))
     show(rows)
