@@ -175,7 +175,7 @@ def word_of_failure(api: str, runs: Path, config: Path) -> Iterator[Row]:
         chain.wait_for(lambda: received, "word of a failed training")
     text = received[0].decode()
     Console().print(text, markup=False)
-    yield "word of a failed training", text[:60], "Training train absent.toml: Failed" in text
+    yield "word of a failed training", text[:60], "Training train absent: Failed" in text
 
 
 @contextmanager
