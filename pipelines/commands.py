@@ -31,10 +31,17 @@ def _open(arguments: argparse.Namespace):
 def run(arguments: argparse.Namespace) -> int:
     workspace = _open(arguments)
     started = time.monotonic()
+    from httpx import HTTPError
+
     import flows
     from pipelines.summary import summary_table
 
-    summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
+    try:
+        summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
+    except HTTPError as error:
+        raise RuntimeError(
+            f"the Prefect server is gone ({error}); the same command continues where this one stopped"
+        ) from error
     out.print(summary_table(summary))
     out.print(f"took     {time.monotonic() - started:.0f} s")
     out.print(f"report   {workspace.folder / 'report.html'}", soft_wrap=True)

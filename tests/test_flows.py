@@ -11,6 +11,7 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+import httpx
 import polars as pl
 import psutil
 import pytest
@@ -23,6 +24,7 @@ from safetensors.torch import load_file
 from pipelines.artifact import Artifact
 from pipelines.audit import check_run
 from pipelines.chain import Chain
+from pipelines.cli import main
 from pipelines.config import load_config
 from pipelines.workspace import open_workspace
 from rewards.records import METRIC
@@ -193,6 +195,21 @@ def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):
         for what, repo in (("dataset", "me/sums"), ("model", "me/model"))
     ]
     assert noted == chain + sent
+
+
+def test_a_lost_server_is_one_message(small_config, tmp_path, monkeypatch, capsys):
+    import flows
+
+    def lose(**_):
+        raise httpx.ConnectError("Connection refused")
+
+    monkeypatch.setattr(flows, "reasoner_zero", lose)
+    assert main(["run", "--config", str(small_config), "--runs", str(tmp_path)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "reasoner-zero: the Prefect server is gone (Connection refused); "
+        "the same command continues where this one stopped"
+    ]
 
 
 def test_every_cell_of_an_ablation_is_tried_before_one_fails_it(small_config, tmp_path, monkeypatch):
