@@ -135,7 +135,9 @@ def install(kind: str, environment: dict[str, str]) -> None:
     uv = shutil.which("uv") or own_uv(python, environment)
     if uv:
         say(f"installing {lock.name} with uv")
-        options = ["--no-deps"]
+        # Compiled now, or by every process anew where PYTHONDONTWRITEBYTECODE is set, as in many containers:
+        # importing vLLM takes 7 CPU-seconds instead of 17.
+        options = ["--no-deps", "--compile-bytecode"]
         if kind == "gpu":
             options += ["--torch-backend", "auto"]
         elif not local_torch:
