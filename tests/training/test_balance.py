@@ -59,6 +59,9 @@ held, paid, (scores, values) = balance(
 out = {"prompts": held.prompts, "tokens": held.tokens, "rewards": paid, "scores": scores}
 out["values"] = values
 open(f"{sys.argv[1]}/{ranks.rank}.json", "w").write(json.dumps(out))
+# A rank that is gone while the other still receives would take its last words along.
+ranks.barrier()
+torch.distributed.destroy_process_group()
 """
 
 
@@ -68,7 +71,10 @@ def test_two_ranks_exchange_whole_groups_with_all_that_belongs_to_them(tmp_path)
     command = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend=c10d"]
     command += ["--rdzv-endpoint=127.0.0.1:0", "--nproc-per-node=2", str(tmp_path / "exchange.py")]
     environment = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
-    subprocess.run([*command, str(tmp_path)], check=True, env=os.environ | environment, capture_output=True)
+    done = subprocess.run(
+        [*command, str(tmp_path)], env=os.environ | environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
     found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     # One long and one short group each; the longest goes first, to the first rank.
     assert [side["prompts"] for side in found] == [
