@@ -20,9 +20,9 @@ from pipelines import tasks
 from pipelines.ablate import plan_cells, read_grid
 from pipelines.artifact import Artifact
 from pipelines.hooks import say_how_to_continue
+from pipelines.models import Model
 from pipelines.prefect_server import end_server_with_this_process
-from pipelines.sample import Model
-from pipelines.services import LOGGED
+from pipelines.prefect_settings import LOGGED
 from pipelines.workspace import Workspace
 from pipelines.workspace import open_workspace as load_workspace
 

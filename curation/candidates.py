@@ -6,10 +6,9 @@ and operators is part of every bucket key: number variants of one template never
 
 import numpy as np
 
-from curation.rewriting import compiled, mix
-from curation.token_index import WORD, TokenIndex
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from curation.hashing import compiled, mix
+from curation.kinds import WORD
+from curation.token_index import TokenIndex
 
 
 def candidate_pairs(

@@ -5,10 +5,8 @@ Everything here is plain arithmetic on arrays of `curation.token_index`.
 
 import numpy as np
 
-from curation.rewriting import compiled, hash_bytes, mix
-from curation.token_index import NUMBER, WORD
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from curation.hashing import GOLDEN, compiled, hash_bytes, mix
+from curation.kinds import NUMBER, WORD
 
 
 @compiled
@@ -59,7 +57,7 @@ def _grams(starts, ids, hashes, kinds, weights, row, grams, gram_weights):
             n += 1
         if at + 1 < starts[row + 1]:
             following = ids[at + 1]
-            grams[n] = mix(hashes[token] * _GOLDEN + hashes[following])
+            grams[n] = mix(hashes[token] * GOLDEN + hashes[following])
             gram_weights[n] = weights[token] + weights[following]
             n += 1
     return n

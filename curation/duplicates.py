@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from curation.token_index import Frequencies, TokenIndex, build_index, index_tokens
-from curation.tokens import tokens_joined, utf8
+from curation.tokens import rewrite_texts, tokens_joined
 from rewards.settings import Settings
 
 _FEW_WORDS = 8
@@ -49,13 +49,11 @@ def find_duplicates(
     """
     from curation.clusters import find_roots
     from curation.numbering import first_equal
-    from curation.rewriting import rewrite
 
     config = config or DuplicateConfig()
     if not len(texts):
         return np.empty(0, np.int64)
-    data, starts = utf8(texts)
-    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    starts, tokens = rewrite_texts(texts)
     roots = first_equal(tokens, starts)
     if not config.near:
         return roots
@@ -72,7 +70,7 @@ def find_duplicates(
 
 def mathematics(texts: pl.Series) -> np.ndarray:
     """Hash each text's numbers and operators, in any order, uint64 [n]; duplicates have the same hash."""
-    from curation.kernels import row_hashes
+    from curation.rows import row_hashes
 
     index = build_index(texts)
     return row_hashes(index.starts, index.ids, index.hashes, index.kinds)[0]
@@ -80,7 +78,7 @@ def mathematics(texts: pl.Series) -> np.ndarray:
 
 def templates(texts: pl.Series) -> list[str | None]:
     """Name the template of each text, its words without its numbers, in 16 hex digits; null for few words."""
-    from curation.kernels import word_hashes
+    from curation.rows import word_hashes
 
     index = build_index(texts)
     hashes, n_words = word_hashes(index.starts, index.ids, index.hashes, index.kinds)
@@ -89,21 +87,22 @@ def templates(texts: pl.Series) -> list[str | None]:
 
 def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Propose pairs and keep those that say the same; the third array is true where hardly a word differs."""
-    from curation import kernels
     from curation.candidates import candidate_pairs
+    from curation.kernels import compare_pairs, kept_contexts, minhash, shared_rows
+    from curation.rows import row_hashes, sorted_rows
 
-    multiset, sequence, formula, n_numbers, n_words = kernels.row_hashes(
+    multiset, sequence, formula, n_numbers, n_words = row_hashes(
         index.starts, index.ids, index.hashes, index.kinds
     )
     # Only rows that share their numbers and operators with another one can have a duplicate.
-    kin = kernels.shared_rows(multiset)
-    signatures = kernels.minhash(index.starts, index.ids, index.hashes, kin, 2 * config.n_bands)
+    kin = shared_rows(multiset)
+    signatures = minhash(index.starts, index.ids, index.hashes, kin, 2 * config.n_bands)
     left, right = candidate_pairs(index, kin, multiset[kin], n_numbers, signatures, config.reach)
-    ordered = kernels.sorted_rows(index.starts, index.ids, np.union1d(left, right))
-    similarity, containment, n_strict, clash = kernels.compare_pairs(
+    ordered = sorted_rows(index.starts, index.ids, np.union1d(left, right))
+    similarity, containment, n_strict, clash = compare_pairs(
         left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts
     )
-    contexts = kernels.kept_contexts(left, right, index.starts, index.ids, index.kinds)
+    contexts = kept_contexts(left, right, index.starts, index.ids, index.kinds)
     is_formula = np.minimum(n_words[left], n_words[right]) < _FEW_WORDS
     # A bracket elsewhere is another formula; in prose it is a matter of style.
     is_possible = (n_strict == 0) & ~clash & ~(is_formula & (formula[left] != formula[right]))

@@ -5,50 +5,11 @@ Everything here is plain arithmetic on arrays of `curation.token_index`.
 
 import numpy as np
 
-from curation.rewriting import compiled, mix
-from curation.token_index import BRACKET, NUMBER, OPERATOR, WORD
+from curation.hashing import GOLDEN, M1, compiled, mix
+from curation.kinds import OPERATOR
 
-_M1 = np.uint64(0xBF58476D1CE4E5B9)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _S31 = np.uint64(31)
 _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
-@compiled
-def row_hashes(starts, ids, hashes, kinds):
-    """Hash the mathematics of each row.
-
-    Returns per row: multiset hash and sequence hash of its numbers and operators, the latter also with
-    brackets, how many numbers, how many words. uint64 three times, int32 twice, all [n].
-    """
-    n = len(starts) - 1
-    multiset, sequence, formula = np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, np.uint64)
-    n_numbers, n_words = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    for row in range(n):
-        for at in range(starts[row], starts[row + 1]):
-            token = ids[at]
-            n_words[row] += kinds[token] == WORD
-            if kinds[token] == NUMBER:
-                n_numbers[row] += 1
-            if kinds[token] <= OPERATOR:
-                multiset[row] += mix(hashes[token] + _GOLDEN)
-                sequence[row] = mix(sequence[row] * _GOLDEN + hashes[token])
-            if kinds[token] <= BRACKET:
-                formula[row] = mix(formula[row] * _GOLDEN + hashes[token])
-    return multiset, sequence, formula, n_numbers, n_words
-
-
-@compiled
-def word_hashes(starts, ids, hashes, kinds):
-    """Sequence hash of each row's words and letters, uint64 [n], and how many words it has, int32 [n]."""
-    n = len(starts) - 1
-    sequence, n_words = np.zeros(n, np.uint64), np.zeros(n, np.int32)
-    for row in range(n):
-        for at in range(starts[row], starts[row + 1]):
-            if kinds[ids[at]] > BRACKET:
-                sequence[row] = mix(sequence[row] * _GOLDEN + hashes[ids[at]])
-                n_words[row] += kinds[ids[at]] == WORD
-    return sequence, n_words
 
 
 @compiled
@@ -68,27 +29,18 @@ def minhash(starts, ids, hashes, rows, n_hashes):
     signatures = np.full((len(rows), n_hashes), _HIGHEST, np.uint64)
     seeds = np.empty(n_hashes, np.uint64)
     for k in range(n_hashes):
-        seeds[k] = mix(np.uint64(k + 1) * _GOLDEN)
+        seeds[k] = mix(np.uint64(k + 1) * GOLDEN)
     for place in range(len(rows)):
         row = rows[place]
         for at in range(starts[row], starts[row + 1]):
             following = hashes[ids[at + 1]] if at + 1 < starts[row + 1] else np.uint64(0)
-            shingle = mix(hashes[ids[at]] * _GOLDEN + following)
+            shingle = mix(hashes[ids[at]] * GOLDEN + following)
             for k in range(n_hashes):
-                value = (shingle ^ seeds[k]) * _M1
+                value = (shingle ^ seeds[k]) * M1
                 value ^= value >> _S31
                 if value < signatures[place, k]:
                     signatures[place, k] = value
     return signatures
-
-
-@compiled
-def sorted_rows(starts, ids, rows):
-    """Return a copy of `ids` in which each of `rows` is sorted, for merging two of them."""
-    out = ids.copy()
-    for row in rows:
-        out[starts[row] : starts[row + 1]].sort()
-    return out
 
 
 @compiled

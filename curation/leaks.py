@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from curation.token_index import Frequencies, TokenIndex, build_index
-from curation.tokens import tokens_joined, utf8
+from curation.tokens import rewrite_texts, tokens_joined, utf8
 from rewards.settings import Settings
 
 
@@ -98,10 +98,8 @@ def _equal_leaks(
 ) -> pl.DataFrame:
     """Rows that are a benchmark text, or hold one that is no phrase as a run of whole sentences."""
     from curation.coverage import find_runs, row_keys
-    from curation.rewriting import rewrite
 
-    data, starts = utf8(texts)
-    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    starts, tokens = rewrite_texts(texts)
     keys, names = _key_table(targets)
     whole = row_keys(tokens, starts)
     places = np.minimum(np.searchsorted(keys, whole), len(keys) - 1)
@@ -110,8 +108,7 @@ def _equal_leaks(
 
     sentences = texts.fill_null("").str.replace_all(_SENTENCE_END, "$1$2\u0001").str.split("\u0001")
     first_sentences = np.concatenate([[0], np.cumsum(sentences.list.len().to_numpy())]).astype(np.int64)
-    data, starts = utf8(sentences.explode())
-    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    starts, tokens = rewrite_texts(sentences.explode())
     long_enough = problems.filter(pl.col("key").str.count_matches(" ") + 1 >= config.min_embedded_tokens)
     keys, names = _key_table(long_enough)
     rows, places = find_runs(tokens, starts, first_sentences, keys, _LONGEST_RUN)
@@ -149,14 +146,14 @@ def _covered_leaks(
     texts: pl.Series, targets: pl.DataFrame, config: LeakConfig, frequencies: Frequencies | None
 ) -> pl.DataFrame:
     """Rows that hold most of a benchmark problem, by the weight of its tokens, and its numbers."""
-    from curation import kernels
     from curation.coverage import cover_pairs, shared_phrases
+    from curation.rows import row_hashes, sorted_rows
 
     n_texts = len(texts)
     index = build_index(pl.concat([texts.alias("text"), targets["problem"].alias("text")]), frequencies)
     rows, wanted = _candidates(index, n_texts, config)
-    ordered = kernels.sorted_rows(index.starts, index.ids, np.union1d(rows, wanted))
-    _, _, _, n_numbers, n_words = kernels.row_hashes(index.starts, index.ids, index.hashes, index.kinds)
+    ordered = sorted_rows(index.starts, index.ids, np.union1d(rows, wanted))
+    _, _, _, n_numbers, n_words = row_hashes(index.starts, index.ids, index.hashes, index.kinds)
     coverage, word_coverage, n_lacking, n_extra = cover_pairs(
         rows, wanted, index.starts, ordered, index.weights, index.kinds
     )

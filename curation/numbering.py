@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from curation.rewriting import compiled, hash_bytes, is_digit, is_letter
-from curation.token_index import BRACKET, LETTER, NUMBER, OPERATOR, WORD
+from curation.hashing import compiled, hash_bytes, is_digit, is_letter
+from curation.kinds import BRACKET, LETTER, NUMBER, OPERATOR, WORD
 
 _SPACE = 32
 _IS_BRACKET = np.zeros(256, np.bool_)

@@ -10,15 +10,11 @@ In the loops `b` is the folded row of `n` bytes, read at `at`; `out` is written 
 from functools import cache
 
 import numpy as np
-from numba import njit
 
 from curation.folding import FOLDED, GROWTH, fold_tables
+from curation.hashing import compiled, hash_bytes, is_digit, is_letter
 from curation.lexicon import ENVIRONMENT, FRACTION, LAYOUT, LAYOUT_WITH_ARGUMENT, Lexicon, lexicon
 
-compiled = njit(cache=True, nogil=True)
-_PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)
-_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 _DEGREE, _CIRC = np.frombuffer(b"deg", np.uint8), np.frombuffer(b"\\circ", np.uint8)
 _LOG = np.frombuffer(b"log", np.uint8)
 _PER_CENT, _PERCENT_SIGN = np.frombuffer(b"per cent", np.uint8), np.frombuffer(b"%", np.uint8)
@@ -31,23 +27,6 @@ _MOST_GROWTH = 4
 (_BRACKET, _BACKSLASH, _BRACKET_END, _POWER, _UNDERSCORE, _BRACE, _BAR, _BRACE_END) = b"[\\]^_{|}"
 _IS_SIGN = np.zeros(256, np.bool_)
 _IS_SIGN[list(b"-+*/=<>^%()[]|")] = True
-
-
-@compiled
-def mix(x):
-    """Spread the bits of a 64-bit word (splitmix64's finaliser)."""
-    x = (x ^ (x >> _S30)) * _M1
-    x = (x ^ (x >> _S27)) * _M2
-    return x ^ (x >> _S31)
-
-
-@compiled
-def hash_bytes(data, begin, end):
-    """Hash `data[begin:end]`: FNV-1a, then `mix`."""
-    h = _BASIS
-    for at in range(begin, end):
-        h = (h ^ np.uint64(data[at])) * _PRIME
-    return mix(h)
 
 
 @compiled
@@ -75,16 +54,6 @@ def fold(data, begin, end, starts, pool, out):
                 n += 1
         at += width
     return n
-
-
-@compiled
-def is_digit(c):
-    return 48 <= c <= 57
-
-
-@compiled
-def is_letter(c):
-    return 97 <= c <= 122
 
 
 @compiled

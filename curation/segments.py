@@ -7,9 +7,8 @@ Those of all beginnings are kept, so that the hash of any part follows from two 
 import numpy as np
 
 from curation.folding import FOLDED
-from curation.rewriting import compiled, is_digit, is_letter, mix
+from curation.hashing import GOLDEN, compiled, is_digit, is_letter, mix
 
-_BASE = np.uint64(0x9E3779B97F4A7C15)
 _LONGEST_BRACKET, _LONGEST_PREFIX, _LONGEST_SUFFIX = 40, 120, 160
 _STOPS = (0x3002, 0xFF01, 0xFF1F)  # 。！？
 _CLOSERS = (0x3002, 0xFF1A, 0xFF09, ord("."), ord("!"), ord("?"), ord(":"), ord('"'), ord(")"))
@@ -126,8 +125,8 @@ def _last_segment(data, begin, end):
 
 @compiled
 def _power(n):
-    """_BASE to the n-th, modulo 2^64."""
-    result, factor = np.uint64(1), _BASE
+    """GOLDEN to the n-th, modulo 2^64."""
+    result, factor = np.uint64(1), GOLDEN
     while n:
         if n & 1:
             result *= factor
@@ -155,7 +154,7 @@ def _masked(squeezed, begin, end):
         in_number = c == 35
         n_letters += is_letter(c)
         n_wide += c >= 0xC0
-        h = (h + np.uint64(c) + np.uint64(1)) * _BASE
+        h = (h + np.uint64(c) + np.uint64(1)) * GOLDEN
     is_question = end - begin == 1 and squeezed[begin] == 113  # "Q:"
     return mix(h) if n_letters >= 4 or n_wide >= 2 or is_question else np.uint64(0)
 
@@ -194,14 +193,14 @@ def split_segments(data, begins, ends, fold_starts, fold_pool):
                 c = np.uint8(point + 32 if 65 <= point <= 90 else point)
                 if is_letter(c) or is_digit(c):
                     squeezed[m], origin[m] = c, at
-                    sums[m + 1] = (sums[m] + np.uint64(c)) * _BASE
+                    sums[m + 1] = (sums[m] + np.uint64(c)) * GOLDEN
                     m += 1
             elif point < FOLDED:
                 for k in range(fold_starts[point], fold_starts[point + 1]):
                     c = fold_pool[k]
                     if is_letter(c) or is_digit(c) or c >= 0x80:
                         squeezed[m], origin[m] = c, at
-                        sums[m + 1] = (sums[m] + np.uint64(c)) * _BASE
+                        sums[m + 1] = (sums[m] + np.uint64(c)) * GOLDEN
                         m += 1
             at += width
         whole[row] = _part(sums, 0, m)
@@ -224,7 +223,7 @@ def find_endings(data, begins, ends, fold_starts, fold_pool, lengths, hashes):
     places = np.full(len(begins), -1, np.int64)
     longest = lengths[-1] if len(lengths) else 0
     for row in range(len(begins)):
-        h, factor, m, at, next_length = np.uint64(0), _BASE, 0, ends[row], 0
+        h, factor, m, at, next_length = np.uint64(0), GOLDEN, 0, ends[row], 0
         while at > begins[row] and m < longest:
             at = _before(data, at)
             point, _ = _decode(data, at)
@@ -233,14 +232,14 @@ def find_endings(data, begins, ends, fold_starts, fold_pool, lengths, hashes):
                 c = np.uint8(point + 32 if 65 <= point <= 90 else point)
                 if is_letter(c) or is_digit(c):
                     h += np.uint64(c) * factor
-                    factor *= _BASE
+                    factor *= GOLDEN
                     m += 1
             elif point < FOLDED:
                 for k in range(fold_starts[point + 1] - 1, fold_starts[point] - 1, -1):
                     c = fold_pool[k]
                     if is_letter(c) or is_digit(c) or c >= 0x80:
                         h += np.uint64(c) * factor
-                        factor *= _BASE
+                        factor *= GOLDEN
                         m += 1
             while next_length < len(lengths) and lengths[next_length] < m:
                 next_length += 1

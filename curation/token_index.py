@@ -9,10 +9,7 @@ import numpy as np
 import polars as pl
 
 from curation.contrast import synonyms
-from curation.tokens import utf8
-
-NUMBER, OPERATOR, BRACKET, LETTER, WORD = 0, 1, 2, 3, 4
-"""Kinds of tokens; what makes up the mathematics comes first."""
+from curation.tokens import rewrite_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +56,8 @@ class TokenIndex:
 
 def build_index(texts: pl.Series, frequencies: Frequencies | None = None) -> TokenIndex:
     """Cut texts into tokens and lay them out flat; words that mean the same count as one."""
-    from curation.rewriting import rewrite
 
-    data, starts = utf8(texts)
-    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    starts, tokens = rewrite_texts(texts)
     return index_tokens(tokens, starts[:-1], starts[1:], frequencies)
 
 
@@ -81,17 +76,15 @@ def index_tokens(
 def count_tokens(texts: pl.Series) -> pl.DataFrame:
     """In how many of the texts each token stands: hash (uint64), n (int64)."""
     from curation.numbering import number_tokens
-    from curation.rewriting import rewrite
 
-    data, starts = utf8(texts)
-    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    starts, tokens = rewrite_texts(texts)
     _, _, hashes, _, counts = number_tokens(tokens, starts[:-1], starts[1:])
     return pl.DataFrame({"hash": hashes, "n": counts})
 
 
 def _contrasts(hashes: np.ndarray) -> np.ndarray:
     """Look up the contraries of tokens, uint64 [n_ids]."""
-    from curation.rewriting import hash_bytes
+    from curation.hashing import hash_bytes
 
     known = {word: bits for word, (stands, bits) in synonyms().items() if word == stands}
     words = [np.frombuffer(word.encode(), np.uint8) for word in known]

@@ -18,6 +18,14 @@ def utf8(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), starts
 
 
+def rewrite_texts(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Rewrite each text as tokens: where each row begins, int64 [n + 1], and the bytes of all rows, uint8."""
+    from curation.rewriting import rewrite
+
+    data, starts = utf8(texts)
+    return rewrite(data, starts[:-1], starts[1:])
+
+
 def tokens_joined(texts: pl.Series) -> pl.Series:
     r"""Write each text as its tokens with a space between them.
 
@@ -27,10 +35,7 @@ def tokens_joined(texts: pl.Series) -> pl.Series:
     """
     import pyarrow
 
-    from curation.rewriting import rewrite
-
-    data, starts = utf8(texts)
-    starts, tokens = rewrite(data, starts[:-1], starts[1:])
+    starts, tokens = rewrite_texts(texts)
     buffers = [None, pyarrow.py_buffer(starts), pyarrow.py_buffer(tokens)]
     joined = pyarrow.Array.from_buffers(pyarrow.large_string(), len(texts), buffers)
     return pl.Series(texts.name, joined, dtype=pl.String).str.strip_chars_end()

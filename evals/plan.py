@@ -7,15 +7,17 @@ A plan needs no model, except for the chat template in its folder, and decides e
 sampling, number of samples.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from evals.benchmarks.registry import LETTERS, Benchmark, list_options, split_options
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.profiles import Conditions
+from rewards.files import canonical_json, hash_text
 from rewards.prompts import PromptConfig, Shot, render_prompt
 
 PROMPT = pl.Schema(
@@ -142,3 +144,27 @@ def chat_renderer(model: Path) -> Chat:
         return str(text)
 
     return render
+
+
+def sampling_conditions(conditions: Conditions) -> dict[str, Any]:
+    """Everything in the conditions but the verifier, which only judges what was sampled."""
+    prompt = conditions.prompt.model_dump(mode="json")
+    return {"prompt": prompt, "sampling": asdict(conditions.sampling), "method": conditions.method}
+
+
+def make_plans(config: EvalsConfig, benchmarks: Sequence[Benchmark], model: Path | None) -> list[Plan]:
+    """The prompts of every benchmark of the run, in order; reads the chat template where one is asked for.
+
+    Without a model (stored samples) a chat prompt is the user's message alone.
+    """
+    needs_chat = any(config.conditions(entry).method == "chat" for entry in config.benchmarks)
+    chat: Chat = chat_renderer(model) if needs_chat and model else str
+    return [
+        make_plan(benchmark, entry, config, chat)
+        for entry, benchmark in zip(config.benchmarks, benchmarks, strict=True)
+    ]
+
+
+def hash_plan(plan: Plan) -> str:
+    """What decides the responses: questions and prompts, not the reference answers."""
+    return hash_text(canonical_json(plan.prompts.select("question_id", "prompt", "n_choices").rows()))

@@ -282,3 +282,9 @@ def _key(line: bytes) -> str | None:
     except ValueError:
         return None
     return row.get("key") if isinstance(row, dict) else None
+
+
+def write_part(generated: Generated, folder: Path, benchmark: str, part: int) -> None:
+    """Leave one engine's share of a benchmark for `collect`."""
+    generated.responses.write_parquet(folder / f"{benchmark}.{part}.responses.parquet")
+    generated.rejects.write_parquet(folder / f"{benchmark}.{part}.rejects.parquet")

@@ -261,3 +261,6 @@ def cpu_seconds() -> float:
     """CPU time of this process and its finished children."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+CHECKSUMS, MANIFESTS = "SHA256SUMS", "manifests"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from curation.decontaminate import benchmark_files
 from curation.generators import generate
 from evals.benchmarks.loading import load
 from evals.benchmarks.registry import Benchmark
@@ -54,3 +55,14 @@ def generated_frame(generator) -> pl.DataFrame:
     """Problems of one generator: [problem, answer], each once."""
     tasks = [(task.problem, task.answer) for task in generate(generator)]
     return pl.DataFrame(tasks, schema=["problem", "answer"], orient="row").unique(maintain_order=True)
+
+
+def protected_files(names: tuple[str, ...], data_root: Path | None) -> list[Path]:
+    """The files behind `protect_files`; ConfigError names one that is not there."""
+    found: list[Path] = []
+    for name in names:
+        path = (data_root or Path()) / name
+        if not path.exists():
+            raise ConfigError(f"protect_files: {path}: no such file or folder; give --data-root or fix it")
+        found += benchmark_files(path)
+    return found

@@ -9,7 +9,7 @@ from pipelines.curate import curate_stage
 from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.make_base import base_stage
-from pipelines.sample import Model
+from pipelines.models import Model
 from pipelines.train import anneal_stage, train_stage
 from pipelines.workspace import Workspace
 

@@ -70,7 +70,7 @@ def difficulty(arguments: argparse.Namespace) -> int:
 
     from pipelines.chain import Chain
     from pipelines.difficulty import difficulty_of_rollouts, difficulty_stage
-    from pipelines.sample import Model
+    from pipelines.models import Model
 
     workspace = _open(arguments)
     chain = Chain(workspace)
@@ -115,7 +115,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     from pipelines.chain import Chain
-    from pipelines.sample import Model
+    from pipelines.models import Model
 
     chain = Chain(_open(arguments))
     evaluated = {}
@@ -309,7 +309,7 @@ def lineage(arguments: argparse.Namespace) -> int:
 
 def up(arguments: argparse.Namespace) -> int:
     from pipelines import services
-    from pipelines.worker import visible_gpus
+    from pipelines.gpus import visible_gpus
 
     n_gpus = arguments.gpu_slots or max(1, len(visible_gpus()))
     started = services.up(

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from curation.curate import curate
-from curation.decontaminate import benchmark_files, read_benchmarks
+from curation.decontaminate import read_benchmarks
 from curation.source_config import SourceConfig
 from evals.benchmarks.loading import protected
 from pipelines.artifact import Artifact, Draft, Stage
-from pipelines.benchmarks import protected_benchmarks
+from pipelines.benchmarks import protected_benchmarks, protected_files
 from pipelines.config import ConfigError
 from pipelines.progress import Progress
 from pipelines.publishing.corpus import describe
@@ -72,17 +72,6 @@ def curate_stage(workspace: Workspace) -> Artifact:
         draft.seeds = {"curation": config.curation.seed}
 
     return workspace.produce(STAGE, section(config.curation, "execution"), inputs, build)
-
-
-def protected_files(names: tuple[str, ...], data_root: Path | None) -> list[Path]:
-    """The files behind `protect_files`; ConfigError names one that is not there."""
-    found: list[Path] = []
-    for name in names:
-        path = (data_root or Path()) / name
-        if not path.exists():
-            raise ConfigError(f"protect_files: {path}: no such file or folder; give --data-root or fix it")
-        found += benchmark_files(path)
-    return found
 
 
 def source_hash(source: SourceConfig, data_root: Path | None) -> str:

@@ -12,10 +12,11 @@ import polars as pl
 
 from curation.difficulty import counts_of_rollouts, sort_by_difficulty
 from pipelines.artifact import Artifact, Draft, Stage
+from pipelines.job import Job, run_job
+from pipelines.models import Model
 from pipelines.progress import Progress
-from pipelines.sample import Model
-from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
+from training.data import select_rows
 
 STAGE = Stage(
     "difficulty",
@@ -66,15 +67,10 @@ def difficulty_of_rollouts(workspace: Workspace, prompts: Artifact, trained: Art
 
 
 def _sort(workspace: Workspace, draft: Draft, prompts: Artifact, counts: Path) -> None:
-    config, rows = workspace.config.difficulty, training_prompts(prompts.folder / "prompts.parquet")
+    config, rows = workspace.config.difficulty, select_rows(prompts.read("prompts.parquet"), "train")
     result = sort_by_difficulty(rows, pl.read_parquet(counts), config)
     draft.write("prompts.parquet", result.kept)
     draft.write("hard.parquet", result.hard)
     draft.write_rejects(result.rejects)
     draft.count(rows.height, result.kept.height, result.rejects.height)
     draft.seeds = {"difficulty": config.seed}
-
-
-def training_prompts(path: Path) -> pl.DataFrame:
-    """The prompts that training draws from; the validation split stays as it is."""
-    return pl.read_parquet(path).filter(pl.col("split") == "train")

@@ -14,8 +14,9 @@ from evals.reflection import analyse
 from evals.scoring import score
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.benchmarks import load_benchmarks
+from pipelines.models import Model
 from pipelines.overlap import overlap_stage
-from pipelines.sample import Model, sample_stage
+from pipelines.sample import sample_stage
 from pipelines.workspace import Workspace, section
 from rewards.records import COMPLETION
 

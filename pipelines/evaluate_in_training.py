@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
+from evals.plan import make_plans
 from evals.reflection import reflects, repetition_score
 from evals.sampling import sample
 from evals.scoring import score
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
-from pipelines.sample import make_plans
 from rewards.generation import Engine
 from training.train import Evaluate
 
@@ -31,7 +31,7 @@ def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder:
     `folder`/step-N (COMPLETION rows, one parquet a benchmark and rank)."""
     evals = config.evals
     benchmarks = load_benchmarks(config, prompts)
-    plans = list(zip(make_plans(config, benchmarks, model), benchmarks, strict=True))
+    plans = list(zip(make_plans(evals, benchmarks, model), benchmarks, strict=True))
 
     def evaluate(engine: Engine, step: int, share: tuple[int, int]) -> dict[str, tuple[float, int]]:
         measures: dict[str, tuple[float, int]] = {}

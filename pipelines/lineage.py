@@ -14,8 +14,7 @@ from typing import Any
 
 from rich.tree import Tree
 
-from pipelines.artifact import MANIFEST, check
-from pipelines.publishing.manifests import CHECKSUMS, MANIFESTS
+from pipelines.artifact import CHECKSUMS, MANIFEST, MANIFESTS, check
 from rewards.files import hash_file, read_json
 
 

@@ -6,8 +6,8 @@ Made from scratch (with a warm-up on the prompt set), dequantised from a GGUF fi
 from pathlib import Path
 
 from pipelines.artifact import Artifact, Draft, Stage
+from pipelines.job import Job, run_job
 from pipelines.progress import Progress
-from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 from rewards.files import hash_file
 

@@ -14,6 +14,7 @@ from evals.benchmarks.loading import protected
 from evals.benchmarks.registry import Benchmark
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.workspace import Workspace, section
+from training.data import select_rows
 
 logger = logging.getLogger(__name__)
 STAGE = Stage("overlap", ("curation", "pipelines/overlap.py"))
@@ -26,7 +27,7 @@ def overlap_stage(workspace: Workspace, prompts: Artifact, benchmarks: Sequence[
     inputs = {"rewards": prompts.content} | {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
 
     def build(draft: Draft) -> None:
-        rows = prompts.read("prompts.parquet").filter(pl.col("split") == "train")
+        rows = select_rows(prompts.read("prompts.parquet"), "train")
         found = find_overlap(rows, benchmarks, workspace)
         draft.write("overlap.parquet", found)
         draft.write("by_benchmark.parquet", by_benchmark(found, benchmarks))

@@ -12,3 +12,10 @@ def settings(home: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+POOL, GPU_LIMIT = "local", "gpu"
+
+
+LOGGED = ("pipelines", "curation", "rewards", "evals")
+"""Packages whose log lines go to the server."""

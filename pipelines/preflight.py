@@ -5,9 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipelines.artifact import Artifact
+from pipelines.job import Job, run_job
 from pipelines.process import ChildFailed
 from pipelines.progress import Progress
-from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace
 from rewards.files import read_json
 

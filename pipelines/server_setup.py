@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
-from pipelines.services import GPU_LIMIT, POOL
+from pipelines.prefect_settings import GPU_LIMIT, POOL
 from rewards.files import read_json
 
 TEMPLATE = Path(__file__).parent / "work_pools" / "process.json"

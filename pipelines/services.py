@@ -21,13 +21,10 @@ from pathlib import Path
 
 import psutil
 
-from pipelines.prefect_settings import settings
+from pipelines.prefect_settings import LOGGED, POOL, settings
 from rewards.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
-POOL, GPU_LIMIT = "local", "gpu"
-LOGGED = ("pipelines", "curation", "rewards", "evals")
-"""Packages whose log lines go to the server."""
 START_S, STOP_S = 180.0, 20.0
 """How long the server may take to answer, and the processes to end; a loaded machine needs a minute."""
 

@@ -28,13 +28,13 @@ from pipelines.difficulty import difficulty_stage
 from pipelines.evaluate import evaluate_stage
 from pipelines.live import LiveTraining
 from pipelines.make_base import base_stage
+from pipelines.models import Model
+from pipelines.prefect_settings import GPU_LIMIT
 from pipelines.publishing.card import markdown_table
 from pipelines.publishing.hub import Kind
 from pipelines.publishing.model import benchmark_table
 from pipelines.publishing.publish import publish as publish_run
 from pipelines.report import report_stage
-from pipelines.sample import Model
-from pipelines.services import GPU_LIMIT
 from pipelines.train import anneal_stage, train_stage
 from pipelines.workspace import Workspace
 

@@ -13,8 +13,9 @@ import polars as pl
 
 from pipelines.artifact import Artifact, Draft, Stage
 from pipelines.config import RunConfig
+from pipelines.job import Job, run_job
+from pipelines.models import final_model
 from pipelines.progress import OnAdvance, Progress
-from pipelines.worker import Job, run_job
 from pipelines.workspace import Workspace, section
 
 _CODE = (
@@ -96,8 +97,3 @@ def _produce(
     if training.eval_every:
         settings["evals"] = section(config.evals)
     return workspace.produce(stage, settings, inputs, build)
-
-
-def final_model(trained: Artifact) -> Path:
-    """The policy after the last step."""
-    return sorted((trained.folder / "exports").iterdir())[-1] / "actor"

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from rewards import regions
-from rewards.brackets import as_region, flat_collection, parse_structure
+from rewards.brackets import flat_collection, parse_structure
 from rewards.expressions import parse_expression
 from rewards.labels import parse_label
 from rewards.nodes import (
@@ -34,6 +34,7 @@ from rewards.nodes import (
 )
 from rewards.normalise import normalise
 from rewards.quantities import parse_quantity
+from rewards.regions import as_region
 from rewards.signs import both_signs
 from rewards.splitting import RELATIONS, nesting_change, separator_kind, split_tokens, split_words
 from rewards.tokens import Token, tokenise

@@ -23,8 +23,8 @@ from rewards.nodes import (
     Scalar,
     Symbol,
     Words,
-    walk,
 )
+from rewards.regions import as_region
 from rewards.signs import both_signs
 from rewards.splitting import CLOSING, RELATIONS, closing_position, separator_kind, split_tokens
 from rewards.tokens import Token
@@ -234,20 +234,3 @@ def _ratio(tokens: list[Token], parse: Parse) -> Answer | None:
     if not found or (any(token.kind == "word" for part in parts for token in part)):
         return None
     return Ratio(tuple(parse_expression(part) for part in parts))
-
-
-def as_region(answer: Answer) -> Region | None:
-    """Read a bracketed pair as an interval, and a set of numbers as points."""
-    if isinstance(answer, Region):
-        return answer
-    if not isinstance(answer, Collection) or not all(isinstance(item, Scalar) for item in answer.items):
-        return None
-    values = [item.value for item in answer.items if isinstance(item, Scalar)]
-    if any(isinstance(part, Symbol) for value in values for part in walk(value) if len(values) != 2):
-        return None
-    if answer.kind in ("tuple", "square") and len(values) == 2:
-        is_closed = answer.kind == "square"
-        return Region((Interval(values[0], values[1], is_closed, is_closed),))
-    if answer.kind == "set":
-        return Region(tuple(Interval(value, value, True, True) for value in values))
-    return None

@@ -7,7 +7,6 @@ form of the same value; it may not hedge, leave a solution out, or change what k
 from collections.abc import Callable
 from fractions import Fraction
 
-from rewards.brackets import as_region
 from rewards.naming import letter, same_label
 from rewards.nodes import (
     Answer,
@@ -26,7 +25,7 @@ from rewards.nodes import (
     symbols,
 )
 from rewards.notations import COMPARERS, Decision, conclude
-from rewards.regions import same_region
+from rewards.regions import as_region, same_region
 from rewards.relations import same_relation
 from rewards.units import DEGREE
 from rewards.values import same_value

@@ -8,16 +8,20 @@ from functools import cmp_to_key
 from rewards.exact import NotRational, Undefined, rational_value
 from rewards.nodes import (
     INFINITY,
+    Answer,
+    Collection,
     Expression,
     Interval,
     Number,
     Operation,
     Region,
+    Scalar,
     Symbol,
     negative,
     substitute,
     subtract,
     symbols,
+    walk,
 )
 from rewards.values import compare_constants, same_value, sign_of_infinity
 
@@ -168,3 +172,20 @@ def same_region(left: Region, right: Region) -> bool | None:
             if not same:
                 return same
     return True
+
+
+def as_region(answer: Answer) -> Region | None:
+    """Read a bracketed pair as an interval, and a set of numbers as points."""
+    if isinstance(answer, Region):
+        return answer
+    if not isinstance(answer, Collection) or not all(isinstance(item, Scalar) for item in answer.items):
+        return None
+    values = [item.value for item in answer.items if isinstance(item, Scalar)]
+    if any(isinstance(part, Symbol) for value in values for part in walk(value) if len(values) != 2):
+        return None
+    if answer.kind in ("tuple", "square") and len(values) == 2:
+        is_closed = answer.kind == "square"
+        return Region((Interval(values[0], values[1], is_closed, is_closed),))
+    if answer.kind == "set":
+        return Region(tuple(Interval(value, value, True, True) for value in values))
+    return None

@@ -67,15 +67,3 @@ DROPPED = _words(
     """
 )
 """Commands about looks only."""
-
-NOT_UNITS = _words(
-    """
-    about accept all almost and answer any anything approximately are around as be between both but can
-    correct could credit divided either else equal equals everything exactly false fewer for from full
-    gold grader greater if incorrect is least less marks maybe minus mod modulo more most nearly neither
-    no none not or over perhaps plus point possibly probably reward right roughly same score should
-    solution solutions some something such than that the then this to true under unknown until up
-    verified was when where will with without would wrong yes
-    """
-)
-"""Words that never belong to a unit: hedges, connectives, and talk about the grader."""

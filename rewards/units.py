@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rewards.spellings import NOT_UNITS
+from rewards.spellings import _words
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +145,16 @@ def _singular(word: str) -> str:
     if word.endswith(("sses", "shes", "ches", "xes")):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word
+
+
+NOT_UNITS = _words(
+    """
+    about accept all almost and answer any anything approximately are around as be between both but can
+    correct could credit divided either else equal equals everything exactly false fewer for from full
+    gold grader greater if incorrect is least less marks maybe minus mod modulo more most nearly neither
+    no none not or over perhaps plus point possibly probably reward right roughly same score should
+    solution solutions some something such than that the then this to true under unknown until up
+    verified was when where will with without would wrong yes
+    """
+)
+"""Words that never belong to a unit: hedges, connectives, and talk about the grader."""

@@ -26,7 +26,7 @@ class Prompt:
 
 
 def select_rows(
-    frame: pl.DataFrame, split: str, sources: Sequence[str], subjects: Sequence[str]
+    frame: pl.DataFrame, split: str, sources: Sequence[str] = (), subjects: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Rows of one split of a compiled prompt set; empty `sources` or `subjects` mean all of them.
 

@@ -12,9 +12,8 @@ import polars as pl
 
 from curation.decontaminate import leaks_in_texts, read_benchmarks
 from evals.benchmarks.loading import protected
-from pipelines.benchmarks import protected_benchmarks
+from pipelines.benchmarks import protected_benchmarks, protected_files
 from pipelines.config import RunConfig
-from pipelines.curate import protected_files
 
 FORBIDS = re.compile(
     r"\bno[- ]?deriv|\bby(-nc)?-nd\b|all rights reserved|proprietary|no redistribution|not redistribut"

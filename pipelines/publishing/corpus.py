@@ -123,7 +123,7 @@ def card(name: str, tables: dict[str, pl.DataFrame], facts: dict[str, Any], benc
     """Write the data-set card with its YAML front matter."""
     from huggingface_hub import DatasetCardData
 
-    from pipelines.publishing.dataset import hub_licence
+    from pipelines.licenses import hub_licence
 
     licences = tables["sources"].filter(pl.col("kept") > 0)["licence"].fill_null("none stated")
     n_rows = int(tables["splits"]["problems"].sum())

@@ -3,12 +3,12 @@
 `pipelines.publishing.clearance` says when it is refused.
 """
 
-import re
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.artifact import Artifact
+from pipelines.licenses import NONE_STATED, hub_licence
 from pipelines.publishing.card import render_card
 from pipelines.publishing.clearance import check_leaks, check_licences
 from pipelines.publishing.croissant import write_croissant
@@ -18,20 +18,6 @@ from rewards.files import atomic_open, canonical_json, write_text
 from rewards.records import COMPILED_REWARD
 
 SHARD_ROWS = 100_000
-NONE_STATED = "none stated; published by the owner's choice"
-HUB_LICENCES = {
-    "apache-2.0",
-    "bsd-3-clause",
-    "cc-by-4.0",
-    "cc-by-nc-4.0",
-    "cc-by-sa-3.0",
-    "cc-by-sa-4.0",
-    "cc0-1.0",
-    "mit",
-    "odc-by",
-}
-"""Identifiers of the hub's list that math corpora use; any other licence is `other` there and named in the
-table."""
 
 
 def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licences: set[str]) -> None:
@@ -113,16 +99,6 @@ def dataset_card(
         columns=COMPILED_REWARD.columns,
         fingerprints={artifact.stage: artifact.fingerprint for artifact in (curated, compiled)},
     )
-
-
-def hub_licence(text: str) -> str:
-    """Identifier of a licence in the hub's list, or `other`.
-
-    >>> hub_licence("CC BY-SA 4.0"), hub_licence("Apache-2.0"), hub_licence("ask the authors")
-    ('cc-by-sa-4.0', 'apache-2.0', 'other')
-    """
-    name = re.sub(r"[\s_]+", "-", text.strip().lower())
-    return name if name in HUB_LICENCES else "other"
 
 
 def decontamination(curated: Artifact) -> pl.DataFrame:

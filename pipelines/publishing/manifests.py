@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifact import Artifact, check
+from pipelines.artifact import CHECKSUMS, MANIFESTS, Artifact, check
 from rewards.files import hash_file, write_json, write_text
-
-CHECKSUMS, MANIFESTS = "SHA256SUMS", "manifests"
 
 
 def write_manifest(artifact: Artifact, folder: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from pipelines.artifact import Artifact
+from pipelines.models import final_model
 from pipelines.publishing.card import render_card
 from pipelines.publishing.manifests import write_manifest
-from pipelines.train import final_model
 from pipelines.workspace import Workspace
 from rewards.files import read_json, write_text
 from rewards.prompts import PromptConfig, render_prompt

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from curation.coverage import cover_pairs, shared_phrases
-from curation.token_index import NUMBER, WORD
+from curation.kinds import NUMBER, WORD
 
 
 def test_coverage_equals_slow_loops():

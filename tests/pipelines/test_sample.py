@@ -8,14 +8,16 @@ import polars as pl
 import psutil
 import pytest
 
+from evals.plan import hash_plan, make_plans
 from evals.sampling import RESPONSE
 from pipelines import sample
 from pipelines.artifact import Draft
 from pipelines.benchmarks import load_benchmarks
 from pipelines.evaluate import evaluate_stage, score_stage
+from pipelines.models import Model
 from pipelines.process import run_child
 from pipelines.progress import MARK, Progress
-from pipelines.sample import STAGE, Model, collect, hash_plan, make_plans, run_engines
+from pipelines.sample import STAGE, collect, run_engines
 from pipelines.workspace import Workspace
 from rewards.records import REJECT
 
@@ -34,7 +36,7 @@ def test_reference_answers_do_not_decide_what_is_sampled(licensed_run, trained_r
     config = licensed_run.config
     (benchmark,) = load_benchmarks(config)
     model = Model.of_stage(trained_run.linked("base"))
-    (plan,) = make_plans(config, [benchmark], model.folder)
+    (plan,) = make_plans(config.evals, [benchmark], model.folder)
     changed = plan.prompts.with_columns(answer=pl.lit("0"))
     assert hash_plan(plan) == hash_plan(type(plan)(plan.benchmark, plan.conditions, plan.n_samples, changed))
 
@@ -89,7 +91,7 @@ def test_engines_end_together(licensed_run, tmp_path, monkeypatch, end, error):
 
 def test_a_context_too_short_for_every_question_says_what_to_raise(licensed_run, trained_run, tmp_path):
     model = Model.of_stage(trained_run.linked("base"))
-    (plan,) = make_plans(licensed_run.config, load_benchmarks(licensed_run.config), model.folder)
+    (plan,) = make_plans(licensed_run.config.evals, load_benchmarks(licensed_run.config), model.folder)
     reject = {
         "step": "generate",
         "reason": "prompt_too_long",

@@ -8,7 +8,8 @@ from deepspeed.launcher.multinode_runner import PDSHRunner
 from deepspeed.launcher.runner import encode_world_info, fetch_hostfile, parse_args
 
 from pipelines import worker
-from pipelines.worker import Job, host_arguments, run_job
+from pipelines.job import Job, run_job
+from pipelines.worker import host_arguments
 from tests.pipelines.conftest import ROOT
 
 

@@ -1,0 +1,30 @@
+"""Licenses of data as their authors write them, and as the hub names them."""
+
+import re
+
+NONE_STATED = "none stated; published by the owner's choice"
+
+
+HUB_LICENCES = {
+    "apache-2.0",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "mit",
+    "odc-by",
+}
+"""Identifiers of the hub's list that math corpora use; any other licence is `other` there and named in the
+table."""
+
+
+def hub_licence(text: str) -> str:
+    """Identifier of a licence in the hub's list, or `other`.
+
+    >>> hub_licence("CC BY-SA 4.0"), hub_licence("Apache-2.0"), hub_licence("ask the authors")
+    ('cc-by-sa-4.0', 'apache-2.0', 'other')
+    """
+    name = re.sub(r"[\s_]+", "-", text.strip().lower())
+    return name if name in HUB_LICENCES else "other"
