@@ -10,21 +10,21 @@ import logging
 from pathlib import Path
 from typing import Any, Literal
 
-import pipelines.prefect_environment  # noqa: F401  (Prefect reads its settings as it is imported)
+import pipelines.orchestration.environment  # noqa: F401  (Prefect reads its settings as it is imported)
 
 # isort: split
 from prefect import flow
 from prefect.runtime import flow_run
 
-from pipelines import tasks
 from pipelines.ablate import plan_cells, read_grid
-from pipelines.artifact import Artifact
-from pipelines.hooks import say_how_to_continue
-from pipelines.models import Model
-from pipelines.prefect_server import end_server_with_this_process
-from pipelines.prefect_settings import LOGGED
-from pipelines.workspace import Workspace
-from pipelines.workspace import open_workspace as load_workspace
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
+from pipelines.artifacts.workspace import open_workspace as load_workspace
+from pipelines.orchestration import tasks
+from pipelines.orchestration.hooks import say_how_to_continue
+from pipelines.orchestration.own_server import end_server_with_this_process
+from pipelines.orchestration.settings import LOGGED
+from pipelines.stages.models import Model
 
 DEMO = "configs/demo.toml"
 Overrides = dict[str, Any]

@@ -19,7 +19,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from curation.decontaminate import read_benchmarks
+from curation.decontaminate.benchmarks import read_benchmarks
 
 N_WORDS, SHARE, MOST_TARGETS = 5, 0.8, 60
 WORD, NUMBER = re.compile(r"[^\W_]+"), re.compile(r"\d+(?:\.\d+)?")

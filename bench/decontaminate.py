@@ -13,8 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.decontaminate import leaks_in_texts, read_benchmarks
-from curation.readers import read_rows
+from curation.decontaminate.benchmarks import leaks_in_texts, read_benchmarks
+from curation.sources.readers import read_rows
 
 
 def main() -> None:

@@ -23,10 +23,10 @@ from peers import peer_environment
 from rich.console import Console
 from rich.table import Table
 
-from curation.decontaminate import problem_of
-from curation.dedup import dedup_texts
-from curation.duplicates import DuplicateConfig
-from curation.readers import FORMATS, read_rows
+from curation.decontaminate.benchmarks import problem_of
+from curation.dedup.clusters import dedup_texts
+from curation.dedup.duplicates import DuplicateConfig
+from curation.sources.readers import FORMATS, read_rows
 
 LOOK_ALIKES = ["one_number", "all_numbers", "flip", "sign", "real_variant"]
 PACKAGES = ["rensa", "datasketch", "datatrove[processing]", "spacy", "polars"]

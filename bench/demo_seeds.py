@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ablate import Cell, plan_cells
-from pipelines.chain import Chain
+from pipelines.artifacts.workspace import Workspace
 from pipelines.config import load_config
-from pipelines.workspace import Workspace
-from rewards.records import METRIC
+from pipelines.stages.chain import Chain
+from rewards.contracts.records import METRIC
 from training.recorder import read_records
 
 ROOT = Path(__file__).resolve().parent.parent

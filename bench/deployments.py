@@ -29,14 +29,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import small_chain as chain
-from pipelines.audit import check_run
+from pipelines.artifacts.audit import check_run
 
 INTERVAL_S = 30
 MAKE_NOTIFICATION = """\
 import asyncio, os, sys
-import pipelines.prefect_environment
+import pipelines.orchestration.environment
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from pipelines.automations import make_automations
+from pipelines.orchestration.automations import make_automations
 
 text = {"text": "{{subject}} {{body}}"}
 block = CustomWebhookNotificationBlock(name="alerts", url=sys.argv[1], json_data=text)
@@ -87,7 +87,7 @@ def at_once(api: str, runs: Path, config: Path) -> Iterator[Row]:
         nonlocal most_flows, most_on_slot
         lines = [line for process in chain.processes_of(runs) if (line := command_line(process))]
         # A child takes the slot's place on the device; the flow's process itself computes nothing there.
-        most_on_slot = max(most_on_slot, len({line for line in lines if "pipelines.worker" in line}))
+        most_on_slot = max(most_on_slot, len({line for line in lines if "pipelines.jobs.worker" in line}))
         states = [chain.state_of(api, run) for run in ids]
         most_flows = max(most_flows, states.count("RUNNING"))
         return all(state in ("COMPLETED", "FAILED", "CRASHED") for state in states)

@@ -24,11 +24,11 @@ from rich.table import Table
 
 from evals.benchmarks.loading import load
 from evals.config import BenchmarkConfig, EvalsConfig
-from evals.metrics import curves, summarise
 from evals.plan import Plan, make_plan
 from evals.sampling import sample
 from evals.scoring import score
-from rewards.prompts import PromptConfig, Shot
+from evals.statistics.metrics import curves, summarise
+from rewards.contracts.prompts import PromptConfig, Shot
 from training.rollout.vllm import VllmEngine
 
 PEER = ["lm-eval==0.4.13"]

@@ -16,12 +16,12 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from evals.compare import compare
-from evals.metrics import curves, summarise
-from evals.reflection import analyse, repetition_score
 from evals.report.data import ReportData, headlines
 from evals.report.render import build_page, render_page
-from rewards.records import COMPLETION, METRIC, TIMING
+from evals.statistics.compare import compare
+from evals.statistics.metrics import curves, summarise
+from evals.statistics.reflection import analyse, repetition_score
+from rewards.contracts.records import COMPLETION, METRIC, TIMING
 
 SIZES = {"aime2024": 30, "aime2025": 30, "math500": 500, "gpqa_diamond": 198}
 TEXT = "so we add the terms wait, let me recheck this sum and divide both sides by two however, it is"

@@ -22,11 +22,11 @@ from rich.table import Table
 
 from evals.benchmarks.loading import load
 from evals.config import BenchmarkConfig, EvalsConfig
-from evals.metrics import summarise
 from evals.plan import make_plan
 from evals.sampling import sample
 from evals.scoring import score
-from rewards.prompts import PromptConfig
+from evals.statistics.metrics import summarise
+from rewards.contracts.prompts import PromptConfig
 
 
 def main() -> None:

@@ -28,16 +28,16 @@ PR_SET_CHILD_SUBREAPER = 36
 LIMIT_S, ANSWER_LIMIT_S = 30.0, 2.0
 CURATE = """\
 import sys
-from pipelines.curate import curate_stage
-from pipelines.workspace import open_workspace
+from pipelines.stages.curate import curate_stage
+from pipelines.artifacts.workspace import open_workspace
 
 curate_stage(open_workspace(sys.argv[1], runs=sys.argv[2]))
 """
 BARE = """\
 import sys
-from pipelines.chain import Chain
-from pipelines.report import report_stage
-from pipelines.workspace import open_workspace
+from pipelines.stages.chain import Chain
+from pipelines.stages.report import report_stage
+from pipelines.artifacts.workspace import open_workspace
 
 whole = Chain(open_workspace(sys.argv[1], runs=sys.argv[2]))
 for artifact in (whole.trained, whole.evaluated_base, whole.evaluated_final):

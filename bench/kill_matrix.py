@@ -41,8 +41,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import small_chain as chain
-from pipelines.artifact import check
-from rewards.files import read_json
+from pipelines.artifacts.artifact import check
+from rewards.contracts.files import read_json
 
 STAGES = ("curate", "rewards", "base", "overlap", "sample-base", "evaluate-base", "train", "report")
 WITH_CHILD = ("base", "sample-base", "train")
@@ -146,7 +146,7 @@ class Column:
 
 
 def is_child(process: psutil.Process) -> bool:
-    return "pipelines.worker" in " ".join(process.cmdline())
+    return "pipelines.jobs.worker" in " ".join(process.cmdline())
 
 
 def reach(column: Column, stage: str, flow: psutil.Process) -> None:

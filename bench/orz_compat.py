@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.golds import read_golds
 from bench.verify_golds import neighbours
-from rewards.compile import restyle
+from rewards.compiling.compile import restyle
+from rewards.contracts.prompts import render_response
 from rewards.grader import verify_batch
-from rewards.prompts import render_response
 
 Pair = tuple[str, str]
 """(gold, response)"""

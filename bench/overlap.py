@@ -33,12 +33,12 @@ from rich.table import Table
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
-from training.base_model import make_base_model
+from training.base.base_model import make_base_model
 from training.config import CorpusPhase, TrainingConfig
-from training.plan import find_shape, make_plan
-from training.simulator.lengths import PAPER
-from training.simulator.machine import Cluster, Machine
-from training.simulator.steps import Step, rollout_ends, simulate_step
+from training.planning.plan import find_shape, make_plan
+from training.planning.simulator.lengths import PAPER
+from training.planning.simulator.machine import Cluster, Machine
+from training.planning.simulator.steps import Step, rollout_ends, simulate_step
 from training.train import train
 
 ROOT = Path(__file__).resolve().parent.parent

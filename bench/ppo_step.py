@@ -35,7 +35,7 @@ from bench.peers import peer_environment
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
-from training.base_model import make_base_model
+from training.base.base_model import make_base_model
 from training.config import CorpusPhase, TrainingConfig
 from training.data import load_prompts
 from training.rails import Rails

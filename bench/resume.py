@@ -27,7 +27,7 @@ from rich.table import Table
 
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
-from rewards.files import hash_file, hash_text
+from rewards.contracts.files import hash_file, hash_text
 from training.config import TrainingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def make_base(folder: Path) -> Path:
-    from training.base_model import make_base_model
+    from training.base.base_model import make_base_model
 
     return make_base_model(make_config(1), make_rows(), folder)
 

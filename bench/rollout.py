@@ -25,8 +25,8 @@ from bench.gpu.speed import beside_bare
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
-from rewards.generation import Sampling
-from rewards.prompts import render_prompt
+from rewards.contracts.engine import Sampling
+from rewards.contracts.prompts import render_prompt
 from training.rollout.vllm import VllmEngine
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -143,7 +143,7 @@ def cpu_seconds() -> float:
 
 
 def make_model(folder: Path) -> Path:
-    from training.base_model import make_base_model
+    from training.base.base_model import make_base_model
     from training.config import TrainingConfig
 
     problem = {"problem": "1+2=?", "answer": "3", "solution": "1+2=3", "split": "train"}
@@ -161,8 +161,8 @@ def sample_once(model: Path, part: int, n_parts: int, n_responses: int) -> None:
     from evals.plan import Plan
     from evals.profiles import Conditions
     from evals.sampling import sample
-    from rewards.generation import Sampling
-    from rewards.prompts import PromptConfig
+    from rewards.contracts.engine import Sampling
+    from rewards.contracts.prompts import PromptConfig
     from training.rollout.torch_sampler import TorchSampler
 
     torch.set_num_threads(1)

@@ -35,21 +35,21 @@ from simulate_vllm import WIDTH, compare_run
 from bench.gpu.setting import make_model
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
-from rewards.prompts import PromptConfig
-from training.base_model import make_base_model
+from rewards.contracts.prompts import PromptConfig
+from training.base.base_model import make_base_model
 from training.config import TrainingConfig
 from training.data import load_prompts
-from training.plan import Shape, find_shape
+from training.planning.plan import Shape, find_shape
+from training.planning.simulator.decoding import decode_wave
+from training.planning.simulator.lengths import measured
+from training.planning.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
+from training.planning.simulator.steps import simulate_step
+from training.planning.simulator.update import update_work
 from training.rails import Rails
 from training.ranks import join_ranks
 from training.recorder import Recorder
 from training.rollout.batches import Rollouts
 from training.rollout.engine import open_engine
-from training.simulator.decoding import decode_wave
-from training.simulator.lengths import measured
-from training.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
-from training.simulator.steps import simulate_step
-from training.simulator.update import update_work
 from training.train import build_ppo, run_step
 
 PHASES = ("rollout_s", "reward_s", "forward_s", "critic_s", "policy_s", "sync_s")

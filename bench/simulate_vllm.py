@@ -21,11 +21,11 @@ import polars as pl
 import torch
 
 from pipelines.config import RunConfig
-from training.plan import Shape, find_shape
+from training.planning.plan import Shape, find_shape
+from training.planning.simulator.lengths import measured
+from training.planning.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
+from training.planning.simulator.steps import simulate_step
 from training.rollout.limits import MAX_SEQUENCES
-from training.simulator.lengths import measured
-from training.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
-from training.simulator.steps import simulate_step
 
 WIDTH = 4
 N_NEW = 48
@@ -96,7 +96,7 @@ def decode_in_a_process(shape: Shape) -> list[list[float]]:
 def decode_once(shape: Shape) -> None:
     time.perf_counter = time.process_time  # what `timed` reads; other programs use this machine, too
     from bench.gpu.setting import make_model, timed
-    from rewards.generation import Sampling
+    from rewards.contracts.engine import Sampling
     from training.rollout.vllm import VllmEngine
 
     torch.set_num_threads(1)

@@ -22,8 +22,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from rewards.generation import Sampling
-from training.base_model import make_base_model
+from rewards.contracts.engine import Sampling
+from training.base.base_model import make_base_model
 from training.batching import Responses
 from training.config import TrainingConfig
 from training.model import load_policy

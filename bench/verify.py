@@ -33,10 +33,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.golds import read_golds
 from bench.verify_golds import neighbours
-from rewards.compile import restyle
+from rewards.algebra.worker_pool import cpu_time
+from rewards.compiling.compile import restyle
+from rewards.contracts.prompts import render_response
 from rewards.grader import grade, verify_batch
-from rewards.isolation import cpu_time
-from rewards.prompts import render_response
 
 Judge = Callable[[str, str], bool]
 """(gold, response) to accepted."""

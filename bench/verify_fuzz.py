@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.golds import read_golds
 from bench.verify import peak_memory_bytes
+from rewards.algebra.worker_pool import cpu_time
 from rewards.grader import compare_answers, is_gradable, score, verify
-from rewards.isolation import cpu_time
 from rewards.verdict import Mode, Reason
 
 MODES: tuple[Mode, ...] = ("orz", "lenient", "orz_compat")

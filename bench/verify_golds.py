@@ -21,13 +21,13 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.golds import read_golds
-from rewards.answers import parse_answer
-from rewards.compile import restyle
+from rewards.compiling.compile import restyle
+from rewards.compiling.rendering import render_answer
+from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.contracts.prompts import render_response
 from rewards.grader import compare_answers, verify
-from rewards.neighbours import wrong_neighbours
-from rewards.normalise import normalise
-from rewards.prompts import render_response
-from rewards.rendering import render_answer
+from rewards.parsing.normalize import normalise
+from rewards.parsing.parser import parse_answer
 from rewards.verdict import AnswerTooLarge, Reason, UnparsableAnswer
 
 MAX_NEIGHBOURS = 6

@@ -2,13 +2,13 @@
 
 from pydantic import Field, model_validator
 
-from curation.dedup import DedupConfig
+from curation.decontaminate.leaks import LeakConfig
+from curation.dedup.clusters import DedupConfig
 from curation.executors import ExecutionConfig
 from curation.filters import FilterConfig
-from curation.leaks import LeakConfig
 from curation.mix import MixConfig
-from curation.source_config import SourceConfig
-from rewards.settings import Settings
+from curation.sources.config import SourceConfig
+from rewards.contracts.settings import Settings
 
 
 class NormaliseConfig(Settings):

@@ -3,8 +3,9 @@
 curated = curate(config, data_root=Path("data"), protected=benchmark_problems, folder=Path("out"))
 curated.problems, curated.rejects, curated.funnel
 
-`folder` gets data/<split>-*.parquet (rewards.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet and
-conflicts.parquet. Memory is bounded by the parts of `config.execution`, which decides no result.
+`folder` gets data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.parquet (REJECT),
+funnel.parquet and conflicts.parquet. Memory is bounded by the parts of `config.execution`, which decides no
+result.
 """
 
 import logging
@@ -34,9 +35,9 @@ from curation.steps import (
     write,
     write_shard,
 )
-from curation.wrappers import Wrappers, learn_wrappers
-from rewards.files import atomic_open
-from rewards.records import PROBLEM, REJECT
+from curation.wrappers.wrappers import Wrappers, learn_wrappers
+from rewards.contracts.files import atomic_open
+from rewards.contracts.records import PROBLEM, REJECT
 
 logger = logging.getLogger(__name__)
 

@@ -20,12 +20,12 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from rewards.files import canonical_json, hash_text, sync_folder
-from rewards.generation import Engine, Sampling, derive_seed
+from rewards.contracts.engine import Engine, Sampling, derive_seed
+from rewards.contracts.files import canonical_json, hash_text, sync_folder
+from rewards.contracts.prompts import PromptConfig, render_prompt
+from rewards.contracts.records import REJECT
+from rewards.contracts.settings import Settings
 from rewards.grader import score_batch
-from rewards.prompts import PromptConfig, render_prompt
-from rewards.records import REJECT
-from rewards.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -155,9 +155,9 @@ def _count(
 
 
 def counts_of_rollouts(rollouts: pl.LazyFrame) -> pl.DataFrame:
-    """Count the trainer's own rollouts (rewards.records.ROLLOUT) per problem.
+    """Count the trainer's own rollouts (rewards.contracts.records.ROLLOUT) per problem.
 
-    By the verdict and not by the reward, which further terms may have shaped (rewards.terms).
+    By the verdict and not by the reward, which further terms may have shaped (rewards.shaping).
     """
     counts = rollouts.group_by("problem_id").agg(
         n_samples=pl.len().cast(pl.Int64),

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
-from rewards.settings import Settings
+from rewards.contracts.settings import Settings
 
 
 class ExecutionConfig(Settings):

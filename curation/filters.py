@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from rewards.settings import Settings
+from rewards.contracts.settings import Settings
 
 
 class FilterConfig(Settings):

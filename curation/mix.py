@@ -8,8 +8,8 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from rewards.files import hash_text
-from rewards.settings import Settings
+from rewards.contracts.files import hash_text
+from rewards.contracts.settings import Settings
 
 Attribute = Literal["source", "subject", "level", "language"]
 

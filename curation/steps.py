@@ -16,16 +16,16 @@ import numpy as np
 import polars as pl
 
 from curation.config import CurationConfig
-from curation.dedup import deduplicate
-from curation.duplicates import find_duplicates, mathematics, templates
+from curation.decontaminate.leaks import find_leaks
+from curation.dedup.clusters import deduplicate
+from curation.dedup.duplicates import find_duplicates, mathematics, templates
 from curation.filters import details, first_reason
-from curation.leaks import find_leaks
-from curation.normalise import language, tidy
-from curation.sources import read_parts
-from curation.token_index import Frequencies, count_tokens
-from curation.wrappers import Wrappers
-from rewards.files import atomic_open, hash_text
-from rewards.records import REJECT
+from curation.sources.read import read_parts
+from curation.text.normalize import language, tidy
+from curation.text.token_index import Frequencies, count_tokens
+from curation.wrappers.wrappers import Wrappers
+from rewards.contracts.files import atomic_open, hash_text
+from rewards.contracts.records import REJECT
 
 _SOURCE_SHIFT = 40
 REJECT_ROWS = pl.Schema({**REJECT.polars, "row": pl.Int64()})

@@ -13,9 +13,9 @@ from typing import Literal, Self
 from pydantic import field_validator, model_validator
 
 from evals.profiles import PROFILES, Conditions, ProfileName
-from rewards.generation import Sampling
-from rewards.prompts import PromptConfig
-from rewards.settings import Settings
+from rewards.contracts.engine import Sampling
+from rewards.contracts.prompts import PromptConfig
+from rewards.contracts.settings import Settings
 from rewards.verdict import Mode
 
 

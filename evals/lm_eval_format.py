@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 
 from evals.config import EvalsConfig
-from evals.metrics import summarise
 from evals.profiles import Conditions
-from rewards.files import hash_text, write_json, write_text
+from evals.statistics.metrics import summarise
+from rewards.contracts.files import hash_text, write_json, write_text
 
 FILTER = "none"
 METRICS = {"exact_match": "accuracy", "pass_at_k": "pass_at_k", "maj_at_k": "maj_at_k"}

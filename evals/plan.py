@@ -17,8 +17,8 @@ import polars as pl
 from evals.benchmarks.registry import LETTERS, Benchmark, list_options, split_options
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.profiles import Conditions
-from rewards.files import canonical_json, hash_text
-from rewards.prompts import PromptConfig, Shot, render_prompt
+from rewards.contracts.files import canonical_json, hash_text
+from rewards.contracts.prompts import PromptConfig, Shot, render_prompt
 
 PROMPT = pl.Schema(
     {

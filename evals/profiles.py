@@ -11,8 +11,8 @@ letters     multiple choice without sampling: the most probable option letter af
 from dataclasses import dataclass
 from typing import Literal
 
-from rewards.generation import Sampling
-from rewards.prompts import PromptConfig, Template
+from rewards.contracts.engine import Sampling
+from rewards.contracts.prompts import PromptConfig, Template
 from rewards.verdict import Mode
 
 ProfileName = Literal["orz", "orz_compat", "few_shot", "plain", "chat", "letters"]

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rewards.files import hash_text
-from rewards.generation import Completion, Sampling
+from rewards.contracts.engine import Completion, Sampling
+from rewards.contracts.files import hash_text
 
 FIELDS = ("seed", "response", "n_response_tokens", "finish_reason")
 
@@ -47,7 +47,7 @@ class Replay:
         n_logprobs: int = 0,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[Completion]:
-        """See `rewards.generation.Engine`; KeyError names the folder when a response is not stored."""
+        """See `rewards.contracts.engine.Engine`; KeyError names the folder when a response is not stored."""
         found = [self._completion(seed) for seed in seeds]
         if on_progress:
             on_progress(len(found))

@@ -21,9 +21,9 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from evals.plan import Plan, letters_of
-from rewards import records
-from rewards.files import canonical_json, hash_text, sync_folder
-from rewards.generation import Engine, derive_seed
+from rewards.contracts import records
+from rewards.contracts.engine import Engine, derive_seed
+from rewards.contracts.files import canonical_json, hash_text, sync_folder
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import polars as pl
 
 from evals.benchmarks.registry import Benchmark
 from evals.choices import choice_letter
-from evals.equivalence import answer_classes
 from evals.profiles import Method
-from rewards import records
+from evals.statistics.equivalence import answer_classes
+from rewards.contracts import records
 from rewards.extraction import is_formatted
 from rewards.grader import verify_batch
 from rewards.verdict import Mode, Reason, Verdict

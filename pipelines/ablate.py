@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from pipelines.chain import Chain
+from pipelines.artifacts.workspace import Workspace
 from pipelines.config import load_config
-from pipelines.workspace import Workspace
-from rewards.files import hash_text
-from rewards.records import EVALUATION, METRIC
+from pipelines.stages.chain import Chain
+from rewards.contracts.files import hash_text
+from rewards.contracts.records import EVALUATION, METRIC
 from training.recorder import read_records
 
 COLUMNS = (

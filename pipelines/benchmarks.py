@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.decontaminate import benchmark_files
+from curation.decontaminate.benchmarks import benchmark_files
 from curation.generators import generate
 from evals.benchmarks.loading import load
 from evals.benchmarks.registry import Benchmark

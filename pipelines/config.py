@@ -21,7 +21,7 @@ from curation.difficulty import DifficultyConfig
 from curation.generators.family import GeneratorConfig
 from evals.config import EvalsConfig
 from rewards.config import RewardsConfig
-from rewards.settings import Settings
+from rewards.contracts.settings import Settings
 from training.config import TrainingConfig
 
 

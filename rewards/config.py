@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rewards.settings import Settings
+from rewards.contracts.settings import Settings
 from rewards.verdict import Mode
 
 AnswerType = Literal[

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rewards.files import atomic_open
+from rewards.contracts.files import atomic_open
 
 
 def export_prompts(compiled: pl.DataFrame, folder: Path, layout: str) -> Path:

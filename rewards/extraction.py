@@ -13,7 +13,7 @@ Prompts end inside an opened `<think>`, so a response normally begins in the tho
 import re
 from dataclasses import dataclass
 
-from rewards.orz_extraction import find_answer
+from rewards.orz.extraction import find_answer
 from rewards.verdict import Mode, Reason
 
 MAX_ANSWER_CHARS = 2000

@@ -11,17 +11,17 @@ False
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from rewards.answers import parse_answer
-from rewards.equality import same_answer
+from rewards.algebra.worker_pool import cpu_time, shared_pool
+from rewards.answer.types import Answer, Collection, Named, Scalar, Words
+from rewards.comparing.equality import same_answer
 from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_formatted
-from rewards.isolation import cpu_time, shared_pool
-from rewards.nodes import Answer, Collection, Named, Scalar, Words
-from rewards.normalise import normalise
-from rewards.orz_compat import is_equal
-from rewards.orz_extraction import unboxed
-from rewards.tokens import spelling
+from rewards.orz.comparer import is_equal
+from rewards.orz.extraction import unboxed
+from rewards.parsing.normalize import normalise
+from rewards.parsing.parser import parse_answer
+from rewards.parsing.tokens import spelling
+from rewards.parsing.words import canonical_words, parse_choice, parse_choices
 from rewards.verdict import AnswerTooLarge, Mode, Reason, UnparsableAnswer, Verdict
-from rewards.wording import canonical_words, parse_choice, parse_choices
 
 __all__ = [
     "Mode",

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 Mode = Literal["orz", "lenient", "orz_compat"]
 """`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement will do;
-`orz_compat`: judged by Open-Reasoner-Zero's own rules, right or wrong (see `rewards.orz_compat`)."""
+`orz_compat`: judged by Open-Reasoner-Zero's own rules, right or wrong (see `rewards.orz.comparer`)."""
 
 
 class Reason(StrEnum):

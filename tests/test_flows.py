@@ -21,13 +21,13 @@ from prefect.exceptions import FailedRun
 from prefect.states import Completed, Failed
 from safetensors.torch import load_file
 
-from pipelines.artifact import Artifact
-from pipelines.audit import check_run
-from pipelines.chain import Chain
-from pipelines.cli import main
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.audit import check_run
+from pipelines.artifacts.workspace import open_workspace
+from pipelines.cli.main import main
 from pipelines.config import load_config
-from pipelines.workspace import open_workspace
-from rewards.records import METRIC
+from pipelines.stages.chain import Chain
+from rewards.contracts.records import METRIC
 from training.recorder import read_records
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoTokenizer
 
-from rewards.files import sync_folder
+from rewards.contracts.files import sync_folder
 from training.engines import full_state, named_weights
 from training.model import save_value_head
 from training.ranks import Ranks

@@ -8,10 +8,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rewards.generation import Sampling
-from rewards.prompts import PromptConfig
-from rewards.settings import Settings
-from rewards.terms import RewardTerms
+from rewards.contracts.engine import Sampling
+from rewards.contracts.prompts import PromptConfig
+from rewards.contracts.settings import Settings
+from rewards.shaping import RewardTerms
 
 
 class ScratchConfig(Settings):

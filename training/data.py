@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import polars as pl
 
-from rewards.prompts import PromptConfig, render_prompt
-from rewards.records import REJECT
+from rewards.contracts.prompts import PromptConfig, render_prompt
+from rewards.contracts.records import REJECT
 
 logger = logging.getLogger(__name__)
 

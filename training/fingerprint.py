@@ -3,7 +3,7 @@ called."""
 
 from pathlib import Path
 
-from rewards.files import canonical_json, hash_file, hash_text
+from rewards.contracts.files import canonical_json, hash_file, hash_text
 
 FILES = (
     "*.safetensors",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from rewards.contracts.engine import Completion
 from rewards.extraction import is_formatted
-from rewards.generation import Completion
 from rewards.verdict import Reason, Verdict
 from training.data import Prompt
 from training.ranks import Ranks
@@ -32,8 +32,8 @@ def response_metrics(
 ) -> tuple[dict, dict[str, list[int]]]:
     """Measure what was sampled and how it scored, over all ranks. Rows of one prompt are adjacent.
 
-    Returns columns of rewards.records.METRIC, and length histograms of `N_BINS` bins by name. A mean over no
-    response is None, and so are the readings without `read_texts`.
+    Returns columns of rewards.contracts.records.METRIC, and length histograms of `N_BINS` bins by name. A
+    mean over no response is None, and so are the readings without `read_texts`.
     """
     length = torch.tensor([float(len(c.tokens)) for c in completions], dtype=torch.float64)
     right = torch.tensor([float(v.is_correct) for v in verdicts], dtype=torch.float64)
@@ -108,7 +108,7 @@ def rollout_rows(
     rewards: list[float],
     n_samples: int,
 ) -> list[dict]:
-    """Rows of rewards.records.ROLLOUT."""
+    """Rows of rewards.contracts.records.ROLLOUT."""
     logger.debug("step=%d reasons=%s", step, dict(Counter(v.reason for v in verdicts)))
     return [
         {

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rewards.generation import derive_seed
+from rewards.contracts.engine import derive_seed
 from training.advantages import group_advantages, spread
 from training.balance import TokenScores, balance
 from training.batching import Responses, micro_batches, minibatches, put, take

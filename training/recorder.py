@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from rewards.files import atomic_open
-from rewards.records import EVALUATION, METRIC, ROLLOUT, TIMING, Schema
+from rewards.contracts.files import atomic_open
+from rewards.contracts.records import EVALUATION, METRIC, ROLLOUT, TIMING, Schema
 
 
 class JsonLines:

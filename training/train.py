@@ -1,7 +1,7 @@
 """The PPO loop: sample, score, update, hand the weights over; the same file on one CPU and on many GPUs.
 
-Started on every rank by the launcher (`pipelines.worker`). Killed anywhere and started again with the same
-arguments, it continues from the newest checkpoint and ends with the same metrics and weights.
+Started on every rank by the launcher (`pipelines.jobs.worker`). Killed anywhere and started again with the
+same arguments, it continues from the newest checkpoint and ends with the same metrics and weights.
 """
 
 import logging
@@ -15,9 +15,9 @@ import polars as pl
 import torch
 from transformers import AutoTokenizer
 
-from rewards.generation import Engine
-from rewards.records import METRIC
-from rewards.terms import shaped_reward
+from rewards.contracts.engine import Engine
+from rewards.contracts.records import METRIC
+from rewards.shaping import shaped_reward
 from training.annealing import hard_prompts
 from training.batching import Responses
 from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
@@ -53,7 +53,7 @@ def train(
     min_context: int = 0,
     critic: Path | None = None,
 ) -> None:
-    """Run PPO from the model in `base` on a compiled prompt set (rewards.records.COMPILED_REWARD).
+    """Run PPO from the model in `base` on a compiled prompt set (rewards.contracts.records.COMPILED_REWARD).
 
     Writes below `out`: prompts.parquet (what was trained on), rejects.parquet, metrics.jsonl,
     timings.jsonl, evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable
@@ -201,7 +201,7 @@ def run_evaluation(
 
 
 def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
-    """The record of rewards.records.TIMING."""
+    """The record of rewards.contracts.records.TIMING."""
     n_response = sum(len(c.tokens) for c in batch.completions)
     n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
     device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0

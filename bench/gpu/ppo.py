@@ -13,9 +13,9 @@ import polars as pl
 from bench.gpu.setting import Job, make_config, read_job, timed
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
+from rewards.contracts.prompts import render_prompt
 from rewards.grader import score_batch
-from rewards.prompts import render_prompt
-from training.base_model import make_base_model
+from training.base.base_model import make_base_model
 from training.config import TrainingConfig
 from training.rollout.engine import open_engine
 from training.train import train
@@ -143,7 +143,7 @@ def compare(job: Job) -> None:
     """Paired change by question, in the tests' own words where they can run."""
     before, after = (pl.read_parquet(job.folder / f"answers-{when}.parquet") for when in ("before", "after"))
     try:
-        from evals.compare import compare as paired
+        from evals.statistics.compare import compare as paired
     except ImportError:  # scipy is not everywhere; the answers are kept, so this can be done later
         return
     job.note(paired=paired(before, after).to_dicts()[0])

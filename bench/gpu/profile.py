@@ -4,7 +4,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from bench.gpu.setting import SHAPES, TINY, make_config, make_model, read_job, timed
-from rewards.generation import Sampling
+from rewards.contracts.engine import Sampling
 from training.batching import Responses
 from training.ranks import join_ranks
 from training.rollout.batches import Rollouts

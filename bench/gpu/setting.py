@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from rewards.files import write_json
+from rewards.contracts.files import write_json
 from training.config import TrainingConfig
-from training.plan import KNOWN, Shape
+from training.planning.plan import KNOWN, Shape
 
 SHAPES = {"0.5b": KNOWN["Qwen/Qwen2.5-0.5B"], "1.5b": KNOWN["Qwen/Qwen2.5-1.5B"]}
 TINY = {
@@ -71,7 +71,7 @@ def make_model(shape: Shape, n_context: int, folder: Path, *, names_all: bool = 
         return folder
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from training.tokenizer import build_tokenizer
+    from training.base.tokenizer import build_tokenizer
 
     alphabet = "0123456789+-*/=? abcdefghijklmnopqrstuvwxyz"
     if names_all:

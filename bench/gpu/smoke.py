@@ -5,7 +5,7 @@ import importlib.metadata
 import torch
 
 from bench.gpu.setting import TINY, make_config, make_model, read_job, timed
-from rewards.generation import Sampling
+from rewards.contracts.engine import Sampling
 from training.engines import named_weights
 from training.probe import MAX_MISMATCH
 from training.ranks import join_ranks

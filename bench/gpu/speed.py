@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from bench.gpu.setting import SHAPES, TINY, Job, make_config, make_model, read_job, timed
-from rewards.generation import Sampling
+from rewards.contracts.engine import Sampling
 from training.batching import Responses
 from training.config import TrainingConfig
-from training.plan import GIB, Shape, find_shape, training_parts
+from training.planning.plan import GIB, Shape, find_shape, training_parts
 from training.ranks import join_ranks
 from training.rollout.batches import Rollouts
 from training.rollout.engine import open_engine

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from rewards.settings import Settings
+from rewards.contracts.settings import Settings
 
 
 class GeneratorConfig(Settings):

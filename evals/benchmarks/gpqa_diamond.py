@@ -9,7 +9,7 @@ import random
 
 from evals.benchmarks.registry import LETTERS, Hub, Question, ask_choices, register
 from evals.benchmarks.rows import Row
-from rewards.files import hash_text
+from rewards.contracts.files import hash_text
 
 
 @register(

@@ -25,8 +25,8 @@ from evals.benchmarks.registry import (
 )
 from evals.benchmarks.rows import Row, read_hub, read_rows
 from evals.config import BenchmarkConfig
-from rewards.files import canonical_json, hash_text
-from rewards.generation import derive_seed
+from rewards.contracts.engine import derive_seed
+from rewards.contracts.files import canonical_json, hash_text
 
 logger = logging.getLogger(__name__)
 

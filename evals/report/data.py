@@ -6,8 +6,8 @@ from typing import Literal
 
 import polars as pl
 
-from evals.intervals import mean_over_questions
-from evals.metrics import question_means
+from evals.statistics.intervals import mean_over_questions
+from evals.statistics.metrics import question_means
 
 Unit = Literal["share", "tokens", "number"]
 
@@ -27,7 +27,8 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything on the page. Schemas in capitals are those of `rewards.records` and `evals.compare`."""
+    """Everything on the page. Schemas in capitals are those of `rewards.contracts.records` and
+    `evals.statistics.compare`."""
 
     run: str
     """Name of the run: the page's title."""
@@ -48,8 +49,8 @@ class ReportData:
     timings: pl.DataFrame | None = None
     """TIMING rows."""
     reflection: pl.DataFrame | None = None
-    """Reflection over the steps, as training measured it or `evals.reflection.by_step(rollouts)` counts
-    it."""
+    """Reflection over the steps, as training measured it or `evals.statistics.reflection.by_step(rollouts)`
+    counts it."""
     checkpoints: pl.DataFrame | None = None
     """Evaluations before, during and after training: COMPLETION rows with a column `step`."""
     funnel: pl.DataFrame | None = None

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from evals.report.canvas import BASE, FINAL, INK, LINE, MUTED, PAPER, THIRD, WARN, drawing
 from evals.report.render import Page
-from rewards.files import atomic_open
+from rewards.contracts.files import atomic_open
 
 LIGHT = {
     INK: "#1b1f24",

@@ -15,14 +15,14 @@ from pathlib import Path
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from evals.compare import compare
-from evals.metrics import summarise
-from evals.reflection import analyse, by_pattern
 from evals.report.data import Headline, ReportData
 from evals.report.reference import REFERENCE
 from evals.report.samples import draw_samples, to_script_json
 from evals.report.sections import Section, build_sections
-from evals.turning_point import TurningPoint, find_turning_point
+from evals.statistics.compare import compare
+from evals.statistics.metrics import summarise
+from evals.statistics.reflection import analyse, by_pattern
+from evals.statistics.turning_point import TurningPoint, find_turning_point
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import os
 
 import polars as pl
 
-from rewards.files import hash_text
+from rewards.contracts.files import hash_text
 
 MAX_BYTES = 1_200_000
 MAX_RESPONSE_CHARS = 6_000

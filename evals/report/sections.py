@@ -8,11 +8,11 @@ import polars as pl
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from evals.metrics import breakdown, by_checkpoint, curves, question_means
 from evals.report import benchmark_figures, data_figures, training_figures
 from evals.report.canvas import drawing, to_svg
 from evals.report.data import ReportData
-from evals.turning_point import TurningPoint
+from evals.statistics.metrics import breakdown, by_checkpoint, curves, question_means
+from evals.statistics.turning_point import TurningPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, legend_above, panel
-from evals.turning_point import TurningPoint
+from evals.statistics.turning_point import TurningPoint
 
 
 def curve(ax: Axes, steps: pl.Series, values: pl.Series, colour: str, label: str = "", end: str = "") -> None:

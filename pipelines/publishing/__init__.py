@@ -1,0 +1,1 @@
+"""Sending data sets and models to a hub."""

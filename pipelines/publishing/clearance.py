@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.decontaminate import leaks_in_texts, read_benchmarks
+from curation.decontaminate.benchmarks import leaks_in_texts, read_benchmarks
 from evals.benchmarks.loading import protected
 from pipelines.benchmarks import protected_benchmarks, protected_files
 from pipelines.config import RunConfig

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.artifact import Artifact
-from pipelines.licenses import NONE_STATED, hub_licence
-from pipelines.publishing.card import render_card
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
+from pipelines.cards.card import render_card
+from pipelines.cards.croissant import write_croissant
+from pipelines.cards.licenses import NONE_STATED, hub_licence
 from pipelines.publishing.clearance import check_leaks, check_licences
-from pipelines.publishing.croissant import write_croissant
 from pipelines.publishing.manifests import write_manifest
-from pipelines.workspace import Workspace
-from rewards.files import atomic_open, canonical_json, write_text
-from rewards.records import COMPILED_REWARD
+from rewards.contracts.files import atomic_open, canonical_json, write_text
+from rewards.contracts.records import COMPILED_REWARD
 
 SHARD_ROWS = 100_000
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from rewards.files import hash_file
+from rewards.contracts.files import hash_file
 
 logger = logging.getLogger(__name__)
 Kind = Literal["dataset", "model"]

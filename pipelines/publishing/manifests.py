@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifact import CHECKSUMS, MANIFESTS, Artifact, check
-from rewards.files import hash_file, write_json, write_text
+from pipelines.artifacts.artifact import CHECKSUMS, MANIFESTS, Artifact, check
+from rewards.contracts.files import hash_file, write_json, write_text
 
 
 def write_manifest(artifact: Artifact, folder: Path) -> None:

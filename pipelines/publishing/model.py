@@ -9,14 +9,14 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.artifact import Artifact
-from pipelines.models import final_model
-from pipelines.publishing.card import render_card
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
+from pipelines.cards.card import render_card
 from pipelines.publishing.manifests import write_manifest
-from pipelines.workspace import Workspace
-from rewards.files import read_json, write_text
-from rewards.prompts import PromptConfig, render_prompt
-from rewards.records import METRIC
+from pipelines.stages.models import final_model
+from rewards.contracts.files import read_json, write_text
+from rewards.contracts.prompts import PromptConfig, render_prompt
+from rewards.contracts.records import METRIC
 from training.recorder import read_records
 
 CHAT_TEMPLATE = "chat_template.jinja"

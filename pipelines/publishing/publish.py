@@ -14,12 +14,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.artifact import Artifact
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
 from pipelines.publishing.dataset import write_dataset
 from pipelines.publishing.hub import Kind, read_back, send_folder, tag_version
 from pipelines.publishing.manifests import write_checksums
 from pipelines.publishing.model import write_model
-from pipelines.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import pytest
 
 from curation.config import CurationConfig
 from curation.curate import curate
-from curation.dedup import main as dedup_command
-from rewards.files import hash_file
+from curation.dedup.__main__ import main as dedup_command
+from rewards.contracts.files import hash_file
 
 ROOT = Path(__file__).parents[2]
 GOOD = [{"id": f"g{i}", "problem": f"A box holds {i + 3} red pens. How many pens are in {i + 20} boxes?",

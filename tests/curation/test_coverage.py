@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from curation.coverage import cover_pairs, shared_phrases
-from curation.kinds import NUMBER, WORD
+from curation.decontaminate.kernels import cover_pairs, shared_phrases
+from curation.text.kinds import NUMBER, WORD
 
 
 def test_coverage_equals_slow_loops():

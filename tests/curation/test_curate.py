@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from curation.audit import trace
 from curation.config import CurationConfig
 from curation.curate import STEPS, curate
 from curation.mix import MixConfig, assign_split, over_cap
-from curation.readers import SourceError
-from rewards.files import hash_file
-from rewards.records import PROBLEM, REJECT
+from curation.sources.readers import SourceError
+from curation.trace import trace
+from rewards.contracts.files import hash_file
+from rewards.contracts.records import PROBLEM, REJECT
 
 LEAK = "Ruth folds 36 paper cranes in 4 hours. At that pace, how many cranes does she fold in 7 hours?"
 PENS = "A box holds 12 red and 15 blue pens. How many pens are in 4 boxes?"

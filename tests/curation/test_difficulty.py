@@ -8,9 +8,9 @@ import pytest
 from curation.difficulty import COUNTS, DifficultyConfig, counts_of_rollouts, measure, sort_by_difficulty
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
-from rewards.generation import Sampling
-from rewards.prompts import PromptConfig
-from rewards.records import ROLLOUT
+from rewards.contracts.engine import Sampling
+from rewards.contracts.prompts import PromptConfig
+from rewards.contracts.records import ROLLOUT
 from training.config import TrainingConfig
 from training.rollout.engine import open_engine
 
@@ -32,7 +32,7 @@ PROMPTS = pl.DataFrame(
 def engine(tmp_path_factory):
     import torch
 
-    from training.base_model import make_base_model
+    from training.base.base_model import make_base_model
 
     torch.set_num_threads(1)
     config = TrainingConfig.model_validate(

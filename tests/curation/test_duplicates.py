@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curation.clusters import find_roots
-from curation.dedup import DedupConfig, dedup_texts, deduplicate, main
-from curation.duplicates import DuplicateConfig, find_duplicates
+from curation.dedup.__main__ import main
+from curation.dedup.clusters import DedupConfig, dedup_texts, deduplicate
+from curation.dedup.duplicates import DuplicateConfig, find_duplicates
+from curation.dedup.union_find import find_roots
 
 FILLER = [
     "A bakery sells 14 loaves in the morning and 23 in the afternoon. How many loaves does it sell that day?",

@@ -13,7 +13,7 @@ import pytest
 from curation.config import CurationConfig
 from curation.curate import curate
 from curation.executors import ExecutionConfig, open_executor
-from rewards.files import hash_file
+from rewards.contracts.files import hash_file
 
 FAMILIES = ("word_problem", "linear_equation", "fraction_sum", "expression")
 PROTECTED = pl.DataFrame({"benchmark": ["b"], "question_id": ["1"], "problem": ["What is 3/4 + 1/2?"]})

@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from curation.decontaminate import leaks_in_texts, main, read_benchmarks
-from curation.leaks import LeakConfig
+from curation.decontaminate.__main__ import main
+from curation.decontaminate.benchmarks import leaks_in_texts, read_benchmarks
+from curation.decontaminate.leaks import LeakConfig
 
 EGGS = (
     "Nora's hens lay 18 eggs a day. She eats 4 for breakfast and bakes cakes for her neighbours with 5. "

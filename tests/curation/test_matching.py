@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.normalise import readable
-from curation.tokens import tokens_joined
-from curation.wrappers import Wrappers, learn_wrappers, unwrap
+from curation.text.normalize import readable
+from curation.text.tokens import tokens_joined
+from curation.wrappers.wrappers import Wrappers, learn_wrappers, unwrap
 
 
 def key(text: str) -> str:

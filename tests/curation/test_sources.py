@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 
-from curation.readers import SourceError
-from curation.source_config import HubDataset, SourceConfig
-from curation.sources import read_source
-from rewards.files import hash_file
+from curation.sources.config import HubDataset, SourceConfig
+from curation.sources.read import read_source
+from curation.sources.readers import SourceError
+from rewards.contracts.files import hash_file
 
 ROWS = [{"problem": "What is 1 + 1?", "answer": "2"}, {"problem": "What is 2 + 3?", "answer": "5"}]
 

@@ -8,9 +8,9 @@ import pytest
 
 from evals.benchmarks import Benchmark, from_frame
 from evals.config import BenchmarkConfig, EvalsConfig
-from rewards import records
-from rewards.generation import Completion, Sampling
-from rewards.prompts import PromptConfig
+from rewards.contracts import records
+from rewards.contracts.engine import Completion, Sampling
+from rewards.contracts.prompts import PromptConfig
 
 
 class ToyEngine:

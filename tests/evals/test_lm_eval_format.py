@@ -5,7 +5,7 @@ import pytest
 
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.lm_eval_format import write_lm_eval
-from rewards.files import hash_text
+from rewards.contracts.files import hash_text
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from evals.compare import compare, gate
-from evals.metrics import breakdown, curves, summarise
+from evals.statistics.compare import compare, gate
+from evals.statistics.metrics import breakdown, curves, summarise
 
 
 def test_summary_of_a_hand_worked_benchmark(make_completions):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.reflection import analyse, by_pattern, by_step, repetition_score
+from evals.statistics.reflection import analyse, by_pattern, by_step, repetition_score
 
 
 def score_by_hand(text: str) -> float:

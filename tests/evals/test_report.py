@@ -17,7 +17,7 @@ from evals.report.canvas import HALF, drawing, panel, to_svg
 from evals.report.files import write_figures
 from evals.report.render import build_page
 from evals.report.samples import draw_samples, to_script_json
-from rewards import records
+from rewards.contracts import records
 
 HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror="document.title=1"><!--'
 

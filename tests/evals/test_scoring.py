@@ -2,10 +2,10 @@ import polars as pl
 import pytest
 
 from evals.benchmarks import from_frame
-from evals.metrics import summarise
 from evals.plan import make_plan
 from evals.sampling import RESPONSE, sample
 from evals.scoring import score
+from evals.statistics.metrics import summarise
 
 
 def responses(*rows: tuple[str, str, str]) -> pl.DataFrame:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.compare import holm, minimal_detectable_effect, sign_flip_test
-from evals.intervals import mean_over_questions, wilson
-from evals.voting import maj_at_k, pass_at_k
+from evals.statistics.compare import holm, minimal_detectable_effect, sign_flip_test
+from evals.statistics.intervals import mean_over_questions, wilson
+from evals.statistics.voting import maj_at_k, pass_at_k
 
 
 @pytest.mark.parametrize(("n", "n_correct"), [(1, 0), (1, 1), (5, 0), (5, 2), (6, 6), (7, 3)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evals.turning_point import find_turning_point
+from evals.statistics.turning_point import find_turning_point
 
 STEPS = np.arange(1, 121)
 

@@ -15,14 +15,14 @@ from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 
-from pipelines import make_base as base_stage
-from pipelines import train as train_stage
-from pipelines.artifact import Draft
-from pipelines.chain import Chain
+from pipelines.artifacts.artifact import Draft
+from pipelines.artifacts.workspace import Workspace
 from pipelines.config import load_config
-from pipelines.workspace import Workspace
-from rewards.files import write_json
-from rewards.records import METRIC
+from pipelines.stages import base as base_stage
+from pipelines.stages import train as train_stage
+from pipelines.stages.chain import Chain
+from rewards.contracts.files import write_json
+from rewards.contracts.records import METRIC
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """\

@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines import artifact as contract
-from pipelines.artifact import Draft, Stage, Store, check
-from rewards.files import read_json
+from pipelines.artifacts import artifact as contract
+from pipelines.artifacts.artifact import Draft, Stage, Store, check
+from rewards.contracts.files import read_json
 from tests.pipelines.conftest import ROOT
 
-STAGE = Stage("toy", ("rewards/files.py",))
+STAGE = Stage("toy", ("rewards/contracts/files.py",))
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_fingerprint_follows_config_inputs_and_code(store: Store, monkeypatch: p
         store.fingerprint(STAGE, {"a": 1, "b": 2}, {"x": "2"}),
         store.fingerprint(STAGE, {"a": 1, "b": 2}, {"y": "1"}),
         store.fingerprint(Stage("other", STAGE.packages), {"a": 1, "b": 2}, {"x": "1"}),
-        store.fingerprint(Stage("toy", ("rewards/records.py",)), {"a": 1, "b": 2}, {"x": "1"}),
+        store.fingerprint(Stage("toy", ("rewards/contracts/records.py",)), {"a": 1, "b": 2}, {"x": "1"}),
     }
     monkeypatch.setattr(contract, "LAYOUT", contract.LAYOUT + 1)
     others.add(store.fingerprint(STAGE, {"a": 1, "b": 2}, {"x": "1"}))
@@ -165,7 +165,7 @@ def test_fingerprint_follows_config_inputs_and_code(store: Store, monkeypatch: p
 
 
 def test_code_version_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines import provenance
+    from pipelines.artifacts import provenance
 
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     package = tmp_path / "stage"
@@ -214,7 +214,7 @@ def test_volatile_files_do_not_change_the_content(tmp_path: Path) -> None:
 BUILDER = """\
 import logging, sys, time
 from pathlib import Path
-from pipelines.artifact import Stage, Store
+from pipelines.artifacts.artifact import Stage, Store
 
 logging.basicConfig(level=logging.INFO, filename=sys.argv[2], format="%(message)s")
 
@@ -226,7 +226,7 @@ def build(draft):
     while not Path(sys.argv[3]).exists():
         time.sleep(0.02)
 
-print(Store(Path(sys.argv[1])).produce(Stage("toy", ("rewards/files.py",)), {}, {}, build).folder)
+print(Store(Path(sys.argv[1])).produce(Stage("toy", ("rewards/contracts/files.py",)), {}, {}, build).folder)
 """
 
 

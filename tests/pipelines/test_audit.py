@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.audit import check_run, trace_row
-from pipelines.cli import main
-from pipelines.workspace import Workspace
+from pipelines.artifacts.audit import check_run, trace_row
+from pipelines.artifacts.workspace import Workspace
+from pipelines.cli.main import main
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import build_parser, main
-from pipelines.commands import COMMANDS
+from pipelines.cli.main import build_parser, main
+from pipelines.cli.stages import COMMANDS
 from tests.pipelines.conftest import ROOT, Cli
 
 NAMES = ("run", "curate", "rewards", "train", "eval", "compare", "report", "publish", "verify", "audit")
@@ -252,7 +252,7 @@ def test_plan_of_the_papers_sizes(capsys: pytest.CaptureFixture[str], path: Path
 
 
 def test_module_and_script_are_the_same_program(cli: Cli) -> None:
-    script = [sys.executable, "-c", "from pipelines.cli import main; raise SystemExit(main())", "--help"]
+    script = [sys.executable, "-c", "from pipelines.cli.main import main; raise SystemExit(main())", "--help"]
     env = {**os.environ, "COLUMNS": "160"}
     done = subprocess.run(script, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == cli("--help").stdout

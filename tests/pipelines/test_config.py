@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.artifacts.workspace import Workspace
 from pipelines.config import ConfigError, load_config, override_from_command_line
-from pipelines.workspace import Workspace
 from tests.pipelines.conftest import ROOT
 
 PRESETS = sorted((ROOT / "configs").glob("*.toml"))

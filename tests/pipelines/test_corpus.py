@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.artifact import check
-from pipelines.chain import Chain
+from pipelines.artifacts.artifact import check
+from pipelines.artifacts.workspace import Workspace
+from pipelines.cards.corpus import describe
 from pipelines.config import ConfigError, load_config
-from pipelines.publishing.corpus import describe
-from pipelines.workspace import Workspace
-from rewards.files import hash_file
-from rewards.records import PROBLEM
+from pipelines.stages.chain import Chain
+from rewards.contracts.files import hash_file
+from rewards.contracts.records import PROBLEM
 
 CONFIG = """
 name = "small"

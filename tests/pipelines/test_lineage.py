@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.lineage import Node, lineage
+from pipelines.artifacts.lineage import Node, lineage
+from pipelines.artifacts.workspace import Workspace
 from pipelines.publishing.manifests import write_checksums
 from pipelines.publishing.publish import publish
-from pipelines.workspace import Workspace
 from tests.pipelines.conftest import LICENCE, make_run
 
 

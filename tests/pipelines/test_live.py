@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines import live
-from pipelines.live import LiveTraining
+from pipelines.orchestration import live_training as live
+from pipelines.orchestration.live_training import LiveTraining
 
 
 def write_metrics(path: Path, n_steps: int) -> None:

@@ -2,8 +2,8 @@ import polars as pl
 import pytest
 
 from evals.benchmarks import from_frame
-from pipelines.overlap import overlap_stage
-from pipelines.workspace import Workspace
+from pipelines.artifacts.workspace import Workspace
+from pipelines.stages.overlap import overlap_stage
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines import process
-from pipelines.process import ChildFailed, run_child
+from pipelines.jobs import process
+from pipelines.jobs.process import ChildFailed, run_child
 from tests.pipelines.conftest import ROOT
 
 
@@ -165,7 +165,7 @@ def test_error_in_the_callback_ends_the_child(tmp_path: Path) -> None:
 PARENT = """\
 import sys
 from pathlib import Path
-from pipelines.process import run_child
+from pipelines.jobs.process import run_child
 
 def show(line):
     print(line, flush=True)
@@ -174,7 +174,7 @@ run_child([sys.executable, "-c", sys.argv[2]], log=Path(sys.argv[1]), on_line=sh
 """
 WORKER = """\
 import os, sys, time
-from pipelines.worker import die_with_parent
+from pipelines.jobs.worker import die_with_parent
 
 die_with_parent()
 print(os.getpid(), flush=True)
@@ -204,7 +204,7 @@ def test_killing_the_parent_ends_launcher_and_ranks(tmp_path: Path) -> None:
     job = tmp_path / "job.json"
     os.mkfifo(job)
     writer = os.open(job, os.O_RDWR)
-    code = PARENT.replace('"-c", sys.argv[2]', '"-m", "pipelines.worker", sys.argv[2], "2"')
+    code = PARENT.replace('"-c", sys.argv[2]', '"-m", "pipelines.jobs.worker", sys.argv[2], "2"')
     command = [sys.executable, "-c", code, str(tmp_path / "a.log"), str(job)]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as parent:
         family = psutil.Process(parent.pid)
@@ -226,7 +226,7 @@ def has_open(process: psutil.Process, path: Path) -> bool:
 
 
 def test_worker_without_a_parent_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines import worker
+    from pipelines.jobs import worker
 
     monkeypatch.setattr(os, "getppid", lambda: 1)
     monkeypatch.setattr(worker.ctypes, "CDLL", lambda name: type("Kernel", (), {"prctl": lambda *a: 0}))

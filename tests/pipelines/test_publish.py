@@ -17,12 +17,12 @@ import pytest
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pipelines.cli import main
+from pipelines.artifacts.workspace import Workspace
+from pipelines.cli.main import main
 from pipelines.publishing.clearance import check_licences
 from pipelines.publishing.model import chat_template
 from pipelines.publishing.publish import publish
-from pipelines.workspace import Workspace
-from rewards.prompts import ORZ_INSTRUCTION, PromptConfig, Shot, render_prompt
+from rewards.contracts.prompts import ORZ_INSTRUCTION, PromptConfig, Shot, render_prompt
 from tests.pipelines.conftest import ROOT, Cli
 from tests.pipelines.hub_server import HubServer
 

@@ -10,16 +10,16 @@ import pytest
 
 from evals.plan import hash_plan, make_plans
 from evals.sampling import RESPONSE
-from pipelines import sample
-from pipelines.artifact import Draft
+from pipelines.artifacts.artifact import Draft
+from pipelines.artifacts.workspace import Workspace
 from pipelines.benchmarks import load_benchmarks
-from pipelines.evaluate import evaluate_stage, score_stage
-from pipelines.models import Model
-from pipelines.process import run_child
-from pipelines.progress import MARK, Progress
-from pipelines.sample import STAGE, collect, run_engines
-from pipelines.workspace import Workspace
-from rewards.records import REJECT
+from pipelines.jobs.process import run_child
+from pipelines.jobs.progress import MARK, Progress
+from pipelines.stages import sample
+from pipelines.stages.evaluate import evaluate_stage, score_stage
+from pipelines.stages.models import Model
+from pipelines.stages.sample import STAGE, collect, run_engines
+from rewards.contracts.records import REJECT
 
 
 def test_parts_of_a_stage_add_up_their_progress(monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.services import ServicesError, down, up
+from pipelines.orchestration.services import ServicesError, down, up
 
 ROOT = Path(__file__).resolve().parents[2]
 

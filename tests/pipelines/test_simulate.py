@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.main import main
+from pipelines.cli.simulate import lengths_of
 from pipelines.config import load_config
-from pipelines.simulate import lengths_of
 from tests.test_arrows import ROOT
 
 ORZ = ROOT / "configs" / "orz_0p5b.toml"

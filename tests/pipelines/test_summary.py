@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from evals.metrics import summarise
-from pipelines.artifact import Artifact, Draft, Stage, Store
-from pipelines.summary import LAST_STEPS, summarise_run, summary_table, worked_share
-from rewards.records import COMPLETION, METRIC
+from evals.statistics.metrics import summarise
+from pipelines.artifacts.artifact import Artifact, Draft, Stage, Store
+from pipelines.stages.summary import LAST_STEPS, summarise_run, summary_table, worked_share
+from rewards.contracts.records import COMPLETION, METRIC
 
-STAGE = Stage("evaluate", ("rewards/files.py",))
+STAGE = Stage("evaluate", ("rewards/contracts/files.py",))
 
 
 def completion(benchmark: str, question: str, sample: int, *, right: bool, tokens: int, thought: str) -> dict:

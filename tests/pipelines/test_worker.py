@@ -7,9 +7,9 @@ import pytest
 from deepspeed.launcher.multinode_runner import PDSHRunner
 from deepspeed.launcher.runner import encode_world_info, fetch_hostfile, parse_args
 
-from pipelines import worker
-from pipelines.job import Job, run_job
-from pipelines.worker import host_arguments
+from pipelines.jobs import worker
+from pipelines.jobs.job import Job, run_job
+from pipelines.jobs.worker import host_arguments
 from tests.pipelines.conftest import ROOT
 
 
@@ -27,7 +27,7 @@ def test_every_host_runs_the_worker_on_its_share_of_the_ranks(hosts: Path) -> No
     runner = PDSHRunner(read, encode_world_info({host: [*range(n)] for host, n in slots.items()}))
     command, _, _ = runner.get_cmd({}, slots)
     assert command[command.index("-w") + 1] == "node-a,node-b"
-    assert command[-2:] == ["pipelines.worker", "/runs/job-0.json"]
+    assert command[-2:] == ["pipelines.jobs.worker", "/runs/job-0.json"]
     # Without the last one, each rank would get an argument that the worker does not know.
     assert {"--master_addr=node-a", "--module", "--no_local_rank"} <= set(command)
     assert f"cd {Path.cwd()};" in command
@@ -61,7 +61,7 @@ def test_the_configuration_decides_where_the_ranks_run(
     Path(job.out).mkdir(parents=True)
     run_job(job, tmp_path / "log", print, n_ranks)
     ((command, options),) = seen
-    assert command[1:] == ["-m", "pipelines.worker", f"{job.out}/job-0.json", *extra]
+    assert command[1:] == ["-m", "pipelines.jobs.worker", f"{job.out}/job-0.json", *extra]
     assert options["deadline_s"] == 7200
     # Hosts do not find each other over the loopback interface.
     assert ("GLOO_SOCKET_IFNAME" in options["environment"]) == (len(extra) < 2)

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.workspace import Workspace
+from pipelines.artifacts.workspace import Workspace
 
 
 def test_two_writers_of_a_link_do_not_meet(licensed_run: Workspace, tmp_path: Path) -> None:

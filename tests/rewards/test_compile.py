@@ -2,14 +2,14 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from rewards.answers import parse_answer
-from rewards.compile import compile_answer, compile_rewards
+from rewards.comparing.equality import same_answer
+from rewards.compiling.compile import compile_answer, compile_rewards
+from rewards.compiling.rendering import render_answer
+from rewards.compiling.wrong_answers import wrong_neighbours
 from rewards.config import RewardsConfig
-from rewards.equality import same_answer
+from rewards.contracts.records import COMPILED_REWARD, PROBLEM, REJECT
 from rewards.grader import compare_answers
-from rewards.neighbours import wrong_neighbours
-from rewards.records import COMPILED_REWARD, PROBLEM, REJECT
-from rewards.rendering import render_answer
+from rewards.parsing.parser import parse_answer
 from rewards.verdict import Reason
 
 CONFIG = RewardsConfig()
@@ -119,7 +119,9 @@ def test_config_decides_what_is_refused() -> None:
 
 
 def test_a_verifier_that_pays_neighbours_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rewards.compile.compare_answers", lambda gold, answer: (Reason.CORRECT, "typed"))
+    monkeypatch.setattr(
+        "rewards.compiling.compile.compare_answers", lambda gold, answer: (Reason.CORRECT, "typed")
+    )
     assert compile_answer("7", CONFIG).refusal == "accepts_wrong"
 
 

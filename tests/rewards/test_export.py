@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 from datasets import load_dataset
 
-from rewards.compile import compile_rewards
+from rewards.compiling.compile import compile_rewards
 from rewards.config import RewardsConfig
+from rewards.contracts.records import PROBLEM
 from rewards.export import LAYOUTS, export_prompts
-from rewards.records import PROBLEM
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from rewards import balls
-from rewards.answers import parse_answer
+from rewards.algebra.worker_pool import WorkerPool, cpu_time
+from rewards.answer.types import Expression, Scalar
+from rewards.arithmetic import balls
 from rewards.grader import grade
-from rewards.isolation import WorkerPool, cpu_time
-from rewards.nodes import Expression, Scalar
+from rewards.parsing.parser import parse_answer
 
 
 def expression(text: str) -> Expression:
@@ -58,8 +58,8 @@ def test_threads_share_the_worker(pool: WorkerPool) -> None:
 def test_no_worker_outlives_a_killed_parent() -> None:
     code = """
 import os
-from rewards.answers import parse_answer
-from rewards.isolation import WorkerPool, cpu_time
+from rewards.parsing.parser import parse_answer
+from rewards.algebra.worker_pool import WorkerPool, cpu_time
 
 pool = WorkerPool(1)
 pool.ask(parse_answer("x").value, parse_answer("2x").value)
@@ -124,8 +124,8 @@ def test_coroutines_and_spawned_processes_agree(pool: WorkerPool) -> None:
 def test_no_worker_outlives_a_normal_exit() -> None:
     code = """
 import os
-from rewards.answers import parse_answer
-from rewards.isolation import shared_pool
+from rewards.parsing.parser import parse_answer
+from rewards.algebra.worker_pool import shared_pool
 
 shared_pool().ask(parse_answer("x").value, parse_answer("2x").value)
 os.write(1, str(shared_pool()._idle[0].process.pid).encode())

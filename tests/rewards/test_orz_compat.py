@@ -4,8 +4,8 @@ import pytest
 
 from rewards.extraction import extract_answer
 from rewards.grader import Reason, score, verify
-from rewards.orz_compat import is_equal
-from rewards.orz_latex import read_latex
+from rewards.orz.comparer import is_equal
+from rewards.orz.latex import read_latex
 from rewards.verdict import UnparsableAnswer
 
 PAID = [

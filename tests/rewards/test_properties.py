@@ -8,10 +8,7 @@ from fractions import Fraction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rewards.compile import restyle
-from rewards.grader import Reason, compare_answers, grade, verify
-from rewards.neighbours import wrong_neighbours
-from rewards.nodes import (
+from rewards.answer.types import (
     INFINITY,
     Collection,
     Constant,
@@ -28,7 +25,10 @@ from rewards.nodes import (
     substitute,
     walk,
 )
-from rewards.rendering import render_answer
+from rewards.compiling.compile import restyle
+from rewards.compiling.rendering import render_answer
+from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.grader import Reason, compare_answers, grade, verify
 
 quick = settings(
     max_examples=60,

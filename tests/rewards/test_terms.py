@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from rewards.terms import RewardTerms, format_term, repetition_term, shaped_reward
+from rewards.shaping import RewardTerms, format_term, repetition_term, shaped_reward
 
 RIGHT = r"so</think><answer>\boxed{5}</answer>"
 

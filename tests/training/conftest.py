@@ -7,7 +7,7 @@ import pytest
 
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
-from rewards.prompts import PromptConfig
+from rewards.contracts.prompts import PromptConfig
 from training.config import CorpusPhase, ModelConfig, ScratchConfig, TrainingConfig, WarmupConfig
 
 STOP = ("</answer>",)
@@ -55,7 +55,7 @@ def tiny_base(sums: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> P
     """Folder of the tiny model in Hugging Face format."""
     import torch
 
-    from training.base_model import make_base_model
+    from training.base.base_model import make_base_model
 
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from rewards.generation import Sampling
+from rewards.contracts.engine import Sampling
 from tests.training.conftest import STOP, tiny_config
-from training.base_model import make_base_model
+from training.base.base_model import make_base_model
 from training.config import CorpusPhase, WarmupConfig
 from training.train import train
 

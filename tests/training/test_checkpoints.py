@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 import training.checkpoints
+from training.base.tokenizer import build_tokenizer
 from training.checkpoints import (
     export_models,
     flush_tree,
@@ -23,7 +24,6 @@ from training.config import ScratchConfig
 from training.fingerprint import hash_model
 from training.model import DTYPES, Critic, Policy, build_scratch, load_critic, load_policy
 from training.ranks import Ranks
-from training.tokenizer import build_tokenizer
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 SHAPE = ScratchConfig(hidden=32, n_layers=1, n_heads=1, intermediate=32, max_tokens=32)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 import training.config
-from rewards.settings import Settings
+from rewards.contracts.settings import Settings
 from tests.training.conftest import tiny_config
 from training.config import CorpusPhase, ModelConfig, ScratchConfig, TrainingConfig
 

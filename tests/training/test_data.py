@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from rewards.generation import derive_seed
-from rewards.prompts import PromptConfig
+from rewards.contracts.engine import derive_seed
+from rewards.contracts.prompts import PromptConfig
 from training.data import choose_prompts, load_prompts, select_rows
 
 

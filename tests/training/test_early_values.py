@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rewards.records import METRIC
+from rewards.contracts.records import METRIC
 from tests.training.conftest import tiny_config
 from training.recorder import read_records
 from training.rollout.early_values import EarlyValues

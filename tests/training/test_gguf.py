@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.gguf import find_gguf
+from training.base.gguf import find_gguf
 
 
 def install(site, name: str, files: list[str]) -> None:

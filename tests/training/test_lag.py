@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from rewards.generation import Completion
-from rewards.records import METRIC
+from rewards.contracts.engine import Completion
+from rewards.contracts.records import METRIC
 from tests.training.conftest import tiny_config
 from training.data import Prompt
 from training.ranks import Ranks

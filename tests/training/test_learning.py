@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rewards.records import EVALUATION, METRIC, TIMING
+from rewards.contracts.records import EVALUATION, METRIC, TIMING
 from training.recorder import read_records
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from rewards.generation import Completion
+from rewards.contracts.engine import Completion
+from rewards.contracts.records import METRIC, ROLLOUT
 from rewards.grader import score_batch
-from rewards.records import METRIC, ROLLOUT
 from training.data import Prompt
 from training.measures import N_BINS, response_metrics, rollout_rows
 from training.ranks import Ranks

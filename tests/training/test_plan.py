@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from training.config import ModelConfig, ScratchConfig, TrainingConfig
-from training.plan import (
+from training.planning.plan import (
     GIB,
     KNOWN,
     Shape,

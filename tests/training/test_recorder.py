@@ -7,7 +7,7 @@ import types
 import polars as pl
 import pytest
 
-from rewards.records import EVALUATION, METRIC, ROLLOUT, TIMING
+from rewards.contracts.records import EVALUATION, METRIC, ROLLOUT, TIMING
 from training.recorder import JsonLines, Recorder, read_lines, read_records
 
 

@@ -6,14 +6,14 @@ import pytest
 from pipelines.config import load_config
 from tests.test_arrows import ROOT
 from training.config import TrainingConfig
-from training.plan import KNOWN, train_flops
+from training.planning.plan import KNOWN, train_flops
+from training.planning.simulator.decoding import decode, decode_wave
+from training.planning.simulator.lengths import PAPER, Lengths, measured
+from training.planning.simulator.machine import Cluster, Machine, Rates, fit_rates
+from training.planning.simulator.sensitivity import sensitivity
+from training.planning.simulator.steps import simulate_run, simulate_step
+from training.planning.simulator.update import offload_seconds, update_work
 from training.rollout.limits import COMPACT_BELOW
-from training.simulator.decoding import decode, decode_wave
-from training.simulator.lengths import PAPER, Lengths, measured
-from training.simulator.machine import Cluster, Machine, Rates, fit_rates
-from training.simulator.sensitivity import sensitivity
-from training.simulator.steps import simulate_run, simulate_step
-from training.simulator.update import offload_seconds, update_work
 
 GPU = Machine.of_gpu(400, 2.4, 100)
 

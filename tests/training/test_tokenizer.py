@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from training.tokenizer import SPECIAL, TAGS, build_tokenizer
+from training.base.tokenizer import SPECIAL, TAGS, build_tokenizer
 
 ALPHABET = string.ascii_letters + string.digits + "+-*=? .,$^_()[]{}/\\<>'\"\n\té≤√漢"
 TOKENIZER = build_tokenizer([ALPHABET])

@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
-from rewards.generation import Sampling
+from rewards.contracts.engine import Sampling
 from tests.training.conftest import STOP
+from training.base.tokenizer import build_tokenizer
 from training.batching import Responses
 from training.model import load_policy
 from training.rollout.torch_sampler import TorchSampler
-from training.tokenizer import build_tokenizer
 
 SAMPLING = Sampling(max_new_tokens=24, stop=STOP)
 SHAPE = {

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.prompts import PromptConfig, render_prompt
+from rewards.contracts.prompts import PromptConfig, render_prompt
+from training.base.tokenizer import build_tokenizer
+from training.base.warmup import WorkedProblem, batches, perturb, warm_up, write_response
 from training.config import CorpusPhase, ScratchConfig, WarmupConfig
 from training.model import build_scratch
-from training.tokenizer import build_tokenizer
-from training.warmup import WorkedProblem, batches, perturb, warm_up, write_response
 
 ITEMS = [WorkedProblem(f"{a}+{b}=?", str(a + b), f"{a} and {b} is {a + b}") for a in range(9) for b in (3, 7)]
 PROMPT = PromptConfig(template="bare")

@@ -6,7 +6,7 @@ Run by test_vllm.py in a process of its own; by hand: python -m pytest tests/tra
 import pytest
 import torch
 
-from rewards.generation import Sampling
+from rewards.contracts.engine import Sampling
 from tests.training.conftest import STOP, tiny_config
 from training.batching import Responses
 from training.model import load_policy

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rewards.files import read_json, write_json
-from rewards.generation import Completion, derive_seed
+from rewards.contracts.engine import Completion, derive_seed
+from rewards.contracts.files import read_json, write_json
 from rewards.grader import score
 from rewards.verdict import Verdict
 from training.checkpoints import saved_steps

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rewards.generation import Completion, Engine, Sampling
+from rewards.contracts.engine import Completion, Engine, Sampling
 from training.config import TrainingConfig
 
 
@@ -25,8 +25,8 @@ class RolloutEngine(Engine, Protocol):
         on_completion: Callable[[int, Completion], None] | None = None,
         expected_tokens: Sequence[float] | None = None,
     ) -> list[Completion]:
-        """As `rewards.generation.Engine`; `on_completion` gets each response's index and the response when it
-        ends. Where not all fit at once, those with the most `expected_tokens` go first: the tail gets
+        """As `rewards.contracts.engine.Engine`; `on_completion` gets each response's index and the response
+        when it ends. Where not all fit at once, those with the most `expected_tokens` go first: the tail gets
         shorter, the tokens stay the same."""
         ...
 

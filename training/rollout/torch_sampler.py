@@ -1,8 +1,8 @@
 """The embedded sampler: torch alone, in this process; the fast choice for small models on a CPU.
 
-`TorchSampler` is a `rewards.generation.Engine` whose weights follow the trainer's, like `VllmEngine`, and
-the cross-check of it. A prompt that is sampled many times is read once. A response is a function of weights,
-prompt and seed: neither the other prompts nor the size of the batch change a bit of it (fp32, CPU).
+`TorchSampler` is a `rewards.contracts.engine.Engine` whose weights follow the trainer's, like `VllmEngine`,
+and the cross-check of it. A prompt that is sampled many times is read once. A response is a function of
+weights, prompt and seed: neither the other prompts nor the size of the batch change a bit of it (fp32, CPU).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, GenerationConfig
 
-from rewards.files import hash_text
-from rewards.generation import Completion, FinishReason, Sampling
+from rewards.contracts.engine import Completion, FinishReason, Sampling
+from rewards.contracts.files import hash_text
 from training.fingerprint import hash_model
 from training.model import DTYPES
 from training.rollout.decoder import Cache, Decoder
@@ -95,7 +95,7 @@ class TorchSampler:
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[list[float]]:
-        """See `rewards.generation.Engine`."""
+        """See `rewards.contracts.engine.Engine`."""
         found: list[list[float]] = []
         for prompt, tokens in zip(prompts, candidates, strict=True):
             cache = Cache(self.decoder, 1, len(prompt))

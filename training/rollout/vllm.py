@@ -1,8 +1,8 @@
 """The vLLM engine, inside this process, whose weights follow the trainer's.
 
-`VllmEngine` is a `rewards.generation.Engine` with one more call, `load_weights`, for PPO. On a CPU it needs
-fp32: in bf16 its kernels differ from torch's by 0.2 to 0.3 nats a token, which is no longer the policy being
-trained.
+`VllmEngine` is a `rewards.contracts.engine.Engine` with one more call, `load_weights`, for PPO. On a CPU it
+needs fp32: in bf16 its kernels differ from torch's by 0.2 to 0.3 nats a token, which is no longer the policy
+being trained.
 """
 
 import os
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewards.files import hash_text
-from rewards.generation import Completion, FinishReason, Sampling
+from rewards.contracts.engine import Completion, FinishReason, Sampling
+from rewards.contracts.files import hash_text
 from training.fingerprint import hash_model
 
 # Read by vLLM at import. In-process keeps the weights reachable for the sync and starts ten times faster.
@@ -142,7 +142,7 @@ class VllmEngine:
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[list[float]]:
-        """See `rewards.generation.Engine`."""
+        """See `rewards.contracts.engine.Engine`."""
         from vllm import SamplingParams
 
         params = [

@@ -1,0 +1,1 @@
+"""Problems that repeat a benchmark's."""

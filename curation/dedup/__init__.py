@@ -1,0 +1,1 @@
+"""Problems that are the same in other words or notation."""

@@ -1,0 +1,90 @@
+"""Which row of a cluster of duplicates is kept, and what happens when their answers differ."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from curation.dedup.duplicates import DuplicateConfig, answer_keys, find_duplicates
+from curation.wrappers.wrappers import unwrap
+
+
+class DedupConfig(DuplicateConfig):
+    """How duplicates are found and which row of a cluster is kept."""
+
+    conflicts: Literal["majority", "drop", "keep"] = "majority"
+    """Rows of one problem with different answers: majority: keep a row with the answer most rows give, none
+    when there is no such answer; drop: set all aside; keep: keep the best row, whatever its answer."""
+
+
+@dataclass(slots=True)
+class Deduplicated:
+    """`removed`: row, reason, detail, matched (a row number); all other rows are kept."""
+
+    removed: pl.DataFrame
+    conflicts: pl.DataFrame
+    """rows of clusters with several answers: problem, answer, source, source_id, n_votes, is_kept"""
+    n_conflicts: int
+    largest_cluster: int
+
+
+def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
+    """Keep one row of each cluster.
+
+    frame: columns row (unique), root (a row that names the cluster), problem, answer, source, source_id,
+    licence, solution.
+    The best row: licence stated, solution present, first in the order of sources and rows.
+    """
+    columns = ("row", "root", "problem", "answer", "source", "source_id", "licence", "solution")
+    frame = frame.select(columns).with_columns(answer_key=answer_keys(frame["answer"]))
+    votes = frame.group_by("root", "answer_key").agg(n_votes=pl.len())
+    votes = votes.with_columns(
+        n_rows=pl.col("n_votes").sum().over("root"),
+        n_answers=pl.len().over("root"),
+        is_top=pl.col("n_votes") == pl.col("n_votes").max().over("root"),
+    )
+    votes = votes.with_columns(n_top=pl.col("is_top").sum().over("root"))
+    frame = frame.join(votes, on=["root", "answer_key"], how="left", maintain_order="left")
+    in_conflict = pl.col("n_answers") > 1
+    is_lost = {
+        "keep": pl.lit(False),
+        "drop": in_conflict,
+        "majority": in_conflict & (pl.col("n_top") > 1),
+    }[config.conflicts]
+    may_stay = pl.col("is_top") if config.conflicts == "majority" else pl.lit(True)
+    frame = frame.with_columns(is_lost=is_lost, may_stay=may_stay)
+    best = (
+        frame.filter(~pl.col("is_lost") & pl.col("may_stay"))
+        .sort(pl.col("licence").is_null(), pl.col("solution").is_null(), "row")
+        .unique("root", keep="first", maintain_order=True)
+        .select("root", best="row")
+    )
+    frame = frame.join(best, on="root", how="left", maintain_order="left")
+    is_kept = pl.col("row") == pl.col("best")
+    removed = frame.filter(~is_kept.fill_null(False)).select(
+        "row",
+        reason=pl.when(pl.col("is_lost"))
+        .then(pl.lit("answer_conflict"))
+        .when(~pl.col("may_stay"))
+        .then(pl.lit("outvoted_answer"))
+        .otherwise(pl.lit("duplicate")),
+        detail=pl.format("one of {} rows with {} different answers", "n_rows", "n_answers"),
+        matched=pl.coalesce("best", "root"),
+    )
+    largest = frame.group_by("root").len().select(pl.col("len").max()).item()
+    in_dispute = frame.filter(in_conflict)
+    conflicts = in_dispute.select(
+        pl.col("problem").first().over("root"),
+        "answer",
+        "source",
+        "source_id",
+        "n_votes",
+        is_kept=is_kept.fill_null(False),
+    )
+    return Deduplicated(removed, conflicts, in_dispute["root"].n_unique(), largest or 0)
+
+
+def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
+    """Return the first row of each text's cluster; wrappers are learnt and taken off first."""
+    _, bare = unwrap(texts, min_evidence)
+    return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)

@@ -1,0 +1,1 @@
+"""Where problems come from: files, hub data sets and their fields."""

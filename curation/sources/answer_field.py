@@ -1,0 +1,74 @@
+"""Finding the reference answer in the field that holds it."""
+
+import re
+
+from curation.sources.config import AnswerStyle
+from curation.sources.fields import FieldProblem
+
+_UNIT = re.compile(r"(?<=\S)\s*\([^()]*\)\s*$")
+_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+_CALCULATOR = re.compile(r"<<[^<>]*>>")
+
+
+def last_boxed(text: str) -> str | None:
+    r"""Return the content of the last \boxed{} (or \fbox{}) with balanced braces, else None.
+
+    >>> last_boxed(r"so $x = \boxed{\frac{1}{2}}$.")
+    '\\frac{1}{2}'
+    >>> last_boxed(r"thus \boxed 5.")
+    '5'
+    """
+    for match in reversed(list(re.finditer(r"\\(?:boxed|fbox)\s*", text))):
+        rest = text[match.end() :]
+        if not rest.startswith("{"):
+            bare = re.match(r"[^\s$.{}]+", rest)
+            if bare:
+                return bare.group()
+            continue
+        depth = 0
+        for index, letter in enumerate(rest):
+            depth += (letter == "{") - (letter == "}")
+            if depth == 0:
+                return rest[1:index].strip()
+    return None
+
+
+def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
+    """Take the answer out of its field; FieldProblem when it is not there.
+
+    >>> extract_answer("6 * 12 = <<6*12=72>>72 clips.\\n#### 72", "hash", "answer")
+    '72'
+    >>> extract_answer("9 (apples)", "unit", "answer"), extract_answer("1,043.0", "number", "answer")
+    ('9', '1043')
+    """
+    if style == "auto":
+        style = "hash" if "####" in text else "boxed" if "\\boxed" in text else "plain"
+    answer: str | None = text
+    if style == "hash":
+        answer = text.rpartition("####")[2] if "####" in text else None
+    elif style == "boxed":
+        answer = last_boxed(text)
+    elif style == "unit":
+        answer = _UNIT.sub("", text)
+    elif style == "number":
+        answer = _plain_number(text)
+    if answer is None or not answer.strip():
+        raise FieldProblem("no_answer_found", f"field {path!r} holds no answer of style {style}")
+    return answer.strip()
+
+
+def _plain_number(text: str) -> str | None:
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None:
+        return None
+    whole, _, decimals = match.group().replace(",", "").partition(".")
+    return f"{whole}.{decimals}" if decimals.strip("0") else whole
+
+
+def clean_solution(text: str) -> str:
+    """Remove GSM8K's calculator marks and the #### line from a worked solution.
+
+    >>> clean_solution("48/2 = <<48/2=24>>24 clips.\\n#### 24")
+    '48/2 = 24 clips.'
+    """
+    return _CALCULATOR.sub("", text.partition("####")[0]).strip()

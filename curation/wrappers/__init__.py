@@ -1,0 +1,1 @@
+"""Instructions that a source wraps around its problems."""

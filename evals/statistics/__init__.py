@@ -1,0 +1,1 @@
+"""Figures that may be published: accuracies, intervals, tests, curves."""

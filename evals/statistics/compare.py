@@ -1,0 +1,160 @@
+"""Paired comparison of two checkpoints on the same questions: is one better, by how much, and could we tell?
+
+    comparison = compare(base, final)                 # two COMPLETION frames
+    decision = gate(comparison)                       # refuses only a significant regression
+
+The test flips the sign of each question's difference at random (all 2^n ways when there are few), because
+under "no difference" the two checkpoints could have been swapped question by question. p-values are two-sided
+and corrected over benchmarks by Holm's method.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import special
+
+from evals.statistics.metrics import check_samples, question_means
+
+TEXT, INT, FLOAT = pl.String(), pl.Int64(), pl.Float64()
+
+COMPARISON = pl.Schema(
+    {
+        "benchmark": TEXT,
+        "n_questions": INT,
+        "before": FLOAT,  # avg@k of the first checkpoint
+        "after": FLOAT,
+        "delta": FLOAT,  # after - before
+        "ci95_low": FLOAT,  # of delta, paired by question
+        "ci95_high": FLOAT,
+        "p_value": FLOAT,  # sign-flip permutation test, two-sided
+        "p_holm": FLOAT,  # corrected over the benchmarks of this comparison
+        "minimal_detectable_effect": FLOAT,  # delta found with 80 % power at the 5 % level; null: no spread
+        "n_better": INT,  # questions whose share of correct samples rose
+        "n_worse": INT,
+    }
+)
+
+_EXACT_LIMIT = 14
+"""Up to so many differing questions all 2^n sign patterns are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    is_ok: bool
+    regressions: tuple[str, ...]
+    """Benchmarks that got significantly worse."""
+    reason: str
+    """One line for a log or an exit message."""
+
+
+def compare(
+    before: pl.DataFrame, after: pl.DataFrame, *, n_permutations: int = 20_000, seed: int = 0
+) -> pl.DataFrame:
+    """Compare two COMPLETION frames benchmark by benchmark; both must hold the same questions."""
+    check_samples(before)
+    check_samples(after)
+    paired = _pair(before, after)
+    rows = []
+    for (name,), part in paired.group_by("benchmark", maintain_order=True):
+        deltas = (part["after"] - part["before"]).to_numpy()
+        mean, stderr = float(deltas.mean()), _stderr(deltas)
+        half = float(special.stdtrit(len(deltas) - 1, 0.975)) * stderr if len(deltas) > 1 else 1.0
+        rows.append(
+            {
+                "benchmark": name,
+                "n_questions": len(deltas),
+                "before": part["before"].mean(),
+                "after": part["after"].mean(),
+                "delta": mean,
+                "ci95_low": max(-1.0, mean - half),
+                "ci95_high": min(1.0, mean + half),
+                "p_value": sign_flip_test(deltas, n_permutations=n_permutations, seed=seed),
+                "minimal_detectable_effect": minimal_detectable_effect(stderr) if stderr > 0 else None,
+                "n_better": int((deltas > 0).sum()),
+                "n_worse": int((deltas < 0).sum()),
+            }
+        )
+    corrected = holm([row["p_value"] for row in rows])
+    return pl.DataFrame(
+        [{**row, "p_holm": p} for row, p in zip(rows, corrected, strict=True)], schema=COMPARISON
+    )
+
+
+def _pair(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    left = question_means(before).rename({"accuracy": "before"})
+    right = question_means(after).rename({"accuracy": "after"})
+    keys = ["benchmark", "question_id"]
+    for here, there, name in ((left, right, "second"), (right, left, "first")):
+        alone = here.join(there, on=keys, how="anti")
+        if alone.height:
+            row = alone.row(0, named=True)
+            raise ValueError(
+                f"{row['benchmark']}: question {row['question_id']!r} and {alone.height - 1} more are "
+                f"missing from the {name} set of completions; compare runs on the same questions"
+            )
+    return left.join(right, on=keys, how="inner", maintain_order="left")
+
+
+def sign_flip_test(deltas: NDArray[np.float64], *, n_permutations: int = 20_000, seed: int = 0) -> float:
+    """Two-sided p-value of a zero mean of paired differences [n_questions].
+
+    Exact for up to 14 non-zero differences; else by `n_permutations` draws, counting the observed one, so
+    that the p-value is never 0 (Phipson and Smyth 2010).
+
+    >>> sign_flip_test(np.array([1.0, 1.0, 1.0, 1.0]))
+    0.125
+    """
+    moved = deltas[deltas != 0]
+    if len(moved) == 0:
+        return 1.0
+    observed = abs(moved.sum()) - 1e-9
+    if len(moved) <= _EXACT_LIMIT:
+        signs = 1.0 - 2.0 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
+        return float((np.abs(signs @ moved) >= observed).mean())
+    generator = np.random.default_rng(seed)
+    n_as_extreme, n_left = 0, n_permutations
+    while n_left:
+        rows = min(n_left, 2_000)
+        signs = generator.integers(0, 2, (rows, len(moved)), dtype=np.int8) * 2.0 - 1.0
+        n_as_extreme += int((np.abs(signs @ moved) >= observed).sum())
+        n_left -= rows
+    return (n_as_extreme + 1) / (n_permutations + 1)
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Correct p-values for testing several benchmarks at once (Holm 1979), in the given order.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def minimal_detectable_effect(stderr: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest true difference that a two-sided test finds with the given power."""
+    return float(special.ndtri(1 - alpha / 2) + special.ndtri(power)) * stderr
+
+
+def gate(comparison: pl.DataFrame, *, alpha: float = 0.05) -> Gate:
+    """Decide whether a checkpoint may pass: only a significant regression, after Holm, stops it."""
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must be in (0, 1), got {alpha}")
+    worse = comparison.filter((pl.col("delta") < 0) & (pl.col("p_holm") < alpha))
+    if worse.height == 0:
+        return Gate(True, (), f"no significant regression at alpha {alpha} on {comparison.height} benchmarks")
+    details = ", ".join(
+        f"{row['benchmark']} {row['delta']:+.3f} (p {row['p_holm']:.2g})"
+        for row in worse.iter_rows(named=True)
+    )
+    return Gate(False, tuple(worse["benchmark"]), f"significant regression: {details}")
+
+
+def _stderr(deltas: NDArray[np.float64]) -> float:
+    return float(deltas.std(ddof=1) / np.sqrt(len(deltas))) if len(deltas) > 1 else 0.0

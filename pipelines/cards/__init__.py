@@ -1,0 +1,1 @@
+"""What describes a data set or a model to its readers."""

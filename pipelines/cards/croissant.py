@@ -1,0 +1,98 @@
+"""Croissant metadata (MLCommons, version 1.0) of a folder with data/<split>-*.parquet: croissant.json."""
+
+from pathlib import Path
+
+from rewards.contracts.files import hash_file, write_json
+from rewards.contracts.records import PROBLEM, Schema
+
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+_TYPES = {"String": "sc:Text", "Int64": "sc:Integer", "Float64": "sc:Float", "Boolean": "sc:Boolean"}
+
+
+def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM) -> None:
+    """Describe the parquet files below `folder`/data, their hashes and their columns."""
+    shards = sorted((folder / "data").glob("*.parquet"))
+    files = [
+        {
+            "@type": "cr:FileObject",
+            "@id": f"data/{shard.name}",
+            "name": f"data/{shard.name}",
+            "contentUrl": f"data/{shard.name}",
+            "contentSize": f"{shard.stat().st_size} B",
+            "encodingFormat": "application/x-parquet",
+            "sha256": hash_file(shard),
+        }
+        for shard in shards
+    ]
+    records = [
+        {
+            "@type": "cr:RecordSet",
+            "@id": f"shard-{number}",
+            "name": f"shard-{number}",
+            "description": f"{schema.meaning}; rows of {shard.name}",
+            "field": [
+                {
+                    "@type": "cr:Field",
+                    "@id": f"shard-{number}/{column.name}",
+                    "name": column.name,
+                    "description": column.meaning,
+                    "dataType": _TYPES[str(column.dtype)],
+                    "source": {
+                        "fileObject": {"@id": f"data/{shard.name}"},
+                        "extract": {"column": column.name},
+                    },
+                }
+                for column in schema.columns
+            ],
+        }
+        for number, shard in enumerate(shards)
+    ]
+    write_json(
+        folder / "croissant.json",
+        {
+            "@context": _CONTEXT,
+            "@type": "sc:Dataset",
+            "conformsTo": "http://mlcommons.org/croissant/1.0",
+            "name": name,
+            "description": "Math problems with verifiable short answers, curated by reasoner-zero.",
+            "version": "1.0.0",
+            "license": "each row names the licence of its source in the column `licence`",
+            "distribution": files,
+            "recordSet": records,
+        },
+    )

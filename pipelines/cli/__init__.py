@@ -1,0 +1,1 @@
+"""The command line: each command's arguments and its action in one file."""

@@ -1,0 +1,132 @@
+"""What this machine can run: versions, GPU, compiler, memory, disk, servers."""
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from rewards.contracts.files import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: Literal["ok", "note", "problem"]
+    what: str
+    found: str
+    meaning: str
+
+
+def examine(runs: Path) -> list[Finding]:
+    """Look at the machine; imports neither torch nor vLLM, so it answers at once."""
+    gpus = list_gpus()
+    return [
+        Finding("ok", "python", platform.python_version(), ""),
+        *_versions("gpu" if gpus else "cpu"),
+        _accelerator(gpus),
+        _compiler(),
+        _memory(),
+        _disk("results", runs if runs.exists() else Path.cwd(), 5.0),
+        _disk("temporary files", Path(tempfile.gettempdir()), 0.3),
+        _server(),
+        _hub(),
+    ]
+
+
+def list_gpus() -> list[str]:
+    """Names of the NVIDIA GPUs that the driver lists."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    listed = subprocess.run(
+        [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"], capture_output=True, text=True
+    )
+    return (
+        [line.strip() for line in listed.stdout.splitlines() if line.strip()]
+        if listed.returncode == 0
+        else []
+    )
+
+
+def _versions(kind: str) -> list[Finding]:
+    """Compare what is installed with the lock; one line when all agree."""
+    lock = ROOT / "requirements" / f"{kind}.txt"
+    if not lock.exists():
+        return [
+            Finding("note", "packages", "no lock beside the code", "installed without the project's checkout")
+        ]
+    wrong = []
+    for line in lock.read_text().splitlines():
+        name, _, wanted = line.partition("==")
+        wanted = wanted.partition(";")[0].strip()
+        if not wanted or name.startswith("#"):
+            continue
+        try:
+            found = metadata.version(name).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            found = "missing"
+        if found != wanted:
+            wrong.append(Finding("problem", name, found, f"{lock.name} wants {wanted}; run: make setup"))
+    return wrong or [Finding("ok", "packages", f"as in requirements/{lock.name}", "")]
+
+
+def _accelerator(gpus: list[str]) -> Finding:
+    if gpus:
+        return Finding(
+            "ok", "GPU", f"{len(gpus)} x {gpus[0]}", "bf16 training; vLLM shares the GPU by sleep mode"
+        )
+    return Finding(
+        "note",
+        "GPU",
+        "none",
+        "demo and smollm2 run in fp32 on the CPU; the orz_* configs need GPUs (see: plan)",
+    )
+
+
+def _compiler() -> Finding:
+    found = next((name for name in ("g++", "c++", "clang++") if shutil.which(name)), None)
+    if found:
+        return Finding("ok", "C++ compiler", found, "vLLM compiles its samplers")
+    return Finding(
+        "note",
+        "C++ compiler",
+        "none",
+        "vLLM's samplers stay uncompiled; to have one: apt-get install g++ (or gcc-c++)",
+    )
+
+
+def _memory() -> Finding:
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    level: Literal["ok", "problem"] = "ok" if gib >= 6 else "problem"
+    return Finding(level, "memory", f"{gib:.0f} GiB", "the demo needs about 4 GiB, smollm2 about 13 GiB")
+
+
+def _disk(what: str, folder: Path, needed_gib: float) -> Finding:
+    free = shutil.disk_usage(folder).free / 2**30
+    level: Literal["ok", "problem"] = "ok" if free >= needed_gib else "problem"
+    return Finding(level, f"disk for {what}", f"{free:.1f} GiB free in {folder}", f"needs {needed_gib:g} GiB")
+
+
+def _server() -> Finding:
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return Finding("ok", "Prefect server", "none", "flows start their own for the length of a run")
+    host, _, port = url.split("//")[-1].split("/")[0].partition(":")
+    try:
+        socket.create_connection((host, int(port or 80)), timeout=1.0).close()
+    except OSError as error:
+        return Finding(
+            "problem", "Prefect server", url, f"does not answer ({error}); start it or unset PREFECT_API_URL"
+        )
+    return Finding("ok", "Prefect server", url, "answers")
+
+
+def _hub() -> Finding:
+    if os.environ.get("HF_TOKEN"):
+        return Finding("ok", "hub token", "set", "publish can write")
+    return Finding("note", "hub token", "not set", "only publishing needs it: set HF_TOKEN")

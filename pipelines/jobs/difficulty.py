@@ -1,0 +1,30 @@
+"""Child process of stage difficulty: sample the training prompts and count what is solved."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.config import RunConfig
+from pipelines.jobs.job import Job
+from pipelines.jobs.progress import report
+
+
+def run_difficulty(job: Job, config: RunConfig) -> None:
+    from curation.difficulty import measure
+    from training.data import select_rows
+    from training.rollout.engine import open_engine
+
+    prompts, done = select_rows(pl.read_parquet(job.rows), "train"), 0
+    training, rollout = config.training, config.training.rollout
+    engine = open_engine(training, Path(job.model), rollout.max_prompt_tokens + rollout.max_new_tokens)
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        report(done, prompts.height)
+
+    out = Path(job.out)
+    folder, settings = out / "samples", config.difficulty
+    counts = measure(engine, prompts, training.prompt, rollout.sampling, settings, folder, advance)
+    counts.write_parquet(out / "counts.parquet")
+    engine.close()

@@ -1,0 +1,90 @@
+"""The parent's side of a heavy stage: describe the job, start the child process, pass on its progress."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.jobs.process import run_child
+from rewards.contracts.files import write_json
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker does; paths are absolute."""
+
+    stage: str
+    config: dict[str, Any]
+    out: str
+    model: str = ""
+    """Model folder (train, sample) or empty."""
+    rows: str = ""
+    """Parquet with the problems (base) or compiled prompts (train)."""
+    plans: str = ""
+    """Folder with one parquet of prompts a benchmark (sample)."""
+    part: int = 0
+    """Which of several engines this is (sample)."""
+    tensorboard: str = ""
+    critic: str = ""
+    """Folder of the trained critic to go on with (train)."""
+
+
+def run_job(
+    job: Job,
+    log: Path,
+    on_line: Callable[[str], None],
+    n_ranks: int = 1,
+    stop: threading.Event | None = None,
+) -> None:
+    """Run `job` in a child process; its output goes to `log` and `on_line`.
+
+    Several ranks run on this machine (torchrun) or, where the configuration names a hostfile, on its hosts
+    (deepspeed over ssh). Raises what `pipelines.jobs.process.run_child` raises, TimeoutError past the run's
+    `deadline_hours`.
+    """
+    job_file = Path(job.out) / f"job-{job.part}.json"
+    write_json(job_file, asdict(job))
+    command = [sys.executable, "-m", "pipelines.jobs.worker", str(job_file)]
+    hostfile = job.config["training"]["deepspeed"]["hostfile"] if n_ranks > 1 else None
+    if n_ranks > 1:
+        command.append(str(n_ranks))
+    if hostfile:
+        command.append(str(Path(hostfile).resolve()))
+    environment = {
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_threads(job.config, n_ranks))),
+        "TOKENIZERS_PARALLELISM": "false",
+        **({} if hostfile else {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")}),
+        **cache_folders(Path(job.out)),
+    }
+    hours = job.config["deadline_hours"]
+    deadline_s = None if hours is None else hours * 3600
+    try:
+        run_child(
+            command, log=log, on_line=on_line, environment=environment, deadline_s=deadline_s, stop=stop
+        )
+    finally:
+        job_file.unlink(missing_ok=True)
+
+
+def n_threads(config: dict[str, Any], n_ranks: int) -> int:
+    """Threads of one rank: a tiny model is faster on one, and gives the same numbers on every machine."""
+    if config["training"]["model"]["scratch"] is not None:
+        return 1
+    return max(1, min(8, len(os.sched_getaffinity(0))) // n_ranks)
+
+
+def cache_folders(out: Path) -> dict[str, str]:
+    """Compiled kernels and temporary files go beside the artefacts: /tmp may be small, full or another
+    disk."""
+    root = out.parents[2] / ".cache"
+    folders = {
+        "TMPDIR": root / "tmp",
+        "TORCHINDUCTOR_CACHE_DIR": root / "inductor",
+        "VLLM_CACHE_ROOT": root / "vllm",
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return {name: str(folder) for name, folder in folders.items()}

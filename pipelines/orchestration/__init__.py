@@ -1,0 +1,1 @@
+"""The stages on a Prefect server; the only folder that imports Prefect."""

@@ -1,0 +1,110 @@
+"""Ready automations of a Prefect server; `reasoner-zero up` makes them.
+
+    python -m pipelines.orchestration.automations                            train-on-new-corpus, switched off
+    python -m pipelines.orchestration.automations --notify slack-webhook/alerts   and notify-failed-training
+
+train-on-new-corpus starts train/on-demand with the same configuration when the flow `curate` has finished;
+without anything new the training is found made. notify-failed-training sends word through a notification
+block when a run of a deployment tagged `training` fails or crashes.
+"""
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+import pipelines.orchestration.environment  # noqa: F401  (Prefect reads its settings as it is imported)
+
+# isort: split
+from prefect.client.orchestration import PrefectClient
+from prefect.events.actions import RunDeployment, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+CURATED = "reasoner-zero.corpus.curated"
+"""Event of a finished refresh of the corpus; its payload holds config, overrides, runs and the artefact's
+fingerprint and content."""
+TRAINING = "train/on-demand"
+
+
+async def make_automations(api: str, notify: str = "") -> list[str]:
+    """Create or replace the automations of the server at `api`; returns their names. ValueError when a block
+    or deployment is missing."""
+    async with PrefectClient(api) as client:
+        made = [await _train_on_new_corpus(client)]
+        if notify:
+            made.append(await _notify_failed_training(client, notify))
+        for automation in made:
+            for old in await client.read_automations_by_name(automation.name):
+                await client.delete_automation(old.id)
+            await client.create_automation(automation)
+    return [automation.name for automation in made]
+
+
+async def _train_on_new_corpus(client: PrefectClient) -> AutomationCore:
+    try:
+        deployment = await client.read_deployment_by_name(TRAINING)
+    except ObjectNotFound:
+        raise ValueError(f"no deployment {TRAINING}: run prefect --no-prompt deploy --all first") from None
+    # What was curated is what is trained on.
+    parameters: dict[str, Any] = {
+        name: {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{name} }}}}"}
+        for name in ("config", "runs")
+    }
+    overrides = {"__prefect_kind": "jinja", "template": "{{ event.payload.overrides | tojson }}"}
+    parameters["overrides"] = {"__prefect_kind": "json", "value": overrides}
+    return AutomationCore(
+        name="train-on-new-corpus",
+        description=f"A refreshed corpus starts {TRAINING} with the same configuration.",
+        enabled=False,
+        trigger=EventTrigger(expect={CURATED}, posture=Posture.Reactive, threshold=1),
+        actions=[RunDeployment(deployment_id=deployment.id, parameters=parameters)],
+    )
+
+
+async def _notify_failed_training(client: PrefectClient, notify: str) -> AutomationCore:
+    kind, _, name = notify.partition("/")
+    try:
+        block = await client.read_block_document_by_name(name, kind)
+    except ObjectNotFound:
+        raise ValueError(
+            f"no notification block {notify}: make one in the server's Blocks page and name it TYPE/NAME, "
+            "such as slack-webhook/alerts"
+        ) from None
+    return AutomationCore(
+        name="notify-failed-training",
+        description="A failed or crashed training sends word.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+            match_related={"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.training"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=block.id,
+                subject="Training {{ flow_run.name }}: {{ flow_run.state.name }}",
+                body="{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+            )
+        ],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--notify", default="", metavar="TYPE/NAME", help="notification block of the server")
+    arguments = parser.parse_args()
+    api = PREFECT_API_URL.value()
+    if not api:
+        sys.exit("no server: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
+    try:
+        asyncio.run(make_automations(api, arguments.notify))
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

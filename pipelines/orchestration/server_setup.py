@@ -1,0 +1,52 @@
+"""What a Prefect server needs before a worker starts: the work pool, the GPU slots, and runs that were lost.
+
+asyncio.run(prepare("http://127.0.0.1:4200/api", n_gpus=1))
+"""
+
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID
+
+import pipelines.orchestration.environment  # noqa: F401  (Prefect reads its settings as it is imported)
+
+# isort: split
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from pipelines.orchestration.settings import GPU_LIMIT, POOL
+from rewards.contracts.files import read_json
+
+TEMPLATE = Path(__file__).parents[1] / "work_pools" / "process.json"
+UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+
+
+async def prepare(api: str, n_gpus: int) -> list[UUID]:
+    """Create (or renew) the pool and the limit; returns the runs that ended with an earlier worker."""
+    async with PrefectClient(api) as client:
+        pool = WorkPoolCreate(name=POOL, type="process", base_job_template=read_json(TEMPLATE))
+        await client.create_work_pool(pool, overwrite=True)
+        with suppress(ObjectNotFound):
+            # Slots that a killed run still holds go with it.
+            await client.delete_global_concurrency_limit_by_name(GPU_LIMIT)
+        await client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=n_gpus, slot_decay_per_second=0)
+        )
+        return await close_lost_runs(client)
+
+
+async def close_lost_runs(client: PrefectClient) -> list[UUID]:
+    """Mark runs of deployments as crashed that say they run while no worker is up: they can be retried."""
+    states = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED))
+    lost = []
+    for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter(state=states)):
+        if run.deployment_id is not None:
+            state: State = Crashed(
+                message="The worker or the server ended while it ran; retry it to continue."
+            )
+            await client.set_flow_run_state(run.id, state, force=True)
+            lost.append(run.id)
+    return lost

@@ -1,0 +1,1 @@
+"""The stages: config in, artifact out."""

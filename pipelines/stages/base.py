@@ -1,0 +1,68 @@
+"""Stage 3, base: the model that PPO starts from, in Hugging Face format below model/.
+
+Made from scratch (with a warm-up on the prompt set), dequantised from a GGUF file, or a link to a folder.
+"""
+
+from pathlib import Path
+
+from pipelines.artifacts.artifact import Artifact, Draft, Stage
+from pipelines.artifacts.workspace import Workspace, section
+from pipelines.jobs.job import Job, run_job
+from pipelines.jobs.progress import Progress
+from rewards.contracts.files import hash_file
+
+STAGE = Stage(
+    "base",
+    (
+        "training/base/base_model.py",
+        "training/model.py",
+        "training/base/tokenizer.py",
+        "training/base/warmup.py",
+        "training/config.py",
+        "rewards/contracts/prompts.py",
+        "pipelines/stages/base.py",
+        "pipelines/jobs/worker.py",
+    ),
+)
+
+
+def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
+    """Make the base model, or find it made."""
+    training = workspace.config.training
+    model = training.model
+    settings = {
+        "model": section(model),
+        "prompt": section(training.prompt),
+        "precision": training.deepspeed.precision,
+        "seed": training.seed,
+    }
+
+    def build(draft: Draft) -> None:
+        job = Job(
+            "base",
+            workspace.config.model_dump(mode="json"),
+            str(draft.folder),
+            rows=str(prompts.folder / "prompts.parquet"),
+        )
+        with Progress("base", "steps") as progress:
+            run_job(job, workspace.log("base"), progress.line)
+        draft.seeds = {"training": training.seed}
+
+    return workspace.produce(STAGE, settings, _inputs(workspace, prompts), build)
+
+
+def _inputs(workspace: Workspace, prompts: Artifact) -> dict[str, str]:
+    """What the model is made from: the prompt set only when it warms up on it."""
+    model = workspace.config.training.model
+    if model.scratch is not None:
+        return {"rewards": prompts.content}
+    if model.gguf is not None:
+        from training.base.gguf import find_gguf
+
+        return {"gguf": hash_file(find_gguf(model.gguf))}
+    path = Path(model.path or "")
+    if path.is_dir():
+        from training.fingerprint import hash_model
+
+        return {"model": hash_model(path)}
+    return {"model": f"hub:{model.path}@{model.revision}"}

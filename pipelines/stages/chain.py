@@ -1,0 +1,54 @@
+"""The chain without Prefect: each property makes its artefact and whatever comes before it, or finds them
+made; each is looked for, and its files hashed, once."""
+
+from functools import cached_property
+
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
+from pipelines.stages.base import base_stage
+from pipelines.stages.curate import curate_stage
+from pipelines.stages.difficulty import difficulty_stage
+from pipelines.stages.evaluate import evaluate_stage
+from pipelines.stages.models import Model
+from pipelines.stages.rewards import rewards_stage
+from pipelines.stages.train import anneal_stage, train_stage
+
+
+class Chain:
+    """The stages of one run, in order."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    @cached_property
+    def curated(self) -> Artifact:
+        return curate_stage(self.workspace)
+
+    @cached_property
+    def prompts(self) -> Artifact:
+        return rewards_stage(self.workspace, self.curated)
+
+    @cached_property
+    def base(self) -> Artifact:
+        return base_stage(self.workspace, self.prompts)
+
+    @cached_property
+    def trained(self) -> Artifact:
+        return train_stage(self.workspace, self.prompts, self.base)
+
+    def anneal(self, n_steps: int) -> Artifact:
+        """Go on for so many steps on the prompts that the trained model finds hard."""
+        hard = difficulty_stage(self.workspace, self.prompts, Model.of_stage(self.trained))
+        return anneal_stage(self.workspace, hard, self.trained, n_steps)
+
+    @cached_property
+    def evaluated_base(self) -> Artifact:
+        return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.base), "base")
+
+    def evaluate(self, model: Model, which: str = "") -> Artifact:
+        """Benchmark any model, linked as evaluate-<which> (by default the name of its folder)."""
+        return evaluate_stage(self.workspace, self.prompts, model, which or model.folder.name)
+
+    @cached_property
+    def evaluated_final(self) -> Artifact:
+        return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.trained), "final")

@@ -1,0 +1,48 @@
+"""The models that stages make and benchmark: where they lie and what identifies them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.replay import Replay
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
+from training.fingerprint import hash_model
+
+
+def final_model(trained: Artifact) -> Path:
+    """The policy after the last step."""
+    return sorted((trained.folder / "exports").iterdir())[-1] / "actor"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model to benchmark: its folder in Hugging Face format, and the hash of what is in it."""
+
+    folder: Path
+    content: str
+    is_stored: bool = False
+    """The folder holds stored samples instead, which answer for a model."""
+
+    @classmethod
+    def of_stage(cls, artifact: Artifact) -> "Model":
+        """The policy of an artefact of stage base or train."""
+        folder = artifact.folder / "model" if artifact.stage == "base" else final_model(artifact)
+        return cls(folder, artifact.content)
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Model":
+        """Any model folder; FileNotFoundError when it holds none."""
+        if not (folder / "config.json").exists():
+            raise FileNotFoundError(f"{folder}: no config.json; give the folder of a Hugging Face model")
+        return cls(folder.resolve(), hash_model(folder))
+
+    @classmethod
+    def of_checkpoints(cls, workspace: Workspace) -> dict[str, "Model"]:
+        """Every checkpoint that the run's training has exported so far, by name (step-000050)."""
+        folders = sorted((workspace.folder / "train").glob("exports/step-*/actor"))
+        return {folder.parent.name: cls.of_folder(folder) for folder in folders}
+
+    @classmethod
+    def of_samples(cls, folder: Path) -> "Model":
+        """Stored samples: the folder `completions` of an earlier sampling, or files like its."""
+        return cls(folder.resolve(), Replay(folder).fingerprint, is_stored=True)

@@ -1,0 +1,33 @@
+"""`train --preflight`: the worst step of a configuration, in a process of its own, before anything is
+trained."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipelines.artifacts.artifact import Artifact
+from pipelines.artifacts.workspace import Workspace
+from pipelines.jobs.job import Job, run_job
+from pipelines.jobs.process import ChildFailed
+from pipelines.jobs.progress import Progress
+from rewards.contracts.files import read_json
+
+
+def run_preflight(workspace: Workspace, base: Artifact) -> dict[str, float]:
+    """Measures of `training.planning.preflight.preflight`; RuntimeError says what to lower when it does not
+    fit."""
+    config = workspace.config
+    place = workspace.root / ".preflight" / workspace.config.name
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place) as folder:
+        model = str(base.folder / "model")
+        job = Job("preflight", config.model_dump(mode="json"), folder, model=model)
+        try:
+            with Progress("preflight", "steps") as progress:
+                run_job(job, workspace.log("preflight"), progress.line, config.training.deepspeed.n_ranks)
+        except ChildFailed as error:
+            raise RuntimeError(
+                f"the longest step does not run: {error}\nLower training.ppo.micro_batch_tokens, "
+                "training.rollout.max_new_tokens or gpu_memory_utilization, raise "
+                "training.deepspeed.zero_stage, or add GPUs; reasoner-zero plan shows what fits"
+            ) from error
+        return read_json(Path(folder) / "preflight.json")

@@ -1,0 +1,113 @@
+"""Stage 6, report: everything a run has made in, report.html and summary.json in the run's folder out.
+
+Reads stored results only, so it can be made again at any time without a model.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from evals.report.data import ReportData, headlines
+from evals.report.files import write_figures
+from evals.report.render import build_page, render_page
+from pipelines.artifacts.artifact import MANIFEST, Artifact
+from pipelines.artifacts.workspace import Workspace
+from pipelines.stages.summary import summarise_run
+from rewards.contracts.files import write_json, write_text
+from rewards.contracts.records import METRIC, TIMING
+from training.recorder import read_records
+
+LINKS = (
+    "curate",
+    "rewards",
+    "base",
+    "train",
+    "overlap",
+    "sample-base",
+    "evaluate-base",
+    "sample-final",
+    "evaluate-final",
+)
+
+
+def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[str, Any]:
+    """Write report.html and summary.json, and the figures as files if asked; returns the summary."""
+    stages = {link: workspace.linked(link) for link in LINKS}
+    metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
+    before, after = stages["evaluate-base"], stages["evaluate-final"]
+    summary = summarise_run(workspace.config.name, stages, metrics, before, after)
+    base, final = before.read("completions.parquet"), after.read("completions.parquet")
+    extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", "worked")}
+    labels = {"reward": "Training reward", "worked": "Worked answers"}
+    data = ReportData(
+        run=workspace.config.name,
+        subtitle=f"{summary['steps']} PPO steps from {describe_model(workspace)}",
+        headlines=headlines(base, final, {labels[name]: pair for name, pair in extra.items()}),
+        config=json.dumps(workspace.config.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        base=base,
+        final=final,
+        metrics=metrics,
+        timings=read_records(stages["train"].folder / "timings.jsonl", TIMING),
+        funnel=stages["curate"].read("funnel.parquet"),
+        answer_types=stages["rewards"].read("answer_types.parquet").select("answer_type", count="kept"),
+        overlap=overlap_table(stages["curate"], stages["overlap"]),
+        checkpoints=read_checkpoints(workspace.folder, stages["train"], base, final, metrics.height),
+        reflection=metrics.select("step", "reflection_rate", "correct_reflection_tokens", "response_tokens"),
+        lineage=pl.DataFrame(
+            [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
+            schema=["artefact", "fingerprint", "content"],
+            orient="row",
+        ).select("artefact", "fingerprint"),
+        timing_note=cost_note(stages),
+    )
+    page = build_page(data)
+    write_text(workspace.folder / "report.html", render_page(data, page))
+    if with_figures:
+        write_figures(page, workspace.folder / "figures")
+    write_json(workspace.folder / "summary.json", summary)
+    return summary
+
+
+def describe_model(workspace: Workspace) -> str:
+    model = workspace.config.training.model
+    return model.path or model.gguf or "a model made from scratch"
+
+
+def overlap_table(curated: Artifact, overlap: Artifact) -> pl.DataFrame:
+    """Benchmark questions in the training set now, and how many curation met in its sources and removed."""
+    removed = (
+        curated.read("rejects.parquet")
+        .filter(pl.col("step") == "decontaminate")
+        .select(benchmark=pl.col("matched").str.split(":").list.first(), matched="matched")
+        .group_by("benchmark")
+        .agg(n_removed=pl.col("matched").n_unique().cast(pl.Int64))
+    )
+    table = overlap.read("by_benchmark.parquet").join(removed, on="benchmark", how="left")
+    return table.with_columns(pl.col("n_removed").fill_null(0)).sort("benchmark")
+
+
+def read_checkpoints(
+    run: Path, trained: Artifact, base: pl.DataFrame, final: pl.DataFrame, last: int
+) -> pl.DataFrame:
+    """COMPLETION rows of the evaluations before, during and after training, with their `step`.
+
+    Those in between were made in place (`training.eval_every`) or of exported checkpoints.
+    """
+    found = {0: base, last: final}
+    for folder in trained.folder.glob("evaluations/step-*"):
+        step = int(folder.name.removeprefix("step-"))
+        found.setdefault(step, pl.read_parquet(folder / "*.parquet"))
+    for manifest in run.glob(f"evaluate-step-*/{MANIFEST}"):  # a killed evaluation has none
+        step = int(manifest.parent.name.removeprefix("evaluate-step-"))
+        found.setdefault(step, pl.read_parquet(manifest.with_name("completions.parquet")))
+    return pl.concat([found[step].with_columns(step=pl.lit(step, pl.Int64())) for step in sorted(found)])
+
+
+def cost_note(stages: dict[str, Artifact]) -> str:
+    """Wall and CPU time of all stages when they were made, and the machine."""
+    usages = [artifact.manifest["usage"] for artifact in stages.values()]
+    wall, cpu = (sum(usage[name] for usage in usages) for name in ("wall_s", "cpu_s"))
+    machine = stages["train"].manifest["environment"]["cpu"]
+    return f"All stages took {wall:.0f} s of wall time and {cpu:.0f} s of CPU time on {machine}."

@@ -1,0 +1,124 @@
+"""Stage 5, sample: a model and the benchmarks in, their responses out; what only a model can do.
+
+Artefact: plan/<benchmark>.parquet (evals.plan.PROMPT), completions/*.jsonl (resumable shards),
+responses.parquet (evals.sampling.RESPONSE), rejects.parquet.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import polars as pl
+
+from evals.benchmarks.registry import Benchmark
+from evals.plan import Plan, hash_plan, make_plans, sampling_conditions
+from evals.replay import Replay
+from evals.sampling import RESPONSE, sample, write_part
+from pipelines.artifacts.artifact import Artifact, Draft, Stage
+from pipelines.artifacts.workspace import Workspace
+from pipelines.jobs.job import Job, run_job
+from pipelines.jobs.progress import Progress
+from pipelines.stages.models import Model
+from rewards.contracts.records import REJECT
+
+STAGE = Stage(
+    "sample",
+    (
+        "evals/plan.py",
+        "evals/profiles.py",
+        "evals/replay.py",
+        "evals/sampling.py",
+        "rewards/contracts/prompts.py",
+        "training/rollout",
+        "pipelines/stages/sample.py",
+        "pipelines/jobs/worker.py",
+    ),
+    is_resumable=True,
+)
+
+
+def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: Model, link: str) -> Artifact:
+    """Sample a model's responses to the run's benchmarks; the result is linked into the run as `link`."""
+    config = workspace.config
+    plans = make_plans(config.evals, benchmarks, None if model.is_stored else model.folder)
+    settings = {
+        "conditions": {plan.benchmark: sampling_conditions(plan.conditions) for plan in plans},
+        "n_samples": {plan.benchmark: plan.n_samples for plan in plans},
+        "seed": config.evals.seed,
+        "chunk": config.evals.chunk,
+        "engine": config.training.rollout.engine,
+        "precision": config.training.deepspeed.precision,
+        "max_prompt_tokens": config.eval_prompt_tokens,
+    }
+    inputs = {"model": model.content} | {f"plan:{plan.benchmark}": hash_plan(plan) for plan in plans}
+
+    def build(draft: Draft) -> None:
+        for plan in plans:
+            draft.write(f"plan/{plan.benchmark}.parquet", plan.prompts)
+        if model.is_stored:
+            replay(workspace, draft.folder, model.folder, plans)
+        else:
+            run_engines(workspace, draft.folder, model.folder, link)
+        collect(draft, plans, 1 if model.is_stored else config.evals.n_engines)
+        draft.seeds = {"evals": config.evals.seed}
+
+    return workspace.produce(STAGE, settings, inputs, build, link)
+
+
+def run_engines(workspace: Workspace, out: Path, model: Path, link: str) -> None:
+    """Run one child process per engine, side by side; when one fails, or this process is told to end, all are
+    ended. A rerun resumes."""
+    config = workspace.config
+    n_engines = config.evals.n_engines
+    dump = config.model_dump(mode="json")
+    stop = threading.Event()
+
+    def run(part: int) -> None:
+        name = link if n_engines == 1 else f"{link}-{part}"
+        job = Job("sample", dump, str(out), model=str(model), plans=str(out / "plan"), part=part)
+        run_job(job, workspace.log(name), progress.part(part), stop=stop)
+
+    with (
+        Progress(link, "responses", n_parts=n_engines) as progress,
+        ThreadPoolExecutor(n_engines) as pool,
+    ):
+        try:
+            for ended in as_completed([pool.submit(run, part) for part in range(n_engines)]):
+                ended.result()
+        except BaseException:
+            stop.set()  # the pool waits for its threads
+            raise
+
+
+def replay(workspace: Workspace, out: Path, stored: Path, plans: Sequence[Plan]) -> None:
+    """Answer the plans from stored samples, in this process."""
+    engine, folder = Replay(stored), out / "completions"
+    for plan in plans:
+        generated = sample(engine, plan, config=workspace.config.evals, folder=folder)
+        write_part(generated, folder, plan.benchmark, 0)
+
+
+def collect(draft: Draft, plans: Sequence[Plan], n_engines: int) -> None:
+    """Join what the engines wrote, in the order of the plans, whichever engine sampled what."""
+    responses: list[pl.DataFrame] = [pl.DataFrame(schema=RESPONSE)]
+    rejects: list[pl.DataFrame] = [REJECT.frame([])]
+    folder = draft.folder / "completions"
+    for plan in plans:
+        parts = [f"{plan.benchmark}.{part}" for part in range(n_engines)]
+        joined = pl.concat([pl.read_parquet(folder / f"{part}.responses.parquet") for part in parts])
+        order = plan.prompts.select("question_id").with_row_index("order")
+        joined = joined.join(order, on="question_id", how="left").sort("order", "sample").drop("order")
+        responses.append(joined)
+        set_aside = pl.concat([pl.read_parquet(folder / f"{part}.rejects.parquet") for part in parts])
+        rejects.append(set_aside.unique("source_id", keep="first", maintain_order=True))
+        if joined.is_empty():
+            raise ValueError(
+                f"{plan.benchmark}: no question has a response; the first was set aside because: "
+                f"{set_aside['detail'][0]}. For long prompts raise evals.max_prompt_tokens"
+            )
+    draft.write("responses.parquet", pl.concat(responses))
+    draft.write_rejects(pl.concat(rejects))
+    n_questions = sum(plan.prompts.height for plan in plans)
+    n_rejected = sum(frame.height for frame in rejects)
+    draft.count(n_questions, n_questions - n_rejected, n_rejected)

@@ -1,0 +1,99 @@
+"""Stage 4, train: PPO from the base model on the compiled prompts.
+
+Artefact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
+metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses below evaluations/, rollouts/
+(ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints. Stage anneal,
+beside the chain, makes the same from a trained model and the hard prompts of stage difficulty.
+"""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.artifacts.artifact import Artifact, Draft, Stage
+from pipelines.artifacts.workspace import Workspace, section
+from pipelines.config import RunConfig
+from pipelines.jobs.job import Job, run_job
+from pipelines.jobs.progress import OnAdvance, Progress
+from pipelines.stages.models import final_model
+
+_CODE = (
+    "training",
+    "rewards",
+    "pipelines/stages/train.py",
+    "pipelines/jobs/worker.py",
+    "pipelines/jobs/evaluate_in_training.py",
+)
+STAGE = Stage("train", _CODE, is_resumable=True)
+ANNEAL = Stage("anneal", _CODE, is_resumable=True)
+
+
+def train_stage(
+    workspace: Workspace, prompts: Artifact, base: Artifact, on_steps: OnAdvance | None = None
+) -> Artifact:
+    """Train, continue a killed training, or find it done; `on_steps` is told how many steps are made."""
+    inputs = {"rewards": prompts.content, "base": base.content}
+    model, rows = base.folder / "model", prompts.folder / "prompts.parquet"
+    return _produce(workspace, STAGE, workspace.config, inputs, on_steps, model=model, rows=rows)
+
+
+def anneal_stage(
+    workspace: Workspace, hard: Artifact, trained: Artifact, n_steps: int, on_steps: OnAdvance | None = None
+) -> Artifact:
+    """Go on with the trained policy and critic for `n_steps` on the hard prompts of stage difficulty, while
+    the learning rates fall to their final_lr (paper, section 2.3: 100 steps, to 3e-7)."""
+    rows = hard.folder / "hard.parquet"
+    if not pl.scan_parquet(rows).select(pl.len()).collect().item():
+        raise ValueError(f"{rows}: no prompt is hard for this model; raise difficulty.hard_below")
+    table = workspace.config.model_dump()
+    table["training"]["n_steps"], table["training"]["anneal"]["n_steps"] = 0, n_steps
+    config = RunConfig.model_validate(table)
+    actor = final_model(trained)
+    critic = next(actor.parent.glob("critic"), None)
+    inputs = {"difficulty": hard.content, "train": trained.content}
+    return _produce(workspace, ANNEAL, config, inputs, on_steps, model=actor, rows=rows, critic=critic)
+
+
+def _produce(
+    workspace: Workspace,
+    stage: Stage,
+    config: RunConfig,
+    inputs: dict[str, str],
+    on_steps: OnAdvance | None,
+    *,
+    model: Path,
+    rows: Path,
+    critic: Path | None = None,
+) -> Artifact:
+    """Train `model` as `config` says on `rows` in the stage's artefact, or find it done."""
+    training = config.training
+
+    def build(draft: Draft) -> None:
+        tensorboard = workspace.folder / "tensorboard"
+        if stage is ANNEAL:
+            tensorboard /= "anneal"
+        job = Job(
+            "train",
+            config.model_dump(mode="json"),
+            str(draft.folder),
+            model=str(model),
+            rows=str(rows),
+            tensorboard=str(tensorboard),
+            critic=str(critic) if critic else "",
+        )
+        with Progress(stage.name, "steps", on_advance=on_steps) as progress:
+            run_job(job, workspace.log(stage.name), progress.line, training.deepspeed.n_ranks)
+        # The engines' states serve only to resume this very training; the exports are the result.
+        shutil.rmtree(draft.folder / "state")
+        draft.volatile = {"timings.jsonl"}
+        n_kept, n_rejected = (
+            pl.read_parquet(draft.folder / name).height for name in ("prompts.parquet", "rejects.parquet")
+        )
+        draft.count(n_kept + n_rejected, n_kept, n_rejected)
+        draft.seeds = {"training": training.seed}
+
+    settings = section(training, "model", "keep_checkpoints", "tracker")
+    if training.eval_every:
+        settings["evals"] = section(config.evals)
+    return workspace.produce(stage, settings, inputs, build)

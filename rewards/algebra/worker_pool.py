@@ -1,0 +1,152 @@
+"""Worker processes for the last resort: started when first needed, limited, and replaced when they die.
+
+A worker ends by itself when its input closes or its parent is gone. Any number of threads may ask; a process
+that was forked off starts workers of its own.
+"""
+
+import atexit
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from rewards.algebra.sympy_worker import Rule, to_tree
+from rewards.answer.types import Expression
+from rewards.contracts.files import child_environment
+
+MAX_WORKERS = 2
+"""Workers of one process."""
+START_LIMIT_S = 60.0
+WALL_LIMIT_S = 20.0
+"""Wall time after which a worker that neither answers nor uses CPU time is given up."""
+
+
+class _Worker:
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rewards.algebra.sympy_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=child_environment(),
+        )
+        self.cpu_s = 0.0
+        """CPU time of the process up to its last answer."""
+        if self._read(START_LIMIT_S) != "ready":
+            self.stop()
+            raise RuntimeError("the worker of the last resort did not start")
+
+    def ask(self, question: bytes) -> str | None:
+        """Return the answer, None when the worker died or hung on the question."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(question + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        return self._read(WALL_LIMIT_S)
+
+    def _read(self, limit_s: float) -> str | None:
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], limit_s)
+        finding, _, used = (self.process.stdout.readline() if readable else b"").decode().partition(" ")
+        self.cpu_s = float(used) if used else _cpu_time_of(self.process.pid)
+        return finding or None
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _cpu_time_of(pid: int) -> float:
+    """CPU time of a process that runs or that nobody has waited for yet, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+_spent = threading.local()
+"""CPU time that workers used for the questions of each thread."""
+
+
+def cpu_time() -> float:
+    """CPU time of this thread, with that of workers on its questions (not of their start), in seconds."""
+    return time.thread_time() + getattr(_spent, "cpu_s", 0.0)
+
+
+class WorkerPool:
+    """Lends each question a worker of its own."""
+
+    def __init__(self, n_workers: int = MAX_WORKERS) -> None:
+        self._owner = os.getpid()
+        self._slots = threading.BoundedSemaphore(n_workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a process forked from the one that made the pool."""
+        return self._owner == os.getpid()
+
+    def ask(self, gold: Expression, response: Expression, rule: Rule = "simplified") -> str:
+        """Return same, different, unknown or timeout."""
+        return self._put([rule, to_tree(gold), to_tree(response)])
+
+    def value(self, constant: Expression) -> tuple[str, str] | None:
+        """Return real and imaginary part of sympy's value, 20 digits each; None when it has none to give."""
+        real, comma, imaginary = self._put(["value", to_tree(constant)]).partition(",")
+        return (real, imaginary) if comma else None
+
+    def _put(self, question: list[Any]) -> str:
+        """Hand a question to a worker and wait for its finding; `timeout` when it died over it."""
+        line = json.dumps(question).encode()
+        with self._slots:
+            with self._lock:
+                worker = self._idle.pop() if self._idle else None
+            worker = worker or _Worker()
+            before = worker.cpu_s
+            answer = worker.ask(line)
+            _spent.cpu_s = getattr(_spent, "cpu_s", 0.0) + worker.cpu_s - before
+            if answer is None:
+                worker.stop()
+                return "timeout"
+            with self._lock:
+                self._idle.append(worker)
+            return answer
+
+    def close(self) -> None:
+        """End the idle workers; a forked process runs this at its exit too and leaves its parent's alone."""
+        if not self.is_ours:
+            return
+        with self._lock:
+            while self._idle:
+                self._idle.pop().stop()
+
+
+_pool: WorkerPool | None = None
+_pool_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _pool_lock
+    _pool_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+def shared_pool() -> WorkerPool:
+    """Return this process's pool, made when first asked for."""
+    global _pool
+    with _pool_lock:
+        if _pool is None or not _pool.is_ours:
+            _pool = WorkerPool()
+            atexit.register(_pool.close)
+        return _pool

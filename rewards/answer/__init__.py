@@ -1,0 +1,1 @@
+"""What an answer is once it is read: its types, and units."""

@@ -1,0 +1,1 @@
+"""Exact and enclosed values of expressions, and sets of real numbers."""

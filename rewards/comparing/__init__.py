@@ -1,0 +1,1 @@
+"""Whether two answers that were read are the same."""

@@ -1,0 +1,247 @@
+r"""Compile the rewards of a corpus: check that each reference answer can be paid for, and for nothing else.
+
+>>> compile_answer("0.50", RewardsConfig())
+CompiledAnswer(canonical='\\frac{1}{2}', answer_type='decimal', refusal=None, detail='', is_confirmed=None)
+>>> compile_answer("(B)", RewardsConfig()).refusal
+'refused_type'
+"""
+
+import itertools
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from rewards.answer.types import (
+    Answer,
+    Cases,
+    Clock,
+    Collection,
+    Matrix,
+    Named,
+    Number,
+    Numeral,
+    Operation,
+    Ratio,
+    Region,
+    Relation,
+    Residue,
+    Scalar,
+    Words,
+    symbols,
+)
+from rewards.arithmetic.exact import NotRational, Undefined, rational_value
+from rewards.compiling.rendering import render_answer
+from rewards.compiling.sympy_check import confirm_value
+from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.config import AnswerType, RewardsConfig
+from rewards.contracts.prompts import render_response
+from rewards.contracts.records import COMPILED_REWARD, PROBLEM, REJECT
+from rewards.grader import Reason, compare_answers, verify
+from rewards.parsing.normalize import normalise
+from rewards.parsing.parser import parse_answer
+from rewards.parsing.words import parse_choice
+from rewards.verdict import AnswerTooLarge, UnparsableAnswer
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_ROWS = 500
+"""Rows between two reports of progress."""
+MAX_WORDS = 8
+"""Longer text is no short answer: nobody writes the same sentence twice."""
+_PROOF = re.compile(
+    r"\b(?:proof|proved|prove|see (?:the )?solution|omitted|q\.?e\.?d)\b|证明|略$", re.IGNORECASE
+)
+_TYPES: tuple[tuple[type, AnswerType], ...] = (
+    (Words, "words"),
+    (Region, "interval"),
+    (Relation, "relation"),
+    (Matrix, "matrix"),
+    (Ratio, "ratio"),
+    (Clock, "time"),
+    (Numeral, "numeral"),
+    (Residue, "residue"),
+    (Cases, "cases"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAnswer:
+    """What became of one reference answer; `refusal` is the reason code when it cannot be used."""
+
+    canonical: str
+    answer_type: str
+    refusal: str | None = None
+    detail: str = ""
+    is_confirmed: bool | None = None
+    """sympy gives the same value; None where there was nothing to work out, or sympy has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRewards:
+    """The prompt set with its rewards, the rows set aside, and the counts by type of answer."""
+
+    compiled: pl.DataFrame
+    """Columns of `records.COMPILED_REWARD`."""
+    rejects: pl.DataFrame
+    """Columns of `records.REJECT`, with step `compile`."""
+    answer_types: pl.DataFrame
+    """answer_type, kept, refused, confirmed, reasons: rows of each type (`unknown` for what is no answer),
+    those kept whose value sympy confirmed, and how often which reason refused one."""
+
+
+def compile_rewards(
+    problems: pl.DataFrame, config: RewardsConfig, on_progress: Callable[[int], None] | None = None
+) -> CompiledRewards:
+    """Compile every row of `problems` (columns of `records.PROBLEM`); equal answers are worked on once.
+
+    `on_progress` is told how many more rows are done.
+    """
+    PROBLEM.check(problems)
+    known: dict[str, CompiledAnswer] = {}
+    results = []
+    for n, answer in enumerate(problems["answer"], start=1):
+        if answer not in known:
+            known[answer] = compile_answer(answer, config)
+        results.append(known[answer])
+        if on_progress and (n % PROGRESS_ROWS == 0 or n == problems.height):
+            on_progress(n - (n - 1) // PROGRESS_ROWS * PROGRESS_ROWS)
+    outcome = problems.select(PROBLEM.names).with_columns(
+        pl.Series("canonical", [result.canonical for result in results], pl.String),
+        pl.Series("answer_type", [result.answer_type for result in results], pl.String),
+        pl.Series("reason", [result.refusal for result in results], pl.String),
+        pl.Series("detail", [result.detail for result in results], pl.String),
+        pl.Series("is_confirmed", [result.is_confirmed for result in results], pl.Boolean),
+    )
+    compiled = COMPILED_REWARD.check(outcome.filter(pl.col("reason").is_null()))
+    rejects = REJECT.check(
+        outcome.filter(pl.col("reason").is_not_null()).with_columns(
+            pl.lit("compile").alias("step"), pl.lit(None, pl.String).alias("matched")
+        )
+    )
+    if compiled.height + rejects.height != problems.height:
+        raise AssertionError(f"{problems.height} read, {compiled.height} kept, {rejects.height} rejected")
+    logger.info("compile read=%d kept=%d rejected=%d", problems.height, compiled.height, rejects.height)
+    return CompiledRewards(compiled, rejects, _count_types(outcome))
+
+
+def _count_types(outcome: pl.DataFrame) -> pl.DataFrame:
+    return (
+        outcome.group_by("answer_type")
+        .agg(
+            pl.col("reason").is_null().sum().cast(pl.Int64).alias("kept"),
+            pl.col("reason").is_not_null().sum().cast(pl.Int64).alias("refused"),
+            pl.col("is_confirmed").sum().cast(pl.Int64).alias("confirmed"),
+            pl.col("reason").drop_nulls().value_counts(sort=True).alias("reasons"),
+        )
+        .with_columns(pl.col("reasons").map_elements(_describe, pl.String))
+        .sort(["kept", "answer_type"], descending=[True, False])
+    )
+
+
+def _describe(counts: pl.Series) -> str:
+    """Write counts of reasons as text: not_parseable 3, too_long 1."""
+    return ", ".join(f"{row['reason']} {row['count']}" for row in counts)
+
+
+def confirm_answer(answer: Answer) -> bool | None:
+    """Ask sympy about the values in an answer that have to be worked out; a number as it stands is none."""
+    if isinstance(answer, Named):
+        return confirm_answer(answer.value)
+    items = answer.items if isinstance(answer, Collection) else (answer,)
+    values = [item.value for item in items if isinstance(item, Scalar) and isinstance(item.value, Operation)]
+    opinions = [confirm_value(value) for value in values]
+    return False if False in opinions else True if opinions and all(opinions) else None
+
+
+def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
+    """Parse a reference answer and try it out: itself, restyled copies, and wrong neighbours."""
+    text = normalise(gold[: config.max_answer_chars + 1])
+    if not text:
+        return CompiledAnswer("", "unknown", "empty_gold", "the reference answer is empty")
+    if len(gold) > config.max_answer_chars:
+        return CompiledAnswer(text, "unknown", "too_long", f"{len(gold)} characters")
+    if (choice := parse_choice(text)) is not None:
+        return _checked(gold, choice[0], "choice", [chr(ord(choice[0]) + 1)], config)
+    try:
+        answer = parse_answer(text)
+        answer_type = classify_answer(answer, text)
+        neighbours = [
+            render_answer(wrong) for wrong in itertools.islice(wrong_neighbours(answer), config.n_neighbours)
+        ]
+        is_confirmed = confirm_answer(answer)
+        return _checked(gold, render_answer(answer), answer_type, neighbours, config, is_confirmed)
+    except UnparsableAnswer as problem:
+        return CompiledAnswer(text, "unknown", "not_parseable", str(problem))
+    except (AnswerTooLarge, RecursionError) as problem:
+        return CompiledAnswer(text, "unknown", "too_large", str(problem))
+
+
+def _checked(
+    gold: str,
+    canonical: str,
+    answer_type: str,
+    neighbours: list[str],
+    config: RewardsConfig,
+    is_confirmed: bool | None = None,
+) -> CompiledAnswer:
+    def refuse(reason: str, detail: str) -> CompiledAnswer:
+        return CompiledAnswer(canonical, answer_type, reason, detail)
+
+    if answer_type in config.refused_types:
+        return refuse("refused_type", f"answers of type {answer_type} are not used")
+    verdict = verify(gold, render_response("", gold), config.mode)
+    if not verdict.is_correct:
+        return refuse("not_itself", f"as a response it is {verdict.reason.value} ({verdict.stage})")
+    if is_confirmed is False:
+        return refuse("sympy_disagrees", "sympy gives the same expression another value")
+    if compare_answers(gold, canonical)[0] is not Reason.CORRECT:
+        canonical = normalise(gold)
+    restyled = restyle(gold)
+    if compare_answers(gold, restyled)[0] is not Reason.CORRECT:
+        return refuse("refuses_restyled", f"does not accept {restyled!r}")
+    for wrong in neighbours:
+        if compare_answers(gold, wrong)[0] is Reason.CORRECT:
+            return refuse("accepts_wrong", f"accepts {wrong!r}")
+    return CompiledAnswer(canonical, answer_type, is_confirmed=is_confirmed)
+
+
+def restyle(text: str) -> str:
+    r"""Write the same answer in another dress.
+
+    >>> restyle(r"(\frac{1}{2},3)")
+    '$\\displaystyle \\left(\\dfrac{1}{2},3\\right)$.'
+    """
+    text = normalise(text).replace("\\frac", "\\dfrac").replace("\\le ", "\\leqslant ")
+    if text.startswith("(") and text.endswith(")") and text.count("(") == 1:
+        text = f"\\left({text[1:-1]}\\right)"
+    return f"$\\displaystyle {text}$."
+
+
+def classify_answer(answer: Answer, text: str) -> AnswerType:
+    """Name the type of an answer; a named value has the type of its value."""
+    if isinstance(answer, Named):
+        return classify_answer(answer.value, text)
+    if isinstance(answer, Words) and (_PROOF.search(text) or len(text.split()) > MAX_WORDS):
+        return "proof"
+    if isinstance(answer, Collection):
+        return "list" if answer.kind == "list" else "set" if answer.kind == "set" else "tuple"
+    for kind, name in _TYPES:
+        if isinstance(answer, kind):
+            return name
+    assert isinstance(answer, Scalar)
+    if answer.is_percent:
+        return "percent"
+    if answer.unit is not None:
+        return "quantity"
+    if symbols(answer.value):
+        return "expression"
+    try:
+        value = rational_value(answer.value)
+    except (NotRational, Undefined):
+        return "constant"
+    if isinstance(answer.value, Number) and "." in text:
+        return "decimal"
+    return "integer" if value.denominator == 1 else "fraction"

@@ -1,0 +1,1 @@
+"""Open-Reasoner-Zero's own comparer, mistakes included."""

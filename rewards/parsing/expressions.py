@@ -1,0 +1,402 @@
+r"""Parse tokens into one expression, by recursive descent; nothing is evaluated and nothing ever executed.
+
+>>> from rewards.parsing.tokens import tokenise
+>>> parse_expression(tokenise(r"\frac12x^2")).name
+'*'
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from rewards.answer.types import (
+    MINUS_ONE,
+    Constant,
+    Expression,
+    Number,
+    Operation,
+    Symbol,
+    negative,
+    substitute,
+)
+from rewards.parsing.token_reader import TokenReader
+from rewards.parsing.tokens import FUNCTIONS, Token
+from rewards.verdict import AnswerTooLarge, UnparsableAnswer
+
+MAX_DEPTH = 250
+"""Deepest recursion of the parser and of the trees it makes."""
+
+APPLIED_NAMES = frozenset(("f", "g", "h", "F", "G"))
+"""Letters that, before a parenthesis, are functions and not factors."""
+_CONSTANTS = {"pi": Constant("pi"), "infty": Constant("infinity")}
+_UNSUPPORTED = frozenset(
+    ("int", "sum", "prod", "lim", "iint", "oint", "input", "write", "to", "Rightarrow", "hline")
+)
+_RELATIONS = frozenset(
+    ("le", "ge", "ne", "in", "notin", "equiv", "approx", "parallel", "perp", "sim", "cong", "subset")
+)
+_STRUCTURE = frozenset(
+    ("cup", "cap", "setminus", "pmod", "bmod", "mod", "Leftrightarrow", "subseteq", "ldots")
+)
+_FIGURES = frozenset(("angle", "measuredangle", "triangle"))
+_NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ", "over"}
+_COMMUTATIVE = frozenset(("gcd", "lcm", "max", "min"))
+_INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot"}
+_ALIASES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log"}
+
+
+def parse_expression(tokens: list[Token]) -> Expression:
+    """Return the expression that the tokens spell; UnparsableAnswer when they spell none."""
+    parser = _Parser(tokens)
+    value = parser.sum()
+    if parser.position < len(parser.tokens):
+        raise UnparsableAnswer(f"unexpected {parser.next.value!r}")
+    return value
+
+
+class _Parser(TokenReader):
+    def sum(self) -> Expression:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise AnswerTooLarge(f"nested deeper than {MAX_DEPTH}")
+        terms = [self.product()]
+        while True:
+            token = self.next
+            if token.kind == "sign" and token.value in ("+", "-"):
+                self.position += 1
+                term = self.product()
+                terms.append(term if token.value == "+" else negative(term))
+            elif token.kind == "command" and token.value in ("pm", "mp"):
+                self.position += 1
+                terms.append(Operation(token.value, (self.product(),)))
+            else:
+                break
+        self.depth -= 1
+        return terms[0] if len(terms) == 1 else Operation("+", tuple(terms))
+
+    def product(self) -> Expression:
+        sign = self.sign()
+        factors = [self.factor()]
+        while True:
+            token = self.next
+            if token.kind == "sign" and token.value in ("*", "/"):
+                self.position += 1
+                inner = self.sign()
+                factor = self.factor()
+                factor = Operation(inner, (factor,)) if inner in ("pm", "mp") else factor
+                if token.value == "/":
+                    left = factors[0] if len(factors) == 1 else Operation("*", tuple(factors))
+                    factors = [Operation("/", (left, factor))]
+                else:
+                    factors.append(factor)
+                if inner == "-":
+                    factors.append(MINUS_ONE)
+            elif token.kind == "command" and token.value in ("cdot", "times"):
+                self.position += 1
+                inner = self.sign()
+                factors.append(self.factor())
+                if inner == "-":
+                    factors.append(MINUS_ONE)
+            elif self.starts_factor(token):
+                if token.kind == "number" and not self.may_precede_number(factors[-1]):
+                    raise UnparsableAnswer(f"a number right behind a factor: {token.value}")
+                factors.append(self.factor())
+            else:
+                break
+        value = factors[0] if len(factors) == 1 else Operation("*", tuple(factors))
+        if sign in ("pm", "mp"):
+            return Operation(sign, (value,))
+        return negative(value) if sign == "-" else value
+
+    def sign(self) -> str:
+        """Read signs in front of a term: - (odd), + (even), pm or mp."""
+        result = "+"
+        while True:
+            token = self.next
+            if token.kind == "command" and token.value in ("pm", "mp"):
+                result = token.value
+            elif token.kind == "sign" and token.value in ("+", "-"):
+                if token.value == "-":
+                    result = "-" if result == "+" else "+"
+            else:
+                return result
+            self.position += 1
+
+    def may_precede_number(self, factor: Expression) -> bool:
+        """3 may stand behind 2^a or (n-2), and 2^n behind n; elsewhere a number there is a typing mistake."""
+        if isinstance(factor, Operation):
+            return factor.name != "/"
+        return isinstance(factor, Symbol | Constant) and self.peek(1).value == "^"
+
+    def starts_factor(self, token: Token) -> bool:
+        if token.kind in ("number", "name"):
+            return True
+        if token.kind == "command":
+            return token.value not in _NO_FACTORS
+        return token.kind == "sign" and (
+            token.value in ("(", "{", "[") or (token.value == "|" and not self.bars)
+        )
+
+    def factor(self) -> Expression:
+        """An atom with what follows it: powers, factorials, percent and degree signs."""
+        value = self.atom()
+        n_postfix = 0
+        while True:
+            token = self.next
+            n_postfix += 1
+            if n_postfix > 20:
+                raise AnswerTooLarge("too many postfix operators")
+            if token.kind != "sign":
+                return value
+            if token.value == "^":
+                self.position += 1
+                value = self.power(value)
+            elif token.value == "!":
+                self.position += 1
+                name = "!!" if self.accepts("!") else "!"
+                value = Operation(name, (value,))
+            elif token.value == "%":
+                self.position += 1
+                value = Operation("percent", (value,))
+            elif token.value == "'" and isinstance(value, Symbol):
+                self.position += 1
+                value = self.applied(value.name + "'")
+            else:
+                return value
+
+    def power(self, base: Expression) -> Expression:
+        if self.is_degree():
+            return Operation("degree", (base,))
+        if self.next.kind == "sign" and self.next.value == "{":
+            exponent = self.group()
+        else:
+            sign = self.sign()
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise AnswerTooLarge(f"nested deeper than {MAX_DEPTH}")
+            exponent = self.atom()
+            if self.accepts("^"):
+                exponent = self.power(exponent)
+            self.depth -= 1
+            exponent = negative(exponent) if sign == "-" else exponent
+        if isinstance(base, Symbol) and base.name in APPLIED_NAMES and exponent == MINUS_ONE:
+            return self.applied(base.name + "^-1")
+        return Operation("^", (base, exponent))
+
+    def is_degree(self) -> bool:
+        r"""Read \circ or {\circ} behind a ^."""
+        if self.next.kind == "command" and self.next.value == "circ":
+            self.position += 1
+            return True
+        if self.next.value == "{" and self.peek(1).value == "circ" and self.peek(2).value == "}":
+            self.position += 3
+            return True
+        return False
+
+    def applied(self, name: str) -> Expression:
+        """A named function with its arguments, or its bare name."""
+        if not (self.next.kind == "sign" and self.next.value == "("):
+            return Symbol(name)
+        self.position += 1
+        arguments = [self.sum()]
+        while self.accepts(","):
+            arguments.append(self.sum())
+        self.expect(")")
+        return Operation("@" + name, tuple(arguments))
+
+    def group(self) -> Expression:
+        opened = self.next.value
+        self.position += 1
+        bars, self.bars = self.bars, 0
+        value = self.sum()
+        if self.next.kind == "command" and self.next.value == "choose":
+            self.position += 1
+            value = Operation("binom", (value, self.sum()))
+        elif opened == "{" and self.next.kind == "command" and self.next.value == "over":
+            self.position += 1
+            value = Operation("/", (value, self.sum()))
+        self.bars = bars
+        self.expect({"(": ")", "[": "]", "{": "}"}[opened])
+        return value
+
+    def atom(self) -> Expression:
+        token = self.next
+        if token.kind == "number":
+            return self.number()
+        if token.kind == "name":
+            return self.name()
+        if token.kind == "command":
+            return self.command()
+        if token.kind == "sign" and token.value in ("(", "{", "["):
+            return self.group()
+        if token.kind == "sign" and token.value == "|":
+            self.position += 1
+            self.bars += 1
+            value = self.sum()
+            self.bars -= 1
+            self.expect("|")
+            return Operation("abs", (value,))
+        raise UnparsableAnswer(f"unexpected {token.value!r}")
+
+    def number(self) -> Expression:
+        """A number, or a mixed number such as 3 1/2 and 3\frac12."""
+        token = self.next
+        self.position += 1
+        whole = token.number or Fraction(0)
+        is_whole = token.value.isdigit()
+        if is_whole and self.next.kind == "command" and self.next.value == "frac":
+            start = self.position
+            saved = list(self.tokens)
+            part = self.atom()
+            proper = _proper_fraction(part)
+            if proper is not None and (self.next.value != "^" or self.peek(1).value == "circ"):
+                return Number(whole + proper)
+            self.tokens, self.position = saved, start
+        elif is_whole and self.next.kind == "number" and self.next.is_spaced and self.peek(1).value == "/":
+            top, bottom = self.next, self.peek(2)
+            if top.value.isdigit() and bottom.value.isdigit() and int(top.value) < int(bottom.value):
+                self.position += 3
+                return Number(whole + Fraction(int(top.value), int(bottom.value)))
+        return Number(whole)
+
+    def name(self) -> Expression:
+        name = self.next.value
+        self.position += 1
+        if self.next.kind == "sign" and self.next.value == "_":
+            self.position += 1
+            name = f"{name}_{self.subscript()}"
+            return Symbol(name)
+        if name in APPLIED_NAMES and self.next.kind == "sign" and self.next.value == "(":
+            return self.applied(name)
+        if name == "e":
+            return Constant("e")
+        if name == "i":
+            return Constant("i")
+        return Symbol(name)
+
+    def argument(self) -> Expression:
+        """Argument of \frac, \\binom or \\sqrt: a group, or one token."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise AnswerTooLarge(f"nested deeper than {MAX_DEPTH}")
+        try:
+            token = self.next
+            if token.kind == "sign" and token.value in ("{", "("):
+                return self.group()
+            if token.kind == "number":
+                return Number(self.single().number or Fraction(0))
+            return self.atom()
+        finally:
+            self.depth -= 1
+
+    def command(self) -> Expression:
+        token = self.next
+        name = token.value
+        self.position += 1
+        if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        if name in ("frac", "binom"):
+            if self.next.kind == "number":
+                self.tokens[self.position] = replace(self.next, is_spaced=False)
+            first = self.argument()
+            second = self.argument()
+            return Operation("/" if name == "frac" else "binom", (first, second))
+        if name in ("sqrt", "cbrt"):
+            return self.root(3 if name == "cbrt" else 2)
+        if name in ("lfloor", "lceil"):
+            value = self.sum()
+            if not (self.next.kind == "command" and self.next.value == "r" + name[1:]):
+                raise UnparsableAnswer(f"{name} is never closed")
+            self.position += 1
+            return Operation(name[1:], (value,))
+        if name == "conj":
+            return substitute(self.argument(), {Constant("i"): negative(Constant("i"))})
+        if name in ("floor", "ceil", "abs"):
+            return Operation(name, (self.argument(),))
+        if name in _FIGURES and self.starts_vertices():
+            return self.figure(name)
+        if name in FUNCTIONS:
+            return self.function(_ALIASES.get(name, name))
+        if name in _RELATIONS or name in _STRUCTURE or name in _UNSUPPORTED:
+            raise UnparsableAnswer(f"cannot read \\{name} in an expression")
+        if self.next.kind == "sign" and self.next.value == "_":
+            self.position += 1
+            return Symbol(f"{name}_{self.subscript()}")
+        return Symbol("\\" + name)
+
+    def starts_vertices(self) -> bool:
+        token = self.peek(1) if self.next.kind == "sign" and self.next.value == "{" else self.next
+        return token.kind == "name" and token.value.isupper()
+
+    def figure(self, name: str) -> Expression:
+        """An angle or triangle by its vertices: an angle reads both ways, a triangle in any order."""
+        is_braced = self.accepts("{")
+        vertices = []
+        while self.next.kind == "name" and self.next.value.isupper():
+            vertices.append(self.next.value)
+            self.position += 1
+        if is_braced:
+            self.expect("}")
+        ordered = sorted(vertices) if name == "triangle" else min(vertices, vertices[::-1])
+        return Symbol(f"\\{name} {''.join(ordered)}")
+
+    def root(self, index: int) -> Expression:
+        degree: Expression = Number(Fraction(index))
+        if self.accepts("["):
+            degree = self.sum()
+            self.expect("]")
+        return Operation("root", (self.argument(), degree))
+
+    def function(self, name: str) -> Expression:
+        """A function with optional index and power: \\log_2 x, \\sin^2 x, \\tan^{-1} x."""
+        base: Expression = Number(Fraction(10))
+        power: Expression | None = None
+        for _ in range(2):
+            if self.accepts("_"):
+                base = self.argument()
+            elif self.accepts("^"):
+                power = (
+                    self.group() if self.next.value == "{" else Number(self.single().number or Fraction(0))
+                )
+                if power == MINUS_ONE and name in _INVERSE:
+                    name, power = _INVERSE[name], None
+        if self.next.kind == "sign" and self.next.value == "(":
+            self.position += 1
+            operands = [self.sum()]
+            while self.accepts(","):
+                operands.append(self.sum())
+            self.expect(")")
+        else:
+            operands = [self.juxtaposed()]
+        if name == "log":
+            operands = [operands[0], base]
+        if name == "cis":
+            turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
+            return Operation("+", (Operation("cos", tuple(operands)), turn))
+        if name in _COMMUTATIVE:
+            operands.sort(key=repr)
+        known = name not in ("gcd", "lcm", "max", "min", "arg", "det", "deg", "Re", "Im", "sgn", "dim")
+        value = Operation(name if known else "@" + name, tuple(operands))
+        return value if power is None else Operation("^", (value, power))
+
+    def juxtaposed(self) -> Expression:
+        """The argument of a function without parentheses: 2t in \\sin 2t\\cos t."""
+        sign = self.sign()
+        factors = [self.factor()]
+        while self.next.kind in ("number", "name") or (
+            self.next.kind == "command"
+            and self.next.value not in FUNCTIONS
+            and self.starts_factor(self.next)
+            and self.next.value not in ("cdot", "times")
+        ):
+            factors.append(self.factor())
+        value = factors[0] if len(factors) == 1 else Operation("*", tuple(factors))
+        return negative(value) if sign == "-" else value
+
+
+def _proper_fraction(value: Expression) -> Fraction | None:
+    if not (isinstance(value, Operation) and value.name == "/"):
+        return None
+    top, bottom = value.operands
+    if isinstance(top, Number) and isinstance(bottom, Number) and 0 < top.value < bottom.value:
+        return top.value / bottom.value if top.value.denominator == bottom.value.denominator == 1 else None
+    return None

@@ -1,0 +1,91 @@
+"""The names that answers carry: x, a_1, f(3), (x, y), the angle A, dy/dx, |AB|, Area."""
+
+from rewards.answer.types import Expression, Operation, Symbol
+from rewards.parsing.expressions import APPLIED_NAMES, parse_expression
+from rewards.parsing.tokens import Token
+from rewards.verdict import UnparsableAnswer
+
+MAX_LABEL_CHARS = 80
+"""Longer text in front of an equality sign is no name."""
+_MARKS = frozenset(
+    ("angle", "triangle", "measuredangle", "overline", "vec", "Delta", "odot", "parallelogram")
+)
+_NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless"))
+_NAMING_FUNCTIONS = frozenset(
+    ("sin", "cos", "tan", "cot", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im", "dim")
+)
+
+
+def parse_label(tokens: list[Token]) -> Expression | None:
+    """Return the name that the left side of an equality gives, None when it is an expression."""
+    values = [token.value for token in tokens]
+    if not tokens or sum(map(len, values)) > MAX_LABEL_CHARS:
+        return None
+    if any(token.kind == "word" for token in tokens):
+        if any(word in _NO_LABEL for word in " ".join(values).casefold().split()):
+            return None
+        return Symbol(" ".join(values).casefold())
+    if values[:2] == ["frac", "{"] and values[2] == "d" and "}" in values:
+        return Symbol("derivative")
+    if (
+        len(tokens) > 2
+        and values[0] == "d"
+        and "/" in values
+        and values[values.index("/") + 1 :][:1] == ["d"]
+    ):
+        return Symbol("derivative")
+    if len(values) > 1 and tokens[0].kind == "name" and set(values[1:]) == {"'"}:
+        return Symbol("derivative")
+    if (label := _applied(tokens) or _tuple(tokens)) is not None:
+        return label
+    if all(token.kind == "name" and token.value.isupper() for token in tokens) or values[0] in _MARKS:
+        return Symbol("".join(values))
+    if values[0] in ("m", "|", "[", "{") and any(value in _MARKS or value.isupper() for value in values):
+        return Symbol("".join(values).strip("m"))
+    if tokens[0].kind == "command" and tokens[0].value in _NAMING_FUNCTIONS:
+        return Symbol("".join(values))
+    try:
+        expression = parse_expression(tokens)
+    except UnparsableAnswer:
+        return None
+    return expression if isinstance(expression, Symbol) else None
+
+
+def _applied(tokens: list[Token]) -> Expression | None:
+    """f(x), g'(2), P(A): a letter, its marks, and arguments in parentheses."""
+    if tokens[0].kind != "name" or tokens[-1].value != ")":
+        return None
+    start = next((n for n, token in enumerate(tokens) if token.value == "("), 0)
+    marks = "".join(token.value for token in tokens[1:start])
+    if not start or (marks and not set(marks) <= set("'^{}-1_0123456789")):
+        return None
+    is_function = tokens[0].value in APPLIED_NAMES or tokens[0].value.isupper() or marks or len(tokens) == 4
+    if not is_function:
+        return None
+    arguments = _arguments(tokens[start + 1 : -1])
+    name = f"@{tokens[0].value}{marks.replace('{', '').replace('}', '')}"
+    return Operation(name, arguments) if arguments else None
+
+
+def _tuple(tokens: list[Token]) -> Expression | None:
+    if tokens[0].value != "(" or tokens[-1].value != ")" or len(tokens) < 5:
+        return None
+    arguments = _arguments(tokens[1:-1])
+    if arguments is None or not all(isinstance(argument, Symbol) for argument in arguments):
+        return None
+    return Operation("@tuple", arguments)
+
+
+def _arguments(tokens: list[Token]) -> tuple[Expression, ...] | None:
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.value in ("(", ")"):
+            return None
+        if token.value == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    try:
+        return tuple(parse_expression(part) for part in parts)
+    except UnparsableAnswer:
+        return None

@@ -1,0 +1,121 @@
+r"""A value with what stands around it: currency before, unit, percent or degree sign behind.
+
+>>> from rewards.parsing.tokens import tokenise
+>>> parse_quantity(tokenise(r"25\%")).is_percent
+True
+"""
+
+from fractions import Fraction
+
+from rewards.answer.types import MINUS_ONE, Expression, Number, Operation, Scalar
+from rewards.answer.units import CURRENCIES, DEGREE, Unit, parse_unit
+from rewards.parsing.expressions import parse_expression
+from rewards.parsing.tokens import Token
+from rewards.verdict import UnparsableAnswer
+
+_PERCENT_WORDS = frozenset(("percent", "per cent", "percentage", "percents"))
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALES |= {"万": 10**4, "百万": 10**6, "亿": 10**8}
+
+
+def parse_quantity(tokens: list[Token]) -> Scalar:
+    """Separate unit, currency, percent and degrees from the value; UnparsableAnswer when no value is left."""
+    tokens, unit = _currency(tokens)
+    tokens, words = _trailing_words(tokens)
+    scale, words = _scale(words)
+    is_percent = words in _PERCENT_WORDS
+    if words and not is_percent:
+        found = parse_unit(words)
+        if found is None or (unit is not None and unit != found):
+            raise UnparsableAnswer(f"{words!r} behind a value is no unit")
+        if not any(_is_amount(token) for token in tokens) and "'" in str(found.dimension):
+            raise UnparsableAnswer(f"{words!r} behind a letter is no unit")
+        unit = found
+    if len(tokens) == 1 and tokens[0].kind == "word":
+        raise UnparsableAnswer("words for a number")
+    value = parse_expression(tokens)
+    if scale != 1:
+        value = Operation("*", (value, Number(Fraction(scale))))
+    if isinstance(value, Operation) and value.name == "percent":
+        inner = value.operands[0]
+        if is_percent or (isinstance(inner, Operation) and inner.name == "percent"):
+            raise UnparsableAnswer("a percentage of a percentage")
+        return Scalar(inner, unit, True)
+    in_degrees = _degrees(value)
+    if in_degrees is not None:
+        return Scalar(in_degrees, DEGREE)
+    return Scalar(value, unit, is_percent)
+
+
+def _is_amount(token: Token) -> bool:
+    return token.kind == "number" or token.value in ("pi", "sqrt", "frac", "infty")
+
+
+def _scale(words: str) -> tuple[int, str]:
+    """Split off a word for a power of ten: 1.5 million dollars."""
+    first, _, rest = words.partition(" ")
+    if first.casefold() in _SCALES:
+        return _SCALES[first.casefold()], rest
+    return 1, words
+
+
+def _currency(tokens: list[Token]) -> tuple[list[Token], Unit | None]:
+    for position in (0, 1):
+        if position < len(tokens) and tokens[position].value in CURRENCIES:
+            if position and tokens[0].value != "-":
+                continue
+            return tokens[:position] + tokens[position + 1 :], parse_unit(CURRENCIES[tokens[position].value])
+    if tokens and tokens[-1].value in CURRENCIES:
+        return tokens[:-1], parse_unit(CURRENCIES[tokens[-1].value])
+    return tokens, None
+
+
+def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
+    """Split off a unit: words, with the powers and slashes between and behind them."""
+    start = next((n for n, token in enumerate(tokens) if token.kind == "word" and n), len(tokens))
+    if start == len(tokens):
+        return tokens, ""
+    tail = tokens[start:]
+    if tokens[start - 1].value == "(" and tail[-1].value == ")":
+        start, tail = start - 1, tail[:-1]
+    allowed = ("/", "^", "{", "}", "-", "*", "cdot", "(", ")", ".")
+    after_slash = {n + 1 for n, token in enumerate(tail) if token.value == "/"}
+    known = [
+        token.kind in ("word", "number")
+        or token.value in allowed
+        or (token.kind == "name" and n in after_slash)
+        for n, token in enumerate(tail)
+    ]
+    if not all(known):
+        raise UnparsableAnswer("words inside an expression")
+    if tokens[start - 1].value == "^" and tail[0].value.startswith("circ"):
+        return tokens, ""
+    parts: list[str] = []
+    for token in tail:
+        if token.kind == "number" and (not parts or parts[-1][-1] not in "^{-"):
+            raise UnparsableAnswer("a number behind a unit")
+        if token.value not in ("{", "}", "(", ")"):
+            parts.append("*" if token.value == "cdot" else token.value)
+    text = ""
+    for part in parts:
+        needs_space = text and part[0].isalpha() and text[-1].isalnum()
+        text += (" " if needs_space else "") + part
+    head = tokens[:start]
+    while head and head[-1].kind == "sign" and head[-1].value in ("-", "*"):
+        head = head[:-1]
+    return head, text.strip()
+
+
+def _degrees(value: Expression) -> Expression | None:
+    """Value in degrees of an angle that carries degree signs outside of functions."""
+    if isinstance(value, Operation):
+        if value.name == "degree":
+            return value.operands[0]
+        if value.name == "*" and len(value.operands) == 2 and value.operands[0] == MINUS_ONE:
+            inner = _degrees(value.operands[1])
+            return None if inner is None else Operation("*", (MINUS_ONE, inner))
+        if value.name == "+":
+            parts = [_degrees(operand) for operand in value.operands]
+            if all(part is not None for part in parts):
+                return Operation("+", tuple(part for part in parts if part is not None))
+    return None

@@ -1,0 +1,66 @@
+"""Read tokens one after the other, with the few rules of TeX that are about single tokens."""
+
+from fractions import Fraction
+
+from rewards.parsing.tokens import Token
+from rewards.verdict import UnparsableAnswer
+
+END = Token("sign", "")
+"""Stands behind the last token."""
+
+
+class TokenReader:
+    """A position in a list of tokens; numbers may be cut in two there, so the list is a copy."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = list(tokens)
+        self.position = 0
+        self.depth = 0
+        self.bars = 0
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.position] if self.position < len(self.tokens) else END
+
+    def peek(self, offset: int) -> Token:
+        position = self.position + offset
+        return self.tokens[position] if position < len(self.tokens) else END
+
+    def accepts(self, sign: str) -> bool:
+        if self.next.kind == "sign" and self.next.value == sign:
+            self.position += 1
+            return True
+        return False
+
+    def expect(self, sign: str) -> None:
+        if not self.accepts(sign):
+            raise UnparsableAnswer(f"expected {sign!r}, found {self.next.value!r}")
+
+    def subscript(self) -> str:
+        """Read an index as text: braces and spaces do not matter."""
+        if not (self.next.kind == "sign" and self.next.value == "{"):
+            token = self.single()
+            return token.value
+        level = 0
+        parts: list[str] = []
+        while self.position < len(self.tokens):
+            token = self.next
+            self.position += 1
+            level += {"{": 1, "}": -1}.get(token.value, 0) if token.kind == "sign" else 0
+            if level == 0:
+                return "".join(parts)
+            if token.value not in ("{", "}"):
+                parts.append(token.value)
+        raise UnparsableAnswer("an index that is never closed")
+
+    def single(self) -> Token:
+        """Take one token; of a number only its first digit, as TeX does."""
+        token = self.next
+        if token is END:
+            raise UnparsableAnswer("an argument is missing")
+        if token.kind == "number" and token.value.isdigit() and len(token.value) > 1 and not token.is_spaced:
+            first, rest = token.value[0], token.value[1:]
+            self.tokens[self.position] = Token("number", rest, False, Fraction(int(rest)))
+            return Token("number", first, False, Fraction(int(first)))
+        self.position += 1
+        return token

@@ -1,0 +1,126 @@
+r"""Answers in words: one spelling for text, multiple choice letters, numerals and times of day.
+
+>>> canonical_words(r"\text{An Ellipse}."), parse_choice(r"\text{(C) }12"), parse_numeral(r"12_{\text{five}}")
+('ellipse', ('C', '12'), Numeral(digits='12', base=5))
+"""
+
+import re
+
+from rewards.answer.types import Clock, Numeral
+
+_STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
+_CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
+_NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
+_CHOICES = re.compile(r"[(\[]?[A-F][)\]]?(?:\s*(?:,|;|、|and|\s)?\s*[(\[]?[A-F][)\]]?){1,5}")
+_CHOICE_ALONE = re.compile(r"[(\[]?\s*([A-J])\s*[)\].:]*")
+_CHOICE_WITH_TEXT = re.compile(
+    r"(?:[(\[]\s*([A-J])\s*[)\]][.:]?\s*|([A-J])(?:\)\s*|[.:]\s+|\.(?=[^\s\d])))(\S.*)", re.DOTALL
+)
+_NUMERAL = re.compile(
+    r"\(?(-?[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?|[0-9a-f]{1,200}(?=_\{?16))\)?_\{?\(?(\w+)\)?\}?"
+)
+_BASES = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "hex": 16, "bin": 2, "oct": 8,
+}  # fmt: skip
+_CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d)(?:\s?:\s?(\d\d))?)?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+_ARTICLE = re.compile(r"\b(?:a|an|the)\s+(?=\w)")
+_SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+NUMBER_WORDS = {word: n for n, word in enumerate(f"{_ONES} seventeen eighteen nineteen twenty".split())}
+NUMBER_WORDS |= {word: n for n, word in enumerate("零一二三四五六七八九十")} | {"两": 2}
+
+NO_SOLUTION = frozenset(
+    ("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "无解", "空集")
+)
+INFINITY_WORDS = frozenset(("infinity", "positive infinity", "无穷大", "正无穷"))
+ALL_REALS = frozenset(
+    ("all real numbers", "all reals", "all real number", "all real values", "全体实数", "所有实数")
+)
+
+
+def plain_text(text: str) -> str:
+    r"""Take the markup off: \text and its kin, braces, leftover backslashes."""
+    for _ in range(4):
+        text, n_changes = _STYLED.subn(r"\1", text)
+        if not n_changes:
+            break
+    return re.sub(r"\s+", " ", text.replace("\\ ", " ").replace("**", "")).strip()
+
+
+def canonical_words(text: str) -> str:
+    """Return text without case, markup, articles, quotes and final punctuation."""
+    text = re.sub(r"[{}$\"“”]|\\(?![A-Za-z])", "", plain_text(text)).casefold()
+    text = re.sub(r"(?<=[a-z])\.(?=\s|$)", "", text)
+    text = _ARTICLE.sub("", re.sub(r"\s+", " ", text))
+    text = text.strip(" .,;:!")
+    text = text.removesuffix(" solutions") if text.startswith("infinitely many") else text
+    return _SYNONYMS.get(text, text)
+
+
+def parse_choice(text: str) -> tuple[str, str] | None:
+    """Return the letter of a multiple choice answer and the option's text behind it."""
+    plain = _CHOICE_INTRODUCTION.sub("", plain_text(text))
+    if match := _CHOICE_ALONE.fullmatch(plain):
+        return match[1], ""
+    if match := _CHOICE_WITH_TEXT.fullmatch(plain):
+        rest = match[3].strip()
+        return None if _NO_OPTION_TEXT.match(rest) else (match[1] or match[2], rest)
+    return None
+
+
+def parse_choices(text: str) -> str:
+    """Return the letters of an answer that ticks several options, "" for anything else.
+
+    >>> parse_choices("B, C"), parse_choices("(B)(C)"), parse_choices("BC"), parse_choices("CAB")
+    ('BC', 'BC', 'BC', '')
+    """
+    match = _CHOICES.fullmatch(plain_text(text))
+    letters = re.findall("[A-F]", match[0]) if match else []
+    return "".join(letters) if letters == sorted(set(letters)) else ""
+
+
+def parse_numeral(text: str) -> Numeral | None:
+    """Read digits with their base as index."""
+    match = _NUMERAL.fullmatch(
+        plain_text(text.replace("{\\text", "\\text").replace("}}", "}")).replace(" ", "")
+    )
+    if match is None or not (any(c.isdigit() for c in match[1]) or (match[2] == "16" and len(match[1]) > 1)):
+        return None
+    base = _BASES.get(match[2].lower()) or (
+        int(match[2]) if match[2].isdecimal() and len(match[2]) < 3 else 0
+    )
+    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in match[1] if digit.isalnum()):
+        return None
+    written = match[1].upper()
+    sign, digits = ("-", written[1:]) if written.startswith("-") else ("", written)
+    return Numeral(sign + (digits.lstrip("0") or "0"), base)
+
+
+def parse_clock(text: str) -> Clock | None:
+    """Read a time of day: hours and two digits of minutes, or a number with a.m. or p.m."""
+    match = _CLOCK.fullmatch(plain_text(text))
+    if match is None or not (match[2] or match[4]) or (match[3] and not match[4]):
+        return None
+    hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
+    half = (match[4] or "").lower()
+    if hour > 24 or minute > 59 or second > 59:
+        return None
+    return Clock(hour, minute, "am" if half == "a" else "pm" if half == "p" else None, second)
+
+
+def same_clock(left: Clock, right: Clock) -> bool:
+    """Compare times; a half of the day that only one side names is taken from it."""
+    if bool(left.half) == bool(right.half):
+        return left == right
+    same_minute = (left.minute, left.second) == (right.minute, right.second)
+    return same_minute and bool(_hours(left) & _hours(right))
+
+
+def _hours(clock: Clock) -> set[int]:
+    """Hours of the day (0 to 23) that the time can mean."""
+    if clock.half:
+        return {clock.hour % 12 + 12 * (clock.half == "pm")}
+    return {clock.hour % 24} if clock.hour > 12 else {clock.hour % 12, clock.hour % 12 + 12}

@@ -1,0 +1,1 @@
+"""The model that PPO starts from."""

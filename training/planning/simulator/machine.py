@@ -1,0 +1,152 @@
+"""What a machine sustains, and what a pass of a model costs on it.
+
+A pass costs the sum of three terms: arithmetic, bytes moved (weights, activations, keys and values), and a
+fixed time per layer and call. A sum and not the larger of the two: kernels alternate between being bound by
+one and the other. Rates are given (GPU, `Machine.of_gpu`) or fitted to small measured runs (`fit_rates`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from training.planning.plan import Shape
+from training.rollout.limits import GPU_SEQUENCES
+
+SOFTMAX_BYTES = 4 * 6
+"""Bytes moved per logit: written, scaled, exponentiated, summed, in fp32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Seconds a unit of work: FLOP, byte, call of a layer, and once for each batch of work."""
+
+    flop_s: float
+    byte_s: float
+    layer_s: float
+    call_s: float = 0.0
+    logit_s: float = 0.0
+    """Of one vocabulary entry of one token: scaled, exponentiated, summed."""
+
+    def seconds(self, work: np.ndarray) -> np.ndarray:
+        """Time of rows of (FLOPs, bytes, layer calls, calls, logits): [..., 5] -> [...]."""
+        return work @ np.array([self.flop_s, self.byte_s, self.layer_s, self.call_s, self.logit_s])
+
+
+def fit_rates(work: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Seconds a unit, none negative, under which rows of work [n, units] took `seconds` [n], in relative
+    least squares: [units]."""
+    scale = np.where(work.max(0) > 0, work.max(0), 1.0)
+    found, _ = nnls(work / scale / seconds[:, None], np.ones(len(seconds)))
+    return found / scale
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Rates of decoding and of training on one device, and of what lies between devices."""
+
+    decode: Rates
+    train: Rates
+    update: Rates
+    """Of the optimizer: bytes of its states, parameters' calls."""
+    reward_s: float = 1.1e-4
+    """Verifying one response (bench/verify.py on real answers)."""
+    copy_byte_s: float = 0.0
+    """Seconds a byte of weights written into the engine."""
+    link_bytes_s: float = float("inf")
+    """What one device receives from the others when weights are gathered or gradients summed."""
+    exchange_s: float = 0.0
+    """Latency of one sum over the devices that share an engine; two a layer."""
+    width: int = 2
+    """Bytes of a weight."""
+    host_link_bytes_s: float = float("inf")
+    """What one device exchanges with the memory of its host, a second and direction."""
+    host_memory_bytes_s: float = float("inf")
+    """What the processors of a host move, a second; the devices of a node share it."""
+    step_s: float = 0.0
+    """Everything of a step that grows with nothing: records, rails, hand-over."""
+
+    @classmethod
+    def of_gpu(cls, tflops: float, memory_tb_s: float, link_gb_s: float) -> "Machine":
+        """A GPU by its sustained rates; decoding's 3 ms a token are scheduling and launches (assumed)."""
+        flop_s, byte_s = 1e-12 / tflops, 1e-12 / memory_tb_s
+        return cls(
+            decode=Rates(flop_s, byte_s, 0.0, 3e-3, SOFTMAX_BYTES * byte_s),
+            # What training moves besides arithmetic is within the sustained rate.
+            train=Rates(flop_s, 0.0, 0.0),
+            update=Rates(0.0, byte_s, 0.0),
+            copy_byte_s=byte_s,
+            link_bytes_s=link_gb_s * 1e9,
+            exchange_s=2e-5,
+            # PCIe 4 x16, and about half of what a server's twelve to sixteen memory channels reach.
+            host_link_bytes_s=25e9,
+            host_memory_bytes_s=200e9,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """GPUs, a rank each."""
+
+    n_gpus: int
+    machine: Machine
+    gpu_gib: float = 80.0
+    gpus_per_node: int = 8
+    max_sequences: int = GPU_SEQUENCES
+    """Responses that grow in one engine at once."""
+
+
+def activation_bytes(shape: Shape, width: int) -> float:
+    """Bytes moved per token by all layers in one forward pass: each intermediate result written and read."""
+    inner = shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
+    return 2.0 * width * shape.n_layers * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate)
+
+
+def decode_work(shape: Shape, width: int, n_devices: int = 1) -> np.ndarray:
+    """Work of one decoding step as (constant, per row, per token of context): [3, 5], per device."""
+    inner = shape.n_heads * shape.head_dim
+    kv_bytes = 2 * width * shape.n_layers * shape.n_kv_heads * shape.head_dim
+    weights = shape.n_multiplied()
+    return (
+        np.array(
+            [
+                [0.0, weights * width, shape.n_layers * n_devices, n_devices, 0.0],
+                [2.0 * weights, activation_bytes(shape, width), 0.0, 0.0, shape.n_vocab],
+                [4.0 * shape.n_layers * inner, kv_bytes, 0.0, 0.0, 0.0],
+            ]
+        )
+        / n_devices
+    )
+
+
+def prefill_work(shape: Shape, width: int, prompts: np.ndarray) -> np.ndarray:
+    """Work of reading distinct prompts, one call for each row: lengths [rows, prompts] -> [rows, 5]."""
+    return np.stack([forward_work(shape, width, row, 1, float(len(row))) for row in prompts])
+
+
+def forward_work(
+    shape: Shape,
+    width: int,
+    lengths: np.ndarray,
+    n_micro: float,
+    n_scored: float | None,
+    n_tokens: float | None = None,
+) -> np.ndarray:
+    """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [5].
+
+    `n_scored` tokens get log-probabilities over the vocabulary; None: a critic, which has no such head.
+    `n_tokens` are computed, where sequences are packed and share prompts; None: all, in rows.
+    """
+    layout = 0.0 if n_tokens is None else layout_bytes(shape, width, lengths)
+    n_tokens = float(lengths.sum()) if n_tokens is None else n_tokens
+    flops = shape.forward_flops(n_tokens, float((lengths.astype(float) ** 2).sum()), n_scored)
+    moved = shape.n_multiplied() * width * n_micro + activation_bytes(shape, width) * n_tokens
+    logits = shape.n_vocab * (n_scored or 0.0)
+    return np.array([flops, moved + layout, shape.n_layers * n_micro, n_micro, logits])
+
+
+def layout_bytes(shape: Shape, width: int, lengths: np.ndarray) -> float:
+    """Bytes moved where queries, keys and values of packed tokens are laid out sequence by sequence, each
+    with a copy of its prompt's (training.packing.attend): read and written, and so is the result."""
+    per_token = 2 * shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
+    return 2.0 * width * shape.n_layers * per_token * float(lengths.sum())

@@ -1,0 +1,213 @@
+"""One PPO step, phase by phase, and a whole run of them: seconds, who waits, days and cost.
+
+    found = simulate_run(config, Cluster(32, Machine.of_gpu(400, 2.4, 100)), PAPER["Qwen/Qwen2.5-7B"])
+
+The phases are those of training.train.run_step; responses lie on ranks and engines as `sample` lays them.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from training.config import TrainingConfig
+from training.planning.plan import GIB, Shape, find_shape, training_parts
+from training.planning.simulator.decoding import decode, decode_wave
+from training.planning.simulator.lengths import Lengths
+from training.planning.simulator.machine import Cluster, decode_work, prefill_work
+from training.planning.simulator.update import early_values_left, update_seconds
+
+Sharing = Literal["none", "groups", "responses"]
+N_KNOTS = 12
+"""Steps that are simulated of a run; the rest lie between."""
+TAIL = 0.9
+"""The tail of a rollout begins when this share of the responses has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One simulated step. Shares are of the step's time on all devices."""
+
+    step: int
+    response_tokens: float
+    truncated: float
+    rollout_s: float
+    reward_s: float
+    forward_s: float
+    critic_s: float
+    policy_s: float
+    sync_s: float
+    step_s: float
+    waiting: float
+    """Share in which a device waits for a slower one."""
+    tail: float
+    """Share of the rollout that is left when 90 % of the responses have ended."""
+    tokens_per_s: float
+    """Response tokens per second of rollout, all engines together."""
+
+
+def simulate_step(
+    config: TrainingConfig,
+    cluster: Cluster,
+    lengths: np.ndarray,
+    prompts: np.ndarray,
+    step: int = 1,
+    *,
+    sharing: Sharing = "groups",
+) -> Step:
+    """Simulate a step whose responses have `lengths` [prompts, samples], to prompts of `prompts` tokens.
+
+    `sharing` says what ranks exchange before the update: groups, the responses to one prompt
+    (`training.balance`, what is done); none; or single responses, which would make all ranks equal.
+    """
+    if len(lengths) % cluster.n_gpus:
+        raise ValueError(f"{len(lengths)} prompts a step cannot be dealt evenly to {cluster.n_gpus} GPUs")
+    shape, machine = find_shape(config), cluster.machine
+    ends = rollout_ends(config, cluster, shape, lengths, prompts)
+    rollout_s = float(ends.max())
+    # Ranks as `sample` deals: prompt by prompt in turn, all responses of one together.
+    owners = np.arange(len(lengths)) % cluster.n_gpus
+    reward_s = lengths.size / cluster.n_gpus * machine.reward_s
+    if sharing == "groups":
+        from training.balance import assign
+
+        owners = np.array(assign((prompts + lengths.sum(1)).tolist(), cluster.n_gpus))
+    ranks = [lengths[owners == rank] for rank in range(cluster.n_gpus)]
+    asked = [prompts[owners == rank] for rank in range(cluster.n_gpus)]
+    phases = np.array(
+        [update_seconds(config, cluster, shape, p, rank) for p, rank in zip(asked, ranks, strict=True)]
+    )
+    if sharing == "responses":
+        phases = np.broadcast_to(phases.mean(0), phases.shape)
+    if config.ppo.early_values:
+        left = early_values_left(config, cluster, shape, lengths, prompts, ends)
+        phases = phases + np.stack([left, 0 * left, 0 * left], axis=1)
+    forward_s, critic_s, policy_s = (float(s) for s in phases.max(0))
+    # Every rank rebuilds the whole policy from the others' shards, then writes it into its engine.
+    weights = shape.n_parameters * machine.width
+    sync_s = weights / machine.link_bytes_s + 2 * weights * machine.copy_byte_s + machine.step_s
+    step_s = rollout_s + reward_s + forward_s + critic_s + policy_s + sync_s
+    idle = (rollout_s - ends.max(1)).mean() + (phases.max(0) - phases.mean(0)).sum()
+    in_order = np.sort(ends.ravel())
+    return Step(
+        step,
+        float(lengths.mean()),
+        float((lengths >= config.rollout.max_new_tokens).mean()),
+        rollout_s,
+        reward_s,
+        forward_s,
+        critic_s,
+        policy_s,
+        sync_s,
+        step_s,
+        waiting=float(idle) / step_s,
+        tail=1 - float(in_order[int(TAIL * (ends.size - 1))]) / rollout_s,
+        tokens_per_s=float(lengths.sum()) / rollout_s,
+    )
+
+
+def rollout_ends(
+    config: TrainingConfig, cluster: Cluster, shape: Shape, lengths: np.ndarray, prompts: np.ndarray
+) -> np.ndarray:
+    """When each response ends, in seconds of its engine: [engines, responses of one]."""
+    machine, rollout = cluster.machine, config.rollout
+    shared = rollout.tensor_parallel
+    n_engines = cluster.n_gpus // shared
+    own = np.stack([lengths[engine::n_engines] for engine in range(n_engines)])
+    asked = np.stack([prompts[engine::n_engines] for engine in range(n_engines)])
+    n_samples = lengths.shape[1]
+    requests, repeated = own.reshape(n_engines, -1), np.repeat(asked, n_samples, axis=1)
+    prefill = prefill_work(shape, machine.width, asked) / shared
+    prefill_s = machine.decode.seconds(prefill)
+    work = decode_work(shape, machine.width, shared)
+    if rollout.engine == "torch":
+        limit = rollout.max_new_tokens
+        waves = [decode_wave(p, r, limit) for p, r in zip(repeated, requests, strict=True)]
+        seconds = machine.decode.seconds(np.array(waves) @ work)
+        # Steps of a wave become cheaper as it goes on; for the end of each response their mean will do.
+        return prefill_s[:, None] + seconds[:, None] * requests / requests.max(1, keepdims=True)
+    fixed, row, context = machine.decode.seconds(work).tolist()
+    exchange = 2 * shape.n_layers * machine.exchange_s * (shared > 1)
+    weights = shape.n_parameters * machine.width / shared
+    free = rollout.gpu_memory_utilization * cluster.gpu_gib * GIB - weights
+    kv_tokens = free * shared / (2 * machine.width * shape.n_layers * shape.n_kv_heads * shape.head_dim)
+    if kv_tokens <= 0:
+        raise ValueError(f"the weights leave no room for a key-value cache in {cluster.gpu_gib:g} GiB")
+    fresh = np.arange(requests.shape[1]) % n_samples == 0
+    ends = [
+        decode(
+            own_prompts,
+            own_lengths,
+            fresh,
+            rows=cluster.max_sequences,
+            kv_tokens=kv_tokens,
+            step=(fixed + exchange, row, context),
+            prefill_token_s=float(prefill_s.sum() / asked.sum()),
+        )
+        for own_prompts, own_lengths in zip(repeated, requests, strict=True)
+    ]
+    return np.stack(ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A simulated run."""
+
+    steps: list[Step]
+    """The steps that were simulated, evenly spread."""
+    days: float
+    cost: float
+    """GPU hours times their price."""
+    memory_gib: float
+    """Peak of training per GPU, from the plan."""
+
+    def table(self) -> pl.DataFrame:
+        return pl.DataFrame([asdict(step) for step in self.steps])
+
+    def mean(self, name: str) -> float:
+        """Mean of a column over the simulated steps; of `waiting` over their time."""
+        steps = self.table()
+        weights = steps["step_s"].to_numpy() if name == "waiting" else None
+        return float(np.average(steps[name].to_numpy(), weights=weights))
+
+
+def simulate_run(
+    config: TrainingConfig,
+    cluster: Cluster,
+    lengths: Lengths,
+    *,
+    n_prompt_tokens: float = 256.0,
+    gpu_hour_cost: float = 0.0,
+    n_knots: int = N_KNOTS,
+    sharing: Sharing = "groups",
+) -> Run:
+    """Simulate `n_knots` steps of the run `config` describes, and add the run up from them.
+
+    `n_prompt_tokens` is the mean length of a prompt. ValueError for a layout the cluster cannot hold.
+    """
+    rollout = config.rollout
+    if cluster.n_gpus % rollout.tensor_parallel:
+        raise ValueError(
+            f"{cluster.n_gpus} GPUs cannot be split into engines of {rollout.tensor_parallel} "
+            "(training.rollout.tensor_parallel)"
+        )
+    shape = find_shape(config)
+    knots = np.unique(np.linspace(1, config.total_steps, n_knots).round().astype(int))
+    batch = rollout.prompts_per_step, rollout.samples_per_prompt
+    prompts = np.full(rollout.prompts_per_step, round(n_prompt_tokens))
+    steps = [
+        simulate_step(
+            config,
+            cluster,
+            lengths.sample(step, *batch, rollout.max_new_tokens, config.seed),
+            prompts,
+            int(step),
+            sharing=sharing,
+        )
+        for step in knots
+    ]
+    everything = np.interp(np.arange(1, config.total_steps + 1), knots, [step.step_s for step in steps]).sum()
+    memory = sum(size for _, size, _ in training_parts(config, shape, cluster.n_gpus)) / GIB
+    hours = float(everything) / 3600
+    return Run(steps, hours / 24, hours * cluster.n_gpus * gpu_hour_cost, memory)
