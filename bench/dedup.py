@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
-from dedup_peers import TOOLS, measure
-from peers import peer_environment
+from peers.dedup import TOOLS, measure
+from peers.environment import peer_environment
 from rich.console import Console
 from rich.table import Table
 
@@ -67,7 +67,7 @@ def run(tool: str, python: Path | str, texts: list[str], folder: Path) -> tuple[
     """Run one tool in a process of its own."""
     source, target = folder / "texts.parquet", folder / "roots.parquet"
     pl.DataFrame({"text": texts}).write_parquet(source)
-    script = Path(__file__) if tool == OURS else Path(__file__).with_name("dedup_peers.py")
+    script = Path(__file__) if tool == OURS else Path(__file__).with_name("peers") / "dedup.py"
     command = [str(python), str(script), *(["--child"] if tool == OURS else [tool]), str(source), str(target)]
     environment = {**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import polars as pl
-from peers import peer_environment
+from peers.environment import peer_environment
 from rich.console import Console
 from rich.table import Table
 
@@ -137,7 +137,7 @@ def ask_peer(model: Path, plans: list[Plan], context: int, n_tokens: int) -> dic
             "HF_HUB_OFFLINE": "1",
             "HF_HOME": str(folder / "hf"),
         }
-        script = Path(__file__).with_name("lm_eval_peer.py")
+        script = Path(__file__).with_name("peers") / "lm_eval.py"
         command = [str(python), str(script), str(folder / "job.json"), str(folder / "out.json")]
         subprocess.run(command, check=True, env=environment, cwd=folder)
         return json.loads((folder / "out.json").read_text())

@@ -2,9 +2,9 @@
 
     python bench/export_loaders.py runs/demo/rewards/prompts.parquet
 
-Each trainer gets an environment of its own (bench/peers.py) on this project's torch and datasets; its own
-code is imported there and reads the exported file. What comes out is compared row by row. Open-Reasoner-Zero
-is no installable package: its layout is checked in tests/rewards/test_export.py.
+Each trainer gets an environment of its own (bench/peers/environment.py) on this project's torch and datasets;
+its own code is imported there and reads the exported file. What comes out is compared row by row.
+Open-Reasoner-Zero is no installable package: its layout is checked in tests/rewards/test_export.py.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from bench.peers import peer_environment
+from bench.peers.environment import peer_environment
 from rewards.export import export_prompts
 
 TOKENIZER = """\

@@ -48,7 +48,7 @@ def real_pairs(folder: Path, per_file: int) -> dict[str, list[Pair]]:
 
 def run_peer(python: Path, code: Path, pairs: list[Pair]) -> list[bool | None]:
     """Verdicts of the original; None where it did not come back."""
-    script = Path(__file__).with_name("orz_peer.py")
+    script = Path(__file__).with_name("peers") / "orz.py"
     lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
     done = subprocess.run(
         [str(python), str(script), str(code)], input=lines, capture_output=True, text=True, check=True

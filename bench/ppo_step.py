@@ -31,7 +31,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from bench.peers import peer_environment
+from bench.peers.environment import peer_environment
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
@@ -127,7 +127,13 @@ def run_peer(python: Path, base: Path, rows: pl.DataFrame, n_steps: int) -> list
     prompts = base.parent / "prompts.json"
     asked = [{"prompt": f"{row['problem']}<think>", "answer": row["answer"]} for row in rows.to_dicts()]
     prompts.write_text(json.dumps(asked))
-    command = [str(python), str(ROOT / "bench" / "trl_step.py"), str(base), str(prompts), str(n_steps)]
+    command = [
+        str(python),
+        str(ROOT / "bench" / "peers" / "trl_step.py"),
+        str(base),
+        str(prompts),
+        str(n_steps),
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:

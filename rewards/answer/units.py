@@ -4,7 +4,10 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rewards.parsing.aliases import _words
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def _singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word
 
 
-NOT_UNITS = _words(
+NOT_UNITS = words(
     """
     about accept all almost and answer any anything approximately are around as be between both but can
     correct could credit divided either else equal equals everything exactly false fewer for from full

@@ -1,13 +1,11 @@
 r"""The spellings of mathematics: Unicode characters and LaTeX commands, with what they are read as."""
 
+from rewards.answer.units import words
+
 
 def _pairs(table: str) -> dict[str, str]:
-    words = table.split()
-    return dict(zip(words[::2], words[1::2], strict=True))
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    entries = table.split()
+    return dict(zip(entries[::2], entries[1::2], strict=True))
 
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix", strict=True))
@@ -58,7 +56,7 @@ COMMANDS = _pairs(
 )
 """What a command is read as; a result that is a word is again a command."""
 
-DROPPED = _words(
+DROPPED = words(
     """
     Big Bigg Biggl Biggr Bigl Bigr Huge LARGE Large allowbreak bf bfseries big bigg biggl biggr bigl bigr
     boldmath break displaylimits displaystyle enspace ensuremath footnotesize hfill hspace huge it itshape

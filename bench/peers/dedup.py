@@ -1,6 +1,6 @@
 """Run one deduplication tool on a column of texts; `bench/dedup.py --peers` calls it in their environment.
 
-    python dedup_peers.py TOOL texts.parquet roots.parquet
+    python bench/peers/dedup.py TOOL texts.parquet roots.parquet
 
 Writes each row's root and prints JSON: CPU seconds of the work alone, resident bytes it added. Settings are
 the tools' usual ones: 128 permutations, similarity 0.7; datatrove's own 14 bands of 8.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-CHECKS = "tests/training/vllm_checks.py"
+ROOT = Path(__file__).resolve().parents[3]
+CHECKS = "tests/training/rollout/vllm_checks.py"
 
 
 @pytest.mark.slow

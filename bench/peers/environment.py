@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent / ".venv.bench"
+ROOT = Path(__file__).resolve().parents[2] / ".venv.bench"
 
 
 def peer_environment(name: str, requirements: list[str], *, shares: bool = False) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.main import build_parser, main
-from pipelines.cli.stages import COMMANDS
 from tests.pipelines.conftest import ROOT, Cli
 
 NAMES = ("run", "curate", "rewards", "train", "eval", "compare", "report", "publish", "verify", "audit")
@@ -28,7 +27,7 @@ def shown_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_help_lists_every_command_with_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown_by(capsys, "--help")
     listed = dict(re.findall(r"^    (\w+)\s+(\S.*)$", text, re.MULTILINE))
-    assert set(NAMES) == set(COMMANDS) == set(listed)
+    assert set(NAMES) == set(listed)
     assert all(len(meaning) > 20 for meaning in listed.values())
     assert "reasoner-zero run --config configs/demo.toml" in text
 

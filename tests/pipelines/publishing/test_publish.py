@@ -24,7 +24,7 @@ from pipelines.publishing.model import chat_template
 from pipelines.publishing.publish import publish
 from rewards.contracts.prompts import ORZ_INSTRUCTION, PromptConfig, Shot, render_prompt
 from tests.pipelines.conftest import ROOT, Cli
-from tests.pipelines.hub_server import HubServer
+from tests.pipelines.publishing.hub_server import HubServer
 
 TOKEN = "hf_plantedTokenThatMustNotLeak"
 

@@ -1,6 +1,6 @@
 """The real vLLM engine on a tiny model with a tied lm_head: sampling, stopping, and the hand-over of weights.
 
-Run by test_vllm.py in a process of its own; by hand: python -m pytest tests/training/vllm_checks.py
+Run by test_vllm.py in a process of its own; by hand: python -m pytest tests/training/rollout/vllm_checks.py
 """
 
 import pytest

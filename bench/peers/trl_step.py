@@ -1,6 +1,6 @@
 """The peer of ppo_step.py: TRL's GRPOTrainer with transformers' generate; runs in an environment of its own.
 
-python bench/trl_step.py MODEL PROMPTS.json N_STEPS   prints the steps' seconds and lengths as JSON
+python bench/peers/trl_step.py MODEL PROMPTS.json N_STEPS   prints the steps' seconds and lengths as JSON
 """
 
 import json

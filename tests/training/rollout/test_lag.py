@@ -18,7 +18,7 @@ from training.ranks import Ranks
 from training.recorder import read_records
 from training.rollout.batches import Rollouts
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OFF_POLICY = {"prompts_per_step": 2, "samples_per_prompt": 2, "max_new_tokens": 8, "max_prompt_tokens": 8}
 OFF_POLICY |= {"lag": 1, "max_mismatch": 1.0}
 PROMPTS = [Prompt(f"p{i}", f"{i}", [i], f"{i}") for i in range(4)]
@@ -142,7 +142,13 @@ def test_lag_is_not_turned_on_by_half(section, changes, message):
 @pytest.mark.slow
 def test_an_interrupted_run_ends_as_an_undisturbed_one(tiny_base, sums, tmp_path):
     sums.write_parquet(tmp_path / "rows.parquet")
-    script = ["-m", "tests.training.lag_once", str(tiny_base), str(tmp_path / "rows.parquet"), str(tmp_path)]
+    script = [
+        "-m",
+        "tests.training.rollout.lag_once",
+        str(tiny_base),
+        str(tmp_path / "rows.parquet"),
+        str(tmp_path),
+    ]
     done = subprocess.run([sys.executable, *script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     whole, resumed, on_policy = (tmp_path / name for name in ("whole", "resumed", "on-policy"))

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.orchestration.services import ServicesError, down, up
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""Verdicts of the original code, recorded by running it (bench/orz_peer.py; sympy 1.13.1, antlr 4.11)."""
+"""Verdicts of the original code, recorded by running it (bench/peers/orz.py; sympy 1.13.1, antlr 4.11)."""
 
 import pytest
 

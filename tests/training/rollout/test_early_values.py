@@ -13,7 +13,7 @@ from tests.training.conftest import tiny_config
 from training.recorder import read_records
 from training.rollout.early_values import EarlyValues
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 N_SAMPLES = 5
 
 
@@ -91,7 +91,7 @@ def test_a_run_repeats_resumes_and_learns_what_it_learns_without(tiny_base, sums
     sums.write_parquet(tmp_path / "rows.parquet")
     script = [
         "-m",
-        "tests.training.early_once",
+        "tests.training.rollout.early_once",
         str(tiny_base),
         str(tmp_path / "rows.parquet"),
         str(tmp_path),

@@ -1,6 +1,6 @@
 """Run Open-Reasoner-Zero's own comparer on (gold, response) pairs; started by bench/orz_compat.py.
 
-    PYTHON bench/orz_peer.py path/to/math_utils.py < pairs.jsonl > verdicts.jsonl
+    PYTHON bench/peers/orz.py path/to/math_utils.py < pairs.jsonl > verdicts.jsonl
 
 PYTHON is an environment with sympy and antlr4-python3-runtime 4.11. The original gives each comparison a
 second in a process pool; here an alarm ends it, with the same verdict. `null`: extraction took ten seconds.

@@ -1,0 +1,65 @@
+"""Arguments that several commands share, and the run that they name; the standard library alone."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+OVERRIDES = """\
+Any field of the configuration can be set behind the other arguments, dashes for underscores:
+  --training.n-steps 20 --training.ppo.gae-lambda 0.95
+--help-config lists them all with their meaning and where their defaults come from.
+"""
+Action = Callable[[argparse.Namespace], int]
+Commands = Any
+"""What argparse's add_subparsers returns."""
+
+
+def add_command(
+    commands: Commands, name: str, action: Action, text: str, epilog: str = ""
+) -> argparse.ArgumentParser:
+    """Add a command that `action` carries out; it returns the exit status."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(action=action)
+    return parser
+
+
+def add_configured(commands: Commands, name: str, action: Action, text: str) -> argparse.ArgumentParser:
+    """Add a command on one run: a TOML file, overrides of any of its fields, and a place for the results."""
+    parser = add_command(commands, name, action, text, epilog=OVERRIDES)
+    add_config(parser, "configs/demo.toml")
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="folder that `file = ...` is relative to; unset: the hub"
+    )
+    parser.add_argument("--name", help="name of the run: results go to runs/NAME (default: the config's)")
+    add_runs(parser)
+    parser.add_argument("--help-config", action="store_true", help="explain every field and exit")
+    return parser
+
+
+def add_config(parser: argparse.ArgumentParser, example: str) -> None:
+    parser.add_argument("--config", required=True, metavar="FILE", help=f"TOML file, such as {example}")
+
+
+def add_runs(parser: argparse.ArgumentParser, text: str = "folder of all runs") -> None:
+    parser.add_argument("--runs", default="runs", metavar="DIR", help=f"{text} (default: runs)")
+
+
+def open_run(arguments: argparse.Namespace):
+    """The workspace of the run that the arguments of `add_configured` describe."""
+    from pipelines.artifacts.workspace import Workspace
+    from pipelines.config import load_config, override_from_command_line
+
+    path = Path(arguments.config)
+    given = {"name": arguments.name, "data_root": arguments.data_root}
+    config = load_config(path, {key: value for key, value in given.items() if value is not None})
+    rest = ["--help"] if arguments.help_config else arguments.overrides
+    if rest:
+        config = override_from_command_line(config, path, rest)
+    return Workspace.open(config, Path(arguments.runs))

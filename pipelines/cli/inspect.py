@@ -1,0 +1,135 @@
+"""The commands that look at what is there: compare, audit, lineage, verify, doctor."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipelines.cli.arguments import Commands, add_command, add_runs
+from pipelines.cli.output import cell, say, show, show_rows
+
+
+def add_commands(commands: Commands) -> None:
+    _add_compare(commands)
+    _add_audit(commands)
+    _add_lineage(commands)
+    _add_verify(commands)
+    text = "check this machine: versions, GPU, memory, disk, servers"
+    add_runs(add_command(commands, "doctor", doctor, text), "folder of results")
+
+
+def _add_compare(commands: Commands) -> None:
+    text = "paired test between the benchmarks of two runs or checkpoints"
+    parser = add_command(commands, "compare", compare, text)
+    for name, when in (("before", "first"), ("after", "second")):
+        parser.add_argument(
+            name,
+            metavar=name.upper(),
+            help=f"{when} one: an evaluate artefact, such as runs/demo/evaluate-base",
+        )
+    parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
+    parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    import polars as pl
+
+    from evals.statistics.compare import compare as compare_completions
+    from evals.statistics.compare import gate
+
+    frames = []
+    for name in (arguments.before, arguments.after):
+        path = Path(name) / "completions.parquet"
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path}: no such file; give an evaluate artefact, such as RUN/evaluate-base"
+            )
+        frames.append(pl.read_parquet(path))
+    comparison = compare_completions(*frames)
+    show(comparison, "After against before, paired by question")
+    decision = gate(comparison, alpha=arguments.alpha)
+    say(decision.reason)
+    return 0 if decision.is_ok or not arguments.gate else 1
+
+
+def _add_audit(commands: Commands) -> None:
+    text = "why was this row kept or removed? and: are all files what they claim?"
+    parser = add_command(commands, "audit", audit, text)
+    parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
+    parser.add_argument("query", nargs="?", help="a problem_id, a source_id or a piece of the problem's text")
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    from pipelines.artifacts.audit import check_run, trace_row
+
+    folder = Path(arguments.run)
+    if arguments.query is None:
+        problems = check_run(folder)
+        for line in problems:
+            say(line)
+        say("every file matches its manifest" if not problems else f"{len(problems)} problems")
+        return 1 if problems else 0
+    rows = trace_row(folder, arguments.query)
+    if rows.is_empty():
+        say(f"no row of {folder} matches {arguments.query!r}")
+        return 1
+    for row in rows.iter_rows(named=True):
+        show_rows((name, cell(value)) for name, value in row.items() if value is not None)
+    say(f"{rows.height} rows match {arguments.query!r}")
+    return 0
+
+
+def _add_lineage(commands: Commands) -> None:
+    text = "what an artefact was made from, back to the raw files, all checked"
+    parser = add_command(commands, "lineage", lineage, text)
+    parser.add_argument(
+        "artefact",
+        help="an artefact of a run, such as runs/demo/evaluate-final, or a folder downloaded from the hub",
+    )
+    add_runs(parser, "folder of all runs, to follow a download back")
+
+
+def lineage(arguments: argparse.Namespace) -> int:
+    from pipelines.artifacts.lineage import as_tree
+    from pipelines.artifacts.lineage import lineage as follow
+
+    root = follow(Path(arguments.artefact), Path(arguments.runs))
+    say(as_tree(root))
+    problems = list(root.all_problems())
+    say("\n".join(problems) or "every file is what its manifest says")
+    return 1 if problems else 0
+
+
+def _add_verify(commands: Commands) -> None:
+    text = "check answers against references, from the shell or a JSONL file"
+    parser = add_command(commands, "verify", verify, text)
+    parser.add_argument("response", nargs="?", help="what the model wrote (or the bare answer)")
+    parser.add_argument("--gold", help="the reference answer")
+    parser.add_argument(
+        "--file", metavar="JSONL", help="check every row of a file with fields gold and response"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("lenient", "orz", "orz_compat"),
+        default="lenient",
+        help="orz: tags and box required; orz_compat: Open-Reasoner-Zero's own comparer, right or wrong",
+    )
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    from pipelines.cli.verify import verify_file, verify_one
+
+    if arguments.file:
+        return verify_file(Path(arguments.file), arguments.mode, sys.stdout)
+    if arguments.gold is None or arguments.response is None:
+        raise ValueError("give a response and --gold, or --file JSONL; see reasoner-zero verify --help")
+    return verify_one(arguments.gold, arguments.response, arguments.mode, sys.stdout)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from pipelines.cli.doctor import examine
+
+    findings = examine(Path(arguments.runs))
+    marks = {"ok": "[green]ok", "note": "[yellow]note", "problem": "[red]problem"}
+    rows = [(marks[finding.level], finding.what, finding.found, finding.meaning) for finding in findings]
+    show_rows(rows, "", "what", "found", "what it means", title="This machine")
+    return 1 if any(finding.level == "problem" for finding in findings) else 0

@@ -1,0 +1,121 @@
+"""The commands that look ahead: plan, simulate."""
+
+import argparse
+from pathlib import Path
+
+from pipelines.cli.arguments import Commands, add_command, add_config
+from pipelines.cli.output import say, show
+
+GPUS = "GPUs in all (default: the config's ranks)"
+
+
+def add_commands(commands: Commands) -> None:
+    _add_plan(commands)
+    _add_simulate(commands)
+
+
+def _add_plan(commands: Commands) -> None:
+    text = "memory, tokens and FLOPs a configuration needs, before it runs"
+    parser = add_command(commands, "plan", plan, text)
+    add_config(parser, "configs/orz_7b.toml")
+    parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
+    parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
+    parser.add_argument(
+        "--gpu-hour-cost", type=float, default=0.0, metavar="PRICE", help="also price the run"
+    )
+    parser.add_argument(
+        "--against", metavar="RUN", help="set the plan beside a finished run, such as runs/demo"
+    )
+    parser.add_argument(
+        "--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)"
+    )
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    from pipelines.config import load_config
+    from training.planning.plan import make_plan
+
+    training = load_config(Path(arguments.config)).training
+    limit = arguments.gpu_memory_gib
+    made = make_plan(
+        training,
+        n_gpus=arguments.gpus or training.deepspeed.n_ranks,
+        gpu_gib=limit,
+        gpu_tflops=arguments.gpu_tflops,
+        gpu_hour_cost=arguments.gpu_hour_cost,
+    )
+    show(made.table(), f"{arguments.config}: {made.n_parameters / 1e9:.2f} billion parameters")
+    verdict = "fits" if made.peak_gib <= limit else "does NOT fit"
+    say(f"peak {made.peak_gib:.1f} GiB per GPU: {verdict} in {limit:g} GiB")
+    if arguments.against:
+        show(_against(training, Path(arguments.against)), f"The plan beside {arguments.against}")
+    return 0 if made.peak_gib <= limit else 1
+
+
+def _against(training, run: Path):
+    import polars as pl
+
+    from rewards.contracts.records import METRIC, TIMING
+    from training.planning.plan import compare_with_run
+    from training.recorder import read_records
+
+    trained = run / "train"
+    prompts = pl.scan_parquet(trained / "rollouts" / "*.parquet").select(pl.col("n_prompt_tokens").mean())
+    return compare_with_run(
+        training,
+        read_records(trained / "metrics.jsonl", METRIC),
+        read_records(trained / "timings.jsonl", TIMING),
+        prompts.collect().item(),
+    )
+
+
+def _add_simulate(commands: Commands) -> None:
+    text = "step time, waiting GPUs, days and cost of a run on a cluster, as responses grow"
+    parser = add_command(commands, "simulate", simulate, text)
+    add_config(parser, "configs/orz_7b.toml")
+    parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
+    parser.add_argument("--plots", metavar="DIR", help="also draw phases.png and sensitivity.png there")
+    for name, default, meaning in (
+        ("gpu-memory-gib", 80.0, "memory of one GPU"),
+        ("gpu-tflops", 400.0, "sustained bf16 TFLOP/s of training"),
+        ("gpu-memory-tbs", 2.4, "sustained memory bandwidth, TB/s"),
+        ("link-gbs", 100.0, "what one GPU receives from the others, GB/s"),
+        ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),
+        ("prompt-tokens", 256.0, "mean length of a prompt"),
+    ):
+        help_text = f"{meaning} (default: {default:g})"
+        parser.add_argument(f"--{name}", type=float, default=default, metavar="X", help=help_text)
+    for name, when in (("first-tokens", "first"), ("last-tokens", "last")):
+        help_text = f"mean response of the {when} step before the cut (default: the paper's figure 2)"
+        parser.add_argument(f"--{name}", type=float, metavar="N", help=help_text)
+
+
+def simulate(arguments: argparse.Namespace) -> int:
+    from pipelines.cli.simulate import draw, lengths_of, shortened
+    from pipelines.cli.simulate import simulate as simulate_config
+    from pipelines.config import load_config
+    from training.planning.simulator.machine import Machine
+    from training.planning.simulator.sensitivity import sensitivity
+    from training.planning.simulator.steps import Cluster
+
+    config = load_config(Path(arguments.config))
+    training, n_gpus = config.training, arguments.gpus or config.training.deepspeed.n_ranks
+    machine = Machine.of_gpu(arguments.gpu_tflops, arguments.gpu_memory_tbs, arguments.link_gbs)
+    cluster = Cluster(n_gpus, machine, arguments.gpu_memory_gib)
+    lengths = lengths_of(training, arguments.first_tokens, arguments.last_tokens)
+    prices = {"n_prompt_tokens": arguments.prompt_tokens, "gpu_hour_cost": arguments.gpu_hour_cost}
+    run, steps = simulate_config(training, cluster, lengths, **prices)
+    show(steps, f"{config.name} on {n_gpus} GPUs, seconds")
+    say(
+        f"{training.total_steps:,} steps: {run.days:.1f} days, {run.days * 24 * n_gpus:,.0f} GPU hours, "
+        f"cost {run.cost:,.0f}; GPUs wait {run.mean('waiting'):.0%} of the time; "
+        f"training needs {run.memory_gib:.1f} GiB a GPU"
+    )
+    changed = sensitivity(training, cluster, lengths, **prices)
+    show(shortened(changed), "One thing changed")
+    for name, why in changed.select("variant", "why_not").drop_nulls().iter_rows():
+        say(f"{name}: {why}")
+    if arguments.plots:
+        for path in draw(run, changed, config.name, Path(arguments.plots)):
+            say(f"drew {path}")
+    return 0

@@ -1,0 +1,47 @@
+"""The commands up and down: Prefect on this machine."""
+
+import argparse
+from pathlib import Path
+
+from pipelines.cli.arguments import Commands, add_command, add_runs
+from pipelines.cli.output import say
+
+
+def add_commands(commands: Commands) -> None:
+    text = "start a Prefect server, a worker and all deployments on this machine"
+    parser = add_command(commands, "up", up, text)
+    parser.add_argument("--port", type=int, default=4200, help="port on loopback (default: 4200)")
+    parser.add_argument(
+        "--gpu-slots", type=int, metavar="N", help="GPU runs at once (default: the GPUs, at least 1)"
+    )
+    parser.add_argument(
+        "--notify",
+        default="",
+        metavar="TYPE/NAME",
+        help="notification block through which a failed training sends word, such as slack-webhook/alerts",
+    )
+    add_runs(parser)
+    add_runs(add_command(commands, "down", down, "end what `up` started"))
+
+
+def up(arguments: argparse.Namespace) -> int:
+    from pipelines.jobs.gpus import visible_gpus
+    from pipelines.orchestration import services
+
+    n_gpus = arguments.gpu_slots or max(1, len(visible_gpus()))
+    started = services.up(
+        Path(arguments.runs), port=arguments.port, n_gpus=n_gpus, say=say, notify=arguments.notify
+    )
+    say(f"\nPrefect is up: {started.url}   logs: {Path(arguments.runs) / '.prefect' / 'logs'}")
+    say(f"  export PREFECT_API_URL={started.url}/api")
+    say("  prefect deployment run reasoner-zero/demo --watch")
+    say(f"  reasoner-zero down --runs {arguments.runs}")
+    return 0
+
+
+def down(arguments: argparse.Namespace) -> int:
+    from pipelines.orchestration import services
+
+    ended = services.down(Path(arguments.runs))
+    say(f"ended the worker and the server at {ended.url}")
+    return 0
