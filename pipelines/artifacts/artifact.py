@@ -99,7 +99,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What identifies a stage's code: its name and the packages whose source decides its output."""
+    """What identifies a stage's code: its name, and the folders (or single files) that decide its output.
+
+    `tests/pipelines/stages/test_code_lists.py` follows the imports and names every file that is missing.
+    """
 
     name: str
     packages: tuple[str, ...]

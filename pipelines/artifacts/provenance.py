@@ -29,13 +29,15 @@ LIBRARIES = (
 
 @cache
 def code_version(packages: tuple[str, ...]) -> str:
-    """Hash of the source files of `packages` (folders or single files below the project), 16 hex digits."""
-    files = []
+    """Hash of the source files of `packages`, 16 hex digits: folders, files, or patterns such as training/*.py
+    for the files of a folder without those below it."""
+    files: list[Path] = []
     for package in packages:
-        path = ROOT / package
-        if not path.exists():
+        found = list(ROOT.glob(package))
+        if not found:
             raise FileNotFoundError(f"{package}: no such package or file below the project")
-        files += [path] if path.is_file() else [p for p in path.rglob("*") if p.suffix in SOURCE_SUFFIXES]
+        for path in found:
+            files += [path] if path.is_file() else [p for p in path.rglob("*") if p.suffix in SOURCE_SUFFIXES]
     return hash_text(canonical_json({str(p.relative_to(ROOT)): hash_file(p) for p in files}), 16)
 
 

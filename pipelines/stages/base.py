@@ -11,19 +11,11 @@ from pipelines.jobs.job import Job, run_job
 from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file
 
-STAGE = Stage(
-    "base",
-    (
-        "training/base/base_model.py",
-        "training/model.py",
-        "training/base/tokenizer.py",
-        "training/base/warmup.py",
-        "training/config.py",
-        "rewards/contracts/prompts.py",
-        "pipelines/stages/base.py",
-        "pipelines/jobs/worker.py",
-    ),
+CODE = (
+    *("training/base", "training/model.py", "training/packing.py", "rewards/contracts"),
+    *("pipelines/stages/base.py", "pipelines/jobs/base.py"),
 )
+STAGE = Stage("base", CODE)
 
 
 def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:

@@ -21,13 +21,8 @@ from pipelines.config import ConfigError
 from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file, write_json
 
-STAGE = Stage(
-    "curate",
-    (
-        *("curation", "rewards", "pipelines/stages/curate.py", "pipelines/benchmarks.py"),
-        *("pipelines/cards/corpus.py", "pipelines/cards/croissant.py"),
-    ),
-)
+CODE = ("curation", "rewards/contracts", "evals/benchmarks", "pipelines/cards", "pipelines/stages/curate.py")
+STAGE = Stage("curate", CODE)
 
 
 def curate_stage(workspace: Workspace) -> Artifact:

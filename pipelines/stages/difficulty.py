@@ -19,17 +19,12 @@ from pipelines.jobs.progress import Progress
 from pipelines.stages.models import Model
 from training.data import select_rows
 
-STAGE = Stage(
-    "difficulty",
-    (
-        "curation/difficulty.py",
-        "rewards",
-        "training/rollout",
-        "pipelines/stages/difficulty.py",
-        "pipelines/jobs/worker.py",
-    ),
-    is_resumable=True,
+CODE = (
+    *("curation/difficulty.py", "rewards", "training/data.py"),
+    *("training/rollout", "training/model.py", "training/packing.py"),
+    *("pipelines/stages/difficulty.py", "pipelines/jobs/difficulty.py"),
 )
+STAGE = Stage("difficulty", CODE, is_resumable=True)
 
 
 def difficulty_stage(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact:

@@ -17,7 +17,11 @@ from pipelines.artifacts.workspace import Workspace, section
 from training.data import select_rows
 
 logger = logging.getLogger(__name__)
-STAGE = Stage("overlap", ("curation", "pipelines/stages/overlap.py"))
+CODE = (
+    *("curation/decontaminate", "curation/text", "rewards/contracts", "evals/benchmarks"),
+    *("training/data.py", "pipelines/stages/overlap.py"),
+)
+STAGE = Stage("overlap", CODE)
 
 
 def overlap_stage(workspace: Workspace, prompts: Artifact, benchmarks: Sequence[Benchmark]) -> Artifact:

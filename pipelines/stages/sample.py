@@ -22,20 +22,12 @@ from pipelines.jobs.progress import Progress
 from pipelines.stages.models import Model
 from rewards.contracts.records import REJECT
 
-STAGE = Stage(
-    "sample",
-    (
-        "evals/plan.py",
-        "evals/profiles.py",
-        "evals/replay.py",
-        "evals/sampling.py",
-        "rewards/contracts/prompts.py",
-        "training/rollout",
-        "pipelines/stages/sample.py",
-        "pipelines/jobs/worker.py",
-    ),
-    is_resumable=True,
+CODE = (
+    *("evals/plan.py", "evals/profiles.py", "evals/replay.py", "evals/sampling.py", "rewards/contracts"),
+    *("training/rollout", "training/model.py", "training/packing.py"),
+    *("pipelines/stages/sample.py", "pipelines/jobs/sample.py"),
 )
+STAGE = Stage("sample", CODE, is_resumable=True)
 
 
 def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: Model, link: str) -> Artifact:

@@ -7,26 +7,30 @@ beside the chain, makes the same from a trained model and the hard prompts of st
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
+from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
 from pipelines.jobs.job import Job, run_job
 from pipelines.jobs.progress import OnAdvance, Progress
 from pipelines.stages.models import final_model
 
-_CODE = (
-    "training",
-    "rewards",
-    "pipelines/stages/train.py",
-    "pipelines/jobs/worker.py",
-    "pipelines/jobs/evaluate_in_training.py",
+CODE = (
+    *("training/*.py", "training/rollout", "rewards", "evals/statistics"),
+    *("pipelines/stages/train.py", "pipelines/jobs/train.py", "pipelines/jobs/evaluate_in_training.py"),
 )
-STAGE = Stage("train", _CODE, is_resumable=True)
-ANNEAL = Stage("anneal", _CODE, is_resumable=True)
+IN_PLACE = (
+    *("evals/benchmarks", "evals/plan.py", "evals/profiles.py", "evals/replay.py"),
+    *("evals/sampling.py", "evals/scoring.py", "evals/choices.py"),
+)
+"""What decides the evaluations of a training that makes some (`training.eval_every`)."""
+STAGE = Stage("train", CODE, is_resumable=True)
+ANNEAL = Stage("anneal", CODE, is_resumable=True)
 
 
 def train_stage(
@@ -71,7 +75,7 @@ def _produce(
 
     def build(draft: Draft) -> None:
         tensorboard = workspace.folder / "tensorboard"
-        if stage is ANNEAL:
+        if stage.name == ANNEAL.name:
             tensorboard /= "anneal"
         job = Job(
             "train",
@@ -95,5 +99,8 @@ def _produce(
 
     settings = section(training, "model", "keep_checkpoints", "tracker")
     if training.eval_every:
+        stage = replace(stage, packages=CODE + IN_PLACE)
         settings["evals"] = section(config.evals)
+        benchmarks = load_benchmarks(config, pl.read_parquet(rows))
+        inputs |= {f"benchmark:{benchmark.name}": benchmark.fingerprint for benchmark in benchmarks}
     return workspace.produce(stage, settings, inputs, build)
