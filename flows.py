@@ -53,7 +53,7 @@ def _prompts(workspace: Workspace) -> Artifact:
 
 @flow(name="curate", flow_run_name=name_run, **HOOKS)
 def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Curate the corpus; returns the folder of the artefact."""
+    """Curate the corpus; returns the folder of the artifact."""
     workspace = open_workspace(config, overrides, runs)
     artifact = tasks.curate(workspace)
     tasks.announce_corpus(workspace, artifact, config, overrides or {})
@@ -62,13 +62,13 @@ def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "
 
 @flow(name="score", flow_run_name=name_run, **HOOKS)
 def score(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Curate and compile the rewards; returns the folder of the artefact."""
+    """Curate and compile the rewards; returns the folder of the artifact."""
     return str(_prompts(open_workspace(config, overrides, runs)).folder)
 
 
 @flow(name="train", flow_run_name=name_run, **HOOKS)
 def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Everything up to the trained model; returns the folder of the artefact."""
+    """Everything up to the trained model; returns the folder of the artifact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     return str(tasks.train(workspace, prompts, tasks.make_base(workspace, prompts)).folder)
@@ -76,7 +76,7 @@ def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "r
 
 @flow(name="evaluate", flow_run_name=name_run, **HOOKS)
 def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Everything up to the benchmarks of the base model; returns the folder of the artefact."""
+    """Everything up to the benchmarks of the base model; returns the folder of the artifact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
@@ -87,7 +87,7 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
 def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> list[str]:
     """Benchmark the checkpoints that training has exported since the last time, also while it still runs.
 
-    Returns the folders of all their artefacts; what is benchmarked already is found, not done again.
+    Returns the folders of all their artifacts; what is benchmarked already is found, not done again.
     """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
@@ -102,7 +102,7 @@ def mine_hard(
     config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", anneal_steps: int = 0
 ) -> str:
     """Sample the training prompts with the trained model and keep the hard ones; with `anneal_steps`, train
-    so many more steps on them and benchmark the result. Returns the folder of the last artefact."""
+    so many more steps on them and benchmark the result. Returns the folder of the last artifact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
@@ -166,7 +166,7 @@ def publish(
     run: str = "runs/demo",
     what: Literal["dataset", "model"] = "dataset",
     dry_run: bool = True,
-    forced_licences: tuple[str, ...] = (),
+    forced_licenses: tuple[str, ...] = (),
     token_block: str = "",
 ) -> str | None:
     """Send the prompt set or the model of a finished run to a hub and read it back; returns the commit.
@@ -174,7 +174,7 @@ def publish(
     `token_block` names the server's Secret block that holds the hub token; without one it is HF_TOKEN.
     """
     end_server_with_this_process()
-    return tasks.publish(run, what, repo, dry_run, forced_licences, token_block)
+    return tasks.publish(run, what, repo, dry_run, forced_licenses, token_block)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ SOURCES: dict[str, Any] = {
     "curation.sources": [
         {
             "name": name,
-            "licence": "Apache-2.0",
+            "license": "Apache-2.0",
             "generator": {"family": "addition", "digits": 2, "n_problems": n, "seed": n},
         }
         for name, n in (("16 problems", 16), ("100 problems", 100), ("3000 problems", 3000))

@@ -4,7 +4,7 @@
 
 Two questions a kept problem must answer with no: is it a benchmark problem once all but letters and digits
 is gone, and does it hold 80 % of a benchmark problem's runs of five words together with all of its numbers?
-Plain Python on sets of strings: no token weights, no learnt wrappers, no compiled loops. A table shows where
+Plain Python on sets of strings: no token weights, no learned wrappers, no compiled loops. A table shows where
 the rows went that pass for a benchmark problem by these means.
 """
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("corpus", type=Path, help="a curate artefact, such as runs/corpus/curate")
+    parser.add_argument("corpus", type=Path, help="a curate artifact, such as runs/corpus/curate")
     parser.add_argument("--benchmarks", type=Path, required=True, help="file or folder of benchmark problems")
     arguments = parser.parse_args()
     protected = read_benchmarks(arguments.benchmarks)
@@ -96,7 +96,7 @@ def main() -> None:
         if checker.check(problem)[0]:
             way[source][step] += 1
     table = Table(title="Rows that pass for a benchmark problem, and where they went", title_justify="left")
-    steps = ["kept", "decontaminate", "dedup", "filter", "normalise"]
+    steps = ["kept", "decontaminate", "dedup", "filter", "normalize"]
     for name in ("source", *steps):
         table.add_column(name, justify="left" if name == "source" else "right")
     for source in sorted(way, key=lambda one: -way[one].total()):

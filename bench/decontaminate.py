@@ -1,4 +1,4 @@
-"""Score decontamination on labelled rows: precision, recall, what was missed by kind, rows per CPU-second.
+"""Score decontamination on labeled rows: precision, recall, what was missed by kind, rows per CPU-second.
 
     python bench/decontaminate.py decontam_public.jsonl.gz --benchmarks eval/
 

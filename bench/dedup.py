@@ -1,9 +1,9 @@
-"""Score deduplication on labelled rows, and measure its speed beside other tools on the same rows.
+"""Score deduplication on labeled rows, and measure its speed beside other tools on the same rows.
 
     python bench/dedup.py dedup_public.jsonl.gz
     python bench/dedup.py dedup_public.jsonl.gz --speed ../shared/data/raw --peers
 
-Columns of the labelled rows: text, cluster (rows of one cluster are one problem), kind. `--speed` names a
+Columns of the labeled rows: text, cluster (rows of one cluster are one problem), kind. `--speed` names a
 file or a folder of files with problems (every third is taken). `--peers` makes an environment with rensa,
 datasketch and datatrove and runs each of them, and ours, in a process of its own. Rows per CPU-second leave
 out start and compilation; bytes a row are resident memory above that of the texts.
@@ -33,9 +33,9 @@ PACKAGES = ["rensa", "datasketch", "datatrove[processing]", "spacy", "polars"]
 OURS = "curation.dedup"
 
 
-def quality(labelled: pl.DataFrame, roots: list[int]) -> dict[str, float]:
+def quality(labeled: pl.DataFrame, roots: list[int]) -> dict[str, float]:
     """Precision, recall and F1 over pairs of rows; share of look-alikes that merged with no other problem."""
-    frame = labelled.with_columns(root=pl.Series(roots))
+    frame = labeled.with_columns(root=pl.Series(roots))
 
     def n_pairs(*columns: str) -> int:
         sizes = frame.group_by(columns).len()["len"].cast(pl.Int64)
@@ -86,28 +86,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("rows", type=Path, help="labelled rows")
-    parser.add_argument("--speed", type=Path, help="file or folder of problems (default: the labelled rows)")
+    parser.add_argument("rows", type=Path, help="labeled rows")
+    parser.add_argument("--speed", type=Path, help="file or folder of problems (default: the labeled rows)")
     parser.add_argument("--peers", action="store_true", help="run the other tools too")
     arguments = parser.parse_args()
-    labelled = pl.DataFrame(
+    labeled = pl.DataFrame(
         [row.value for row in read_rows(arguments.rows, max_row_bytes=10**8)], infer_schema_length=None
     )
-    texts = problems_in(arguments.speed) if arguments.speed else labelled["text"].to_list()
+    texts = problems_in(arguments.speed) if arguments.speed else labeled["text"].to_list()
     tools: dict[str, Path | str] = {OURS: sys.executable}
     if arguments.peers:
         tools |= dict.fromkeys(TOOLS, peer_environment("dedup", PACKAGES))
-    table = Table(title=f"{labelled.height:,} labelled rows, speed on {len(texts):,}", title_justify="left")
+    table = Table(title=f"{labeled.height:,} labeled rows, speed on {len(texts):,}", title_justify="left")
     for name in ("tool", "precision", "recall", "F1", "look-alikes kept", "rows/CPU-s", "ours", "bytes/row"):
         table.add_column(name, justify="left" if name == "tool" else "right")
     speed_of_ours = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for tool, python in tools.items():
-            roots, _ = run(tool, python, labelled["text"].to_list(), Path(folder))
+            roots, _ = run(tool, python, labeled["text"].to_list(), Path(folder))
             _, usage = run(tool, python, texts, Path(folder))
             speed = len(texts) / usage["cpu_s"]
             speed_of_ours = speed_of_ours or speed
-            scores = [f"{score:.4f}" for score in quality(labelled, roots).values()]
+            scores = [f"{score:.4f}" for score in quality(labeled, roots).values()]
             ratio, memory = f"{speed_of_ours / speed:.2f}x", f"{usage['bytes'] / len(texts):,.0f}"
             table.add_row(tool, *scores, f"{speed:,.0f}", ratio, memory)
     Console(width=110).print(table)

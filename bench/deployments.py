@@ -100,7 +100,7 @@ def at_once(api: str, runs: Path, config: Path) -> Iterator[Row]:
     problems = [line for name in (chain.NAME, "twin", "other") for line in check_run(runs / name)]
     partial = list((runs / "artifacts").glob("*/*.partial"))
     yield "files that differ from their manifest", str(len(problems)), not problems
-    yield "half artefacts", str(len(partial)), not partial
+    yield "half artifacts", str(len(partial)), not partial
     made = [path.parent.name for path in (runs / "artifacts" / "train").glob("*/manifest.json")]
     links = [(runs / name / "train").resolve() for name in (chain.NAME, "twin", "other")]
     is_shared = links[0] == links[1] != links[2]

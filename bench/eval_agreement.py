@@ -27,7 +27,7 @@ from evals.config import BenchmarkConfig, EvalsConfig
 from evals.plan import Plan, make_plan
 from evals.sampling import sample
 from evals.scoring import score
-from evals.statistics.metrics import curves, summarise
+from evals.statistics.metrics import curves, summarize
 from rewards.contracts.prompts import PromptConfig, Shot
 from training.rollout.vllm import VllmEngine
 
@@ -109,7 +109,7 @@ def measure(engine, plans: list[Plan], benchmarks, config: EvalsConfig) -> tuple
             generated = sample(engine, plan, config=config, folder=Path(folder))
             scored.append(score(generated.responses, benchmark, mode=plan.conditions.mode).completions)
     completions = pl.concat(scored)
-    summarise(completions)
+    summarize(completions)
     curves(completions)
     return bare, time.process_time() - started, completions
 

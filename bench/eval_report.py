@@ -19,8 +19,8 @@ from rich.table import Table
 from evals.report.data import ReportData, headlines
 from evals.report.render import build_page, render_page
 from evals.statistics.compare import compare
-from evals.statistics.metrics import curves, summarise
-from evals.statistics.reflection import analyse, repetition_score
+from evals.statistics.metrics import curves, summarize
+from evals.statistics.reflection import analyze, repetition_score
 from rewards.contracts.records import COMPLETION, METRIC, TIMING
 
 SIZES = {"aime2024": 30, "aime2025": 30, "math500": 500, "gpqa_diamond": 198}
@@ -95,9 +95,9 @@ def main() -> None:
         table.add_row(name, f"{seconds:.2f}")
         return result
 
-    timed("summary, both", lambda: [summarise(frame) for frame in (base, final)])
+    timed("summary, both", lambda: [summarize(frame) for frame in (base, final)])
     timed("pass@k and maj@k curves, both", lambda: [curves(frame) for frame in (base, final)])
-    timed("reflection and repetition, both", lambda: [analyse(frame) for frame in (base, final)])
+    timed("reflection and repetition, both", lambda: [analyze(frame) for frame in (base, final)])
     long_text = " ".join(random.Random(2).choices(WORDS, k=30_000))[:100_000]
     timed("repetition score of one text of 100,000 characters", lambda: repetition_score(long_text))
     timed("paired comparison", lambda: compare(base, final))

@@ -25,7 +25,7 @@ from evals.config import BenchmarkConfig, EvalsConfig
 from evals.plan import make_plan
 from evals.sampling import sample
 from evals.scoring import score
-from evals.statistics.metrics import summarise
+from evals.statistics.metrics import summarize
 from rewards.contracts.prompts import PromptConfig
 
 
@@ -118,7 +118,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         responses.append(generated.responses)
         scored.append(score(generated.responses, benchmark, mode=plan.conditions.mode).completions)
     pl.concat(responses).write_parquet(arguments.out / "responses.parquet")
-    summarise(pl.concat(scored)).write_parquet(arguments.out / "summary.parquet")
+    summarize(pl.concat(scored)).write_parquet(arguments.out / "summary.parquet")
 
 
 if __name__ == "__main__":

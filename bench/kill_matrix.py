@@ -17,8 +17,8 @@ d-cancel  prefect flow-run cancel              } continued by prefect flow-run r
 d-worker  SIGKILL to the worker                ) continued, after down and up, by
 d-server  SIGKILL to the server                ) prefect flow-run retry
 
-A cell is `same` when the stage's artefact holds the same bytes as the undisturbed run's, nothing was left
-running, and no half artefact lay under a final name. The last row compares summary.json and looks for rests.
+A cell is `same` when the stage's artifact holds the same bytes as the undisturbed run's, nothing was left
+running, and no half artifact lay under a final name. The last row compares summary.json and looks for rests.
 """
 
 import argparse
@@ -58,7 +58,7 @@ class Missed(RuntimeError):
 
 @dataclass(slots=True)
 class Place:
-    """A stage of the run: where its artefact will lie, and what it must hold."""
+    """A stage of the run: where its artifact will lie, and what it must hold."""
 
     stage: str
     folder: Path

@@ -4,8 +4,8 @@ python bench/orz_compat.py --code path/to/orz/ppo/tools/math_utils.py --python p
     --rows ../shared/bench/verify_public.jsonl --data ../shared/data/raw
 
 The code is theirs and not part of this project; the environment needs sympy and antlr4-python3-runtime 4.11.
-Pairs: labelled rows, and for every file of `--data` some real reference answers, each with itself, a
-restyled copy, generated wrong neighbours and the answer of another row.
+Pairs: labeled rows, and for every file of `--data` some real reference answers, each with itself, a
+restyled copy, generated wrong neighbors and the answer of another row.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.golds import read_golds
-from bench.verify_golds import neighbours
+from bench.verify_golds import neighbors
 from rewards.compiling.compile import restyle
 from rewards.contracts.prompts import render_response
 from rewards.grader import verify_batch
@@ -34,13 +34,13 @@ MAX_GOLD_CHARS = 200
 
 def real_pairs(folder: Path, per_file: int) -> dict[str, list[Pair]]:
     """Sample reference answers of every file, by a fixed seed, and answer them rightly and wrongly."""
-    pairs: dict[str, list[Pair]] = {"themselves": [], "restyled": [], "neighbours": [], "other rows": []}
+    pairs: dict[str, list[Pair]] = {"themselves": [], "restyled": [], "neighbors": [], "other rows": []}
     for path in sorted(folder.glob("*.jsonl.gz")):
         golds = sorted({gold for gold in read_golds(path) if len(gold) <= MAX_GOLD_CHARS})
         chosen = random.Random(path.name).sample(golds, min(per_file, len(golds)))
         for gold, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
             answers = [("themselves", gold), ("restyled", restyle(gold)), ("other rows", other)]
-            answers += [("neighbours", wrong) for wrong in itertools.islice(neighbours(gold), 2)]
+            answers += [("neighbors", wrong) for wrong in itertools.islice(neighbors(gold), 2)]
             for kind, answer in answers:
                 pairs[kind].append((gold, render_response("So.", answer)))
     return pairs
@@ -62,7 +62,7 @@ def main() -> None:
     )
     parser.add_argument("--code", type=Path, required=True, help="orz/ppo/tools/math_utils.py")
     parser.add_argument("--python", type=Path, required=True, help="interpreter with sympy and antlr 4.11")
-    parser.add_argument("--rows", type=Path, help="labelled rows, JSON lines")
+    parser.add_argument("--rows", type=Path, help="labeled rows, JSON lines")
     parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz files with reference answers")
     parser.add_argument("--per-file", type=int, default=12, help="reference answers taken from each file")
     parser.add_argument("--show", type=int, default=0, help="disagreements to list for each kind of pair")
@@ -70,7 +70,7 @@ def main() -> None:
     groups: dict[str, list[Pair]] = {}
     if arguments.rows:
         rows = [json.loads(line) for line in arguments.rows.read_text(encoding="utf-8").splitlines()]
-        groups["labelled rows"] = [(row["gold"], row["response"]) for row in rows]
+        groups["labeled rows"] = [(row["gold"], row["response"]) for row in rows]
     if arguments.data:
         groups |= real_pairs(arguments.data, arguments.per_file)
     console = Console()

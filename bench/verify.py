@@ -1,4 +1,4 @@
-"""Measure the verifier on labelled rows and on real reference answers, with Math-Verify in the same run.
+"""Measure the verifier on labeled rows and on real reference answers, with Math-Verify in the same run.
 
 python bench/verify.py rows.jsonl                                  our figures, and every row we get wrong
 python bench/verify.py rows.jsonl --peer                           Math-Verify on the same rows too
@@ -6,7 +6,7 @@ python bench/verify.py rows.jsonl --peer --golds ../shared/data/raw  throughput 
 
 A row is JSON with gold, response, expected (is the response right?), category, and debatable (not scored).
 The real mix: reference answers of all files of a folder as often as they occur, in whole responses, 40 %
-restyled, 20 % as they are, 30 % generated wrong neighbours, 10 % the answer of another row. CPU time is that
+restyled, 20 % as they are, 30 % generated wrong neighbors, 10 % the answer of another row. CPU time is that
 of this thread and of the worker processes it used; each mix starts with empty caches. Everything runs in an
 empty folder: what a response writes there is counted.
 """
@@ -32,7 +32,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.golds import read_golds
-from bench.verify_golds import neighbours
+from bench.verify_golds import neighbors
 from rewards.algebra.worker_pool import cpu_time
 from rewards.compiling.compile import restyle
 from rewards.contracts.prompts import render_response
@@ -180,7 +180,7 @@ def real_mix(folder: Path, n_pairs: int) -> list[tuple[str, str]]:
         if kind < 0.4:
             answer = restyle(gold)
         elif kind < 0.7:
-            answer = chance.choice(neighbours(gold) or ["0"])
+            answer = chance.choice(neighbors(gold) or ["0"])
         elif kind < 0.8:
             answer = chance.choice(golds)
         pairs.append((gold, render_response(THOUGHT, answer)))

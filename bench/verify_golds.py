@@ -3,7 +3,7 @@
 python bench/verify_golds.py --data ../shared/data/eval                 every *.jsonl.gz of a folder
 python bench/verify_golds.py --data ../shared/data/eval --cross math500  and every pair of different answers
 
-Answers are put into whole responses and read in training mode. `neighbours` are generated wrong answers (off
+Answers are put into whole responses and read in training mode. `neighbors` are generated wrong answers (off
 by one, sign, an item dropped or swapped, an end opened). With --cross, every answer of the named file is
 given to every other question; a pair that is accepted is listed, for a person to see that the two are equal.
 """
@@ -23,14 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.golds import read_golds
 from rewards.compiling.compile import restyle
 from rewards.compiling.rendering import render_answer
-from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.compiling.wrong_answers import wrong_neighbors
 from rewards.contracts.prompts import render_response
 from rewards.grader import compare_answers, verify
-from rewards.parsing.normalize import normalise
+from rewards.parsing.normalize import normalize
 from rewards.parsing.parser import parse_answer
 from rewards.verdict import AnswerTooLarge, Reason, UnparsableAnswer
 
-MAX_NEIGHBOURS = 6
+MAX_NEIGHBORS = 6
 
 
 @dataclass
@@ -40,13 +40,13 @@ class Tally:
     n_golds: int = 0
     n_itself: int = 0
     n_restyled: int = 0
-    n_neighbours: int = 0
+    n_neighbors: int = 0
     n_accepted: int = 0
     failures: list[str] = field(default_factory=list)
 
     @property
     def cells(self) -> list[str]:
-        refused = f"{self.n_neighbours - self.n_accepted} of {self.n_neighbours}"
+        refused = f"{self.n_neighbors - self.n_accepted} of {self.n_neighbors}"
         return [str(self.n_golds), str(self.n_itself), str(self.n_restyled), refused]
 
 
@@ -56,12 +56,12 @@ def check(golds: list[str]) -> Tally:
     for gold, count in Counter(golds).items():
         itself = verify(gold, render_response("", gold)).is_correct
         restyled = verify(gold, render_response("", restyle(gold))).is_correct
-        wrong = neighbours(gold)
+        wrong = neighbors(gold)
         accepted = [answer for answer in wrong if verify(gold, render_response("", answer)).is_correct]
         tally.n_golds += count
         tally.n_itself += count * itself
         tally.n_restyled += count * restyled
-        tally.n_neighbours += count * len(wrong)
+        tally.n_neighbors += count * len(wrong)
         tally.n_accepted += count * len(accepted)
         if not itself:
             tally.failures.append(f"refuses itself: {gold!r}")
@@ -71,10 +71,10 @@ def check(golds: list[str]) -> Tally:
     return tally
 
 
-def neighbours(gold: str) -> list[str]:
+def neighbors(gold: str) -> list[str]:
     """Wrong answers close to `gold`; none for what the typed parser cannot read."""
     try:
-        wrong = itertools.islice(wrong_neighbours(parse_answer(normalise(gold))), MAX_NEIGHBOURS)
+        wrong = itertools.islice(wrong_neighbors(parse_answer(normalize(gold))), MAX_NEIGHBORS)
         return [render_answer(answer) for answer in wrong]
     except (UnparsableAnswer, AnswerTooLarge):
         return []
@@ -82,7 +82,7 @@ def neighbours(gold: str) -> list[str]:
 
 def crossed(golds: list[str]) -> tuple[int, list[tuple[str, str]]]:
     """Compare every two different spellings both ways; return how many pairs, and those accepted."""
-    spellings = sorted({normalise(gold) for gold in golds})
+    spellings = sorted({normalize(gold) for gold in golds})
     pairs = list(itertools.permutations(spellings, 2))
     return len(pairs), [pair for pair in pairs if compare_answers(*pair)[0] is Reason.CORRECT]
 
@@ -96,7 +96,7 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     table = Table(title=f"reference answers of {arguments.data}")
-    for heading in ("file", "answers", "verify themselves", "restyled", "neighbours refused"):
+    for heading in ("file", "answers", "verify themselves", "restyled", "neighbors refused"):
         table.add_column(heading, justify="left" if heading == "file" else "right")
     failures: list[str] = []
     crossing: list[str] = []

@@ -11,16 +11,16 @@ from curation.sources.config import SourceConfig
 from rewards.contracts.settings import Settings
 
 
-class NormaliseConfig(Settings):
+class NormalizeConfig(Settings):
     """How texts are tidied before anything is compared."""
 
     strip_wrappers: bool = True
-    """Take numbering, chat labels and instructions to the model off the problem text; they are learnt from
+    """Take numbering, chat labels and instructions to the model off the problem text; they are learned from
     the corpus. Generated problems are left as they are."""
     min_evidence: int = Field(default=3, ge=1)
     """A segment is a wrapper when so many different texts of the corpus also stand without it."""
     max_sample: int = Field(default=1_000_000, ge=1)
-    """Wrappers are learnt from about so many rows at most, drawn by the hash of their numbers."""
+    """Wrappers are learned from about so many rows at most, drawn by the hash of their numbers."""
 
 
 class AlarmConfig(Settings):
@@ -35,11 +35,11 @@ class AlarmConfig(Settings):
 
 
 class CurationConfig(Settings):
-    """From sources to problems: read, normalise, filter, deduplicate, decontaminate, mix, split."""
+    """From sources to problems: read, normalize, filter, deduplicate, decontaminate, mix, split."""
 
     sources: tuple[SourceConfig, ...] = ()
     """Where problems come from; of equal problems that of the earlier source is kept."""
-    normalise: NormaliseConfig = NormaliseConfig()
+    normalize: NormalizeConfig = NormalizeConfig()
     """Tidying of texts."""
     filters: FilterConfig = FilterConfig()
     """What is unsuited to a rule-based reward."""

@@ -42,7 +42,7 @@ from rewards.contracts.records import PROBLEM, REJECT
 logger = logging.getLogger(__name__)
 
 FUNNEL = pl.Schema({"step": pl.String(), "read": pl.Int64(), "kept": pl.Int64(), "dropped": pl.Int64()})
-STEPS = ("read", "normalise", "filter", "dedup", "decontaminate", "mix")
+STEPS = ("read", "normalize", "filter", "dedup", "decontaminate", "mix")
 
 
 @dataclass(slots=True)
@@ -153,9 +153,9 @@ class _Run:
     def learn(self) -> Wrappers:
         """Learn wrappers from the whole corpus, or from a share of it that holds together."""
         parts = self.work.parts()
-        share = -(-self.count(parts) // self.config.normalise.max_sample) or 1
+        share = -(-self.count(parts) // self.config.normalize.max_sample) or 1
         texts = list(self.executor.map(sample_part, [(part, share) for part in parts]))
-        wrappers = learn_wrappers(pl.concat(texts), self.config.normalise.min_evidence)
+        wrappers = learn_wrappers(pl.concat(texts), self.config.normalize.min_evidence)
         self.facts["wrappers"] = {
             "prefixes": sorted(wrappers.prefixes.values()),
             "suffixes": sorted(wrappers.suffixes.values()),
@@ -169,7 +169,7 @@ class _Run:
 
     def solve(self, n_rows: int, protected: pl.DataFrame) -> None:
         if not n_rows:
-            self.n_rows |= {step: self.count(self.work.rejects(step)) for step in ("normalise", "filter")}
+            self.n_rows |= {step: self.count(self.work.rejects(step)) for step in ("normalize", "filter")}
             raise self.nothing_left()
         target = self.work.root / "protected.parquet"
         write(target, protected.select("benchmark", "question_id", "problem"))

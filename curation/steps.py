@@ -90,7 +90,7 @@ def read_sources(
 
 
 def sample_part(part: Path, share: int) -> pl.Series:
-    """Texts of one part from which wrappers are learnt: those whose numbers hash to one in `share`.
+    """Texts of one part from which wrappers are learned: those whose numbers hash to one in `share`.
 
     A problem alone and the same problem wrapped have the same numbers, so they are drawn together.
     """
@@ -109,7 +109,7 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
         written=rows["problem"],
     )
     rows = rows.with_columns(bare=wrappers.strip(rows["problem"]))
-    if config.normalise.strip_wrappers:
+    if config.normalize.strip_wrappers:
         made = [source.name for source in config.sources if source.generator]
         own = pl.when(pl.col("source").is_in(made)).then("problem").otherwise("bare")
         rows = rows.with_columns(problem=own)
@@ -120,7 +120,7 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
         detail=pl.lit("nothing left after tidying"),
         matched=_no_match(),
     )
-    rows = _set_aside(work, "normalise", part.stem, rows, empty)
+    rows = _set_aside(work, "normalize", part.stem, rows, empty)
     unsuited = rows.select("row", reason=first_reason(config.filters)).filter(pl.col("reason").is_not_null())
     unsuited = unsuited.with_columns(
         detail=pl.col("reason").replace_strict(details(), default="", return_dtype=pl.String),
@@ -168,7 +168,7 @@ def solve_partition(
     repeated = rows.filter(pl.col("problem_id").cum_count().over("problem_id") > 1).select(
         "row", reason=pl.lit("repeated_row"), detail=pl.lit("id and text seen before"), matched=_no_match()
     )
-    rows = _set_aside(work, "normalise", f"p{name}", rows, repeated)
+    rows = _set_aside(work, "normalize", f"p{name}", rows, repeated)
     roots = find_duplicates(rows["bare"], config.dedup, rows["answer"], frequencies)
     rows = rows.with_columns(root=rows["row"].gather(roots))
     result = deduplicate(rows, config.dedup)

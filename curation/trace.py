@@ -21,7 +21,7 @@ def trace(problems: pl.DataFrame, rejects: pl.DataFrame, query: str) -> list[dic
     """Return one dictionary (columns of WAY) for each row that `query` names.
 
     query: a problem_id, a source_id, "source:source_id", or a piece of the problem text. A kept row comes
-    with the rows that were set aside in its favour; `matched` of a rejected row says whose.
+    with the rows that were set aside in its favor; `matched` of a rejected row says whose.
     """
     kept = problems.select(
         state=pl.lit("kept"),

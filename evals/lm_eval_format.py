@@ -16,7 +16,7 @@ import polars as pl
 
 from evals.config import EvalsConfig
 from evals.profiles import Conditions
-from evals.statistics.metrics import summarise
+from evals.statistics.metrics import summarize
 from rewards.contracts.files import hash_text, write_json, write_text
 
 FILTER = "none"
@@ -41,7 +41,7 @@ def write_lm_eval(folder: Path, completions: pl.DataFrame, config: EvalsConfig, 
 
 def lm_eval_results(completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> dict[str, Any]:
     """Build the content of results.json from COMPLETION rows."""
-    rows = {row["benchmark"]: row for row in summarise(completions).iter_rows(named=True)}
+    rows = {row["benchmark"]: row for row in summarize(completions).iter_rows(named=True)}
     entries = {entry.name: entry for entry in config.benchmarks if entry.name in rows}
     n_shot = {
         name: entry.n_shots + len(config.conditions(entry).prompt.shots) for name, entry in entries.items()

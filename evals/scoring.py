@@ -110,7 +110,7 @@ def _unusable(name: str, row: dict) -> dict:
     return {
         "step": "score",
         "reason": "empty_gold",
-        "detail": "the reference answer is empty after normalising: nothing can match it",
+        "detail": "the reference answer is empty after normalizing: nothing can match it",
         "source": name,
         "source_id": row["question_id"],
         "problem": row["problem"],

@@ -1,4 +1,4 @@
-"""Compare settings of one configuration over seeds: a small grid, every run an ordinary training artefact.
+"""Compare settings of one configuration over seeds: a small grid, every run an ordinary training artifact.
 
     python -m pipelines.ablate --config configs/demo.toml --vary training.ppo.gae_lambda=1.0,0.95
     python -m pipelines.ablate --config configs/demo.toml --vary training.ppo.kl_coef=0.0,0.1 --steps 30

@@ -27,5 +27,5 @@ class RewardsConfig(Settings):
     proofs (section 2.2)."""
     max_answer_chars: int = Field(default=400, ge=1, le=2000)
     """Longest reference answer, in characters; longer ones are rarely one answer."""
-    n_neighbours: int = Field(default=6, ge=0, le=20)
-    """Wrong neighbours (off by one, sign flipped, items swapped, ...) that each reference has to refuse."""
+    n_neighbors: int = Field(default=6, ge=0, le=20)
+    """Wrong neighbors (off by one, sign flipped, items swapped, ...) that each reference has to refuse."""

@@ -17,7 +17,7 @@ from rewards.comparing.equality import same_answer
 from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_formatted
 from rewards.orz.comparer import is_equal
 from rewards.orz.extraction import unboxed
-from rewards.parsing.normalize import normalise
+from rewards.parsing.normalize import normalize
 from rewards.parsing.parser import parse_answer
 from rewards.parsing.tokens import spelling
 from rewards.parsing.words import canonical_words, parse_choice, parse_choices
@@ -96,7 +96,7 @@ def is_gradable(gold: str) -> bool:
     >>> is_gradable("1/2"), is_gradable(" "), is_gradable("2 3")
     (True, False, False)
     """
-    text = normalise(gold[:MAX_ANSWER_CHARS])
+    text = normalize(gold[:MAX_ANSWER_CHARS])
     try:
         return len(gold) <= MAX_ANSWER_CHARS and (bool(parse_choice(text)) or parse_answer(text) is not None)
     except (UnparsableAnswer, AnswerTooLarge, RecursionError):
@@ -119,7 +119,7 @@ def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -
 
 
 def _judge(gold: str, extraction: Extraction, mode: Mode) -> _Outcome:
-    if not gold.strip() or not normalise(gold[:MAX_ANSWER_CHARS]):
+    if not gold.strip() or not normalize(gold[:MAX_ANSWER_CHARS]):
         return Reason.EMPTY_GOLD, "extract"
     if len(gold) > MAX_ANSWER_CHARS:
         return Reason.TOO_LARGE, "extract"
@@ -143,7 +143,7 @@ def _compare_as_orz(gold: str, answer: str) -> _Outcome:
 
 @lru_cache(maxsize=65536)
 def _compare(gold: str, answer: str) -> _Outcome:
-    ours, theirs = normalise(gold), normalise(answer)
+    ours, theirs = normalize(gold), normalize(answer)
     if not theirs:
         return Reason.NO_ANSWER, "extract"
     if ours == theirs:

@@ -155,7 +155,7 @@ def test_public_flows_have_names_and_typed_parameters():
         own = {
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
             "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
-            "publish": ["repo", "run", "what", "dry_run", "forced_licences", "token_block"],
+            "publish": ["repo", "run", "what", "dry_run", "forced_licenses", "token_block"],
             "reasoner-zero": [
                 *("config", "overrides", "runs"),
                 *("dataset_repo", "model_repo", "token_block"),

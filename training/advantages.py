@@ -19,12 +19,12 @@ def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Te
     [1.0, -0.3333333432674408, -0.3333333432674408, -0.3333333432674408]
     """
     groups = scores.view(-1, n_samples)
-    centred = groups - groups.mean(1, keepdim=True)
+    centerd = groups - groups.mean(1, keepdim=True)
     if estimator == "grpo":
-        return (centred / (groups.std(1, keepdim=True, correction=1) + 1e-6)).flatten()
+        return (centerd / (groups.std(1, keepdim=True, correction=1) + 1e-6)).flatten()
     if estimator == "rloo":
         # r - (sum - r) / (n - 1) = (r - mean) * n / (n - 1)
-        return (centred * n_samples / (n_samples - 1)).flatten()
+        return (centerd * n_samples / (n_samples - 1)).flatten()
     raise ValueError(f"{estimator} does not compare the responses of a group")
 
 

@@ -2,7 +2,7 @@
 
 Ranks wait for the slowest one, and responses differ in length by a factor of ten. Whole groups (the responses
 to one prompt) move, every rank keeps as many of them, and since losses are divided by the tokens of all ranks
-(`training.losses`), what is learnt does not change.
+(`training.losses`), what is learned does not change.
 """
 
 from collections.abc import Sequence

@@ -74,7 +74,7 @@ class ModelConfig(Settings):
     revision: str | None = None
     """Hub revision; unset: the current one, which the manifest then records."""
     gguf: str | None = None
-    """GGUF file to dequantise: a path, or `package:NAME` for the one inside an installed Python package."""
+    """GGUF file to dequantize: a path, or `package:NAME` for the one inside an installed Python package."""
     scratch: ScratchConfig | None = None
     """Make a tiny model instead."""
     warmup: WarmupConfig | None = None
@@ -313,7 +313,7 @@ class TrainingConfig(Settings):
     tracker: Literal["none", "wandb", "trackio"] = "none"
     """Where metrics go beside the run folder and TensorBoard."""
     seed: int = 0
-    """Seed of data order, sampling and initialisation."""
+    """Seed of data order, sampling and initialization."""
 
     @property
     def total_steps(self) -> int:

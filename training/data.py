@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One training prompt, tokenised."""
+    """One training prompt, tokenized."""
 
     problem_id: str
     text: str
@@ -46,7 +46,7 @@ def select_rows(
 def load_prompts(
     frame: pl.DataFrame, config: PromptConfig, encode: Callable[[str], list[int]], max_tokens: int
 ) -> tuple[list[Prompt], pl.DataFrame]:
-    """Tokenise selected rows; returns the prompts and REJECT rows of those longer than `max_tokens`."""
+    """Tokenize selected rows; returns the prompts and REJECT rows of those longer than `max_tokens`."""
     prompts, too_long = [], []
     for row in frame.iter_rows(named=True):
         text = render_prompt(row["problem"], config)

@@ -1,4 +1,4 @@
-"""Generalised advantage estimation and whitening over padded [batch, seq] tensors; masks say 1 for a real
+"""Generalized advantage estimation and whitening over padded [batch, seq] tensors; masks say 1 for a real
 token."""
 
 import torch

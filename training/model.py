@@ -23,7 +23,7 @@ CRITIC_HEAD = "value_head.safetensors"
 
 
 def build_scratch(config: ScratchConfig, n_vocab: int, pad: int, eos: int, seed: int) -> LlamaForCausalLM:
-    """Make a randomly initialised Llama with tied embeddings; the same seed gives the same weights."""
+    """Make a randomly initialized Llama with tied embeddings; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(

@@ -48,14 +48,14 @@ def read_job() -> Job:
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     """Result and seconds of `work`, the device's included."""
-    synchronise()
+    synchronize()
     started = time.perf_counter()
     result = work()
-    synchronise()
+    synchronize()
     return result, time.perf_counter() - started
 
 
-def synchronise() -> None:
+def synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

@@ -48,7 +48,7 @@ def find_runs(tokens, starts, first_sentences, keys, longest):
 
 @compiled
 def _grams(starts, ids, hashes, kinds, weights, row, grams, gram_weights):
-    """Write the hashes and weights of a row's words and pairs of neighbours; returns how many."""
+    """Write the hashes and weights of a row's words and pairs of neighbors; returns how many."""
     n = 0
     for at in range(starts[row], starts[row + 1]):
         token = ids[at]
@@ -190,29 +190,29 @@ def _skip_below(ordered, begin, end, token):
 
 @compiled
 def shared_phrases(rows, targets, starts, ids):
-    """Return per pair the share of the target's neighbouring tokens that stand so in the row, float32 [n].
+    """Return per pair the share of the target's neighboring tokens that stand so in the row, float32 [n].
 
-    A row's neighbours are sorted once for all its pairs, which stand together.
+    A row's neighbors are sorted once for all its pairs, which stand together.
     """
     n = len(rows)
     shares = np.zeros(n, np.float32)
-    neighbours, sorted_row = np.empty(0, np.int64), np.int64(-1)
+    neighbors, sorted_row = np.empty(0, np.int64), np.int64(-1)
     for pair in range(n):
         if rows[pair] != sorted_row:
             sorted_row = rows[pair]
-            neighbours = _neighbours(ids, starts[sorted_row], starts[sorted_row + 1])
-            neighbours.sort()
-        wanted = _neighbours(ids, starts[targets[pair]], starts[targets[pair] + 1])
+            neighbors = _neighbors(ids, starts[sorted_row], starts[sorted_row + 1])
+            neighbors.sort()
+        wanted = _neighbors(ids, starts[targets[pair]], starts[targets[pair] + 1])
         n_shared = 0
         for one in wanted:
-            place = np.searchsorted(neighbours, one)
-            n_shared += place < len(neighbours) and neighbours[place] == one
+            place = np.searchsorted(neighbors, one)
+            n_shared += place < len(neighbors) and neighbors[place] == one
         shares[pair] = n_shared / len(wanted) if len(wanted) else 1.0
     return shares
 
 
 @compiled
-def _neighbours(ids, begin, end):
+def _neighbors(ids, begin, end):
     """Code each token and its successor as one number, int64 [end - begin - 1]."""
     pairs = np.empty(max(0, end - begin - 1), np.int64)
     for at in range(len(pairs)):

@@ -2,7 +2,7 @@
 
     leaks = find_leaks(texts, protected, LeakConfig())
 
-The benchmarks are small, so they are indexed by their rare tokens and neighbouring pairs; a row is compared
+The benchmarks are small, so they are indexed by their rare tokens and neighboring pairs; a row is compared
 only with problems that share several of them.
 """
 
@@ -23,17 +23,17 @@ class LeakConfig(Settings):
     short_coverage: float = Field(default=0.9, gt=0, le=1)
     """Least share of the words of a short problem, of fewer than twelve words."""
     phrases: float = Field(default=0.6, gt=0, le=1)
-    """Least share of its neighbouring word pairs that stand in the row, when both have the same numbers."""
+    """Least share of its neighboring word pairs that stand in the row, when both have the same numbers."""
     phrases_embedded: float = Field(default=0.7, gt=0, le=1)
     """The same when the row has further numbers, as a row with the problem inside it."""
     prose_words: int = Field(default=20, ge=1)
     """From so many words on a benchmark problem is prose, which may have been reworded."""
     prose_coverage: float = Field(default=0.55, gt=0, le=1)
-    """Least share of the words of prose; up to two numbers may have been spelt out or left out."""
+    """Least share of the words of prose; up to two numbers may have been spelled out or left out."""
     bare_coverage: float = Field(default=0.65, gt=0, le=1)
     """The same for prose with fewer than two numbers."""
     prose_phrases: float = Field(default=0.3, gt=0, le=1)
-    """Least share of the neighbouring word pairs of prose."""
+    """Least share of the neighboring word pairs of prose."""
     free_coverage: float = Field(default=0.38, gt=0, le=1)
     """Least share of freely reworded prose, which must have all numbers (two or more) and no other."""
     number_variants: bool = False
@@ -104,7 +104,7 @@ def _equal_leaks(
     whole = row_keys(tokens, starts)
     places = np.minimum(np.searchsorted(keys, whole), len(keys) - 1)
     rows = np.flatnonzero(keys[places] == whole)
-    equal = _named(rows, names, places[rows], "equal", "the same text after normalising")
+    equal = _named(rows, names, places[rows], "equal", "the same text after normalizing")
 
     sentences = texts.fill_null("").str.replace_all(_SENTENCE_END, "$1$2\u0001").str.split("\u0001")
     first_sentences = np.concatenate([[0], np.cumsum(sentences.list.len().to_numpy())]).astype(np.int64)
@@ -166,7 +166,7 @@ def _covered_leaks(
     is_verbatim = is_covered & np.where(
         has_same, phrases >= config.phrases, phrases >= config.phrases_embedded
     )
-    # Numbers are spelt out or dropped when prose is reworded; a number that both lack is another problem.
+    # Numbers are spelled out or dropped when prose is reworded; a number that both lack is another problem.
     nearly_same = ((n_lacking == 0) | (n_extra == 0)) & (n_lacking + n_extra <= 2) & (has_numbers >= 2)
     is_close = (word_coverage >= config.prose_coverage) & (phrases >= config.prose_phrases)
     # With less than two numbers to go by, the words must say more.
@@ -196,7 +196,7 @@ def _covered_leaks(
 
 
 def _candidates(index: TokenIndex, n_texts: int, config: LeakConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Pair rows with the benchmark texts that share rare tokens and pairs of neighbours with them."""
+    """Pair rows with the benchmark texts that share rare tokens and pairs of neighbors with them."""
     from curation.decontaminate.kernels import propose, target_grams
 
     arrays = (index.starts, index.ids, index.hashes, index.kinds, index.weights)

@@ -6,7 +6,7 @@
 `kept.removed.parquet` the removed ones with the reason and the row they match, bad rows included.
 
 Two rows are one problem when their words are alike and their numbers, signs and contraries (largest,
-smallest) agree, in whatever notation; instructions around a problem are learnt from the file itself and do
+smallest) agree, in whatever notation; instructions around a problem are learned from the file itself and do
 not count. The first row of each problem is kept. About 1.4 KB of memory a row beside the text itself.
 """
 

@@ -26,19 +26,19 @@ def candidate_pairs(
     so that a huge bucket stays linear.
     """
     pairs = [
-        _neighbours(_band_keys(mathematics, signatures, 2 * band), rows, reach)
+        _neighbors(_band_keys(mathematics, signatures, 2 * band), rows, reach)
         for band in range(signatures.shape[1] // 2)
     ]
     heaviest = np.float32(index.heaviest - 1e-6)
     places, words = _rare_words(
         index.starts, index.ids, index.hashes, index.kinds, index.weights, rows, n_numbers, heaviest
     )
-    pairs.append(_neighbours(_word_keys(mathematics, places, words), rows[places], reach))
+    pairs.append(_neighbors(_word_keys(mathematics, places, words), rows[places], reach))
     unique = np.unique(np.concatenate(pairs))
     return unique >> 32, unique & 0xFFFFFFFF
 
 
-def _neighbours(keys: np.ndarray, rows: np.ndarray, reach: int) -> np.ndarray:
+def _neighbors(keys: np.ndarray, rows: np.ndarray, reach: int) -> np.ndarray:
     """Pair each row with the next `reach` rows of the same key; a pair (a, b) is coded a << 32 | b, int64."""
     order = np.argsort(keys, kind="stable")
     return _pair_up(keys[order], rows[order], reach)

@@ -32,10 +32,10 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
     """Keep one row of each cluster.
 
     frame: columns row (unique), root (a row that names the cluster), problem, answer, source, source_id,
-    licence, solution.
-    The best row: licence stated, solution present, first in the order of sources and rows.
+    license, solution.
+    The best row: license stated, solution present, first in the order of sources and rows.
     """
-    columns = ("row", "root", "problem", "answer", "source", "source_id", "licence", "solution")
+    columns = ("row", "root", "problem", "answer", "source", "source_id", "license", "solution")
     frame = frame.select(columns).with_columns(answer_key=answer_keys(frame["answer"]))
     votes = frame.group_by("root", "answer_key").agg(n_votes=pl.len())
     votes = votes.with_columns(
@@ -55,7 +55,7 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
     frame = frame.with_columns(is_lost=is_lost, may_stay=may_stay)
     best = (
         frame.filter(~pl.col("is_lost") & pl.col("may_stay"))
-        .sort(pl.col("licence").is_null(), pl.col("solution").is_null(), "row")
+        .sort(pl.col("license").is_null(), pl.col("solution").is_null(), "row")
         .unique("root", keep="first", maintain_order=True)
         .select("root", best="row")
     )
@@ -85,6 +85,6 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 
 
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
-    """Return the first row of each text's cluster; wrappers are learnt and taken off first."""
+    """Return the first row of each text's cluster; wrappers are learned and taken off first."""
     _, bare = unwrap(texts, min_evidence)
     return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)

@@ -109,7 +109,7 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     is_close = similarity >= config.similarity
     in_order = sequence[left] == sequence[right]
     by_numbers = (n_numbers[left] >= 3) & (similarity >= config.similarity_of_numbers)
-    # With the same words, numbers in another order were exchanged unless each kept a neighbour; in reworded
+    # With the same words, numbers in another order were exchanged unless each kept a neighbor; in reworded
     # sentences most of them keep one.
     kept = np.where(similarity < 0.9, contexts >= 0.6, contexts >= 0.999) & ~is_formula
     is_same = is_possible & np.where(

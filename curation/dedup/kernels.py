@@ -25,7 +25,7 @@ def shared_rows(keys):
 
 @compiled
 def minhash(starts, ids, hashes, rows, n_hashes):
-    """MinHash signatures of `rows` over pairs of neighbouring tokens, uint64 [len(rows), n_hashes]."""
+    """MinHash signatures of `rows` over pairs of neighboring tokens, uint64 [len(rows), n_hashes]."""
     signatures = np.full((len(rows), n_hashes), _HIGHEST, np.uint64)
     seeds = np.empty(n_hashes, np.uint64)
     for k in range(n_hashes):
@@ -88,7 +88,7 @@ def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
 
 @compiled
 def kept_contexts(left, right, starts, ids, kinds):
-    """Return per pair the share of numbers and operators that keep a neighbour on a side, float32 [n]."""
+    """Return per pair the share of numbers and operators that keep a neighbor on a side, float32 [n]."""
     n = len(left)
     shares = np.zeros(n, np.float32)
     for pair in range(n):

@@ -74,7 +74,7 @@ def generate(config: GeneratorConfig) -> Iterator[Task]:
     seen: set[str] = set()
     draw = n_repeats = 0
     while len(seen) < config.n_problems:
-        # A string seed is hashed with SHA-512, so neighbouring rows are unrelated on every platform.
+        # A string seed is hashed with SHA-512, so neighboring rows are unrelated on every platform.
         task = FAMILIES[config.family](random.Random(f"{config.seed}/{config.family}/{draw}"), config)
         draw += 1
         if task.problem in seen:

@@ -69,8 +69,8 @@ class SourceConfig(Settings):
     """Field of the subject."""
     id: str | None = None
     """Field of the row's own id; null: the row number, from 1."""
-    licence: str | None = None
-    """Licence of the source; null: none stated, usable but not publishable."""
+    license: str | None = None
+    """License of the source; null: none stated, usable but not publishable."""
     n_rows: int | None = Field(default=None, ge=1)
     """Read at most so many rows; null: all."""
     max_problems: int | None = Field(default=None, ge=1)

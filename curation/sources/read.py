@@ -31,12 +31,12 @@ ROW_SCHEMA = pl.Schema(
     {
         name: pl.String()
         for name in (
-            *("problem", "answer", "solution", "source", "source_id", "licence", "level", "subject"),
+            *("problem", "answer", "solution", "source", "source_id", "license", "level", "subject"),
             "provenance",
         )
     }
 )
-"""Columns of a row as read, before normalising."""
+"""Columns of a row as read, before normalizing."""
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ def _generated(source: SourceConfig, tally: _Tally) -> Iterator[None]:
                 "solution": task.solution,
                 "source": source.name,
                 "source_id": str(number),
-                "licence": source.licence or "CC0-1.0",
+                "license": source.license or "CC0-1.0",
                 "level": f"{source.generator.digits} digits",
                 "subject": source.generator.family,
                 "provenance": canonical_json({"generator": settings, "row": number}),
@@ -197,7 +197,7 @@ def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> 
         "solution": clean_solution(solution) or None if solution else None,
         "source": source.name,
         "source_id": optional(source.id) or str(row.number),
-        "licence": source.licence,
+        "license": source.license,
         "level": optional(source.level),
         "subject": optional(source.subject),
         "provenance": canonical_json({**origin, "row": row.number}),

@@ -14,7 +14,7 @@ _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 
 @compiled
 def mix(x):
-    """Spread the bits of a 64-bit word (splitmix64's finaliser)."""
+    """Spread the bits of a 64-bit word (splitmix64's finalizer)."""
     x = (x ^ (x >> _S30)) * M1
     x = (x ^ (x >> _S27)) * M2
     return x ^ (x >> _S31)

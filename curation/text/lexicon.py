@@ -1,4 +1,4 @@
-r"""Words and LaTeX commands that the rewriting knows: spelt-out numbers, synonyms, signs, mere layout."""
+r"""Words and LaTeX commands that the rewriting knows: spelled-out numbers, synonyms, signs, mere layout."""
 
 from collections.abc import Callable, Iterator
 from functools import cache

@@ -1,4 +1,4 @@
-"""Normalising problems: a readable text for training, and the language by script."""
+"""Normalizing problems: a readable text for training, and the language by script."""
 
 import polars as pl
 

@@ -1,6 +1,6 @@
 """Taking the wrapping off a problem: numbering, chat labels, instructions to the model.
 
-What wraps is learnt from the corpus: a first or last segment is a wrapper when taking it away leaves a text
+What wraps is learned from the corpus: a first or last segment is a wrapper when taking it away leaves a text
 that is itself a row, for several rows ("Solve step by step." before problems that also stand alone).
 Only the shape of numbering, headings and tags is known beforehand.
 """
@@ -50,7 +50,7 @@ _MOST_LAYERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Wrappers:
-    """Learnt segments by hash, each with an example as written; see `curation.wrappers.segments` for the
+    """Learned segments by hash, each with an example as written; see `curation.wrappers.segments` for the
     hashes."""
 
     prefixes: dict[int, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Wrappers:
     """Suffixes taken off also where no sentence ends before them; with their squeezed length in bytes."""
 
     def strip(self, texts: pl.Series) -> pl.Series:
-        """Take shapes and learnt segments off both ends, outermost first; a text never becomes empty."""
+        """Take shapes and learned segments off both ends, outermost first; a text never becomes empty."""
         peeled = _Peeled(texts)
         for _ in range(_MOST_LAYERS):
             if not peeled.peel(self):
@@ -102,7 +102,7 @@ class _Peeled:
         self.endings: set[int] = set()
 
     def peel(self, wrappers: Wrappers) -> bool:
-        """Take one layer of learnt segments off; returns whether any text changed."""
+        """Take one layer of learned segments off; returns whether any text changed."""
         from curation.text.canonical import tables
         from curation.wrappers.segments import find_endings
 
@@ -184,8 +184,8 @@ def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
     return known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
 
 
-def _keys(learnt: dict) -> np.ndarray:
-    return np.array(sorted(learnt), np.uint64)
+def _keys(learned: dict) -> np.ndarray:
+    return np.array(sorted(learned), np.uint64)
 
 
 def _strip_shapes(texts: pl.Series) -> pl.Series:

@@ -18,14 +18,14 @@ def accuracy(summaries: dict[str, pl.DataFrame]) -> Figure:
     """One row per benchmark: dots with 95 % intervals before and after, ticks for published models."""
     names = list(dict.fromkeys(name for summary in summaries.values() for name in summary["benchmark"]))
     figure, (ax,) = panel(_row_size(len(names)))
-    colours = {"base": BASE, "final": FINAL}
+    colors = {"base": BASE, "final": FINAL}
     for offset, (label, summary) in zip((-0.14, 0.14), summaries.items(), strict=False):
         for row in summary.iter_rows(named=True):
             y = names.index(row["benchmark"]) + (offset if len(summaries) > 1 else 0)
             interval = [row["ci95_low"], row["ci95_high"]]
-            ax.plot(interval, [y, y], color=colours[label], linewidth=2.2, alpha=0.55)
-            ax.plot(row["accuracy"], y, "o", color=colours[label], markersize=6)
-        ax.plot([], [], "o-", color=colours[label], label=label)
+            ax.plot(interval, [y, y], color=colors[label], linewidth=2.2, alpha=0.55)
+            ax.plot(row["accuracy"], y, "o", color=colors[label], markersize=6)
+        ax.plot([], [], "o-", color=colors[label], label=label)
     published = REFERENCE.filter(pl.col("benchmark").is_in(names) & pl.col("model").str.starts_with("ORZ"))
     for (name,), models in published.sort("accuracy").group_by("benchmark", maintain_order=True):
         y = names.index(name)
@@ -58,9 +58,9 @@ def paired_delta(comparison: pl.DataFrame) -> Figure:
     ax.axvline(0, color=MUTED, linewidth=0.9)
     for y, row in enumerate(comparison.iter_rows(named=True)):
         is_clear = row["p_holm"] < 0.05
-        colour = (FINAL if row["delta"] > 0 else WARN) if is_clear else MUTED
-        ax.plot([row["ci95_low"], row["ci95_high"]], [y, y], color=colour, linewidth=2.2, alpha=0.55)
-        ax.plot(row["delta"], y, "o", color=colour, markersize=6.5, fillstyle="full" if is_clear else "none")
+        color = (FINAL if row["delta"] > 0 else WARN) if is_clear else MUTED
+        ax.plot([row["ci95_low"], row["ci95_high"]], [y, y], color=color, linewidth=2.2, alpha=0.55)
+        ax.plot(row["delta"], y, "o", color=color, markersize=6.5, fillstyle="full" if is_clear else "none")
         p = "< 0.001" if row["p_holm"] < 0.001 else f"= {row['p_holm']:.3f}"
         ax.annotate(
             f"{row['delta'] * 100:+.1f} pts, p {p}",
@@ -68,7 +68,7 @@ def paired_delta(comparison: pl.DataFrame) -> Figure:
             xytext=(0, 8),
             textcoords="offset points",
             ha="center",
-            color=colour,
+            color=color,
             fontsize=8,
         )
     ax.set_yticks(range(comparison.height), comparison["benchmark"].to_list())
@@ -87,12 +87,12 @@ def paired_delta(comparison: pl.DataFrame) -> Figure:
 def pass_and_majority(name: str, curves: dict[str, pl.DataFrame]) -> Figure:
     """pass@k (solid) and maj@k (dashed) of one benchmark, base and final."""
     figure, (ax,) = panel(HALF)
-    for label, colour in (("base", BASE), ("final", FINAL)):
+    for label, color in (("base", BASE), ("final", FINAL)):
         if label not in curves:
             continue
         part = curves[label].filter(pl.col("benchmark") == name)
-        ax.plot(part["k"], part["pass_at_k"], "o-", markersize=3, color=colour, label=label)
-        ax.plot(part["k"], part["maj_at_k"], "--", linewidth=1.3, color=colour)
+        ax.plot(part["k"], part["pass_at_k"], "o-", markersize=3, color=color, label=label)
+        ax.plot(part["k"], part["maj_at_k"], "--", linewidth=1.3, color=color)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel("k samples per question")
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -106,10 +106,10 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
     figure, (ax,) = panel(HALF)
     ordered = np.sort(deltas)[::-1]
     edges = np.arange(len(ordered) + 1)
-    for sign, colour, word in ((1, FINAL, "better"), (-1, WARN, "worse")):
+    for sign, color, word in ((1, FINAL, "better"), (-1, WARN, "worse")):
         chosen = ordered * sign > 0
         label = f"{int(chosen.sum())} {word}"
-        ax.stairs(np.where(chosen, ordered, 0), edges, fill=True, color=colour, alpha=0.85, label=label)
+        ax.stairs(np.where(chosen, ordered, 0), edges, fill=True, color=color, alpha=0.85, label=label)
     ax.plot([], [], color=LINE, linewidth=5, label=f"{int((ordered == 0).sum())} unchanged")
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_ylim(min(-0.25, ordered[-1]) - 0.05, max(0.25, ordered[0]) + 0.05)
@@ -126,13 +126,11 @@ def length_histograms(completions: dict[str, pl.DataFrame]) -> Figure:
     longest = max(int(frame["n_response_tokens"].max() or 1) for frame in completions.values())  # type: ignore[arg-type]
     bins = np.linspace(0, longest + 1, min(40, longest + 2))
     for ax, (label, frame) in zip(axes, completions.items(), strict=True):
-        for is_correct, colour, sign, word in ((True, FINAL, 1, "right"), (False, WARN, -1, "wrong")):
+        for is_correct, color, sign, word in ((True, FINAL, 1, "right"), (False, WARN, -1, "wrong")):
             lengths = frame.filter(pl.col("is_correct") == is_correct)["n_response_tokens"].to_numpy()
             counts, _ = np.histogram(lengths, bins)
             heights = sign * counts / max(1, frame.height)
-            ax.bar(
-                bins[:-1], heights, np.diff(bins) * 0.9, align="edge", color=colour, alpha=0.85, label=word
-            )
+            ax.bar(bins[:-1], heights, np.diff(bins) * 0.9, align="edge", color=color, alpha=0.85, label=word)
             if len(lengths):
                 mean = float(np.mean(lengths))
                 ax.plot([mean, mean], [0, sign * max(np.abs(heights))], color=INK, linewidth=1)
@@ -149,14 +147,14 @@ def accuracy_by_group(groups: dict[str, pl.DataFrame], label: str) -> Figure:
     """Accuracy with intervals by level, subject or length quartile."""
     names = sorted({name for frame in groups.values() for name in frame["group"]})
     figure, (ax,) = panel(HALF)
-    for offset, (model, colour) in zip((-0.1, 0.1), (("base", BASE), ("final", FINAL)), strict=True):
+    for offset, (model, color) in zip((-0.1, 0.1), (("base", BASE), ("final", FINAL)), strict=True):
         if model not in groups:
             continue
         for row in groups[model].iter_rows(named=True):
             x = names.index(row["group"]) + offset
-            ax.plot([x, x], [row["ci95_low"], row["ci95_high"]], color=colour, linewidth=2.2, alpha=0.55)
-            ax.plot(x, row["accuracy"], "o", color=colour, markersize=5.5)
-        ax.plot([], [], "o-", color=colour, label=model)
+            ax.plot([x, x], [row["ci95_low"], row["ci95_high"]], color=color, linewidth=2.2, alpha=0.55)
+            ax.plot(x, row["accuracy"], "o", color=color, markersize=5.5)
+        ax.plot([], [], "o-", color=color, label=model)
     ax.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 7 else 25, ha="center")
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.set_ylim(-0.02, 1.02)

@@ -1,6 +1,6 @@
-"""Drawing for a page with two colour schemes: matplotlib figures as inline SVG in the page's own colours.
+"""Drawing for a page with two color schemes: matplotlib figures as inline SVG in the page's own colors.
 
-Figures are drawn in stand-in colours; on export each becomes a CSS variable, so light and dark need no second
+Figures are drawn in stand-in colors; on export each becomes a CSS variable, so light and dark need no second
 copy. The same input gives the same bytes: ids are salted with the figure's name and no date is written.
 """
 

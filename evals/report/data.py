@@ -61,7 +61,7 @@ class ReportData:
     """Benchmark questions in the training set, and those that curation removed from it: [benchmark,
     n_questions, n_overlapping, n_removed]."""
     lineage: pl.DataFrame | None = None
-    """Artefacts: [artefact, fingerprint]."""
+    """Artifacts: [artifact, fingerprint]."""
     timing_note: str = ""
     """A line on cost: wall and CPU time, machine."""
     notes: tuple[str, ...] = field(default=())

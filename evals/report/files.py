@@ -1,4 +1,4 @@
-"""The figures of a report as files of their own, for papers and slides: PNG and PDF in the light colours.
+"""The figures of a report as files of their own, for papers and slides: PNG and PDF in the light colors.
 
 write_figures(build_page(data), Path("runs/demo/figures"))
 """
@@ -24,7 +24,7 @@ LIGHT = {
     MUTED: "#676d75",
     PAPER: "#ffffff",
 }
-"""The stand-in colours of the canvas on white paper, as the page's light theme has them."""
+"""The stand-in colors of the canvas on white paper, as the page's light theme has them."""
 
 FORMATS = ("png", "pdf")
 _PROPERTIES = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
@@ -36,7 +36,7 @@ def write_figures(page: Page, folder: Path) -> list[Path]:
     with drawing():
         for section in page.sections:
             for plate in section.plates:
-                use_light_colours(plate.figure)
+                use_light_colors(plate.figure)
                 for suffix in FORMATS:
                     paths.append(folder / f"{section.key}-{plate.key}.{suffix}")
                     _save(plate.figure, paths[-1])
@@ -50,8 +50,8 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(file, format=path.suffix[1:], dpi=200, facecolor="white", metadata=nameless)
 
 
-def use_light_colours(figure: Figure) -> None:
-    """Replace the stand-in colours of everything drawn."""
+def use_light_colors(figure: Figure) -> None:
+    """Replace the stand-in colors of everything drawn."""
     for artist in figure.findobj():
         for name in _PROPERTIES:
             getter, setter = getattr(artist, f"get_{name}", None), getattr(artist, f"set_{name}", None)
@@ -62,16 +62,16 @@ def use_light_colours(figure: Figure) -> None:
 
 
 def _light(value: Any) -> Any:
-    """The light colours for a colour or an array of them; None when it holds no stand-in."""
+    """The light colors for a color or an array of them; None when it holds no stand-in."""
     if isinstance(value, str) and value in ("none", "auto"):
         return None
-    colours = np.atleast_2d(np.asarray(value if isinstance(value, np.ndarray) else to_rgba(value)))
-    if not colours.size:
+    colors = np.atleast_2d(np.asarray(value if isinstance(value, np.ndarray) else to_rgba(value)))
+    if not colors.size:
         return None
-    names = [to_hex(colour) for colour in colours]
+    names = [to_hex(color) for color in colors]
     if not any(name in LIGHT for name in names):
         return None
     light = [
-        (*to_rgba(LIGHT.get(name, name))[:3], colour[3]) for name, colour in zip(names, colours, strict=True)
+        (*to_rgba(LIGHT.get(name, name))[:3], color[3]) for name, color in zip(names, colors, strict=True)
     ]
     return light if isinstance(value, np.ndarray) and value.ndim == 2 else light[0]

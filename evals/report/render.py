@@ -20,8 +20,8 @@ from evals.report.reference import REFERENCE
 from evals.report.samples import draw_samples, to_script_json
 from evals.report.sections import Section, build_sections
 from evals.statistics.compare import compare
-from evals.statistics.metrics import summarise
-from evals.statistics.reflection import analyse, by_pattern
+from evals.statistics.metrics import summarize
+from evals.statistics.reflection import analyze, by_pattern
 from evals.statistics.turning_point import TurningPoint, find_turning_point
 
 
@@ -42,7 +42,7 @@ def build_page(data: ReportData) -> Page:
         for label, frame in (("base", data.base), ("final", data.final))
         if frame is not None and frame.height
     }
-    summaries = {label: summarise(frame) for label, frame in models.items()}
+    summaries = {label: summarize(frame) for label, frame in models.items()}
     comparison = data.comparison
     if comparison is None and len(models) == 2:
         comparison = compare(models["base"], models["final"])
@@ -159,7 +159,7 @@ def _results(summaries: dict[str, pl.DataFrame]) -> list[dict]:
 
 def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:
     """Rows of the reflection table, the patterns that occur spelled out."""
-    rows = analyse(completions).to_dicts()
+    rows = analyze(completions).to_dicts()
     for row in rows:
         found = by_pattern(completions.filter(pl.col("benchmark") == row["benchmark"]))
         words = [

@@ -48,7 +48,7 @@ def build_sections(
             Section("training", "Training", _training_lead(data, point), tuple(_training(data, point))),
             Section("benchmarks", "Benchmarks", "", tuple(_benchmarks(models, summaries, comparison))),
             Section("lengths", "Lengths and levels", "", tuple(_lengths(models))),
-            Section("optimisation", "Optimisation", "", tuple(_optimisation(data))),
+            Section("optimization", "Optimization", "", tuple(_optimization(data))),
             Section("data", "Data", "", tuple(_data(data))),
             Section("cost", "Cost", data.timing_note, tuple(_cost(data))),
         ]
@@ -183,7 +183,7 @@ def _lengths(models: dict[str, pl.DataFrame]) -> Iterator[Plate]:
                     )
 
 
-_OPTIMISATION = (
+_OPTIMIZATION = (
     ("policy_loss", "Policy loss", "Clipped surrogate, token mean.", False),
     ("value_loss", "Value loss", "Clipped, token mean.", False),
     ("explained_variance", "Explained variance", "Of the critic, before its update.", False),
@@ -193,16 +193,16 @@ _OPTIMISATION = (
 )
 
 
-def _optimisation(data: ReportData) -> Iterator[Plate]:
+def _optimization(data: ReportData) -> Iterator[Plate]:
     if data.metrics is not None and data.metrics.height:
-        for column, title, caption, is_percent in _OPTIMISATION:
+        for column, title, caption, is_percent in _OPTIMIZATION:
             figure = training_figures.single(data.metrics, column, percent=is_percent)
             yield _plate(column.replace("_", ""), title, caption, figure, is_small=True)
 
 
 def _data(data: ReportData) -> Iterator[Plate]:
     if data.funnel is not None and data.funnel.height:
-        caption = "Problems kept after each step; what it dropped in grey."
+        caption = "Problems kept after each step; what it dropped in gray."
         yield _plate("funnel", "Curation", caption, data_figures.funnel(data.funnel))
     if data.answer_types is not None and data.answer_types.height:
         caption = "Problems by what their reference answer is."

@@ -10,7 +10,7 @@ from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, leg
 from evals.statistics.turning_point import TurningPoint
 
 
-def curve(ax: Axes, steps: pl.Series, values: pl.Series, colour: str, label: str = "", end: str = "") -> None:
+def curve(ax: Axes, steps: pl.Series, values: pl.Series, color: str, label: str = "", end: str = "") -> None:
     """Draw a noisy series: the raw line faint, its running mean strong, and its last value at the end."""
     known = (
         pl.DataFrame({"x": steps, "y": values.cast(pl.Float64)}).drop_nulls().filter(pl.col("y").is_finite())
@@ -21,15 +21,15 @@ def curve(ax: Axes, steps: pl.Series, values: pl.Series, colour: str, label: str
     smooth = known["y"].rolling_mean(window, min_samples=1, center=True)
     if window > 1:
         raw = known.gather_every(1 + known.height // 600)
-        ax.plot(raw["x"], raw["y"], color=colour, linewidth=0.8, alpha=0.35)
-    ax.plot(known["x"], smooth, color=colour, label=label or None)
+        ax.plot(raw["x"], raw["y"], color=color, linewidth=0.8, alpha=0.35)
+    ax.plot(known["x"], smooth, color=color, label=label or None)
     if end:
         ax.annotate(
             end.format(smooth[-1]),
             (known["x"][-1], smooth[-1]),
             xytext=(5, 0),
             textcoords="offset points",
-            color=colour,
+            color=color,
             va="center",
             fontweight="bold",
             annotation_clip=False,

@@ -6,7 +6,7 @@ classes = answer_classes(["1/2", "0.5", "2", None], [False, False, True, False])
 from collections.abc import Sequence
 
 from rewards.grader import compare_answers
-from rewards.parsing.normalize import normalise
+from rewards.parsing.normalize import normalize
 from rewards.verdict import Reason
 
 MAX_COMPARED = 32
@@ -29,7 +29,7 @@ def answer_classes(answers: Sequence[str | None], is_correct: Sequence[bool]) ->
         if is_right or answer is None:
             classes.append(0 if is_right else None)
             continue
-        spelling = normalise(answer)
+        spelling = normalize(answer)
         if spelling not in known:
             known[spelling] = _find(answer, leaders)
             if known[spelling] > len(leaders):

@@ -47,7 +47,7 @@ def wilson(value: float, n: float, quantile: float = 1.959964) -> tuple[float, f
     (0.0, 0.2775)
     """
     squared = quantile**2 / n
-    centre = (value + squared / 2) / (1 + squared)
+    center = (value + squared / 2) / (1 + squared)
     half = quantile * np.sqrt(value * (1 - value) / n + squared / (4 * n)) / (1 + squared)
-    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    low, high = max(0.0, float(center - half)), min(1.0, float(center + half))
     return (0.0 if value == 0 else low), (1.0 if value == 1 else high)

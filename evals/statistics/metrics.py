@@ -1,6 +1,6 @@
 """Statistics of scored completions: one row per benchmark, curves over k, and breakdowns.
 
-    summary = summarise(completions)       # completions: rewards.contracts.records.COMPLETION
+    summary = summarize(completions)       # completions: rewards.contracts.records.COMPLETION
     curve = curves(completions)            # pass@k and maj@k for k = 1 ... n
     levels = breakdown(completions, "level")
 
@@ -79,8 +79,8 @@ def question_means(completions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def summarise(completions: pl.DataFrame) -> pl.DataFrame:
-    """Summarise each benchmark in one SUMMARY row, in order of appearance."""
+def summarize(completions: pl.DataFrame) -> pl.DataFrame:
+    """Summarize each benchmark in one SUMMARY row, in order of appearance."""
     records.COMPLETION.check(completions)
     check_samples(completions)
     rows = []
@@ -116,7 +116,7 @@ def summarise(completions: pl.DataFrame) -> pl.DataFrame:
 def by_checkpoint(checkpoints: pl.DataFrame) -> pl.DataFrame:
     """Accuracy over a training run, from COMPLETION rows with a column `step`: [step, *SUMMARY]."""
     parts = [
-        summarise(part.drop("step")).select(pl.lit(step).alias("step"), pl.all())
+        summarize(part.drop("step")).select(pl.lit(step).alias("step"), pl.all())
         for (step,), part in checkpoints.group_by("step", maintain_order=True)
     ]
     return pl.concat(parts).sort("step")

@@ -74,8 +74,8 @@ def by_step(rollouts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def analyse(completions: pl.DataFrame, *, max_scored_chars: int = 100_000) -> pl.DataFrame:
-    """Summarise reflection and repetition per benchmark; repetition reads `max_scored_chars` of a text."""
+def analyze(completions: pl.DataFrame, *, max_scored_chars: int = 100_000) -> pl.DataFrame:
+    """Summarize reflection and repetition per benchmark; repetition reads `max_scored_chars` of a text."""
     rows = []
     for (name,), part in completions.group_by("benchmark", maintain_order=True):
         flags = reflects(part["response"])
@@ -101,7 +101,7 @@ def repetition_score(text: str) -> float:
     >>> repetition_score("abc"), round(repetition_score("aaaa"), 3)
     (0.0, 0.6)
 
-    A substring repeats as often as neighbouring suffixes in sorted order share a prefix, so the number of
+    A substring repeats as often as neighboring suffixes in sorted order share a prefix, so the number of
     repeats is the sum of those common prefixes. Suffixes are ranked by prefixes of growing width; going back
     through the widths from the longest gives every common prefix, without a loop over characters.
     """

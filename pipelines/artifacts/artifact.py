@@ -3,7 +3,7 @@
     store = Store(Path("runs"))
     artifact = store.produce(stage, config, inputs, build)     # returns at once when it is already there
 
-An artefact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content`
+An artifact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content`
 is the hash of its files. A folder appears under its final name only when everything in it, manifest
 included, is on the disk. What a failed build had made is removed, or kept as a `.partial` folder that the
 next run continues (resumable stages); so is what a kill leaves.
@@ -41,12 +41,12 @@ logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 DISK_FULL = os.strerror(errno.ENOSPC)
 LAYOUT = 1
-"""Version of this contract; a change makes every older artefact unknown."""
+"""Version of this contract; a change makes every older artifact unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A finished artefact."""
+    """A finished artifact."""
 
     stage: str
     fingerprint: str
@@ -66,7 +66,7 @@ class Artifact:
 
 @dataclass(slots=True)
 class Draft:
-    """An artefact being made: write files below `folder`, and say what was counted."""
+    """An artifact being made: write files below `folder`, and say what was counted."""
 
     folder: Path
     counts: dict[str, int] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Stage:
 
 
 class Store:
-    """All artefacts below one folder, by stage and fingerprint."""
+    """All artifacts below one folder, by stage and fingerprint."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "artifacts"
@@ -128,7 +128,7 @@ class Store:
         return hash_text(canonical_json(key), 16)
 
     def find(self, stage: str, fingerprint: str) -> Artifact | None:
-        """The finished artefact, its files checked against the manifest; a damaged one is set aside."""
+        """The finished artifact, its files checked against the manifest; a damaged one is set aside."""
         artifact = Artifact(stage, fingerprint, self.root / stage / fingerprint)
         if not artifact.folder.exists():
             return None
@@ -148,10 +148,10 @@ class Store:
         build: Callable[[Draft], None],
         announce: Callable[[Path], None] | None = None,
     ) -> Artifact:
-        """Return the artefact for (stage, config, inputs), building it when it is not there.
+        """Return the artifact for (stage, config, inputs), building it when it is not there.
 
         `inputs` maps a name to a content hash. `announce` is told the working folder before the build starts.
-        Two processes that want the same artefact: one builds, the other waits and finds it.
+        Two processes that want the same artifact: one builds, the other waits and finds it.
         """
         fingerprint = self.fingerprint(stage, config, inputs)
         final = self.root / stage.name / fingerprint
@@ -221,7 +221,7 @@ def manifest(
 
 
 def check(folder: Path) -> list[str]:
-    """Compare an artefact's files with its manifest; returns what is wrong, file by file."""
+    """Compare an artifact's files with its manifest; returns what is wrong, file by file."""
     if not (folder / MANIFEST).exists():
         return [f"{MANIFEST} is missing"]
     problems = []

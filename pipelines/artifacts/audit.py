@@ -29,10 +29,10 @@ def trace_row(run: Path, query: str) -> pl.DataFrame:
 
 
 def check_run(run: Path) -> list[str]:
-    """Compare every linked artefact with its manifest, and every input with the artefact it names."""
+    """Compare every linked artifact with its manifest, and every input with the artifact it names."""
     links = [path for path in sorted(run.iterdir()) if (path / MANIFEST).exists()]
     if not links:
-        raise FileNotFoundError(f"{run}: no artefact there; give a run folder, such as runs/demo")
+        raise FileNotFoundError(f"{run}: no artifact there; give a run folder, such as runs/demo")
     contents = {link.name: read_json(link / MANIFEST)["content"] for link in links}
     problems = []
     for link in links:
@@ -40,6 +40,6 @@ def check_run(run: Path) -> list[str]:
         for name, content in read_json(link / MANIFEST)["inputs"].items():
             if name in contents and contents[name] != content:
                 problems.append(
-                    f"{link.name}: was made from another {name} artefact than the one linked here"
+                    f"{link.name}: was made from another {name} artifact than the one linked here"
                 )
     return problems

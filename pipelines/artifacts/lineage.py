@@ -1,10 +1,10 @@
-"""What a result was made from: the tree from an artefact back to the raw files, every hash checked.
+"""What a result was made from: the tree from an artifact back to the raw files, every hash checked.
 
     root = lineage(Path("runs/demo/evaluate-final"))
     root = lineage(Path("downloaded"), runs=Path("runs"))       # a published data set or model
     console.print(as_tree(root))
 
-An input is named in a manifest by the content of an artefact, or by the hash of a raw file or benchmark.
+An input is named in a manifest by the content of an artifact, or by the hash of a raw file or benchmark.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from rewards.contracts.files import hash_file, read_json
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An artefact or a raw input, what it was made from, and what is wrong with it."""
+    """An artifact or a raw input, what it was made from, and what is wrong with it."""
 
     name: str
     detail: str
@@ -34,22 +34,22 @@ class Node:
             yield from node.all_problems()
 
 
-def lineage(artefact: Path, runs: Path = Path("runs")) -> Node:
-    """Follow an artefact (or a run's link to it) back, or a copy of what was published, by its manifests and
-    the artefacts below `runs`. FileNotFoundError when it is neither."""
-    if (artefact / CHECKSUMS).exists():
-        return published(artefact, runs)
-    folder = artefact.resolve()
+def lineage(artifact: Path, runs: Path = Path("runs")) -> Node:
+    """Follow an artifact (or a run's link to it) back, or a copy of what was published, by its manifests and
+    the artifacts below `runs`. FileNotFoundError when it is neither."""
+    if (artifact / CHECKSUMS).exists():
+        return published(artifact, runs)
+    folder = artifact.resolve()
     if not (folder / MANIFEST).exists():
         raise FileNotFoundError(
-            f"{artefact}: no {MANIFEST}; give an artefact of a run, such as runs/demo/evaluate-final, "
+            f"{artifact}: no {MANIFEST}; give an artifact of a run, such as runs/demo/evaluate-final, "
             "or a downloaded publication"
         )
     store = folder.parents[1]
     known: dict[str, Path] = {}
     for path in sorted(store.glob(f"*/*/{MANIFEST}")):
         known.setdefault(read_json(path)["content"], path.parent)
-    run_config = artefact.parent / "config.json"
+    run_config = artifact.parent / "config.json"
     data_root = read_json(run_config).get("data_root") if run_config.exists() else None
     return _Walk(known, Path(data_root) if data_root else None).node(folder.parent.name, folder)
 
@@ -92,7 +92,7 @@ class _Walk:
     data_root: Path | None
 
     def node(self, name: str, found: Path) -> Node:
-        """Of an artefact's folder, or of a manifest alone."""
+        """Of an artifact's folder, or of a manifest alone."""
         manifest = read_json(found / MANIFEST if found.is_dir() else found)
         sources = manifest["config"].get("sources") or () if manifest["stage"] == "curate" else ()
         files = {source["name"]: source.get("file") for source in sources}

@@ -29,8 +29,8 @@ LIBRARIES = (
 
 @cache
 def code_version(packages: tuple[str, ...]) -> str:
-    """Hash of the source files of `packages`, 16 hex digits: folders, files, or patterns such as training/*.py
-    for the files of a folder without those below it."""
+    """Hash of the source files of `packages`, 16 hex digits: folders, files, or patterns such as
+    training/*.py for the files of a folder without those below it."""
     files: list[Path] = []
     for package in packages:
         found = list(ROOT.glob(package))

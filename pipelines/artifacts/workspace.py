@@ -1,7 +1,7 @@
-"""A run's place on the disk: runs/<name> with the resolved config, logs, summary and links to its artefacts.
+"""A run's place on the disk: runs/<name> with the resolved config, logs, summary and links to its artifacts.
 
 runs/artifacts/<stage>/<fingerprint>/   shared by all runs: what is already made is not made again
-runs/<name>/<stage>                     link to the artefact this run used (or is making)
+runs/<name>/<stage>                     link to the artifact this run used (or is making)
 runs/<name>/{config.json, summary.json, report.html, logs/, tensorboard/}
 """
 
@@ -15,12 +15,12 @@ from pipelines.config import RunConfig, load_config
 from rewards.contracts.files import read_json, write_json
 
 COMMAND_OF = {"base": "train", "overlap": "eval", "sample": "eval", "evaluate": "eval"}
-"""The command that makes a linked artefact, where it is not named like it."""
+"""The command that makes a linked artifact, where it is not named like it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One run: its config, its folder and the store of artefacts."""
+    """One run: its config, its folder and the store of artifacts."""
 
     config: RunConfig
     root: Path
@@ -59,7 +59,7 @@ class Workspace:
         build,
         link: str = "",
     ) -> Artifact:
-        """Make or find an artefact and link it into the run's folder as `link` (the stage's name by
+        """Make or find an artifact and link it into the run's folder as `link` (the stage's name by
         default)."""
         name = link or stage.name
         artifact = self.store.produce(stage, section, inputs, build, lambda folder: self._link(name, folder))
@@ -67,7 +67,7 @@ class Workspace:
         return artifact
 
     def linked(self, name: str) -> Artifact:
-        """The finished artefact behind runs/<name>/<link>."""
+        """The finished artifact behind runs/<name>/<link>."""
         link = self.folder / name
         if not (link / "manifest.json").exists():
             stage = name.partition("-")[0]

@@ -59,7 +59,7 @@ def statistics(folder: Path) -> dict[str, pl.DataFrame]:
         table = rows.group_by(by.fill_null("none stated").alias(name)).agg(problems=pl.len().cast(pl.Int64))
         return table.sort("problems", name, descending=[True, False]).collect()
 
-    after = rows.group_by("source", "licence").agg(kept=pl.len().cast(pl.Int64))
+    after = rows.group_by("source", "license").agg(kept=pl.len().cast(pl.Int64))
     before = pl.concat([rows.select("source"), rejects.select("source")]).group_by("source")
     sources = before.agg(read=pl.len().cast(pl.Int64)).join(after, on="source", how="left")
     reasons = rejects.group_by("step", "reason").agg(rows=pl.len().cast(pl.Int64))
@@ -69,7 +69,7 @@ def statistics(folder: Path) -> dict[str, pl.DataFrame]:
         "splits": count(pl.col("split"), "split"),
         "funnel": pl.read_parquet(folder / "funnel.parquet"),
         "reasons": reasons.sort("rows", "step", "reason", descending=[True, False, False]).collect(),
-        "sources": sources.select("source", "licence", "read", pl.col("kept").fill_null(0))
+        "sources": sources.select("source", "license", "read", pl.col("kept").fill_null(0))
         .sort("kept", "source", descending=[True, False])
         .collect(),
         "answer types": count(answer_type, "answer"),
@@ -123,12 +123,12 @@ def card(name: str, tables: dict[str, pl.DataFrame], facts: dict[str, Any], benc
     """Write the data-set card with its YAML front matter."""
     from huggingface_hub import DatasetCardData
 
-    from pipelines.cards.licenses import hub_licence
+    from pipelines.cards.licenses import hub_license
 
-    licences = tables["sources"].filter(pl.col("kept") > 0)["licence"].fill_null("none stated")
+    licenses = tables["sources"].filter(pl.col("kept") > 0)["license"].fill_null("none stated")
     n_rows = int(tables["splits"]["problems"].sum())
     front_matter = DatasetCardData(
-        license=sorted({hub_licence(text) for text in licences}),
+        license=sorted({hub_license(text) for text in licenses}),
         language=sorted(tables["languages"]["language"]),
         pretty_name=name,
         size_categories=[size_category(n_rows)],

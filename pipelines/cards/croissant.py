@@ -91,7 +91,7 @@ def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM) -> None:
             "name": name,
             "description": "Math problems with verifiable short answers, curated by reasoner-zero.",
             "version": "1.0.0",
-            "license": "each row names the licence of its source in the column `licence`",
+            "license": "each row names the license of its source in the column `license`",
             "distribution": files,
             "recordSet": records,
         },

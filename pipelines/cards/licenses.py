@@ -5,7 +5,7 @@ import re
 NONE_STATED = "none stated; published by the owner's choice"
 
 
-HUB_LICENCES = {
+HUB_LICENSES = {
     "apache-2.0",
     "bsd-3-clause",
     "cc-by-4.0",
@@ -16,15 +16,15 @@ HUB_LICENCES = {
     "mit",
     "odc-by",
 }
-"""Identifiers of the hub's list that math corpora use; any other licence is `other` there and named in the
+"""Identifiers of the hub's list that math corpora use; any other license is `other` there and named in the
 table."""
 
 
-def hub_licence(text: str) -> str:
-    """Identifier of a licence in the hub's list, or `other`.
+def hub_license(text: str) -> str:
+    """Identifier of a license in the hub's list, or `other`.
 
-    >>> hub_licence("CC BY-SA 4.0"), hub_licence("Apache-2.0"), hub_licence("ask the authors")
+    >>> hub_license("CC BY-SA 4.0"), hub_license("Apache-2.0"), hub_license("ask the authors")
     ('cc-by-sa-4.0', 'apache-2.0', 'other')
     """
     name = re.sub(r"[\s_]+", "-", text.strip().lower())
-    return name if name in HUB_LICENCES else "other"
+    return name if name in HUB_LICENSES else "other"

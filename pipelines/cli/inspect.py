@@ -24,7 +24,7 @@ def _add_compare(commands: Commands) -> None:
         parser.add_argument(
             name,
             metavar=name.upper(),
-            help=f"{when} one: an evaluate artefact, such as runs/demo/evaluate-base",
+            help=f"{when} one: an evaluate artifact, such as runs/demo/evaluate-base",
         )
     parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
@@ -41,7 +41,7 @@ def compare(arguments: argparse.Namespace) -> int:
         path = Path(name) / "completions.parquet"
         if not path.exists():
             raise FileNotFoundError(
-                f"{path}: no such file; give an evaluate artefact, such as RUN/evaluate-base"
+                f"{path}: no such file; give an evaluate artifact, such as RUN/evaluate-base"
             )
         frames.append(pl.read_parquet(path))
     comparison = compare_completions(*frames)
@@ -79,11 +79,11 @@ def audit(arguments: argparse.Namespace) -> int:
 
 
 def _add_lineage(commands: Commands) -> None:
-    text = "what an artefact was made from, back to the raw files, all checked"
+    text = "what an artifact was made from, back to the raw files, all checked"
     parser = add_command(commands, "lineage", lineage, text)
     parser.add_argument(
-        "artefact",
-        help="an artefact of a run, such as runs/demo/evaluate-final, or a folder downloaded from the hub",
+        "artifact",
+        help="an artifact of a run, such as runs/demo/evaluate-final, or a folder downloaded from the hub",
     )
     add_runs(parser, "folder of all runs, to follow a download back")
 
@@ -92,7 +92,7 @@ def lineage(arguments: argparse.Namespace) -> int:
     from pipelines.artifacts.lineage import as_tree
     from pipelines.artifacts.lineage import lineage as follow
 
-    root = follow(Path(arguments.artefact), Path(arguments.runs))
+    root = follow(Path(arguments.artifact), Path(arguments.runs))
     say(as_tree(root))
     problems = list(root.all_problems())
     say("\n".join(problems) or "every file is what its manifest says")

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     parsed, rest = parser.parse_known_args(arguments)
     if rest and not hasattr(parsed, "help_config"):
-        parser.error(f"unrecognised arguments: {' '.join(rest)}")
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     parsed.overrides = rest
     logging.basicConfig(
         level=logging.DEBUG if parsed.verbose else logging.INFO,

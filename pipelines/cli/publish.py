@@ -15,11 +15,11 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository on the hub")
     parser.add_argument("--dry-run", action="store_true", help="show what would be sent, send nothing")
     parser.add_argument(
-        "--force-licence",
+        "--force-license",
         action="append",
         default=[],
         metavar="SOURCE",
-        help="publish this source although it states no licence (repeatable)",
+        help="publish this source although it states no license (repeatable)",
     )
     parser.add_argument("--out", metavar="DIR", help="also keep the folder that is sent")
 
@@ -32,7 +32,7 @@ def publish(arguments: argparse.Namespace) -> int:
         arguments.what,
         arguments.repo,
         is_dry_run=arguments.dry_run,
-        forced_licences=set(arguments.force_licence),
+        forced_licenses=set(arguments.force_license),
         keep=Path(arguments.out) if arguments.out else None,
     )
     rows = [(name, f"{size:,}", sha256[:16]) for name, size, sha256 in shown.files]

@@ -77,7 +77,7 @@ def n_threads(config: dict[str, Any], n_ranks: int) -> int:
 
 
 def cache_folders(out: Path) -> dict[str, str]:
-    """Compiled kernels and temporary files go beside the artefacts: /tmp may be small, full or another
+    """Compiled kernels and temporary files go beside the artifacts: /tmp may be small, full or another
     disk."""
     root = out.parents[2] / ".cache"
     folders = {

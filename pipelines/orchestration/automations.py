@@ -23,7 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 CURATED = "reasoner-zero.corpus.curated"
-"""Event of a finished refresh of the corpus; its payload holds config, overrides, runs and the artefact's
+"""Event of a finished refresh of the corpus; its payload holds config, overrides, runs and the artifact's
 fingerprint and content."""
 TRAINING = "train/on-demand"
 

@@ -1,6 +1,6 @@
 """The stages as Prefect tasks: name, tags, artifacts on the server. No computation, no caching of its own.
 
-Results are cached by content in the artefact store, which also serves runs without Prefect, so Prefect
+Results are cached by content in the artifact store, which also serves runs without Prefect, so Prefect
 keeps none.
 """
 
@@ -182,12 +182,12 @@ def overview(summary: dict[str, Any]) -> pl.DataFrame:
 
 @_task("publish")
 def publish(
-    run: str, what: Kind, repo: str, is_dry_run: bool, forced_licences: tuple[str, ...], token_block: str
+    run: str, what: Kind, repo: str, is_dry_run: bool, forced_licenses: tuple[str, ...], token_block: str
 ) -> str | None:
     """The token is read here, from a Secret block, so that no parameter and no log ever holds it."""
     token = read_token(token_block) if token_block else None
     shown = publish_run(
-        Path(run), what, repo, is_dry_run=is_dry_run, forced_licences=forced_licences, token=token
+        Path(run), what, repo, is_dry_run=is_dry_run, forced_licenses=forced_licenses, token=token
     )
     files = pl.DataFrame(shown.files, schema=["file", "bytes", "sha256"], orient="row")
     done = f"commit {shown.commit}" if shown.commit else "dry run: nothing was sent"

@@ -1,6 +1,6 @@
-"""May this prompt set be published? Licences of its sources, and benchmark problems that it still holds.
+"""May this prompt set be published? Licenses of its sources, and benchmark problems that it still holds.
 
-Nothing is taken from what curation noted: the licences are read from the rows, and the rows are compared with
+Nothing is taken from what curation noted: the licenses are read from the rows, and the rows are compared with
 the benchmarks once more.
 """
 
@@ -20,35 +20,35 @@ FORBIDS = re.compile(
     r"|do not (share|distribute|redistribute)",
     re.IGNORECASE,
 )
-"""Licences under which changed copies may not be passed on, whoever asks."""
+"""Licenses under which changed copies may not be passed on, whoever asks."""
 SHOWN = 5
 
 
-def check_licences(prompts: pl.DataFrame, forced: Collection[str]) -> None:
-    """Raise ValueError when a source's licence forbids publication, or it states none and is not `forced`.
+def check_licenses(prompts: pl.DataFrame, forced: Collection[str]) -> None:
+    """Raise ValueError when a source's license forbids publication, or it states none and is not `forced`.
 
     Also when `forced` names no source of the prompt set.
     """
     sources = set(prompts["source"].unique())
     if unknown := set(forced) - sources:
         raise ValueError(
-            f"--force-licence {', '.join(sorted(unknown))}: no such source; "
+            f"--force-license {', '.join(sorted(unknown))}: no such source; "
             f"the prompt set has {', '.join(sorted(sources))}"
         )
-    counts = prompts.group_by("source", "licence").len().sort("source", "licence")
-    for source, licence, n in counts.iter_rows():
-        if licence is not None and FORBIDS.search(licence):
+    counts = prompts.group_by("source", "license").len().sort("source", "license")
+    for source, license, n in counts.iter_rows():
+        if license is not None and FORBIDS.search(license):
             raise ValueError(
-                f"not published: the licence of {source} ({n:,} rows) forbids it: {licence!r}. "
+                f"not published: the license of {source} ({n:,} rows) forbids it: {license!r}. "
                 "Leave the source out of the configuration"
             )
-    missing = counts.filter(pl.col("licence").is_null(), ~pl.col("source").is_in(sorted(forced)))
+    missing = counts.filter(pl.col("license").is_null(), ~pl.col("source").is_in(sorted(forced)))
     if missing.height:
         named = ", ".join(f"{source} ({n:,} rows)" for source, _, n in missing.iter_rows())
         raise ValueError(
-            f"not published: no licence is stated for {named}. State it in the config "
-            "(curation.sources: licence = '...'), leave the source out, or publish it all the same with "
-            f"{' '.join(f'--force-licence {source}' for source in missing['source'])}"
+            f"not published: no license is stated for {named}. State it in the config "
+            "(curation.sources: license = '...'), leave the source out, or publish it all the same with "
+            f"{' '.join(f'--force-license {source}' for source in missing['source'])}"
         )
 
 

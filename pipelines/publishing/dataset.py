@@ -11,8 +11,8 @@ from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import render_card
 from pipelines.cards.croissant import write_croissant
-from pipelines.cards.licenses import NONE_STATED, hub_licence
-from pipelines.publishing.clearance import check_leaks, check_licences
+from pipelines.cards.licenses import NONE_STATED, hub_license
+from pipelines.publishing.clearance import check_leaks, check_licenses
 from pipelines.publishing.manifests import write_manifest
 from rewards.contracts.files import atomic_open, canonical_json, write_text
 from rewards.contracts.records import COMPILED_REWARD
@@ -20,11 +20,11 @@ from rewards.contracts.records import COMPILED_REWARD
 SHARD_ROWS = 100_000
 
 
-def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licences: set[str]) -> None:
+def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licenses: set[str]) -> None:
     """Write everything but the checksums into `folder`; ValueError says why it may not be published."""
     curated, compiled = workspace.linked("curate"), workspace.linked("rewards")
     prompts = COMPILED_REWARD.check(compiled.read("prompts.parquet"))
-    check_licences(prompts, forced_licences)
+    check_licenses(prompts, forced_licenses)
     n_questions = check_leaks(prompts, workspace.config)
     for source in workspace.config.curation.sources:
         if source.file and Path(source.file).is_absolute():
@@ -61,16 +61,16 @@ def dataset_card(
     splits: list[str],
     n_questions: int,
 ) -> str:
-    """Write the card: counts, licences, funnel, decontamination, columns."""
+    """Write the card: counts, licenses, funnel, decontamination, columns."""
     from huggingface_hub import DatasetCardData
 
-    licences = (
-        prompts.group_by("source", pl.col("licence").fill_null(NONE_STATED))
+    licenses = (
+        prompts.group_by("source", pl.col("license").fill_null(NONE_STATED))
         .agg(rows=pl.len().cast(pl.Int64))
         .sort("source")
     )
     front_matter = DatasetCardData(
-        license=sorted({hub_licence(text) for text in licences["licence"]}),
+        license=sorted({hub_license(text) for text in licenses["license"]}),
         language=sorted(prompts["language"].unique()),
         pretty_name=repo.partition("/")[2],
         task_categories=["text-generation"],
@@ -89,7 +89,7 @@ def dataset_card(
         front_matter.to_yaml(),
         name=repo.partition("/")[2],
         repo=repo,
-        licences=licences,
+        licenses=licenses,
         splits=prompts.group_by("split").agg(rows=pl.len().cast(pl.Int64)).sort("split"),
         funnel=pl.concat([curated.read("funnel.parquet"), pl.DataFrame([last])]),
         answer_types=compiled.read("answer_types.parquet"),

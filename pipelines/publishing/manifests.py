@@ -1,4 +1,4 @@
-"""What goes along with published files: the manifest of their artefact, and the checksums of all files."""
+"""What goes along with published files: the manifest of their artifact, and the checksums of all files."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from rewards.contracts.files import hash_file, write_json, write_text
 
 
 def write_manifest(artifact: Artifact, folder: Path) -> None:
-    """Copy an artefact's manifest to `folder`/manifests; ValueError when its files are not what it says.
+    """Copy an artifact's manifest to `folder`/manifests; ValueError when its files are not what it says.
 
-    Time and memory used are left out: they differ between equal artefacts, and equal content must upload
+    Time and memory used are left out: they differ between equal artifacts, and equal content must upload
     nothing.
     """
     if problems := check(artifact.folder):

@@ -3,7 +3,7 @@
     reasoner-zero publish runs/demo dataset --repo me/sums --dry-run
     shown = publish(Path("runs/demo"), "model", "me/demo-ppo", is_dry_run=True)
 
-What is sent depends on the run's artefacts alone, so publishing twice changes nothing. Each version carries
+What is sent depends on the run's artifacts alone, so publishing twice changes nothing. Each version carries
 a tag with its fingerprint.
 """
 
@@ -38,29 +38,29 @@ def publish(
     repo: str,
     *,
     is_dry_run: bool = False,
-    forced_licences: Collection[str] = (),
+    forced_licenses: Collection[str] = (),
     keep: Path | None = None,
     token: str | None = None,
 ) -> Shown:
     """Send the prompt set or the model of `run` to `repo`, then download and compare it.
 
-    `forced_licences` names sources to publish although they state no licence; `keep` is a new folder for a
+    `forced_licenses` names sources to publish although they state no license; `keep` is a new folder for a
     copy of what is sent; `token` is used instead of HF_TOKEN. Raises ValueError when it may not be published,
     RuntimeError when the hub holds something else afterwards.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise ValueError(f"--repo must be OWNER/NAME, got {repo!r}")
-    if what == "model" and forced_licences:
-        raise ValueError("--force-licence is for data sets; a model has no sources of its own")
+    if what == "model" and forced_licenses:
+        raise ValueError("--force-license is for data sets; a model has no sources of its own")
     if keep is not None and keep.exists():
         raise ValueError(f"--out {keep}: exists already; name a new folder")
     workspace = Workspace.reopen(run)
-    # Beside the artefacts, which are on a disk that holds such sizes; /tmp may not.
+    # Beside the artifacts, which are on a disk that holds such sizes; /tmp may not.
     with tempfile.TemporaryDirectory(dir=workspace.folder, prefix=".publish-") as scratch:
         folder = Path(scratch) / "send"
         folder.mkdir()
         if what == "dataset":
-            write_dataset(workspace, repo, folder, set(forced_licences))
+            write_dataset(workspace, repo, folder, set(forced_licenses))
         else:
             write_model(workspace, repo, folder)
         files = write_checksums(folder)

@@ -1,6 +1,6 @@
 """Stage 3, base: the model that PPO starts from, in Hugging Face format below model/.
 
-Made from scratch (with a warm-up on the prompt set), dequantised from a GGUF file, or a link to a folder.
+Made from scratch (with a warm-up on the prompt set), dequantized from a GGUF file, or a link to a folder.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The chain without Prefect: each property makes its artefact and whatever comes before it, or finds them
+"""The chain without Prefect: each property makes its artifact and whatever comes before it, or finds them
 made; each is looked for, and its files hashed, once."""
 
 from functools import cached_property

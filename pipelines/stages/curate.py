@@ -1,6 +1,6 @@
 """Stage 1, curate: sources and protected benchmarks in, clean problems and rejects out.
 
-Artefact: data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet
+Artifact: data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet
 [step, read, kept, dropped], conflicts.parquet (rows of one problem with several answers), timings.json. Its
 folder is a data set: README.md, croissant.json, statistics.json and plots/ describe it.
 """

@@ -1,6 +1,6 @@
 """Beside the chain, difficulty: compiled prompts and a model in, pass rates and the hard problems out.
 
-Artefact: counts.parquet (curation.difficulty.COUNTS), prompts.parquet and hard.parquet
+Artifact: counts.parquet (curation.difficulty.COUNTS), prompts.parquet and hard.parquet
 (rewards.contracts.records.COMPILED_REWARD, then n_samples, n_solved, n_truncated, pass_rate),
 rejects.parquet; samples/*.jsonl are the resumable shards. With rollouts of a training run nothing is sampled:
 they are counted.

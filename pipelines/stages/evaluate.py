@@ -1,6 +1,6 @@
 """Stage 6, evaluate: sampled responses and the benchmarks in, verdicts and statistics out; needs no model.
 
-Artefact: completions.parquet (rewards.contracts.records.COMPLETION), rejects.parquet, summary.parquet,
+Artifact: completions.parquet (rewards.contracts.records.COMPLETION), rejects.parquet, summary.parquet,
 curves.parquet (evals.statistics.metrics.SUMMARY, CURVE), reflection.parquet
 (evals.statistics.reflection.SCHEMA), lm-eval/ (results.json and samples as lm-evaluation-harness writes
 them).
@@ -11,8 +11,8 @@ import polars as pl
 from evals.benchmarks.registry import Benchmark
 from evals.lm_eval_format import write_lm_eval
 from evals.scoring import score
-from evals.statistics.metrics import curves, summarise
-from evals.statistics.reflection import analyse
+from evals.statistics.metrics import curves, summarize
+from evals.statistics.reflection import analyze
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
 from pipelines.benchmarks import load_benchmarks
@@ -53,9 +53,9 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         completions, rejected = COMPLETION.check(pl.concat(scored)), pl.concat(rejects)
         draft.write("completions.parquet", completions)
         draft.write_rejects(rejected)
-        draft.write("summary.parquet", summarise(completions))
+        draft.write("summary.parquet", summarize(completions))
         draft.write("curves.parquet", curves(completions))
-        draft.write("reflection.parquet", analyse(completions))
+        draft.write("reflection.parquet", analyze(completions))
         write_lm_eval(draft.folder / "lm-eval", completions, config.evals, model=sampled.fingerprint)
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
         draft.count(n_questions, n_questions - rejected.height, rejected.height)

@@ -25,7 +25,7 @@ class Model:
 
     @classmethod
     def of_stage(cls, artifact: Artifact) -> "Model":
-        """The policy of an artefact of stage base or train."""
+        """The policy of an artifact of stage base or train."""
         folder = artifact.folder / "model" if artifact.stage == "base" else final_model(artifact)
         return cls(folder, artifact.content)
 

@@ -1,7 +1,7 @@
 """Before every evaluation: do the prompts that are trained on still hold questions of the benchmarks?
 
 Curation has removed what it found; this looks again, at what is left, with the benchmarks of this run.
-Artefact: overlap.parquet (question by question), by_benchmark.parquet.
+Artifact: overlap.parquet (question by question), by_benchmark.parquet.
 """
 
 import logging

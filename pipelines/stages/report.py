@@ -14,7 +14,7 @@ from evals.report.files import write_figures
 from evals.report.render import build_page, render_page
 from pipelines.artifacts.artifact import MANIFEST, Artifact
 from pipelines.artifacts.workspace import Workspace
-from pipelines.stages.summary import summarise_run
+from pipelines.stages.summary import summarize_run
 from rewards.contracts.files import write_json, write_text
 from rewards.contracts.records import METRIC, TIMING
 from training.recorder import read_records
@@ -37,7 +37,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
     stages = {link: workspace.linked(link) for link in LINKS}
     metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
     before, after = stages["evaluate-base"], stages["evaluate-final"]
-    summary = summarise_run(workspace.config.name, stages, metrics, before, after)
+    summary = summarize_run(workspace.config.name, stages, metrics, before, after)
     base, final = before.read("completions.parquet"), after.read("completions.parquet")
     extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", "worked")}
     labels = {"reward": "Training reward", "worked": "Worked answers"}
@@ -57,9 +57,9 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         reflection=metrics.select("step", "reflection_rate", "correct_reflection_tokens", "response_tokens"),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
-            schema=["artefact", "fingerprint", "content"],
+            schema=["artifact", "fingerprint", "content"],
             orient="row",
-        ).select("artefact", "fingerprint"),
+        ).select("artifact", "fingerprint"),
         timing_note=cost_note(stages),
     )
     page = build_page(data)

@@ -1,6 +1,6 @@
 """Stage 2, rewards: curated problems in, prompts with compiled and self-checked rewards out.
 
-Artefact: prompts.parquet (rewards.contracts.records.COMPILED_REWARD), rejects.parquet (REJECT),
+Artifact: prompts.parquet (rewards.contracts.records.COMPILED_REWARD), rejects.parquet (REJECT),
 answer_types.parquet [answer_type, kept, refused, confirmed (rows whose value sympy confirmed), reasons (why
 rows were refused)].
 """

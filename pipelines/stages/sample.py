@@ -1,6 +1,6 @@
 """Stage 5, sample: a model and the benchmarks in, their responses out; what only a model can do.
 
-Artefact: plan/<benchmark>.parquet (evals.plan.PROMPT), completions/*.jsonl (resumable shards),
+Artifact: plan/<benchmark>.parquet (evals.plan.PROMPT), completions/*.jsonl (resumable shards),
 responses.parquet (evals.sampling.RESPONSE), rejects.parquet.
 """
 

@@ -17,10 +17,10 @@ from rewards.contracts.records import METRIC
 LAST_STEPS = 5
 
 
-def summarise_run(
+def summarize_run(
     name: str, stages: dict[str, Artifact], metrics: pl.DataFrame, before: Artifact, after: Artifact
 ) -> dict[str, Any]:
-    """Collect the numbers of a finished run; plain data, the same for the same artefacts."""
+    """Collect the numbers of a finished run; plain data, the same for the same artifacts."""
     METRIC.check(metrics)
     completions = [artifact.read("completions.parquet") for artifact in (before, after)]
     summaries = [artifact.read("summary.parquet") for artifact in (before, after)]

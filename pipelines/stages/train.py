@@ -1,6 +1,6 @@
 """Stage 4, train: PPO from the base model on the compiled prompts.
 
-Artefact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
+Artifact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
 metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses below evaluations/, rollouts/
 (ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints. Stage anneal,
 beside the chain, makes the same from a trained model and the hard prompts of stage difficulty.
@@ -70,7 +70,7 @@ def _produce(
     rows: Path,
     critic: Path | None = None,
 ) -> Artifact:
-    """Train `model` as `config` says on `rows` in the stage's artefact, or find it done."""
+    """Train `model` as `config` says on `rows` in the stage's artifact, or find it done."""
     training = config.training
 
     def build(draft: Draft) -> None:

@@ -35,12 +35,12 @@ from rewards.answer.types import (
 from rewards.arithmetic.exact import NotRational, Undefined, rational_value
 from rewards.compiling.rendering import render_answer
 from rewards.compiling.sympy_check import confirm_value
-from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.compiling.wrong_answers import wrong_neighbors
 from rewards.config import AnswerType, RewardsConfig
 from rewards.contracts.prompts import render_response
 from rewards.contracts.records import COMPILED_REWARD, PROBLEM, REJECT
 from rewards.grader import Reason, compare_answers, verify
-from rewards.parsing.normalize import normalise
+from rewards.parsing.normalize import normalize
 from rewards.parsing.parser import parse_answer
 from rewards.parsing.words import parse_choice
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
@@ -157,8 +157,8 @@ def confirm_answer(answer: Answer) -> bool | None:
 
 
 def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
-    """Parse a reference answer and try it out: itself, restyled copies, and wrong neighbours."""
-    text = normalise(gold[: config.max_answer_chars + 1])
+    """Parse a reference answer and try it out: itself, restyled copies, and wrong neighbors."""
+    text = normalize(gold[: config.max_answer_chars + 1])
     if not text:
         return CompiledAnswer("", "unknown", "empty_gold", "the reference answer is empty")
     if len(gold) > config.max_answer_chars:
@@ -168,11 +168,11 @@ def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
     try:
         answer = parse_answer(text)
         answer_type = classify_answer(answer, text)
-        neighbours = [
-            render_answer(wrong) for wrong in itertools.islice(wrong_neighbours(answer), config.n_neighbours)
+        neighbors = [
+            render_answer(wrong) for wrong in itertools.islice(wrong_neighbors(answer), config.n_neighbors)
         ]
         is_confirmed = confirm_answer(answer)
-        return _checked(gold, render_answer(answer), answer_type, neighbours, config, is_confirmed)
+        return _checked(gold, render_answer(answer), answer_type, neighbors, config, is_confirmed)
     except UnparsableAnswer as problem:
         return CompiledAnswer(text, "unknown", "not_parseable", str(problem))
     except (AnswerTooLarge, RecursionError) as problem:
@@ -183,7 +183,7 @@ def _checked(
     gold: str,
     canonical: str,
     answer_type: str,
-    neighbours: list[str],
+    neighbors: list[str],
     config: RewardsConfig,
     is_confirmed: bool | None = None,
 ) -> CompiledAnswer:
@@ -198,11 +198,11 @@ def _checked(
     if is_confirmed is False:
         return refuse("sympy_disagrees", "sympy gives the same expression another value")
     if compare_answers(gold, canonical)[0] is not Reason.CORRECT:
-        canonical = normalise(gold)
+        canonical = normalize(gold)
     restyled = restyle(gold)
     if compare_answers(gold, restyled)[0] is not Reason.CORRECT:
         return refuse("refuses_restyled", f"does not accept {restyled!r}")
-    for wrong in neighbours:
+    for wrong in neighbors:
         if compare_answers(gold, wrong)[0] is Reason.CORRECT:
             return refuse("accepts_wrong", f"accepts {wrong!r}")
     return CompiledAnswer(canonical, answer_type, is_confirmed=is_confirmed)
@@ -214,7 +214,7 @@ def restyle(text: str) -> str:
     >>> restyle(r"(\frac{1}{2},3)")
     '$\\displaystyle \\left(\\dfrac{1}{2},3\\right)$.'
     """
-    text = normalise(text).replace("\\frac", "\\dfrac").replace("\\le ", "\\leqslant ")
+    text = normalize(text).replace("\\frac", "\\dfrac").replace("\\le ", "\\leqslant ")
     if text.startswith("(") and text.endswith(")") and text.count("(") == 1:
         text = f"\\left({text[1:-1]}\\right)"
     return f"$\\displaystyle {text}$."

@@ -28,14 +28,14 @@ from rewards.comparing.equality import same_answer
 _ONE, _TEN, _ZERO = Number(Fraction(1)), Number(Fraction(10)), Number(Fraction(0))
 
 
-def wrong_neighbours(answer: Answer) -> Iterator[Answer]:
+def wrong_neighbors(answer: Answer) -> Iterator[Answer]:
     """Yield different answers: off by one, sign flipped, ends opened, items dropped or swapped."""
     match answer:
         case Scalar():
             for value in _values(answer.value):
                 yield Scalar(value, answer.unit, answer.is_percent)
         case Named():
-            yield from (Named(answer.label, value) for value in wrong_neighbours(answer.value))
+            yield from (Named(answer.label, value) for value in wrong_neighbors(answer.value))
         case Collection():
             yield from _collections(answer)
         case Region():
@@ -88,7 +88,7 @@ def _collections(answer: Collection) -> Iterator[Answer]:
     if not items:
         yield Scalar(_ZERO)
         return
-    for changed in wrong_neighbours(items[0]):
+    for changed in wrong_neighbors(items[0]):
         yield Collection(answer.kind, (changed, *items[1:]))
         break
     if len(items) > 1:

@@ -1,7 +1,7 @@
 """What a text generator is: the protocol between the engines and those who use them.
 
 The engines live in `training/rollout/`; evals and curation receive one from `pipelines` and know only this
-page. Token in, token out: nobody re-tokenises a text that an engine produced.
+page. Token in, token out: nobody re-tokenizes a text that an engine produced.
 """
 
 from collections.abc import Callable, Sequence

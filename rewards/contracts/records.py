@@ -1,6 +1,6 @@
 """The records that stages hand to each other: every column, its type and its meaning, in one place.
 
-A parquet file in an artefact holds exactly the columns of one of these schemas, in this order.
+A parquet file in an artifact holds exactly the columns of one of these schemas, in this order.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ PROBLEM = Schema(
         Column("source", TEXT, "name of the source in the config"),
         Column("source_id", TEXT, "the row's own id in its source, or its row number"),
         Column(
-            "licence", TEXT, "licence of the source; null: none stated, not publishable", is_optional=True
+            "license", TEXT, "license of the source; null: none stated, not publishable", is_optional=True
         ),
         Column("language", TEXT, "ISO 639-1 code of the problem text: en, zh, ..."),
         Column("level", TEXT, "difficulty as the source names it", is_optional=True),
@@ -80,7 +80,7 @@ REJECT = Schema(
     "one row set aside (every stage)",
     (
         Column(
-            "step", TEXT, "step that set the row aside: read, normalise, filter, dedup, decontaminate, ..."
+            "step", TEXT, "step that set the row aside: read, normalize, filter, dedup, decontaminate, ..."
         ),
         Column("reason", TEXT, "reason code, lower case with underscores"),
         Column("detail", TEXT, "what exactly was wrong, for a person"),
@@ -120,7 +120,7 @@ SAMPLED = (
 
 ROLLOUT = Schema(
     "rollout",
-    "one sampled training response (rollouts/step-*.parquet in a train artefact)",
+    "one sampled training response (rollouts/step-*.parquet in a train artifact)",
     (
         Column("step", INT, "training step, from 1"),
         Column("problem_id", TEXT, "problem the response answers"),
@@ -153,7 +153,7 @@ COMPLETION = Schema(
 
 METRIC = Schema(
     "metric",
-    "one training step (metrics.jsonl in a train artefact); null: not measured, or a mean over nothing",
+    "one training step (metrics.jsonl in a train artifact); null: not measured, or a mean over nothing",
     (
         Column("step", INT, "training step, from 1"),
         Column("reward", FLOAT, "mean reward over the step's responses"),
@@ -220,7 +220,7 @@ METRIC = Schema(
 
 TIMING = Schema(
     "timing",
-    "what one training step cost (timings.jsonl in a train artefact; differs from run to run)",
+    "what one training step cost (timings.jsonl in a train artifact; differs from run to run)",
     (
         Column("step", INT, "training step, from 1"),
         Column("step_s", FLOAT, "wall time of the whole step, seconds"),
@@ -240,7 +240,7 @@ TIMING = Schema(
 
 EVALUATION = Schema(
     "evaluation",
-    "one measure of an evaluation during training (evaluations.jsonl in a train artefact)",
+    "one measure of an evaluation during training (evaluations.jsonl in a train artifact)",
     (
         Column("step", INT, "training step after which it was made"),
         Column("name", TEXT, "the benchmark's name and the measure, such as math500/accuracy"),

@@ -2,14 +2,14 @@ r"""Judge answers as Open-Reasoner-Zero's own code does, to compare with its pub
 
 Not a rule to train or to evaluate with: it is wrong in ways that `rewards.grader` is not. It pays `1` for
 `1,2` and `1011_3` for `1011_2` (reading stops where the grammar does), `23` for `2,3` (commas are deleted),
-`5\text{ m}` for `5\text{ cm}` (units are deleted), `25` for `25\%`, neighbouring integers past 2^53 (values
+`5\text{ m}` for `5\text{ cm}` (units are deleted), `25` for `25\%`, neighboring integers past 2^53 (values
 are compared as doubles), and `silent` for `listen` (words are products of letters). It refuses `0.25` for
 `25\%`, `3.5` for `3\frac12`, `\{2,1\}` for `\{1,2\}`, `2\le x<5` for `[2,5)`, `(x+1)^2` for `x^2+2x+1` and
 `\frac13` for `0.\overline{3}`.
 
 After orz/ppo/tools/math_utils.py and playground/orz_7b_ppo.py of the authors' repository: extraction, the
-normaliser of the MATH data set (hendrycks/math), then equality of the parsed LaTeX, then once more on strings
-normalised as in Minerva (arXiv 2206.14858, appendix D.1).
+normalizer of the MATH data set (hendrycks/math), then equality of the parsed LaTeX, then once more on strings
+normalized as in Minerva (arXiv 2206.14858, appendix D.1).
 
 Differences from the original: an empty reference is never paid (there, two empty strings are equal);
 answers past 2,000 characters are not compared; sums, integrals, products, limits and derivatives are not
@@ -66,7 +66,7 @@ def is_equal(gold: str, answer: str) -> bool:
 
 
 def _same_text(gold: str, answer: str) -> bool:
-    """The comparer of the MATH data set: as numbers, else letter by letter, after normalisation."""
+    """The comparer of the MATH data set: as numbers, else letter by letter, after normalization."""
     try:
         ours, theirs = _stripped(gold), _stripped(answer)
     except (ValueError, IndexError):
@@ -78,7 +78,7 @@ def _same_text(gold: str, answer: str) -> bool:
 
 
 def _stripped(text: str) -> str:
-    """Normalise as the MATH data set does; ValueError and IndexError where the original fails."""
+    """Normalize as the MATH data set does; ValueError and IndexError where the original fails."""
     text = text.replace("\n", "").replace("\\!", "").replace("\\\\", "\\")
     text = text.replace("tfrac", "frac").replace("dfrac", "frac")
     for piece in _DELETED:
@@ -118,7 +118,7 @@ def _braced_arguments(text: str, command: str, n_arguments: int) -> str:
 
 
 def _same_latex(gold: str, answer: str) -> bool:
-    """Compare parsed LaTeX, as written and then as normalised by Minerva's rules."""
+    """Compare parsed LaTeX, as written and then as normalized by Minerva's rules."""
     if any(len(text) > MAX_PLAIN_CHARS and _repeats_itself(text) for text in (gold, answer)):
         return False
     if (same := _same_parsed(gold, answer)) is not None and same:
@@ -169,7 +169,7 @@ def _minerva(text: str) -> str:
 
 
 def _repeats_itself(text: str) -> bool:
-    """Mean length of the longest common prefix of neighbouring suffixes, against the largest possible."""
+    """Mean length of the longest common prefix of neighboring suffixes, against the largest possible."""
     suffixes = sorted(range(len(text)), key=lambda start: text[start:])
     rank = {start: place for place, start in enumerate(suffixes)}
     total = shared = 0

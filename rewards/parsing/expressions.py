@@ -1,7 +1,7 @@
 r"""Parse tokens into one expression, by recursive descent; nothing is evaluated and nothing ever executed.
 
->>> from rewards.parsing.tokens import tokenise
->>> parse_expression(tokenise(r"\frac12x^2")).name
+>>> from rewards.parsing.tokens import tokenize
+>>> parse_expression(tokenize(r"\frac12x^2")).name
 '*'
 """
 

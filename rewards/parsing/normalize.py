@@ -1,6 +1,6 @@
 r"""Bring an answer's spelling into one form: Unicode mathematics to LaTeX, dressing without meaning removed.
 
->>> normalise("$\\displaystyle\\dfrac{1}{2}$."), normalise("ｘ≤３"), normalise("x³"), normalise("2½")
+>>> normalize("$\\displaystyle\\dfrac{1}{2}$."), normalize("ｘ≤３"), normalize("x³"), normalize("2½")
 ('\\frac{1}{2}', 'x\\le 3', 'x^{3}', '2\\frac{1}{2}')
 """
 
@@ -38,7 +38,7 @@ _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 
 
 @lru_cache(maxsize=8192)
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Return the text in the one spelling that the parser reads."""
     if _PLAIN_NUMBER.fullmatch(text):
         return text

@@ -34,11 +34,11 @@ from rewards.arithmetic.values import same_value
 from rewards.parsing.brackets import flat_collection, parse_structure
 from rewards.parsing.expressions import parse_expression
 from rewards.parsing.labels import parse_label
-from rewards.parsing.normalize import normalise
+from rewards.parsing.normalize import normalize
 from rewards.parsing.plus_minus import both_signs
 from rewards.parsing.quantities import parse_quantity
 from rewards.parsing.splitting import RELATIONS, nesting_change, separator_kind, split_tokens, split_words
-from rewards.parsing.tokens import Token, tokenise
+from rewards.parsing.tokens import Token, tokenize
 from rewards.parsing.words import (
     ALL_REALS,
     INFINITY_WORDS,
@@ -58,9 +58,9 @@ _OUTWARD_INTERVAL = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
 @lru_cache(maxsize=16384)
 def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
     """Return the typed answer; UnparsableAnswer when the text is none, AnswerTooLarge past the limits."""
-    normal = normalise(text)
+    normal = normalize(text)
     if not normal:
-        raise UnparsableAnswer("nothing is left after normalisation")
+        raise UnparsableAnswer("nothing is left after normalization")
     if _INTEGER.fullmatch(normal):
         return Scalar(Number(Fraction(int(normal))))
     if special := parse_numeral(normal) or parse_clock(normal):
@@ -81,7 +81,7 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
     ):
         normal = f"{'(' if outward[1] == ']' else '['}{outward[2]}{')' if outward[3] == '[' else ']'}"
     try:
-        tokens = tokenise(normal, splits_thousands=splits_thousands)
+        tokens = tokenize(normal, splits_thousands=splits_thousands)
         return _parse(tokens)
     except UnparsableAnswer:
         if re.search(r"[^\W\d_]{2}", normal):

@@ -1,7 +1,7 @@
 r"""A value with what stands around it: currency before, unit, percent or degree sign behind.
 
->>> from rewards.parsing.tokens import tokenise
->>> parse_quantity(tokenise(r"25\%")).is_percent
+>>> from rewards.parsing.tokens import tokenize
+>>> parse_quantity(tokenize(r"25\%")).is_percent
 True
 """
 

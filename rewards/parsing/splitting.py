@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from rewards.parsing.tokens import Token, tokenise
+from rewards.parsing.tokens import Token, tokenize
 
 OPENING, CLOSING = ("(", "[", "{", "\\{", "<("), (")", "]", "}", "\\}", ")>")
 RELATIONS = frozenset(
@@ -22,7 +22,7 @@ def split_words(tokens: list[Token]) -> list[Token]:
         for piece in _CONNECTIVE.split(token.value):
             piece = piece.strip(" ,;:") if piece else ""
             if any(char.isdigit() for char in piece):
-                result.extend(tokenise(piece))
+                result.extend(tokenize(piece))
             elif piece.strip("."):
                 result.append(Token("word", piece, token.is_spaced))
     return result

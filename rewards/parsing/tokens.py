@@ -1,6 +1,6 @@
-r"""Cut a normalised answer into tokens: numbers, names, words, commands and signs.
+r"""Cut a normalized answer into tokens: numbers, names, words, commands and signs.
 
->>> [token.value for token in tokenise(r"2x_1+\text{ or }1,234.5")]
+>>> [token.value for token in tokenize(r"2x_1+\text{ or }1,234.5")]
 ['2', 'x', '_', '1', '+', 'or', '1234.5']
 """
 
@@ -104,7 +104,7 @@ class Token:
     """A number written with commas between thousands."""
 
 
-def tokenise(text: str, *, splits_thousands: bool = False) -> list[Token]:
+def tokenize(text: str, *, splits_thousands: bool = False) -> list[Token]:
     """Return the tokens; AnswerTooLarge for too deep nesting, UnparsableAnswer for text that never ends."""
     tokens: list[Token] = []
     depth = {"bracket": 0, "all": 0}
@@ -283,7 +283,7 @@ def spelling(text: str) -> list[tuple[str, str]]:
     >>> spelling(r"\\sum_{k=1}^n k") == spelling(r"\\sum_{k=1}^{n}k")
     True
     """
-    tokens = [(token.kind, token.value) for token in tokenise(text)]
+    tokens = [(token.kind, token.value) for token in tokenize(text)]
     brace, closing = ("sign", "{"), ("sign", "}")
     kept: list[tuple[str, str]] = []
     for token in tokens:

@@ -51,7 +51,7 @@ def test_every_kind_of_bad_row_in_one_corpus(tmp_path):
             "types.jsonl": as_lines([GOOD[1], {"id": "t", "problem": ["a", "b"], "answer": {"x": 1}}]),
             "huge.jsonl": as_lines([GOOD[2], huge]),
             "twice.jsonl": as_lines([GOOD[3], GOOD[3]]),
-            "unknown.jsonl": as_lines([{**GOOD[4], "colour": "red"}]),
+            "unknown.jsonl": as_lines([{**GOOD[4], "color": "red"}]),
             "cut.jsonl.gz": cut[: len(cut) // 2],
         },
     )
@@ -61,7 +61,7 @@ def test_every_kind_of_bad_row_in_one_corpus(tmp_path):
         ("read", "invalid_utf8"),
         ("read", "wrong_type"),
         ("read", "oversized_text"),
-        ("normalise", "repeated_row"),
+        ("normalize", "repeated_row"),
         ("read", "truncated_file"),
     } <= reasons
 

@@ -42,7 +42,7 @@ def config(tmp_path):
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return CurationConfig(
         sources=(
-            {"name": "mine", "file": "mine.jsonl", "id": "id", "licence": "MIT"},
+            {"name": "mine", "file": "mine.jsonl", "id": "id", "license": "MIT"},
             {"name": "add", "generator": {"family": "addition", "n_problems": 200}},
         ),
         mix=MixConfig(n_validation=10),
@@ -70,7 +70,7 @@ def test_every_row_is_kept_or_rejected_with_its_reason(config, tmp_path):
     }
     assert found == {
         ("7", "read", "empty_field", None),
-        ("h", "normalise", "repeated_row", None),
+        ("h", "normalize", "repeated_row", None),
         ("c", "filter", "proof", None),
         ("b", "dedup", "duplicate", "mine:a"),
         ("e", "dedup", "answer_conflict", "mine:e"),
@@ -219,7 +219,7 @@ def test_quotas_cap_thin_out_and_copy_by_any_attribute(config, tmp_path):
 
 
 def test_rows_of_one_template_lie_in_one_split(tmp_path):
-    places = ("harbour", "library", "meadow", "museum", "stadium", "temple")
+    places = ("harbor", "library", "meadow", "museum", "stadium", "temple")
     text = "At the old {} a guide counts {} chairs and {} lamps. How many things does the guide count?"
     rows = [
         {"problem": text.format(place, 100 * k + i + 5, i + 30), "answer": str(100 * k + 2 * i + 35)}

@@ -1,4 +1,4 @@
-"""Matching keys and wrappers: what must be equal, what must not, and what is learnt from a corpus."""
+"""Matching keys and wrappers: what must be equal, what must not, and what is learned from a corpus."""
 
 import polars as pl
 import pytest
@@ -82,7 +82,7 @@ PROBLEMS = [
 ]
 
 
-def test_wrappers_are_learnt_from_rows_that_also_stand_alone():
+def test_wrappers_are_learned_from_rows_that_also_stand_alone():
     wrapped = [f"Dear tutor, help me now! {text} Thank you kindly for all your effort." for text in PROBLEMS]
     started = [f"Dear tutor, help me now! {text}" for text in PROBLEMS[:3]]
     ended = [f"{text} Thank you kindly for all your effort." for text in PROBLEMS[2:]]
@@ -134,9 +134,9 @@ def test_problems_that_look_like_wrappers_stay(text):
 def test_signs_before_an_ending_stay():
     endings = ("think about it step by step", "mind the gap and think about it step by step")
     asked = [f"What is {n} and {n} and {n} again?" for n in ("one", "two", "six", "ten")]
-    learnt = learn_wrappers(pl.Series(asked + [f"{one} {end}" for one in asked for end in endings]), 3)
+    learned = learn_wrappers(pl.Series(asked + [f"{one} {end}" for one in asked for end in endings]), 3)
     text = "Compute (2 + (3 + (4 + 5)))"
-    assert learnt.strip(pl.Series([f"{text} {end}" for end in endings])).to_list() == [text, text]
+    assert learned.strip(pl.Series([f"{text} {end}" for end in endings])).to_list() == [text, text]
 
 
 def test_no_formula_is_cut_in_two_and_no_bracket_left_open():
@@ -150,7 +150,7 @@ def test_no_formula_is_cut_in_two_and_no_bracket_left_open():
     assert all(one.count("$") % 2 == 0 for one in found)
 
 
-def test_a_learnt_ending_goes_even_where_no_sentence_ends():
-    ending = "Kindly write the result within the grey box."
+def test_a_learned_ending_goes_even_where_no_sentence_ends():
+    ending = "Kindly write the result within the gray box."
     texts = pl.Series([*PROBLEMS, *(f"{text} {ending}" for text in PROBLEMS), f"Find $x + 3 $ {ending}"])
     assert learn_wrappers(texts, min_evidence=3).strip(texts)[-1] == "Find $x + 3 $"

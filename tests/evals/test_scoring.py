@@ -5,7 +5,7 @@ from evals.benchmarks import from_frame
 from evals.plan import make_plan
 from evals.sampling import RESPONSE, sample
 from evals.scoring import score
-from evals.statistics.metrics import summarise
+from evals.statistics.metrics import summarize
 
 
 def responses(*rows: tuple[str, str, str]) -> pl.DataFrame:
@@ -89,7 +89,7 @@ def test_sampled_benchmark_scores_end_to_end(sums, config, toy_engine, tmp_path)
     ]
     assert completions["is_correct"].to_list() == by_hand
     assert 0 < sum(by_hand) < 30
-    assert summarise(completions)["accuracy"][0] == pytest.approx(sum(by_hand) / 30)
+    assert summarize(completions)["accuracy"][0] == pytest.approx(sum(by_hand) / 30)
 
 
 def test_answers_that_are_equal_share_a_class():

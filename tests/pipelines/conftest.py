@@ -37,13 +37,13 @@ validation_share = 0.1
 
 [[curation.sources]]
 name = "addition"
-licence = "Apache-2.0"
+license = "Apache-2.0"
 generator = { family = "addition", digits = 2, n_problems = 300, seed = 0 }
 
 [[curation.sources]]
 name = "mine"
 file = "FILE"
-LICENCE
+LICENSE
 
 [training]
 n_steps = 2
@@ -68,22 +68,22 @@ kind = "frame"
 n_samples = 2
 """
 
-LICENCE = 'licence = "CC BY-SA 4.0"\n'
+LICENSE = 'license = "CC BY-SA 4.0"\n'
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def write_config(folder: Path, licence: str) -> Path:
+def write_config(folder: Path, license: str) -> Path:
     """Write a configuration and the file that its second source reads."""
     problems = [{"problem": f"What is {n} times {n + 7}?", "answer": str(n * (n + 7))} for n in range(2, 42)]
     file = folder / "mine.jsonl"
     file.write_text("".join(json.dumps(problem) + "\n" for problem in problems))
     path = folder / "small.toml"
-    path.write_text(CONFIG.replace("FILE", str(file)).replace("LICENCE\n", licence))
+    path.write_text(CONFIG.replace("FILE", str(file)).replace("LICENSE\n", license))
     return path
 
 
-def make_run(folder: Path, licence: str) -> Workspace:
-    path = write_config(folder, licence)
+def make_run(folder: Path, license: str) -> Workspace:
+    path = write_config(folder, license)
     workspace = Workspace.open(load_config(path), folder / "runs")
     assert Chain(workspace).prompts.folder.is_dir()
     return workspace
@@ -91,19 +91,19 @@ def make_run(folder: Path, licence: str) -> Workspace:
 
 @pytest.fixture
 def config_file(tmp_path: Path) -> Path:
-    """A whole configuration whose sources state their licences."""
-    return write_config(tmp_path, LICENCE)
+    """A whole configuration whose sources state their licenses."""
+    return write_config(tmp_path, LICENSE)
 
 
 @pytest.fixture(scope="session")
 def licensed_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A run with a curated corpus and compiled rewards; tests do not change it."""
-    return make_run(tmp_path_factory.mktemp("licensed"), LICENCE)
+    return make_run(tmp_path_factory.mktemp("licensed"), LICENSE)
 
 
 @pytest.fixture(scope="session")
 def unlicensed_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The same, with a source that states no licence."""
+    """The same, with a source that states no license."""
     return make_run(tmp_path_factory.mktemp("unlicensed"), "")
 
 
@@ -121,8 +121,8 @@ def cli() -> Cli:
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A run with a train artefact of two steps: a real tiny model and critic, numbers made by hand."""
-    workspace = make_run(tmp_path_factory.mktemp("trained"), LICENCE)
+    """A run with a train artifact of two steps: a real tiny model and critic, numbers made by hand."""
+    workspace = make_run(tmp_path_factory.mktemp("trained"), LICENSE)
     prompts = workspace.linked("rewards")
     base = workspace.produce(base_stage.STAGE, {}, {"rewards": prompts.content}, write_base)
     train = workspace.produce(train_stage.STAGE, {}, {"base": base.content}, write_training)

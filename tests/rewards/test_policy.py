@@ -1,4 +1,4 @@
-"""The labelling policy, clause by clause: policy_cases.txt was written from the policy, not from a bench."""
+"""The labeling policy, clause by clause: policy_cases.txt was written from the policy, not from a bench."""
 
 from pathlib import Path
 

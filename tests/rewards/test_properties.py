@@ -27,7 +27,7 @@ from rewards.answer.types import (
 )
 from rewards.compiling.compile import restyle
 from rewards.compiling.rendering import render_answer
-from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.compiling.wrong_answers import wrong_neighbors
 from rewards.grader import Reason, compare_answers, grade, verify
 
 quick = settings(
@@ -126,7 +126,7 @@ def test_a_changed_expression_is_paid_only_where_floats_agree(value, place: int)
 
 @quick
 @given(st.integers(-(10**25), 10**25))
-def test_integers_differ_from_their_neighbours(n: int) -> None:
+def test_integers_differ_from_their_neighbors(n: int) -> None:
     assert compare_answers(str(n), f"{n:,}")[0] is Reason.CORRECT
     assert compare_answers(str(n), f"\\frac{{{2 * n}}}{{2}}")[0] is Reason.CORRECT
     assert compare_answers(str(n), str(n + 1))[0] is Reason.WRONG
@@ -210,9 +210,9 @@ def test_dress_never_changes_a_verdict(first, second, steps) -> None:
 
 @settings(quick, max_examples=60)
 @given(answers)
-def test_wrong_neighbours_are_refused_both_ways(answer) -> None:
+def test_wrong_neighbors_are_refused_both_ways(answer) -> None:
     text = render_answer(answer)
-    for wrong in itertools.islice(wrong_neighbours(answer), 4):
+    for wrong in itertools.islice(wrong_neighbors(answer), 4):
         assert not is_accepted(text, render_answer(wrong))
         assert not is_accepted(render_answer(wrong), text)
 

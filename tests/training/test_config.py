@@ -65,7 +65,7 @@ def test_default_is_the_published_value(name, value, source):
 
 
 def test_the_update_has_no_kl_and_no_entropy_term():
-    # Paper, section 2.2: no KL regularisation of any kind. The switches for ablations default to off.
+    # Paper, section 2.2: no KL regularization of any kind. The switches for ablations default to off.
     assert DEFAULT.ppo.kl_coef == DEFAULT.ppo.entropy_coef == 0
     assert DEFAULT.ppo.clip_eps_high is None and DEFAULT.ppo.max_importance_weight is None
     assert DEFAULT.ppo.advantages == "gae" and DEFAULT.ppo.has_critic

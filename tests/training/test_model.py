@@ -27,7 +27,7 @@ TOLERANCE = 2e-5
 
 @pytest.fixture
 def model():
-    """A random model with sharp distributions: at the usual initialisation every token is equally likely."""
+    """A random model with sharp distributions: at the usual initialization every token is equally likely."""
     model = build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0).eval().double()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():

@@ -70,7 +70,7 @@ def _from_scratch(
 
 
 def _from_gguf(config: TrainingConfig, file: Path, folder: Path) -> None:
-    """Dequantise a GGUF file; its weights then are what the quantised ones stand for, exactly."""
+    """Dequantize a GGUF file; its weights then are what the quantized ones stand for, exactly."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = DTYPES[config.deepspeed.precision]
@@ -80,7 +80,7 @@ def _from_gguf(config: TrainingConfig, file: Path, folder: Path) -> None:
     del model.config.quantization_config
     model.hf_quantizer, model.is_quantized = None, False
     model.to(dtype).save_pretrained(folder)
-    logger.info("dequantised=%s parameters=%d", file.name, sum(p.numel() for p in model.parameters()))
+    logger.info("dequantized=%s parameters=%d", file.name, sum(p.numel() for p in model.parameters()))
 
 
 def resolve_path(model: ModelConfig) -> Path:

@@ -202,7 +202,7 @@ class VllmEngine:
         return Completion(tokens, text, finish, logprobs)
 
     def _stop_token_ids(self, stop: tuple[str, ...]) -> list[int] | None:
-        """Token ids of the stop strings when each is one added token: then vLLM need not detokenise at
+        """Token ids of the stop strings when each is one added token: then vLLM need not detokenize at
         all."""
         added = self.tokenizer.get_added_vocab()
         return [added[text] for text in stop] if all(text in added for text in stop) else None

@@ -8,7 +8,7 @@ from curation.decontaminate.benchmarks import leaks_in_texts, read_benchmarks
 from curation.decontaminate.leaks import LeakConfig
 
 EGGS = (
-    "Nora's hens lay 18 eggs a day. She eats 4 for breakfast and bakes cakes for her neighbours with 5. "
+    "Nora's hens lay 18 eggs a day. She eats 4 for breakfast and bakes cakes for her neighbors with 5. "
     "She sells the rest at the village fair for 3 dollars an egg. How many dollars does she make every day?"
 )
 SQUARE = r"Let $ABCD$ be a square of side 7 and $E$ the midpoint of $AB$. Find the area of triangle $CDE$."
@@ -64,7 +64,7 @@ def leak_of(text: str, **config) -> tuple[str, str] | None:
         ),
         pytest.param(
             "Every day the hens of Nora lay 18 eggs. She eats 4 for breakfast, and 5 go into cakes for her "
-            "neighbours. The rest she sells for 3 dollars an egg at the village fair. What does she earn?",
+            "neighbors. The rest she sells for 3 dollars an egg at the village fair. What does she earn?",
             "eggs:7",
             id="reworded",
         ),

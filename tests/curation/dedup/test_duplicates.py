@@ -77,8 +77,8 @@ def test_the_same_problem_merges(one, other):
             id="contrary",
         ),
         pytest.param(
-            "A circle has radius 14 and centre at the origin. What is its area?",
-            "A circle has diameter 14 and centre at the origin. What is its area?",
+            "A circle has radius 14 and center at the origin. What is its area?",
+            "A circle has diameter 14 and center at the origin. What is its area?",
             id="radius and diameter",
         ),
         pytest.param(
@@ -109,7 +109,7 @@ def test_union_find_against_a_slow_loop():
     assert find_roots(60, left, right).tolist() == label
 
 
-def rows(*answers, licences=None, solutions=None):
+def rows(*answers, licenses=None, solutions=None):
     n = len(answers)
     return pl.DataFrame(
         {
@@ -119,10 +119,10 @@ def rows(*answers, licences=None, solutions=None):
             "source": ["s"] * n,
             "source_id": [str(i) for i in range(n)],
             "answer": list(answers),
-            "licence": licences or ["MIT"] * n,
+            "license": licenses or ["MIT"] * n,
             "solution": solutions or [None] * n,
         },
-        schema_overrides={"licence": pl.String, "solution": pl.String},
+        schema_overrides={"license": pl.String, "solution": pl.String},
     )
 
 
@@ -134,7 +134,7 @@ def rows(*answers, licences=None, solutions=None):
             rows("4", "4", solutions=[None, "s"]), "majority", [11], ["duplicate"], id="with solution"
         ),
         pytest.param(
-            rows("4", "4", licences=[None, "MIT"]), "majority", [11], ["duplicate"], id="with licence"
+            rows("4", "4", licenses=[None, "MIT"]), "majority", [11], ["duplicate"], id="with license"
         ),
         pytest.param(rows(r"8.8\%", "8.8"), "majority", [10], ["duplicate"], id="percent sign"),
         pytest.param(rows("0.5", "1/2"), "majority", [10], ["duplicate"], id="decimal and fraction"),
@@ -152,7 +152,7 @@ def test_which_row_of_a_cluster_is_kept(frame, conflicts, kept, reasons):
     assert result.removed["reason"].to_list() == reasons
 
 
-def test_learnt_wrappers_help_to_merge():
+def test_learned_wrappers_help_to_merge():
     wrapped = [f"Kindly ponder this little riddle. {text}" for text in FILLER]
     roots = dedup_texts(pl.Series(FILLER + wrapped), DuplicateConfig())
     assert roots.to_list() == list(range(7)) * 2

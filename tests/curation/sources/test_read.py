@@ -116,10 +116,10 @@ def test_fields_and_answer_styles(tmp_path, row, config, problem, answer):
 def test_optional_fields_are_carried(tmp_path):
     row = {"q": "p?", "answer": "2 = <<1+1=2>>2\n#### 2", "lv": 3, "type": "Algebra", "uid": "x-9"}
     read = read_one(
-        tmp_path, row, problem=("q",), solution="answer", level="lv", subject="type", id="uid", licence="MIT"
+        tmp_path, row, problem=("q",), solution="answer", level="lv", subject="type", id="uid", license="MIT"
     )
     assert read["solution"] == "2 = 2"
-    assert (read["level"], read["subject"], read["source_id"], read["licence"]) == (
+    assert (read["level"], read["subject"], read["source_id"], read["license"]) == (
         "3",
         "Algebra",
         "x-9",

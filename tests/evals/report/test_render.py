@@ -71,7 +71,7 @@ def data(make_completions) -> ReportData:
         overlap=pl.DataFrame(
             {"benchmark": ["toy"], "n_questions": [8], "n_overlapping": [0], "n_removed": [3]}
         ),
-        lineage=pl.DataFrame({"artefact": ["curate"], "fingerprint": ["f" * 64]}),
+        lineage=pl.DataFrame({"artifact": ["curate"], "fingerprint": ["f" * 64]}),
         notes=("One question was set aside.",),
     )
 
@@ -112,7 +112,7 @@ def test_page_is_whole_and_loads_nothing(text):
     assert page.tags.count("svg") == 6 + 2 + 4 + 3 + 6 + 2 + 2  # by section, in order
     assert len(text) < 3_000_000
     for number in range(1, 9):
-        assert f"#0000{number:02x}" not in text  # stand-in colours all became variables
+        assert f"#0000{number:02x}" not in text  # stand-in colors all became variables
     assert "var(--final)" in text
 
 
@@ -186,7 +186,7 @@ def test_script_json_cannot_leave_its_element():
     assert not set("<>&") & set(to_script_json([HOSTILE, "&amp;"]))
 
 
-def test_svg_follows_the_page_colours_and_has_no_date():
+def test_svg_follows_the_page_colors_and_has_no_date():
     with drawing():
         figure, (ax,) = panel(HALF)
         ax.plot([0, 1], [0, 1], color="#000002")
@@ -198,7 +198,7 @@ def test_svg_follows_the_page_colours_and_has_no_date():
     assert not re.search(r"\d{4}-\d\d-\d\d", text)
 
 
-def test_figures_are_files_in_the_light_colours(data, tmp_path: Path):
+def test_figures_are_files_in_the_light_colors(data, tmp_path: Path):
     def write(folder: Path) -> list[Path]:
         page = build_page(dataclasses.replace(data, metrics=None, timings=None, reflection=None))
         return write_figures(dataclasses.replace(page, sections=page.sections[:1]), folder)
@@ -209,7 +209,7 @@ def test_figures_are_files_in_the_light_colours(data, tmp_path: Path):
     }
     red, green, blue = np.moveaxis(matplotlib.image.imread(paths[-2])[..., :3], -1, 0)
     assert ((green > red + 0.2) & (blue > red + 0.2)).mean() > 0.1  # cells in the page's teal
-    assert not ((red + green == 0) & (blue > 0) & (blue < 0.04)).any()  # no stand-in colour is left
+    assert not ((red + green == 0) & (blue > 0) & (blue < 0.04)).any()  # no stand-in color is left
     again = write(tmp_path / "two")
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 

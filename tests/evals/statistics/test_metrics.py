@@ -2,12 +2,12 @@ import polars as pl
 import pytest
 
 from evals.statistics.compare import compare, gate
-from evals.statistics.metrics import breakdown, curves, summarise
+from evals.statistics.metrics import breakdown, curves, summarize
 
 
 def test_summary_of_a_hand_worked_benchmark(make_completions):
     """Questions right in 2 of 2, 1 of 2 and 0 of 2 samples; the wrong ones are longer."""
-    row = summarise(make_completions({"a": "11", "b": "10", "c": "00"})).row(0, named=True)
+    row = summarize(make_completions({"a": "11", "b": "10", "c": "00"})).row(0, named=True)
     assert (row["n_questions"], row["n_samples"]) == (3, 2)
     assert row["accuracy"] == pytest.approx(0.5)
     assert row["stderr"] == pytest.approx((0.5 / 2 / 3) ** 0.5)
@@ -20,7 +20,7 @@ def test_summary_of_a_hand_worked_benchmark(make_completions):
 
 
 def test_all_wrong_leaves_correct_length_empty(make_completions):
-    row = summarise(make_completions({"a": "00", "b": "00"})).row(0, named=True)
+    row = summarize(make_completions({"a": "00", "b": "00"})).row(0, named=True)
     assert row["response_tokens_correct"] is None
     assert row["ci95_low"] == 0.0 < row["ci95_high"]
 
@@ -51,13 +51,13 @@ def test_breakdown_by_level_and_length(make_completions):
 @pytest.mark.parametrize("samples", [pytest.param({"a": "11", "b": "1"}, id="uneven")])
 def test_unfinished_sampling_is_refused(make_completions, samples):
     with pytest.raises(ValueError, match="question 'b' has 1 samples, others have more"):
-        summarise(make_completions(samples))
+        summarize(make_completions(samples))
 
 
 def test_repeated_sample_is_refused(make_completions):
     frame = make_completions({"a": "1"})
     with pytest.raises(ValueError, match="question 'a' has sample 0 twice"):
-        summarise(pl.concat([frame, frame]))
+        summarize(pl.concat([frame, frame]))
 
 
 def test_comparison_pairs_questions(make_completions):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.statistics.reflection import analyse, by_pattern, by_step, repetition_score
+from evals.statistics.reflection import analyze, by_pattern, by_step, repetition_score
 
 
 def score_by_hand(text: str) -> float:
@@ -41,7 +41,7 @@ def test_reflection_by_hand(make_completions):
     frame = make_completions({"a": "11", "b": "00"}).with_columns(
         response=pl.Series(["Wait, I retry: 4", "4", "so, HOWEVER, 5", "await nothing"])
     )
-    row = analyse(frame).row(0, named=True)
+    row = analyze(frame).row(0, named=True)
     assert row["reflection_rate"] == 0.5
     assert row["reflection_rate_case_sensitive"] == 0.25
     assert row["n_correct_reflections"] == 1

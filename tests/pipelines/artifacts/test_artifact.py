@@ -1,4 +1,4 @@
-"""The artefact contract: whole or absent, made once, found again, checked."""
+"""The artifact contract: whole or absent, made once, found again, checked."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def test_manifest_describes_the_folder(store: Store) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bad row"), KeyboardInterrupt(), SystemExit(1)])
-def test_failing_builder_leaves_no_artefact(store: Store, error: BaseException) -> None:
+def test_failing_builder_leaves_no_artifact(store: Store, error: BaseException) -> None:
     def build(draft: Draft) -> None:
         write_one(draft)
         raise error
@@ -67,7 +67,7 @@ def test_failing_builder_leaves_no_artefact(store: Store, error: BaseException) 
     assert set(made.manifest["files"]) == {"new.txt"}
 
 
-def test_a_file_that_was_being_written_at_the_kill_is_no_part_of_the_artefact(store: Store) -> None:
+def test_a_file_that_was_being_written_at_the_kill_is_no_part_of_the_artifact(store: Store) -> None:
     """What SIGKILL leaves of an atomic write: its temporary file, which no one renamed or removed."""
     stage = Stage("toy", STAGE.packages, is_resumable=True)
     rows = store.root / "toy" / store.fingerprint(stage, {}, {})
@@ -130,7 +130,7 @@ def test_second_call_does_not_build(store: Store) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest"])
-def test_damaged_artefact_is_set_aside_and_made_again(store: Store, damage: str) -> None:
+def test_damaged_artifact_is_set_aside_and_made_again(store: Store, damage: str) -> None:
     made = store.produce(STAGE, {}, {}, write_one)
     target = made.folder / "rows.parquet"
     whole = target.read_bytes()
@@ -260,7 +260,7 @@ def test_two_processes_build_once(tmp_path: Path) -> None:
     assert words[2:] == ["stage=toy", "stage=toy"]
 
 
-def test_killed_builder_leaves_no_artefact_and_no_lock(tmp_path: Path) -> None:
+def test_killed_builder_leaves_no_artifact_and_no_lock(tmp_path: Path) -> None:
     log, gate = tmp_path / "log", tmp_path / "gate"
     started = tmp_path / "artifacts" / "toy" / "started"
     first = start(tmp_path, log, gate)

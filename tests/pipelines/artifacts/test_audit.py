@@ -13,7 +13,7 @@ from pipelines.cli.main import main
 
 @pytest.fixture
 def copied(licensed_run: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the run and its artefacts that a test may damage."""
+    """A copy of the run and its artifacts that a test may damage."""
     shutil.copytree(licensed_run.root, tmp_path / "runs", symlinks=True)
     return Workspace.reopen(tmp_path / "runs" / "small")
 
@@ -41,7 +41,7 @@ def test_link_to_another_input_is_named(copied: Workspace) -> None:
     content = copied.linked("curate").content
     manifest.write_text(text.replace(f'"content": "{content}"', '"content": "0000000000000000"'))
     assert check_run(copied.folder) == [
-        "rewards: was made from another curate artefact than the one linked here"
+        "rewards: was made from another curate artifact than the one linked here"
     ]
 
 

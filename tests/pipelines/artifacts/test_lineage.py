@@ -6,7 +6,7 @@ from pipelines.artifacts.lineage import Node, lineage
 from pipelines.artifacts.workspace import Workspace
 from pipelines.publishing.manifests import write_checksums
 from pipelines.publishing.publish import publish
-from tests.pipelines.conftest import LICENCE, make_run
+from tests.pipelines.conftest import LICENSE, make_run
 
 
 def names(node: Node) -> dict:
@@ -20,8 +20,8 @@ def test_a_model_is_followed_back_to_its_sources(trained_run):
     assert not list(root.all_problems())
 
 
-def test_a_changed_raw_file_and_a_damaged_artefact_are_named(tmp_path: Path):
-    run = make_run(tmp_path, LICENCE)
+def test_a_changed_raw_file_and_a_damaged_artifact_are_named(tmp_path: Path):
+    run = make_run(tmp_path, LICENSE)
     with (tmp_path / "mine.jsonl").open("a") as file:
         file.write("\n")
     (run.linked("curate").folder / "funnel.parquet").write_bytes(b"")
@@ -71,6 +71,6 @@ def test_other_weights_are_found_even_with_fitting_checksums(download: Path, tmp
     assert list(lineage(download, tmp_path).all_problems()) == [f"published model: {lines[-1]}"]
 
 
-def test_a_folder_that_is_no_artefact_is_refused(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"give an artefact of a run"):
+def test_a_folder_that_is_no_artifact_is_refused(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"give an artifact of a run"):
         lineage(tmp_path)

@@ -1,4 +1,4 @@
-"""A curate artefact as a data set: opened by datasets and polars, described by valid metadata."""
+"""A curate artifact as a data set: opened by datasets and polars, described by valid metadata."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ shard_rows = 60
 validation_share = 0.1
 [[curation.sources]]
 name = "addition"
-licence = "Apache-2.0"
+license = "Apache-2.0"
 generator = { family = "addition", digits = 2, n_problems = 150, seed = 0 }
 [[curation.sources]]
 name = "mine"
@@ -49,7 +49,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace.open(config, tmp_path / "runs")
 
 
-def test_the_artefact_is_a_data_set(workspace, tmp_path, monkeypatch):
+def test_the_artifact_is_a_data_set(workspace, tmp_path, monkeypatch):
     artifact = Chain(workspace).curated
     assert check(artifact.folder) == []
     names = sorted(path.name for path in (artifact.folder / "data").iterdir())

@@ -59,7 +59,7 @@ def test_help_of_the_configuration_explains_fields(
         pytest.param(["publish", "nowhere", "dataset", "--repo", "a/b"], "not a run; make one", id="no run"),
         pytest.param(["publish", "nowhere", "dataset", "--repo", "ab"], "OWNER/NAME", id="repository"),
         pytest.param(["audit", "nowhere"], "nowhere", id="audit"),
-        pytest.param(["compare", "nowhere", "here"], "give an evaluate artefact", id="compare"),
+        pytest.param(["compare", "nowhere", "here"], "give an evaluate artifact", id="compare"),
         pytest.param(["plan", "--config", "absent.toml"], "absent.toml: no such file", id="plan"),
         pytest.param(["verify", "5"], "--gold", id="verify without gold"),
         pytest.param(["verify", "--file", "absent.jsonl"], "absent.jsonl", id="verify file"),

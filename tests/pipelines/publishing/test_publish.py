@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cli.main import main
-from pipelines.publishing.clearance import check_licences
+from pipelines.publishing.clearance import check_licenses
 from pipelines.publishing.model import chat_template
 from pipelines.publishing.publish import publish
 from rewards.contracts.prompts import ORZ_INSTRUCTION, PromptConfig, Shot, render_prompt
@@ -154,28 +154,28 @@ def test_dry_run_sends_nothing_and_lists_exactly_what_is_sent_later(
         )
 
 
-def test_source_without_licence_is_refused_until_forced(
+def test_source_without_license_is_refused_until_forced(
     unlicensed_run: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["publish", str(unlicensed_run.folder), "dataset", "--repo", "me/sums", "--dry-run"]
     assert main(arguments) == 2
     refused = capsys.readouterr().err
     n_mine = unlicensed_run.linked("rewards").read("prompts.parquet")["source"].to_list().count("mine")
-    assert f"no licence is stated for mine ({n_mine} rows)" in refused
-    assert "--force-licence mine" in refused and "addition" not in refused
-    assert main([*arguments, "--force-licence", "min"]) == 2
+    assert f"no license is stated for mine ({n_mine} rows)" in refused
+    assert "--force-license mine" in refused and "addition" not in refused
+    assert main([*arguments, "--force-license", "min"]) == 2
     assert "min: no such source; the prompt set has addition, mine" in capsys.readouterr().err
-    assert main([*arguments, "--force-licence", "mine"]) == 0
+    assert main([*arguments, "--force-license", "mine"]) == 0
     assert "none stated" not in capsys.readouterr().err
 
 
-def test_forbidding_licence_is_refused_even_when_forced(licensed_run: Workspace) -> None:
+def test_forbidding_license_is_refused_even_when_forced(licensed_run: Workspace) -> None:
     prompts = licensed_run.linked("rewards").read("prompts.parquet")
-    for licence in ("CC BY-NC-ND 4.0", "All rights reserved", "research only, no redistribution"):
-        mine = pl.when(source="mine").then(pl.lit(licence)).otherwise("licence").alias("licence")
-        with pytest.raises(ValueError, match=f"the licence of mine .* forbids it: '{licence}'"):
-            check_licences(prompts.with_columns(mine), {"mine"})
-    check_licences(prompts, set())
+    for license in ("CC BY-NC-ND 4.0", "All rights reserved", "research only, no redistribution"):
+        mine = pl.when(source="mine").then(pl.lit(license)).otherwise("license").alias("license")
+        with pytest.raises(ValueError, match=f"the license of mine .* forbids it: '{license}'"):
+            check_licenses(prompts.with_columns(mine), {"mine"})
+    check_licenses(prompts, set())
 
 
 def test_a_leak_that_remains_is_found_and_refused(tmp_path: Path, licensed_run: Workspace) -> None:
@@ -306,7 +306,7 @@ def test_model_without_its_own_summary_is_refused(tmp_path: Path, trained_run: W
         publish(run, "model", "me/small-ppo", is_dry_run=True)
 
 
-def test_damaged_or_unfinished_artefacts_are_refused(tmp_path: Path, trained_run: Workspace) -> None:
+def test_damaged_or_unfinished_artifacts_are_refused(tmp_path: Path, trained_run: Workspace) -> None:
     shutil.copytree(trained_run.root, tmp_path / "runs", symlinks=True)
     run = tmp_path / "runs" / "small"
     weights = run / "train" / "exports" / "step-000002" / "actor" / "model.safetensors"

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from evals.statistics.metrics import summarise
+from evals.statistics.metrics import summarize
 from pipelines.artifacts.artifact import Artifact, Draft, Stage, Store
-from pipelines.stages.summary import LAST_STEPS, summarise_run, summary_table, worked_share
+from pipelines.stages.summary import LAST_STEPS, summarize_run, summary_table, worked_share
 from rewards.contracts.records import COMPLETION, METRIC
 
 STAGE = Stage("evaluate", ("rewards/contracts/files.py",))
@@ -40,7 +40,7 @@ def evaluated(root: Path, name: str, rows: list[dict]) -> Artifact:
     def build(draft: Draft) -> None:
         completions = COMPLETION.frame(rows)
         draft.write("completions.parquet", completions)
-        draft.write("summary.parquet", summarise(completions))
+        draft.write("summary.parquet", summarize(completions))
 
     return Store(root).produce(STAGE, {"name": name}, {}, build)
 
@@ -72,7 +72,7 @@ def summary(tmp_path: Path) -> dict:
         ]
     )
     artifacts = [evaluated(tmp_path, name, rows) for name, rows in (("b", before), ("a", after))]
-    return summarise_run("toy", {"evaluate-final": artifacts[1]}, metrics, *artifacts)
+    return summarize_run("toy", {"evaluate-final": artifacts[1]}, metrics, *artifacts)
 
 
 def test_numbers_by_hand(summary: dict) -> None:

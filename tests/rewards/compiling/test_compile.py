@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from rewards.comparing.equality import same_answer
 from rewards.compiling.compile import compile_answer, compile_rewards
 from rewards.compiling.rendering import render_answer
-from rewards.compiling.wrong_answers import wrong_neighbours
+from rewards.compiling.wrong_answers import wrong_neighbors
 from rewards.config import RewardsConfig
 from rewards.contracts.records import COMPILED_REWARD, PROBLEM, REJECT
 from rewards.grader import compare_answers
@@ -59,10 +59,10 @@ def test_canonical_form_is_the_same_answer(gold: str) -> None:
 
 
 @pytest.mark.parametrize("gold", list(SPECIMENS))
-def test_wrong_neighbours_are_refused(gold: str) -> None:
-    neighbours = [render_answer(wrong) for wrong in wrong_neighbours(parse_answer(gold))]
-    assert neighbours
-    assert [wrong for wrong in neighbours if compare_answers(gold, wrong)[0] is Reason.CORRECT] == []
+def test_wrong_neighbors_are_refused(gold: str) -> None:
+    neighbors = [render_answer(wrong) for wrong in wrong_neighbors(parse_answer(gold))]
+    assert neighbors
+    assert [wrong for wrong in neighbors if compare_answers(gold, wrong)[0] is Reason.CORRECT] == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_no_rows() -> None:
 
 
 def test_config_decides_what_is_refused() -> None:
-    config = RewardsConfig(refused_types=("integer",), n_neighbours=0, max_answer_chars=3)
+    config = RewardsConfig(refused_types=("integer",), n_neighbors=0, max_answer_chars=3)
     assert compile_answer("7", config).refusal == "refused_type"
     assert compile_answer("B", config).refusal is None
     assert compile_answer("x+12", config).refusal == "too_long"
@@ -118,7 +118,7 @@ def test_config_decides_what_is_refused() -> None:
         RewardsConfig(refused_types=("vibes",))
 
 
-def test_a_verifier_that_pays_neighbours_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verifier_that_pays_neighbors_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "rewards.compiling.compile.compare_answers", lambda gold, answer: (Reason.CORRECT, "typed")
     )

@@ -22,7 +22,7 @@ def test_numbers_are_splitmix64(place):
     assert uniforms(SEEDS[:500], place).tolist() == expected
 
 
-def test_numbers_are_uniform_and_neighbours_are_unrelated():
+def test_numbers_are_uniform_and_neighbors_are_unrelated():
     first, second = uniforms(SEEDS, 3), uniforms(SEEDS, 4)
     ordered, n = first.sort().values, len(SEEDS)
     distance = (ordered - torch.arange(n) / n).abs().max().item()
