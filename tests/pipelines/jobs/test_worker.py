@@ -7,7 +7,7 @@ import pytest
 from deepspeed.launcher.multinode_runner import PDSHRunner
 from deepspeed.launcher.runner import encode_world_info, fetch_hostfile, parse_args
 
-from pipelines.jobs import worker
+from pipelines.jobs import job
 from pipelines.jobs.job import Job, run_job
 from pipelines.jobs.worker import host_arguments
 from tests.pipelines.conftest import ROOT
@@ -54,7 +54,7 @@ def test_the_configuration_decides_where_the_ranks_run(
 ) -> None:
     monkeypatch.chdir(ROOT)
     seen = []
-    monkeypatch.setattr(worker, "run_child", lambda command, **options: seen.append((command, options)))
+    monkeypatch.setattr(job, "run_child", lambda command, **options: seen.append((command, options)))
     training = {"model": {"scratch": {}}, "deepspeed": {"hostfile": hostfile}}
     config = {"training": training, "deadline_hours": 2.0}
     job = Job("train", config, str(tmp_path / "a" / "b" / "c"))
