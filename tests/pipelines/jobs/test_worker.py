@@ -57,11 +57,11 @@ def test_the_configuration_decides_where_the_ranks_run(
     monkeypatch.setattr(job, "run_child", lambda command, **options: seen.append((command, options)))
     training = {"model": {"scratch": {}}, "deepspeed": {"hostfile": hostfile}}
     config = {"training": training, "deadline_hours": 2.0}
-    job = Job("train", config, str(tmp_path / "a" / "b" / "c"))
-    Path(job.out).mkdir(parents=True)
-    run_job(job, tmp_path / "log", print, n_ranks)
+    made = Job("train", config, str(tmp_path / "a" / "b" / "c"))
+    Path(made.out).mkdir(parents=True)
+    run_job(made, tmp_path / "log", print, n_ranks)
     ((command, options),) = seen
-    assert command[1:] == ["-m", "pipelines.jobs.worker", f"{job.out}/job-0.json", *extra]
+    assert command[1:] == ["-m", "pipelines.jobs.worker", f"{made.out}/job-0.json", *extra]
     assert options["deadline_s"] == 7200
     # Hosts do not find each other over the loopback interface.
     assert ("GLOO_SOCKET_IFNAME" in options["environment"]) == (len(extra) < 2)
