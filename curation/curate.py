@@ -9,10 +9,8 @@ result.
 """
 
 import logging
-import resource
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,12 +30,12 @@ from curation.steps import (
     solve_partition,
     sum_frequencies,
     tidy_part,
-    write,
     write_shard,
 )
 from curation.wrappers.wrappers import Wrappers, learn_wrappers
-from rewards.contracts.files import atomic_open
+from rewards.contracts.files import atomic_open, write_parquet
 from rewards.contracts.records import PROBLEM, REJECT
+from rewards.contracts.usage import measured
 
 logger = logging.getLogger(__name__)
 
@@ -129,18 +127,17 @@ class _Run:
             self.write_data(chosen)
             self.write_rejects()
         funnel = self.funnel(n_read, chosen)
-        write(self.folder / "funnel.parquet", funnel)
+        write_parquet(self.folder / "funnel.parquet", funnel)
         self.facts["alarms"] = self.alarms()
         return Curated(self.folder, funnel, inputs, self.facts, self.timings)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
-        wall, cpu = time.perf_counter(), _cpu_seconds()
-        yield
-        peak = max(usage.ru_maxrss for usage in _usages())
-        spent = {"wall_s": round(time.perf_counter() - wall, 2), "cpu_s": round(_cpu_seconds() - cpu, 2)}
-        self.timings.append({"phase": phase, **spent, "peak_bytes": peak * 1024})
-        logger.info("phase=%s wall_s=%.1f cpu_s=%.1f peak_mb=%d", phase, *spent.values(), peak // 1024)
+        with measured() as usage:
+            yield
+        self.timings.append({"phase": phase, **usage})
+        wall_s, cpu_s, peak_bytes = usage.values()
+        logger.info("phase=%s wall_s=%.1f cpu_s=%.1f peak_mb=%d", phase, wall_s, cpu_s, peak_bytes // 2**20)
 
     @staticmethod
     def count(files: list[Path]) -> int:
@@ -172,7 +169,7 @@ class _Run:
             self.n_rows |= {step: self.count(self.work.rejects(step)) for step in ("normalize", "filter")}
             raise self.nothing_left()
         target = self.work.root / "protected.parquet"
-        write(target, protected.select("benchmark", "question_id", "problem"))
+        write_parquet(target, protected.select("benchmark", "question_id", "problem"))
         frequencies = sum_frequencies(self.work, n_rows, protected)
         partitions = sorted((self.work.root / "partitions").glob("*"))
         calls = [(folder, self.work, self.config, frequencies, target) for folder in partitions]
@@ -180,7 +177,9 @@ class _Run:
         self.facts["answer_conflicts"] = sum(one["n_conflicts"] for one in solved)
         self.facts["largest_cluster"] = max((one["largest_cluster"] for one in solved), default=0)
         conflicts = pl.read_parquet(sorted((self.work.root / "conflicts").glob("*.parquet")))
-        write(self.folder / "conflicts.parquet", conflicts.sort("problem", "answer", "source", "source_id"))
+        write_parquet(
+            self.folder / "conflicts.parquet", conflicts.sort("problem", "answer", "source", "source_id")
+        )
 
     def mix(self) -> pl.DataFrame:
         """Decide which kept rows are taken, how often and for which split: row, copy, split, in order."""
@@ -213,7 +212,7 @@ class _Run:
                     matched=pl.lit(None, dtype=pl.String),
                 )
             )
-            write(self.work.root / "rejects" / f"mix-{file.name}", rows.select(REJECT_ROWS.names()))
+            write_parquet(self.work.root / "rejects" / f"mix-{file.name}", rows.select(REJECT_ROWS.names()))
 
     def write_data(self, chosen: pl.DataFrame) -> None:
         """Write shards of bounded size, each split apart, rows in the order of sources."""
@@ -280,11 +279,3 @@ class _Run:
         for one in found:
             logger.warning("alarm: %s", one)
         return found
-
-
-def _cpu_seconds() -> float:
-    return sum(usage.ru_utime + usage.ru_stime for usage in _usages())
-
-
-def _usages() -> list[resource.struct_rusage]:
-    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

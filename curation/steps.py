@@ -6,8 +6,6 @@ Duplicates have equal numbers and operators, so no cluster crosses partitions, a
 shows in no result. Rows carry `row`: the number of their source, then their number in it.
 """
 
-import errno
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from curation.sources.read import read_parts
 from curation.text.normalize import language, tidy
 from curation.text.token_index import Frequencies, count_tokens
 from curation.wrappers.wrappers import Wrappers
-from rewards.contracts.files import atomic_open, hash_text
+from rewards.contracts.files import hash_text, write_parquet
 from rewards.contracts.records import REJECT
 
 _SOURCE_SHIFT = 40
@@ -47,23 +45,10 @@ class Work:
         return sorted((self.root / "kept").glob("*.parquet"))
 
 
-def write(path: Path, frame: pl.DataFrame) -> None:
-    """Write a frame so that it is there whole or not at all; OSError when the disk is full."""
-    with atomic_open(path) as file:
-        try:
-            frame.write_parquet(file)
-        except pl.exceptions.ComputeError as error:
-            # polars wraps what the system said; a full disk must be known as one.
-            full = os.strerror(errno.ENOSPC)
-            if full in str(error):
-                raise OSError(errno.ENOSPC, full, str(path)) from error
-            raise
-
-
 def _set_aside(work: Work, step: str, name: str, rows: pl.DataFrame, removed: pl.DataFrame) -> pl.DataFrame:
     """Set aside the rows named in `removed` (row, reason, detail, matched); returns the others."""
     lost = rows.join(removed, on="row", how="inner", maintain_order="left").with_columns(step=pl.lit(step))
-    write(work.root / "rejects" / f"{step}-{name}.parquet", lost.select(REJECT_ROWS.names()))
+    write_parquet(work.root / "rejects" / f"{step}-{name}.parquet", lost.select(REJECT_ROWS.names()))
     return rows.join(removed, on="row", how="anti", maintain_order="left")
 
 
@@ -80,9 +65,9 @@ def read_sources(
         for number, part in enumerate(read_parts(source, data_root, config.execution.rows_per_part)):
             row = (pl.col("number") + (place << _SOURCE_SHIFT)).alias("row")
             name = f"{place:05d}-{number:05d}"
-            write(work.root / "read" / f"{name}.parquet", part.rows.with_columns(row).drop("number"))
+            write_parquet(work.root / "read" / f"{name}.parquet", part.rows.with_columns(row).drop("number"))
             rejects = part.rejects.with_columns(row).select(REJECT_ROWS.names())
-            write(work.root / "rejects" / f"read-{name}.parquet", rejects)
+            write_parquet(work.root / "rejects" / f"read-{name}.parquet", rejects)
             fingerprints[source.name] = part.fingerprint
             n_rows += part.rows.height + part.rejects.height
         on_progress(source.name, n_rows)
@@ -134,8 +119,8 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
     )
     for (partition,), own_rows in rows.group_by("partition", maintain_order=True):
         folder = work.root / "partitions" / f"{partition:05d}"
-        write(folder / part.name, own_rows.drop("partition"))
-    write(work.root / "frequencies" / part.name, count_tokens(rows["bare"]))
+        write_parquet(folder / part.name, own_rows.drop("partition"))
+    write_parquet(work.root / "frequencies" / part.name, count_tokens(rows["bare"]))
     return rows.height
 
 
@@ -175,14 +160,14 @@ def solve_partition(
     names = rows.select(matched="row", name=pl.format("{}:{}", "source", "source_id"))
     duplicates = result.removed.join(names, on="matched", how="left", maintain_order="left")
     duplicates = duplicates.select("row", "reason", "detail", matched="name")
-    write(work.root / "conflicts" / f"{name}.parquet", result.conflicts)
+    write_parquet(work.root / "conflicts" / f"{name}.parquet", result.conflicts)
     kept = _set_aside(work, "dedup", name, rows, duplicates)
     leaks = find_leaks(rows["bare"], pl.read_parquet(protected), config.decontaminate, frequencies)
     leaks = leaks.with_columns(row=rows["row"].gather(leaks["row"]))
     kept = _set_aside(work, "decontaminate", name, kept, spread_leaks(leaks, rows, kept))
     template = pl.Series("template", templates(kept["bare"]), dtype=pl.String)
     kept = kept.with_columns(cluster=pl.coalesce(template, "problem_id"))
-    write(work.root / "kept" / f"{name}.parquet", kept.drop("bare", "root"))
+    write_parquet(work.root / "kept" / f"{name}.parquet", kept.drop("bare", "root"))
     return {"n_conflicts": result.n_conflicts, "largest_cluster": result.largest_cluster}
 
 
@@ -203,5 +188,5 @@ def write_shard(
     frame = chosen.join(frame, on="row", how="left", maintain_order="left")
     copy = pl.col("copy") > 0
     name = pl.when(copy).then(pl.format("{}-{}", "problem_id", "copy")).otherwise("problem_id")
-    write(target, frame.with_columns(problem_id=name).select(columns))
+    write_parquet(target, frame.with_columns(problem_id=name).select(columns))
     return frame.height

@@ -10,7 +10,7 @@ import polars as pl
 
 from curation.sources.fields import FieldProblem, as_text, look_up
 from curation.sources.readers import SourceError, read_rows
-from rewards.contracts.files import atomic_open
+from rewards.contracts.files import write_parquet
 
 PROGRESS_EVERY = 250_000
 REMOVED = pl.Schema({name: pl.String() for name in ("id", "reason", "detail", "matched")})
@@ -84,8 +84,7 @@ def write_result(command: Command, table: pl.DataFrame, removed: pl.DataFrame, b
     removals = command.out.with_suffix(".removed.parquet")
     gone = pl.concat([pl.DataFrame(schema=REMOVED), removed, bad], how="diagonal").select(REMOVED.names())
     for path, frame in ((command.out, kept), (removals, gone)):
-        with atomic_open(path) as file:
-            frame.write_parquet(file)
+        write_parquet(path, frame)
     seconds = time.monotonic() - command.started
     assert kept.height + removed.height == table.height, "rows went missing"
     sys.stdout.write(

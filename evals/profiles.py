@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rewards.contracts.engine import Sampling
-from rewards.contracts.prompts import PromptConfig, Template
+from rewards.contracts.prompts import ORZ_STOP, PromptConfig, Template
 from rewards.verdict import Mode
 
 ProfileName = Literal["orz", "orz_compat", "few_shot", "plain", "chat", "letters"]
 Method = Literal["sample", "chat", "letters"]
-
-ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
-"""Strings that end a response and stay in its text; reference script: stop."""
 
 
 @dataclass(frozen=True, slots=True)

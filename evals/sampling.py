@@ -23,7 +23,7 @@ from evals.config import EvalsConfig
 from evals.plan import Plan, letters_of
 from rewards.contracts import records
 from rewards.contracts.engine import Engine, derive_seed
-from rewards.contracts.files import canonical_json, hash_text, sync_folder
+from rewards.contracts.files import canonical_json, hash_text, sync_folder, write_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -286,5 +286,5 @@ def _key(line: bytes) -> str | None:
 
 def write_part(generated: Generated, folder: Path, benchmark: str, part: int) -> None:
     """Leave one engine's share of a benchmark for `collect`."""
-    generated.responses.write_parquet(folder / f"{benchmark}.{part}.responses.parquet")
-    generated.rejects.write_parquet(folder / f"{benchmark}.{part}.rejects.parquet")
+    write_parquet(folder / f"{benchmark}.{part}.responses.parquet", generated.responses)
+    write_parquet(folder / f"{benchmark}.{part}.rejects.parquet", generated.rejects)

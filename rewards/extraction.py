@@ -23,6 +23,7 @@ MAX_BOX_CHARS = 200_000
 
 _TAG = re.compile(r"</?answer>")
 _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
+_BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\s$.{}\\][^\s$.{}]*)")
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 _JOINT = re.compile(r"[\s$,;、]|\\[()\[\]]|\\text\s?\{|\}|and|or|和|或")
 _STATEMENT = re.compile(
@@ -81,12 +82,18 @@ def is_formatted(response: str) -> bool:
     return extract_answer(response, "orz").reason is not Reason.NO_ANSWER
 
 
-def last_box(text: str) -> str | None:
+def last_box(text: str, *, is_lenient: bool = False) -> str | None:
     r"""Return the content of the last balanced box, the innermost of boxes in boxes.
 
-    >>> last_box(r"\boxed{\boxed{\{1\}}} and \boxed{")
-    '\\{1\\}'
+    `is_lenient` also takes \fbox and a box without braces, as solutions of published corpora have them.
+
+    >>> last_box(r"\boxed{\boxed{\{1\}}} and \boxed{"), last_box(r"thus \boxed 5.")
+    ('\\{1\\}', None)
+    >>> last_box(r"thus \boxed 5.", is_lenient=True), last_box(r"\fbox{6}", is_lenient=True)
+    ('5', '6')
     """
+    if is_lenient:
+        text = _BARE_BOX.sub(r"\\boxed{\1}", text.replace("\\fbox", "\\boxed"))
     box = _box_span(text)
     return text[box[1] : box[2]] if box else None
 

@@ -27,6 +27,7 @@ __all__ = [
     "Mode",
     "Reason",
     "Verdict",
+    "compare_answers",
     "grade",
     "grade_batch",
     "is_formatted",

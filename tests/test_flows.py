@@ -79,7 +79,23 @@ def start(config: Path, runs: Path) -> subprocess.Popen:
     environment = os.environ | {"PREFECT_HOME": str(runs / ".prefect"), "COLUMNS": "200"} | SECRETS
     command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--runs", str(runs)]
     log = (runs / "output.log").open("ab")
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    return subprocess.Popen(command, cwd=users_folder(runs), env=environment, stdout=log, stderr=log)
+
+
+def users_folder(runs: Path) -> Path:
+    """A working folder with files of the user's named like our packages; importing one would end the run."""
+    folder = runs / "working-folder"
+    for file in (
+        "rewards.py",
+        "flows.py",
+        "evals/__init__.py",
+        "training/__init__.py",
+        "curation/__init__.py",
+    ):
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("raise SystemExit('the user\\'s own file was imported')\n")
+    return folder
 
 
 def finish(process: subprocess.Popen, runs: Path) -> None:

@@ -1,11 +1,9 @@
 """Advantages without a critic, for ablations: a number per response, from the others to its prompt."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Estimator = Literal["gae", "grpo", "rloo", "reinforce_pp"]
+from training.config import Estimator
 
 
 def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Tensor:
@@ -19,12 +17,12 @@ def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Te
     [1.0, -0.3333333432674408, -0.3333333432674408, -0.3333333432674408]
     """
     groups = scores.view(-1, n_samples)
-    centerd = groups - groups.mean(1, keepdim=True)
+    centered = groups - groups.mean(1, keepdim=True)
     if estimator == "grpo":
-        return (centerd / (groups.std(1, keepdim=True, correction=1) + 1e-6)).flatten()
+        return (centered / (groups.std(1, keepdim=True, correction=1) + 1e-6)).flatten()
     if estimator == "rloo":
         # r - (sum - r) / (n - 1) = (r - mean) * n / (n - 1)
-        return (centerd * n_samples / (n_samples - 1)).flatten()
+        return (centered * n_samples / (n_samples - 1)).flatten()
     raise ValueError(f"{estimator} does not compare the responses of a group")
 
 

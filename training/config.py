@@ -9,9 +9,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from rewards.contracts.engine import Sampling
-from rewards.contracts.prompts import PromptConfig
+from rewards.contracts.prompts import ORZ_STOP, PromptConfig
 from rewards.contracts.settings import Settings
 from rewards.shaping import RewardTerms
+
+Estimator = Literal["gae", "grpo", "rloo", "reinforce_pp"]
+KLEstimator = Literal["k1", "k2", "k3"]
 
 
 class ScratchConfig(Settings):
@@ -110,7 +113,7 @@ class RolloutConfig(Settings):
     """Sampling temperature (paper, section 2.3)."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus mass (paper, section 2.3)."""
-    stop: tuple[str, ...] = ("User:", "Human:", "Assistant:", "</answer>")
+    stop: tuple[str, ...] = ORZ_STOP
     """Strings that end a response; they are kept in it (reference script: stop)."""
     probe_responses: int = Field(16, ge=0)
     """Responses per step whose engine log-probs are compared with the trainer's: proof that weights are in
@@ -160,7 +163,7 @@ class PPOConfig(Settings):
     gae_lambda: float = Field(1.0, ge=0, le=1)
     """GAE lambda; with gamma = lambda = 1 the advantage is the return minus the value (paper, section
     2.2)."""
-    advantages: Literal["gae", "grpo", "rloo", "reinforce_pp"] = "gae"
+    advantages: Estimator = "gae"
     """How responses are valued (paper, section 2.2: gae, with a critic). For ablations, without a critic:
     grpo and rloo compare the responses of a prompt, reinforce_pp whitens the rewards of the step."""
     clip_eps: float = Field(0.2, gt=0, lt=1)
@@ -174,7 +177,7 @@ class PPOConfig(Settings):
     base model is kept in memory."""
     kl_place: Literal["loss", "reward"] = "loss"
     """Where that KL enters: added to the loss, or taken off the reward of each token."""
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    kl_estimator: KLEstimator = "k3"
     """Its estimate per token, see `training.losses.kl_estimate` (Schulman 2020)."""
     max_importance_weight: float | None = Field(None, gt=0)
     """Weigh tokens by policy / rollout engine, at most this: truncated importance sampling against their

@@ -4,12 +4,10 @@ Each loss is a sum divided by a token count handed in: the count of the whole mi
 Gradients then do not depend on how the tokens were cut into micro-batches, packs or ranks.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-KLEstimator = Literal["k1", "k2", "k3"]
+from training.config import KLEstimator
 
 
 def policy_loss(

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from rewards.contracts.files import atomic_open
+from rewards.contracts.files import atomic_open, write_parquet
 from rewards.contracts.records import EVALUATION, METRIC, ROLLOUT, TIMING, Schema
 
 
@@ -77,13 +77,11 @@ class Recorder:
             return
         chosen = pl.DataFrame({"problem_id": problem_ids}, schema={"problem_id": pl.String})
         for name, frame in (("prompts.parquet", chosen), ("rejects.parquet", rejects)):
-            with atomic_open(self.folder / name) as file:
-                frame.write_parquet(file)
+            write_parquet(self.folder / name, frame)
 
     def rollouts(self, step: int, rows: list[dict]) -> None:
         path = self.folder / "rollouts" / f"step-{step:06d}-rank-{self.rank:03d}.parquet"
-        with atomic_open(path) as file:
-            ROLLOUT.frame(rows).write_parquet(file)
+        write_parquet(path, ROLLOUT.frame(rows))
 
     def step(
         self, metrics: dict, timings: dict, histograms: dict[str, list[int]] | None = None, top: int = 0

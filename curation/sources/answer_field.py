@@ -4,33 +4,11 @@ import re
 
 from curation.sources.config import AnswerStyle
 from curation.sources.fields import FieldProblem
+from rewards.extraction import last_box
 
 _UNIT = re.compile(r"(?<=\S)\s*\([^()]*\)\s*$")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Return the content of the last \boxed{} (or \fbox{}) with balanced braces, else None.
-
-    >>> last_boxed(r"so $x = \boxed{\frac{1}{2}}$.")
-    '\\frac{1}{2}'
-    >>> last_boxed(r"thus \boxed 5.")
-    '5'
-    """
-    for match in reversed(list(re.finditer(r"\\(?:boxed|fbox)\s*", text))):
-        rest = text[match.end() :]
-        if not rest.startswith("{"):
-            bare = re.match(r"[^\s$.{}]+", rest)
-            if bare:
-                return bare.group()
-            continue
-        depth = 0
-        for index, letter in enumerate(rest):
-            depth += (letter == "{") - (letter == "}")
-            if depth == 0:
-                return rest[1:index].strip()
-    return None
 
 
 def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
@@ -47,7 +25,7 @@ def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
     if style == "hash":
         answer = text.rpartition("####")[2] if "####" in text else None
     elif style == "boxed":
-        answer = last_boxed(text)
+        answer = last_box(text, is_lenient=True)
     elif style == "unit":
         answer = _UNIT.sub("", text)
     elif style == "number":

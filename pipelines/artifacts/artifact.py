@@ -9,11 +9,9 @@ included, is on the disk. What a failed build had made is removed, or kept as a 
 next run continues (resumable stages); so is what a kill leaves.
 """
 
-import errno
 import fcntl
 import logging
 import os
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +24,6 @@ import polars as pl
 
 from pipelines.artifacts.provenance import code_version, describe_environment
 from rewards.contracts.files import (
-    atomic_open,
     canonical_json,
     hash_file,
     hash_text,
@@ -34,12 +31,13 @@ from rewards.contracts.files import (
     remove_leftovers,
     sync_folder,
     write_json,
+    write_parquet,
 )
 from rewards.contracts.records import REJECT
+from rewards.contracts.usage import measured
 
 logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
-DISK_FULL = os.strerror(errno.ENOSPC)
 LAYOUT = 1
 """Version of this contract; a change makes every older artifact unknown."""
 
@@ -79,14 +77,7 @@ class Draft:
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Write a frame as parquet."""
-        with atomic_open(self.folder / name) as file:
-            try:
-                frame.write_parquet(file, statistics=False)
-            except pl.exceptions.ComputeError as error:
-                # polars wraps what the system said; a full disk must be known as one.
-                if DISK_FULL in str(error):
-                    raise OSError(errno.ENOSPC, DISK_FULL, str(self.folder / name)) from error
-                raise
+        write_parquet(self.folder / name, frame, statistics=False)
 
     def count(self, read: int, kept: int, rejected: int) -> None:
         if read != kept + rejected:
@@ -244,26 +235,6 @@ def locked(path: Path) -> Iterator[None]:
             logger.info("waiting for another process to finish %s", path.stem)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def measured() -> Iterator[dict[str, float]]:
-    """Wall seconds, CPU seconds (children included) and peak resident bytes of the block."""
-    usage: dict[str, float] = {}
-    started, cpu = time.perf_counter(), cpu_seconds()
-    yield usage
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    usage |= {
-        "wall_s": round(time.perf_counter() - started, 3),
-        "cpu_s": round(cpu_seconds() - cpu, 3),
-        "peak_memory_bytes": peak * 1024,
-    }
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and its finished children."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 CHECKSUMS, MANIFESTS = "SHA256SUMS", "manifests"

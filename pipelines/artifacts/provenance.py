@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipelines.jobs.gpus import gpu_names
 from rewards.contracts.files import ROOT, canonical_json, hash_file, hash_text
 
 SOURCE_SUFFIXES = (".py", ".j2")
@@ -77,16 +78,6 @@ def git_commit() -> str | None:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def gpu_names() -> list[str]:
-    """The machine's NVIDIA GPUs, as its driver names them."""
-    lines = [
-        line
-        for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-        for line in file.read_text().splitlines()
-    ]
-    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
 
 
 def cpu_name() -> str:

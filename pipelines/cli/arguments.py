@@ -16,9 +16,10 @@ Commands = Any
 
 
 def add_command(
-    commands: Commands, name: str, action: Action, text: str, epilog: str = ""
+    commands: Commands, name: str, action: Action, text: str, extra: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
-    """Add a command that `action` carries out; it returns the exit status."""
+    """Add a command that `action` carries out; it returns the exit status. `extra` of the package holds all
+    that it imports."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
@@ -26,13 +27,15 @@ def add_command(
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(action=action)
+    parser.set_defaults(action=action, extra=extra)
     return parser
 
 
-def add_configured(commands: Commands, name: str, action: Action, text: str) -> argparse.ArgumentParser:
+def add_configured(
+    commands: Commands, name: str, action: Action, text: str, extra: str
+) -> argparse.ArgumentParser:
     """Add a command on one run: a TOML file, overrides of any of its fields, and a place for the results."""
-    parser = add_command(commands, name, action, text, epilog=OVERRIDES)
+    parser = add_command(commands, name, action, text, extra, epilog=OVERRIDES)
     add_config(parser, "configs/demo.toml")
     parser.add_argument(
         "--data-root", metavar="DIR", help="folder that `file = ...` is relative to; unset: the hub"

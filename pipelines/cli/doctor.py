@@ -4,13 +4,13 @@ import os
 import platform
 import shutil
 import socket
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from pipelines.jobs.gpus import describe_gpus
 from rewards.contracts.files import ROOT
 
 
@@ -24,7 +24,7 @@ class Finding:
 
 def examine(runs: Path) -> list[Finding]:
     """Look at the machine; imports neither torch nor vLLM, so it answers at once."""
-    gpus = list_gpus()
+    gpus = describe_gpus()
     return [
         Finding("ok", "python", platform.python_version(), ""),
         *_versions("gpu" if gpus else "cpu"),
@@ -36,21 +36,6 @@ def examine(runs: Path) -> list[Finding]:
         _server(),
         _hub(),
     ]
-
-
-def list_gpus() -> list[str]:
-    """Names of the NVIDIA GPUs that the driver lists."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    listed = subprocess.run(
-        [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"], capture_output=True, text=True
-    )
-    return (
-        [line.strip() for line in listed.stdout.splitlines() if line.strip()]
-        if listed.returncode == 0
-        else []
-    )
 
 
 def _versions(kind: str) -> list[Finding]:

@@ -14,12 +14,12 @@ def add_commands(commands: Commands) -> None:
     _add_lineage(commands)
     _add_verify(commands)
     text = "check this machine: versions, GPU, memory, disk, servers"
-    add_runs(add_command(commands, "doctor", doctor, text), "folder of results")
+    add_runs(add_command(commands, "doctor", doctor, text, "rewards"), "folder of results")
 
 
 def _add_compare(commands: Commands) -> None:
     text = "paired test between the benchmarks of two runs or checkpoints"
-    parser = add_command(commands, "compare", compare, text)
+    parser = add_command(commands, "compare", compare, text, "evals")
     for name, when in (("before", "first"), ("after", "second")):
         parser.add_argument(
             name,
@@ -53,7 +53,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def _add_audit(commands: Commands) -> None:
     text = "why was this row kept or removed? and: are all files what they claim?"
-    parser = add_command(commands, "audit", audit, text)
+    parser = add_command(commands, "audit", audit, text, "curation")
     parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
     parser.add_argument("query", nargs="?", help="a problem_id, a source_id or a piece of the problem's text")
 
@@ -80,7 +80,7 @@ def audit(arguments: argparse.Namespace) -> int:
 
 def _add_lineage(commands: Commands) -> None:
     text = "what an artifact was made from, back to the raw files, all checked"
-    parser = add_command(commands, "lineage", lineage, text)
+    parser = add_command(commands, "lineage", lineage, text, "curation")
     parser.add_argument(
         "artifact",
         help="an artifact of a run, such as runs/demo/evaluate-final, or a folder downloaded from the hub",
@@ -101,7 +101,7 @@ def lineage(arguments: argparse.Namespace) -> int:
 
 def _add_verify(commands: Commands) -> None:
     text = "check answers against references, from the shell or a JSONL file"
-    parser = add_command(commands, "verify", verify, text)
+    parser = add_command(commands, "verify", verify, text, "rewards")
     parser.add_argument("response", nargs="?", help="what the model wrote (or the bare answer)")
     parser.add_argument("--gold", help="the reference answer")
     parser.add_argument(

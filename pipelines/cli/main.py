@@ -55,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return parsed.action(parsed)
+    except ModuleNotFoundError as error:
+        if parsed.verbose:
+            raise
+        needs = f"{parsed.command} needs the package {error.name}, which is not installed"
+        return _stop(f"{needs}: pip install 'reasoner-zero[{parsed.extra}]'", 2)
     except KeyboardInterrupt:
         return _stop("interrupted; the same command continues where this one stopped", 130)
     except (ValueError, FileNotFoundError) as error:

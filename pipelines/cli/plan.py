@@ -16,7 +16,7 @@ def add_commands(commands: Commands) -> None:
 
 def _add_plan(commands: Commands) -> None:
     text = "memory, tokens and FLOPs a configuration needs, before it runs"
-    parser = add_command(commands, "plan", plan, text)
+    parser = add_command(commands, "plan", plan, text, "training")
     add_config(parser, "configs/orz_7b.toml")
     parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
     parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
@@ -71,7 +71,7 @@ def _against(training, run: Path):
 
 def _add_simulate(commands: Commands) -> None:
     text = "step time, waiting GPUs, days and cost of a run on a cluster, as responses grow"
-    parser = add_command(commands, "simulate", simulate, text)
+    parser = add_command(commands, "simulate", simulate, text, "training")
     add_config(parser, "configs/orz_7b.toml")
     parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
     parser.add_argument("--plots", metavar="DIR", help="also draw phases.png and sensitivity.png there")

@@ -9,7 +9,7 @@ from pipelines.cli.output import say, show_rows
 
 def add_commands(commands: Commands) -> None:
     text = "publish a data set or a model to a hub, or show what would be sent"
-    parser = add_command(commands, "publish", publish, text)
+    parser = add_command(commands, "publish", publish, text, "evals")
     parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
     parser.add_argument("what", choices=("dataset", "model"), help="the prompt set or the trained model")
     parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository on the hub")

@@ -9,7 +9,7 @@ from pipelines.cli.output import say
 
 def add_commands(commands: Commands) -> None:
     text = "start a Prefect server, a worker and all deployments on this machine"
-    parser = add_command(commands, "up", up, text)
+    parser = add_command(commands, "up", up, text, "flows")
     parser.add_argument("--port", type=int, default=4200, help="port on loopback (default: 4200)")
     parser.add_argument(
         "--gpu-slots", type=int, metavar="N", help="GPU runs at once (default: the GPUs, at least 1)"
@@ -21,7 +21,7 @@ def add_commands(commands: Commands) -> None:
         help="notification block through which a failed training sends word, such as slack-webhook/alerts",
     )
     add_runs(parser)
-    add_runs(add_command(commands, "down", down, "end what `up` started"))
+    add_runs(add_command(commands, "down", down, "end what `up` started", "flows"))
 
 
 def up(arguments: argparse.Namespace) -> int:

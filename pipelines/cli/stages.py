@@ -10,10 +10,11 @@ from pipelines.cli.output import say, say_made, show, show_rows
 
 def add_commands(commands: Commands) -> None:
     text = "the whole chain: curate, rewards, train, eval, report (a Prefect flow, no server needed)"
-    add_configured(commands, "run", run, text)
+    add_configured(commands, "run", run, text, "all")
     text = "collect, clean, deduplicate and decontaminate the corpus"
-    add_configured(commands, "curate", curate, text)
-    add_configured(commands, "rewards", rewards, "compile and self-check the rewards of the corpus")
+    add_configured(commands, "curate", curate, text, "curation")
+    text = "compile and self-check the rewards of the corpus"
+    add_configured(commands, "rewards", rewards, text, "curation")
     _add_difficulty(commands)
     _add_train(commands)
     _add_eval(commands)
@@ -42,24 +43,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def curate(arguments: argparse.Namespace) -> int:
-    from pipelines.stages.chain import Chain
+    from pipelines.stages.curate import curate_stage
 
-    artifact = Chain(open_run(arguments)).curated
+    artifact = curate_stage(open_run(arguments))
     show(artifact.read("funnel.parquet"), "Curation funnel")
     return say_made(artifact)
 
 
 def rewards(arguments: argparse.Namespace) -> int:
-    from pipelines.stages.chain import Chain
+    from pipelines.stages.curate import curate_stage
+    from pipelines.stages.rewards import rewards_stage
 
-    artifact = Chain(open_run(arguments)).prompts
+    workspace = open_run(arguments)
+    artifact = rewards_stage(workspace, curate_stage(workspace))
     show(artifact.read("answer_types.parquet"), "Compiled rewards by answer type")
     return say_made(artifact)
 
 
 def _add_difficulty(commands: Commands) -> None:
     text = "pass rates of the training prompts, and the hard ones for annealing"
-    parser = add_configured(commands, "difficulty", difficulty, text)
+    parser = add_configured(commands, "difficulty", difficulty, text, "training")
     parser.add_argument(
         "--model", metavar="DIR", help="model that answers, in Hugging Face format (default: the base model)"
     )
@@ -90,7 +93,7 @@ def difficulty(arguments: argparse.Namespace) -> int:
 
 
 def _add_train(commands: Commands) -> None:
-    parser = add_configured(commands, "train", train, "make the base model and train it by PPO")
+    parser = add_configured(commands, "train", train, "make the base model and train it by PPO", "training")
     parser.add_argument(
         "--preflight", action="store_true", help="first run the longest possible step, and say what it took"
     )
@@ -132,7 +135,7 @@ def _amount(name: str, value: float) -> str:
 
 def _add_eval(commands: Commands) -> None:
     text = "benchmark the base model, and the trained one when there is one"
-    parser = add_configured(commands, "eval", evaluate, text)
+    parser = add_configured(commands, "eval", evaluate, text, "training")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
     instead.add_argument(
@@ -172,7 +175,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def _add_report(commands: Commands) -> None:
     text = "write report.html and summary.json of a run again, from its stored results"
-    parser = add_configured(commands, "report", report, text)
+    parser = add_configured(commands, "report", report, text, "evals")
     parser.add_argument(
         "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"
     )

@@ -7,6 +7,7 @@ import polars as pl
 from pipelines.config import RunConfig
 from pipelines.jobs.job import Job
 from pipelines.jobs.progress import report
+from rewards.contracts.files import write_parquet
 
 
 def run_difficulty(job: Job, config: RunConfig) -> None:
@@ -26,5 +27,5 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
     out = Path(job.out)
     folder, settings = out / "samples", config.difficulty
     counts = measure(engine, prompts, training.prompt, rollout.sampling, settings, folder, advance)
-    counts.write_parquet(out / "counts.parquet")
+    write_parquet(out / "counts.parquet", counts)
     engine.close()

@@ -12,6 +12,7 @@ from evals.statistics.reflection import reflects, repetition_score
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
 from rewards.contracts.engine import Engine
+from rewards.contracts.files import write_parquet
 from training.train import Evaluate
 
 MAX_SCORED_CHARS = 20_000
@@ -40,7 +41,7 @@ def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder:
             generated = sample(engine, plan, config=evals, folder=place, part=share)
             mode, method = plan.conditions.mode, plan.conditions.method
             rows = score(generated.responses, benchmark, mode=mode, method=method).completions
-            rows.write_parquet(place / f"{benchmark.name}.{share[0]}.parquet")
+            write_parquet(place / f"{benchmark.name}.{share[0]}.parquet", rows)
             for name, column in (
                 ("accuracy", "is_correct"),
                 ("response_tokens", "n_response_tokens"),

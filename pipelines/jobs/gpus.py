@@ -1,6 +1,8 @@
-"""The GPUs that this process may use, without loading torch."""
+"""The GPUs of this machine and those that this process may use, without loading torch."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 
@@ -19,3 +21,28 @@ def visible_gpus() -> list[str]:
     if chosen is not None:
         return [gpu for gpu in chosen.split(",") if gpu]
     return [str(index) for index in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
+
+
+def gpu_names() -> list[str]:
+    """The machine's NVIDIA GPUs, as its driver names them."""
+    lines = [
+        line
+        for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for line in file.read_text().splitlines()
+    ]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
+
+
+def describe_gpus() -> list[str]:
+    """Name and memory of each NVIDIA GPU, as nvidia-smi lists them."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    listed = subprocess.run(
+        [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"], capture_output=True, text=True
+    )
+    return (
+        [line.strip() for line in listed.stdout.splitlines() if line.strip()]
+        if listed.returncode == 0
+        else []
+    )

@@ -48,6 +48,10 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
     `say` is told each step; `notify` names the block that a failed training sends word through.
     ServicesError when they are up already, the port is taken or a step fails.
     """
+    if not (ROOT / "prefect.yaml").exists():
+        raise ServicesError(
+            f"{ROOT} holds no prefect.yaml: `up` serves a clone of the project, not a package"
+        )
     home = (runs / ".prefect").resolve()
     if (found := _stored(home)) and (_lives(found.server) or _lives(found.worker)):
         raise ServicesError(f"already up at {found.url}; take it down with: reasoner-zero down --runs {runs}")

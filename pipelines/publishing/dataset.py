@@ -14,7 +14,7 @@ from pipelines.cards.croissant import write_croissant
 from pipelines.cards.licenses import NONE_STATED, hub_license
 from pipelines.publishing.clearance import check_leaks, check_licenses
 from pipelines.publishing.manifests import write_manifest
-from rewards.contracts.files import atomic_open, canonical_json, write_text
+from rewards.contracts.files import canonical_json, write_parquet, write_text
 from rewards.contracts.records import COMPILED_REWARD
 
 SHARD_ROWS = 100_000
@@ -49,8 +49,8 @@ def write_shards(rows: pl.DataFrame, folder: Path, split: str) -> None:
     """Write `rows` as `<split>-00000-of-0000N.parquet`, the hub's naming."""
     n_shards = max(1, -(-rows.height // SHARD_ROWS))
     for index in range(n_shards):
-        with atomic_open(folder / f"{split}-{index:05d}-of-{n_shards:05d}.parquet") as file:
-            rows.slice(index * SHARD_ROWS, SHARD_ROWS).write_parquet(file, statistics=False)
+        shard = rows.slice(index * SHARD_ROWS, SHARD_ROWS)
+        write_parquet(folder / f"{split}-{index:05d}-of-{n_shards:05d}.parquet", shard, statistics=False)
 
 
 def dataset_card(

@@ -21,7 +21,10 @@ from pipelines.config import ConfigError
 from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file, write_json
 
-CODE = ("curation", "rewards/contracts", "evals/benchmarks", "pipelines/cards", "pipelines/stages/curate.py")
+CODE = (
+    *("curation", "rewards/contracts", "rewards/extraction.py", "rewards/orz/extraction.py"),
+    *("evals/benchmarks", "pipelines/cards", "pipelines/stages/curate.py"),
+)
 STAGE = Stage("curate", CODE)
 
 

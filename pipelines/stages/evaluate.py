@@ -56,7 +56,9 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         draft.write("summary.parquet", summarize(completions))
         draft.write("curves.parquet", curves(completions))
         draft.write("reflection.parquet", analyze(completions))
-        write_lm_eval(draft.folder / "lm-eval", completions, config.evals, model=sampled.fingerprint)
+        write_lm_eval(
+            draft.folder / "lm-eval", completions, config.evals, model=sampled.manifest["inputs"]["model"]
+        )
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
         draft.count(n_questions, n_questions - rejected.height, rejected.height)
 

@@ -1,4 +1,4 @@
-"""Stage 6, report: everything a run has made in, report.html and summary.json in the run's folder out.
+"""Stage 7, report: everything a run has made in, report.html and summary.json in the run's folder out.
 
 Reads stored results only, so it can be made again at any time without a model.
 """

@@ -20,9 +20,8 @@ def rewards_stage(workspace: Workspace, curated: Artifact) -> Artifact:
     def build(draft: Draft) -> None:
         problems = curated.read("data")
         with Progress("rewards", "answers") as progress:
-            result = compile_rewards(
-                problems, workspace.config.rewards, lambda done: progress.advance(done, problems.height)
-            )
+            config = workspace.config.rewards
+            result = compile_rewards(problems, config, lambda n: progress.advance(n, problems.height))
         draft.write("prompts.parquet", COMPILED_REWARD.check(result.compiled))
         draft.write_rejects(result.rejects)
         draft.write("answer_types.parquet", result.answer_types)

@@ -97,7 +97,7 @@ def compile_rewards(
 ) -> CompiledRewards:
     """Compile every row of `problems` (columns of `records.PROBLEM`); equal answers are worked on once.
 
-    `on_progress` is told how many more rows are done.
+    `on_progress` gets how many rows are done so far.
     """
     PROBLEM.check(problems)
     known: dict[str, CompiledAnswer] = {}
@@ -107,7 +107,7 @@ def compile_rewards(
             known[answer] = compile_answer(answer, config)
         results.append(known[answer])
         if on_progress and (n % PROGRESS_ROWS == 0 or n == problems.height):
-            on_progress(n - (n - 1) // PROGRESS_ROWS * PROGRESS_ROWS)
+            on_progress(n)
     outcome = problems.select(PROBLEM.names).with_columns(
         pl.Series("canonical", [result.canonical for result in results], pl.String),
         pl.Series("answer_type", [result.answer_type for result in results], pl.String),

@@ -3,6 +3,7 @@
 Every write goes to a temporary name beside the target, is flushed to the disk and then renamed over it.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -10,7 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds the packages: a clone of the project, or site-packages."""
@@ -33,6 +37,21 @@ def atomic_open(path: Path, mode: str = "wb") -> Iterator[IO]:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_parquet(path: Path, frame: "polars.DataFrame", **options: Any) -> None:
+    """Write a frame so that it is there whole or not at all; OSError when the disk is full."""
+    from polars.exceptions import ComputeError
+
+    with atomic_open(path) as file:
+        try:
+            frame.write_parquet(file, **options)
+        except ComputeError as error:
+            # polars wraps what the system said; a full disk must be known as one.
+            full = os.strerror(errno.ENOSPC)
+            if full in str(error):
+                raise OSError(errno.ENOSPC, full, str(path)) from error
+            raise
 
 
 def child_environment() -> dict[str, str]:

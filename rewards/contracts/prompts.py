@@ -77,3 +77,7 @@ def render_response(thought: str, answer: str) -> str:
     '2+3=5</think><answer>\\boxed{5}</answer>'
     """
     return f"{thought}</think><answer>\\boxed{{{answer}}}</answer>"
+
+
+ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
+"""Strings that end a response and stay in its text; reference script: stop."""

@@ -29,7 +29,7 @@ def unboxed(text: str) -> str:
     >>> unboxed(r"x \boxed{y}"), unboxed(r"\boxed{\{1}")
     ('y', '\\boxed{\\{1}')
     """
-    start = max(text.rfind("\\boxed"), -1)
+    start = text.rfind("\\boxed")
     if start < 0 or not text.startswith("\\boxed{", start):
         return text
     level = 0

@@ -238,7 +238,7 @@ class _Parser(TokenReader):
         raise UnparsableAnswer(f"unexpected {token.value!r}")
 
     def number(self) -> Expression:
-        """A number, or a mixed number such as 3 1/2 and 3\frac12."""
+        r"""A number, or a mixed number such as 3 1/2 and 3\frac12."""
         token = self.next
         self.position += 1
         whole = token.number or Fraction(0)
@@ -274,7 +274,7 @@ class _Parser(TokenReader):
         return Symbol(name)
 
     def argument(self) -> Expression:
-        """Argument of \frac, \\binom or \\sqrt: a group, or one token."""
+        r"""Argument of \frac, \binom or \sqrt: a group, or one token."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise AnswerTooLarge(f"nested deeper than {MAX_DEPTH}")

@@ -37,7 +37,7 @@ from rewards.parsing.labels import parse_label
 from rewards.parsing.normalize import normalize
 from rewards.parsing.plus_minus import both_signs
 from rewards.parsing.quantities import parse_quantity
-from rewards.parsing.splitting import RELATIONS, nesting_change, separator_kind, split_tokens, split_words
+from rewards.parsing.splitting import RELATIONS, separator_kind, split_tokens, split_words
 from rewards.parsing.tokens import Token, tokenize
 from rewards.parsing.words import (
     ALL_REALS,
@@ -195,7 +195,7 @@ def _item(tokens: list[Token]) -> Answer:
     )
     if not found:
         return _value(tokens)
-    operators = [_operator(tokens, n) for n in range(len(found))]
+    operators = found
     if "approx" in operators:
         first = operators.index("approx")
         parts, operators = parts[: first + 1], operators[:first]
@@ -215,17 +215,6 @@ def _item(tokens: list[Token]) -> Answer:
         if common:
             return Region(tuple(common), solved[0].variable)
     return Collection("list", tuple(steps))
-
-
-def _operator(tokens: list[Token], n: int) -> str:
-    level, seen = 0, 0
-    for token in tokens:
-        level += nesting_change(token)
-        if level == 0 and token.kind in ("sign", "command") and token.value in RELATIONS:
-            if seen == n:
-                return token.value
-            seen += 1
-    raise AssertionError("an operator that was split at is gone")
 
 
 def _relation(operator: str, left: Expression, right: Expression) -> Answer:

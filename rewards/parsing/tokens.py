@@ -127,7 +127,7 @@ def _scan(text: str, depth: dict[str, int], splits_thousands: bool) -> Iterator[
         if kind == "grouped" and (depth["bracket"] or splits_thousands):
             kind, value = "number", value.split(",")[0]
             end = position + len(value)
-        if kind in ("spaced", "scientific") and (depth["bracket"] or previous == "^") and kind == "spaced":
+        if kind == "spaced" and (depth["bracket"] or previous == "^"):
             kind, value = "number", value.split(" ")[0]
             end = position + len(value)
         if match["repeat"]:
@@ -198,8 +198,6 @@ def _command(
     if name in ("langle", "rangle"):
         depth["bracket"] += 1 if name == "langle" else -1
         return [Token("sign", "<(" if name == "langle" else ")>", is_spaced)], end
-    if name == "infty":
-        return [Token("command", "infty", is_spaced)], end
     return [Token("command", name, is_spaced)], end
 
 
