@@ -1,8 +1,9 @@
 """What describes a curated corpus beside its rows: card, Croissant metadata, statistics and plots.
 
-describe(folder, name="corpus", facts={...})     # folder with data/, rejects.parquet, funnel.parquet
+describe(folder, facts={...}, benchmarks=frame)     # folder with data/, rejects.parquet, funnel.parquet
 
-Everything follows from the files in the folder, so equal corpora are described by equal bytes.
+Everything follows from the files in the folder, so equal corpora are described by equal bytes: a corpus is
+shared by all runs that ask for it, and their names stand nowhere in it.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipelines.cards.croissant import write_croissant
 from rewards.contracts.files import atomic_open, write_json, write_text
 from rewards.contracts.records import PROBLEM
 
+TITLE = "Math problems with short answers"
 _ANSWER_TYPES = (
     ("integer", r"^[-+]?\d{1,3}(?:,?\d{3})*$|^[-+]?\d+$"),
     ("decimal", r"^[-+]?\d*\.\d+$"),
@@ -29,7 +31,7 @@ _ANSWER_TYPES = (
 _LENGTHS = (50, 100, 200, 400, 800, 1600, 3200)
 
 
-def describe(folder: Path, name: str, facts: dict[str, Any], benchmarks: pl.DataFrame) -> None:
+def describe(folder: Path, facts: dict[str, Any], benchmarks: pl.DataFrame) -> None:
     """Write README.md, croissant.json, statistics.json and plots/ into `folder`.
 
     benchmarks: benchmark, fingerprint: what the corpus was checked against.
@@ -37,8 +39,8 @@ def describe(folder: Path, name: str, facts: dict[str, Any], benchmarks: pl.Data
     tables = statistics(folder)
     write_json(folder / "statistics.json", {title: table.to_dicts() for title, table in tables.items()})
     plot(tables, folder / "plots")
-    write_text(folder / "README.md", card(name, tables, facts, benchmarks))
-    write_croissant(folder, name)
+    write_text(folder / "README.md", card(tables, facts, benchmarks))
+    write_croissant(folder, TITLE)
 
 
 def statistics(folder: Path) -> dict[str, pl.DataFrame]:
@@ -119,7 +121,7 @@ def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:
         draw(title, [str(label)[:40] for label in labels], {"problems": counts})
 
 
-def card(name: str, tables: dict[str, pl.DataFrame], facts: dict[str, Any], benchmarks: pl.DataFrame) -> str:
+def card(tables: dict[str, pl.DataFrame], facts: dict[str, Any], benchmarks: pl.DataFrame) -> str:
     """Write the data-set card with its YAML front matter."""
     from huggingface_hub import DatasetCardData
 
@@ -130,7 +132,7 @@ def card(name: str, tables: dict[str, pl.DataFrame], facts: dict[str, Any], benc
     front_matter = DatasetCardData(
         license=sorted({hub_license(text) for text in licenses}),
         language=sorted(tables["languages"]["language"]),
-        pretty_name=name,
+        pretty_name=TITLE,
         size_categories=[size_category(n_rows)],
         task_categories=["text-generation"],
         tags=["math", "reinforcement-learning", "verifiable-rewards", "reasoner-zero"],
@@ -148,7 +150,7 @@ def card(name: str, tables: dict[str, pl.DataFrame], facts: dict[str, Any], benc
     return render_card(
         "corpus.md.j2",
         front_matter.to_yaml(),
-        name=name,
+        title=TITLE,
         tables=tables,
         facts=facts,
         benchmarks=benchmarks,

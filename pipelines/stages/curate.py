@@ -66,7 +66,7 @@ def curate_stage(workspace: Workspace) -> Artifact:
             schema={"benchmark": pl.String(), "fingerprint": pl.String()},
             orient="row",
         )
-        describe(draft.folder, config.name, curated.facts, table)
+        describe(draft.folder, curated.facts, table)
         draft.seeds = {"curation": config.curation.seed}
 
     return workspace.produce(STAGE, section(config.curation, "execution"), inputs, build)

@@ -11,6 +11,7 @@ from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.corpus import describe
 from pipelines.config import ConfigError, load_config
 from pipelines.stages.chain import Chain
+from pipelines.stages.curate import curate_stage
 from rewards.contracts.files import hash_file
 from rewards.contracts.records import PROBLEM
 
@@ -92,8 +93,18 @@ def test_equal_corpora_are_described_by_equal_bytes(workspace, tmp_path):
     before = [hash_file(artifact.folder / name) for name in names]
     fingerprint = artifact.manifest["inputs"]["benchmark:pens"][:16]
     checked = pl.DataFrame({"benchmark": ["pens"], "fingerprint": [fingerprint]})
-    describe(artifact.folder, "small", artifact.manifest["facts"], checked)
+    describe(artifact.folder, artifact.manifest["facts"], checked)
     assert [hash_file(artifact.folder / name) for name in names] == before
+
+
+def test_runs_of_other_names_share_one_corpus(workspace):
+    artifact = curate_stage(workspace)
+    config = workspace.config.model_copy(update={"name": "renamed-run"})
+    other = curate_stage(Workspace.open(config, workspace.root))
+    assert other.folder == artifact.folder and other.content == artifact.content
+    for file in ("README.md", "croissant.json", "statistics.json"):
+        text = (artifact.folder / file).read_text()
+        assert "renamed-run" not in text and '"small"' not in text and "# small" not in text
 
 
 def test_a_missing_file_to_protect_is_named(workspace):

@@ -1,0 +1,311 @@
+"""MkDocs hooks: pages made at build time, and a check of the tree in architecture.md.
+
+configuration.md is generated from the settings classes, read statically: field, type, default and the
+docstring below it. A field without one stops the build. Pages that live elsewhere in the repository (benches,
+changelog, contributing) are copied with their links rewritten. Nothing generated is committed.
+"""
+
+import ast
+import logging
+import posixpath
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import griffe
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+log = logging.getLogger("mkdocs.plugins.reasoner_zero")
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("curation", "rewards", "training", "evals", "pipelines")
+COPIED = {
+    "bench/README.md": "benches.md",
+    "bench/gpu/README.md": "gpu.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+}
+"""Place in the repository and name on the site."""
+ROOT_CLASS = "pipelines.config.RunConfig"
+BASE_CLASS = "rewards.contracts.settings.Settings"
+
+INTRODUCTION = """\
+# Configuration reference
+
+Every field of a run's TOML file, generated from the settings classes. *Required* means that there is no default. A
+section in double brackets, such as `[[curation.sources]]`, is a list; on the command line its entries are numbered:
+`--curation.sources.0.name`. An unknown key is refused, and the message names the nearest known one.
+
+"paper" is arXiv 2503.24290; "reference script" is `playground/orz_7b_ppo.py` of its authors' repository; "ours" marks
+what is neither.
+"""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages."""
+    pages = {"configuration.md": write_reference()}
+    for place, name in COPIED.items():
+        pages[name] = relink((ROOT / place).read_text(encoding="utf-8"), place)
+    for name, text in pages.items():
+        files.append(File.generated(config, name, content=text))
+    for problem in check_tree((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")):
+        log.warning("architecture.md: %s", problem)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take the marks of tests/readme.py off the fences: "console tested" is a plain console block."""
+    return re.sub(r"^```(\w+) tested.*$", r"```\1", markdown, flags=re.MULTILINE)
+
+
+def relink(text: str, place: str) -> str:
+    """Point the links of a page at `place` in the repository to the pages of the site."""
+
+    def target(match: re.Match[str]) -> str:
+        path, hash_, anchor = match[1].partition("#")
+        if "://" in path or not path:
+            return match[0]
+        full = posixpath.normpath(posixpath.join(posixpath.dirname(place), path))
+        full = COPIED.get(full, full.removeprefix("docs/"))
+        return f"]({full}{hash_}{anchor})"
+
+    return re.sub(r"\]\(([^)\s]+)\)", target, text)
+
+
+def check_tree(page: str) -> list[str]:
+    """Compare the tree of architecture.md with the modules on disk; one line for each difference."""
+    listed = set(tree_entries(page.rpartition("```text\n")[2].partition("```")[0]))
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py" or any(line.strip() == path.name for line in listed)
+    }
+    patterns = [entry for entry in listed if "*" in entry]
+    in_packages = {entry for entry in listed if entry.split("/")[0] in PACKAGES and not entry.endswith("/")}
+    missing = [
+        f"{path} is on disk and not in the tree"
+        for path in sorted(found - listed)
+        if not any(
+            PurePosixPath(path).parent == PurePosixPath(p).parent and fnmatch(path, p) for p in patterns
+        )
+    ]
+    gone = [
+        f"{entry} is in the tree and not on disk"
+        for entry in sorted(in_packages - found)
+        if "*" not in entry and not (ROOT / entry).exists()
+    ]
+    return missing + gone
+
+
+def tree_entries(tree: str) -> Iterator[str]:
+    """Paths of an indented tree, folders with a slash at the end."""
+    folders: list[str] = []
+    for line in tree.splitlines():
+        if not line.strip():
+            continue
+        name, depth = line.split()[0], (len(line) - len(line.lstrip())) // 2
+        del folders[depth:]
+        yield "".join(folders) + name
+        if name.endswith("/"):
+            folders.append(name)
+
+
+class Reference:
+    """The settings classes as the page shows them: one section a class, where it is first used."""
+
+    def __init__(self) -> None:
+        # The docstrings of fields are read here, and no package of ours is imported.
+        self.loader = griffe.GriffeLoader(search_paths=[ROOT])
+        for package in PACKAGES:
+            self.loader.load(package)
+        self.loader.resolve_aliases(external=False)
+        self.keys: dict[str, list[str]] = {}
+        """Keys under which a class is used, in the order of the page."""
+        self.missing: list[str] = []
+
+    def page(self) -> str:
+        self.collect(ROOT_CLASS, "")
+        sections = [self.section(path) for path in self.keys]
+        if self.missing:
+            raise PluginError(f"configuration fields without a docstring: {', '.join(self.missing)}")
+        return "\n".join([INTRODUCTION, *sections])
+
+    def lookup(self, path: str) -> Any:
+        found = self.loader.modules_collection[path]
+        return found.final_target if found.is_alias else found
+
+    def collect(self, path: str, key: str) -> None:
+        """Note every settings class below the one at `path`, depth first."""
+        seen = path in self.keys
+        self.keys.setdefault(path, []).append(key)
+        if seen:
+            return
+        for field in self.fields(path):
+            inner = self.settings_of(field)
+            if inner is not None:
+                name, is_list = inner
+                dotted = f"{key}.{field.name}".lstrip(".") + ("[]" if is_list else "")
+                self.collect(name, dotted)
+
+    def fields(self, path: str) -> list[griffe.Attribute]:
+        return [
+            member
+            for member in self.lookup(path).members.values()
+            if isinstance(member, griffe.Attribute) and member.annotation is not None
+        ]
+
+    def resolve(self, name: str, scope: Any) -> Any:
+        """What a name means where a class is defined; None for builtins and other packages."""
+        try:
+            return self.lookup(scope.module.resolve(name))
+        except (griffe.NameResolutionError, griffe.AliasResolutionError, KeyError):
+            return None
+
+    def is_settings(self, found: Any) -> bool:
+        return isinstance(found, griffe.Class) and any(
+            base.path == BASE_CLASS or self.is_settings(base)
+            for base in (self.resolve(str(name), found) for name in found.bases)
+            if base is not None
+        )
+
+    def settings_of(self, field: griffe.Attribute) -> tuple[str, bool] | None:
+        """Path of the settings class in a field's type, and whether the field is a list of them."""
+        tree = ast.parse(str(field.annotation), mode="eval")
+        is_list = isinstance(tree.body, ast.Subscript) and ast.unparse(tree.body.value) == "tuple"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                found = self.resolve(node.id, field)
+                if self.is_settings(found):
+                    return found.path, is_list
+        return None
+
+    def section(self, path: str) -> str:
+        found, keys = self.lookup(path), self.keys[path]
+        text = " ".join(found.docstring.value.split()) if found.docstring else ""
+        depth = keys[0].count(".") + 2 if keys[0] else 2
+        lines = [f"{'#' * min(depth, 4)} {heading(keys[0])} {{: #{anchor(path)} }}", "", text, ""]
+        if len(keys) > 1:
+            lines += [f"Also: {', '.join(f'`{header(key)}`' for key in keys[1:])}.", ""]
+        lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for field in self.fields(path):
+            if not field.docstring:
+                self.missing.append(field.path)
+                continue
+            meaning = escape(" ".join(field.docstring.value.split()))
+            default = self.default(field)
+            lines.append(f"| `{field.name}` | {self.type(field)} | {default} | {meaning} |")
+        return "\n".join([*lines, ""])
+
+    def type(self, field: griffe.Attribute) -> str:
+        inner = self.settings_of(field)
+        if inner is not None:
+            path, is_list = inner
+            name = "list of sections" if is_list else "section"
+            return f"[{name}](#{anchor(path)})"
+        return self.describe(ast.parse(str(field.annotation), mode="eval").body, field)
+
+    def describe(self, node: ast.expr, field: griffe.Attribute) -> str:
+        """A type in the words of a TOML file."""
+        match node:
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                parts = [self.describe(side, field) for side in (left, right)]
+                return " or ".join(part for part in parts if part != "unset")
+            case ast.Constant(value=None):
+                return "unset"
+            case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
+                values = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+                return ", ".join(f"`{toml(ast.literal_eval(value))}`" for value in values)
+            case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[item, ast.Constant()])):
+                return f"list of: {self.describe(item, field)}"
+            case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=items)):
+                return f"{len(items)} numbers"
+            case ast.Name(id=name) if name in WORDS:
+                return WORDS[name]
+            case ast.Name(id=name):
+                alias = self.resolve(name, field)
+                if isinstance(alias, griffe.Attribute) and alias.value is not None:
+                    return self.describe(ast.parse(str(alias.value), mode="eval").body, alias)
+        raise PluginError(f"{field.path}: no words for the type {ast.unparse(node)}")
+
+    def default(self, field: griffe.Attribute) -> str:
+        """The default and the limits of a field; of a section, what its default changes."""
+        if field.value is None:
+            return "*required*"
+        node = ast.parse(str(field.value), mode="eval").body
+        limits = ""
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Field":
+            named = {word.arg: word.value for word in node.keywords}
+            given = node.args[0] if node.args else named.get("default")
+            limits = ", ".join(
+                f"{LIMITS[name]} {ast.unparse(named[name])}" for name in LIMITS if name in named
+            )
+            limits = f" ({limits})" if limits else ""
+            if given is None:
+                return f"*required*{limits}"
+            node = given
+        return f"{self.value(node)}{limits}"
+
+    def value(self, node: ast.expr) -> str:
+        match node:
+            case ast.Constant(value=None):
+                return "unset"
+            case ast.Call(keywords=keywords):
+                shown = ", ".join(f"{word.arg} = {toml(evaluate(word.value))}" for word in keywords)
+                return f"`{shown}`" if shown else ""
+            case ast.Tuple(elts=items) if any(isinstance(item, ast.Call) for item in items):
+                return "; ".join(self.value(item) for item in items)
+        value = evaluate(node)
+        return f"`{escape(toml(value))}`"
+
+
+WORDS = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def write_reference() -> str:
+    return Reference().page()
+
+
+def evaluate(node: ast.expr) -> Any:
+    """The value of a literal, quotients such as 4 / 64 included."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return evaluate(left) / evaluate(right)
+    return ast.literal_eval(node)
+
+
+def toml(value: Any) -> str:
+    """A value as a TOML file writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def header(key: str) -> str:
+    """The header of a section in a TOML file, double brackets for a list.
+
+    >>> header("curation.sources[].hub"), header("evals.benchmarks[]")
+    ('[curation.sources.hub]', '[[evals.benchmarks]]')
+    """
+    bare = key.replace("[]", "")
+    return f"[[{bare}]]" if key.endswith("[]") else f"[{bare}]"
+
+
+def heading(key: str) -> str:
+    return f"`{header(key)}`" if key else "The run"
+
+
+def anchor(path: str) -> str:
+    return path.rpartition(".")[2].lower()
+
+
+def escape(text: str) -> str:
+    """Text for a cell of a table."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("runs/&lt;name>", "runs/NAME")
