@@ -21,7 +21,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.golds import read_golds
+from bench.parts.golds import read_golds
 from bench.verify_golds import neighbors
 from rewards.compiling.compile import restyle
 from rewards.contracts.prompts import render_response

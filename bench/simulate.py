@@ -28,9 +28,9 @@ time.perf_counter = time.process_time
 import numpy as np
 import polars as pl
 import torch
+from parts.simulate_vllm import WIDTH, compare_run
 from rich.console import Console
 from rich.table import Table
-from simulate_vllm import WIDTH, compare_run
 
 from bench.gpu.setting import make_model
 from curation.generators import generate

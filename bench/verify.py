@@ -31,7 +31,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.golds import read_golds
+from bench.parts.golds import read_golds
 from bench.verify_golds import neighbors
 from rewards.algebra.worker_pool import cpu_time
 from rewards.compiling.compile import restyle

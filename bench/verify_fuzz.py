@@ -22,7 +22,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.golds import read_golds
+from bench.parts.golds import read_golds
 from bench.verify import peak_memory_bytes
 from rewards.algebra.worker_pool import cpu_time
 from rewards.grader import compare_answers, is_gradable, score, verify

@@ -20,7 +20,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.golds import read_golds
+from bench.parts.golds import read_golds
 from rewards.compiling.compile import restyle
 from rewards.compiling.rendering import render_answer
 from rewards.compiling.wrong_answers import wrong_neighbors

@@ -1,4 +1,4 @@
-"""The configuration of the curation stage: `[curation]` of a run's TOML."""
+"""Configuration of the curation stage: `[curation]` in a run's TOML file."""
 
 from pydantic import Field, model_validator
 
@@ -12,51 +12,51 @@ from rewards.contracts.settings import Settings
 
 
 class NormalizeConfig(Settings):
-    """How texts are tidied before anything is compared."""
+    """How texts are cleaned up before anything is compared."""
 
     strip_wrappers: bool = True
-    """Take numbering, chat labels and instructions to the model off the problem text; they are learned from
-    the corpus. Generated problems are left as they are."""
+    """Strip numbering, chat labels and instructions to the model from the problem text; instructions are
+    learned from the corpus. Generated problems are left as they are."""
     min_evidence: int = Field(default=3, ge=1)
-    """A segment is a wrapper when so many different texts of the corpus also stand without it."""
+    """A segment is a wrapper when this many different texts of the corpus also occur without it."""
     max_sample: int = Field(default=1_000_000, ge=1)
-    """Wrappers are learned from about so many rows at most, drawn by the hash of their numbers."""
+    """Wrappers are learned from at most about this many rows, drawn by the hash of their numbers."""
 
 
 class AlarmConfig(Settings):
-    """When a person should look at what was removed; alarms stop nothing."""
+    """When a person should look at what was removed; an alarm does not stop the run."""
 
     max_cluster: int = Field(default=200, ge=2)
-    """A cluster of duplicates with more rows than this."""
+    """Alarm for a cluster of duplicates with more rows than this."""
     duplicate_share: float = Field(default=0.95, gt=0, le=1)
-    """A source of which deduplication removed more than this share."""
+    """Alarm for a source that lost more than this share of its rows to deduplication."""
     leak_share: float = Field(default=0.05, gt=0, le=1)
-    """A source of which decontamination removed more than this share."""
+    """Alarm for a source that lost more than this share of its rows to decontamination."""
 
 
 class CurationConfig(Settings):
     """From sources to problems: read, normalize, filter, deduplicate, decontaminate, mix, split."""
 
     sources: tuple[SourceConfig, ...] = ()
-    """Where problems come from; of equal problems that of the earlier source is kept."""
+    """Where problems come from; of equal problems, the one from the earlier source is kept."""
     normalize: NormalizeConfig = NormalizeConfig()
-    """Tidying of texts."""
+    """How texts are cleaned up."""
     filters: FilterConfig = FilterConfig()
-    """What is unsuited to a rule-based reward."""
+    """Which problems are unsuited to a rule-based reward."""
     dedup: DedupConfig = DedupConfig()
     """What counts as the same problem, and which row stays."""
     decontaminate: LeakConfig = LeakConfig()
     """What counts as a benchmark problem."""
     mix: MixConfig = MixConfig()
-    """How many problems, and the validation split."""
+    """How many problems to keep, and the validation split."""
     alarms: AlarmConfig = AlarmConfig()
     """What is reported as suspicious."""
     execution: ExecutionConfig = ExecutionConfig()
-    """Where the steps run and how much they hold in memory; decides no result."""
+    """Where the steps run and how much of the corpus they keep in memory; does not affect the result."""
     shard_rows: int = Field(default=100_000, ge=1)
-    """Most rows of one parquet file of the result."""
+    """Most rows in one parquet file of the result."""
     seed: int = 0
-    """Seed of the caps, copies and of the split."""
+    """Seed of the caps, the copies and the split."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "CurationConfig":

@@ -1,11 +1,11 @@
-"""The curation stage: configured sources in, clean problems out, every other row set aside with its reason.
+"""The curation stage: configured sources in, clean problems out, every other row rejected with a reason.
 
 curated = curate(config, data_root=Path("data"), protected=benchmark_problems, folder=Path("out"))
 curated.problems, curated.rejects, curated.funnel
 
 `folder` gets data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.parquet (REJECT),
-funnel.parquet and conflicts.parquet. Memory is bounded by the parts of `config.execution`, which decides no
-result.
+funnel.parquet and conflicts.parquet. Memory is bounded by the part sizes in `config.execution`, which do not
+affect the result.
 """
 
 import logging
@@ -45,14 +45,14 @@ STEPS = ("read", "normalize", "filter", "dedup", "decontaminate", "mix")
 
 @dataclass(slots=True)
 class Curated:
-    """What curation made in `folder`: counts per step, the hash of each source, what is worth knowing."""
+    """What curation wrote to `folder`: counts per step, the hash of each source, facts worth knowing."""
 
     folder: Path
     funnel: pl.DataFrame
     inputs: dict[str, str]
     facts: dict = field(default_factory=dict)
     timings: list[dict] = field(default_factory=list)
-    """phase, wall_s, cpu_s, peak_bytes: differs from run to run"""
+    """phase, wall_s, cpu_s, peak_bytes; differs from run to run"""
 
     @property
     def problems(self) -> pl.DataFrame:
@@ -71,10 +71,10 @@ def curate(
     folder: Path,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> Curated:
-    """Run all steps in order; same inputs and config give equal files, however the work is cut and spread.
+    """Run all steps in order; the same inputs and config give equal files, however the work is divided.
 
-    protected: columns benchmark, question_id, problem. `on_progress` is told each finished step and its rows;
-    while sources are read, the name of each and its rows.
+    protected: columns benchmark, question_id, problem. `on_progress` is called with each finished step and
+    its rows; while sources are read, with the name of each and its rows.
     Raises SourceError when a source cannot be used, ValueError when nothing is left.
     """
     if not config.sources:
@@ -148,7 +148,7 @@ class _Run:
         self.tell(step, self.n_rows[step] if n_rows is None else n_rows)
 
     def learn(self) -> Wrappers:
-        """Learn wrappers from the whole corpus, or from a share of it that holds together."""
+        """Learn wrappers from the whole corpus, or from a sample of it that keeps related rows together."""
         parts = self.work.parts()
         share = -(-self.count(parts) // self.config.normalize.max_sample) or 1
         texts = list(self.executor.map(sample_part, [(part, share) for part in parts]))
@@ -182,7 +182,7 @@ class _Run:
         )
 
     def mix(self) -> pl.DataFrame:
-        """Decide which kept rows are taken, how often and for which split: row, copy, split, in order."""
+        """Decide which kept rows are used, how often and in which split: row, copy, split, in order."""
         config = self.config
         columns = ["row", "problem_id", "cluster", "source", "subject", "level", "language"]
         light = pl.scan_parquet(self.work.kept()).select(columns).collect().sort("row")
@@ -215,7 +215,7 @@ class _Run:
             write_parquet(self.work.root / "rejects" / f"mix-{file.name}", rows.select(REJECT_ROWS.names()))
 
     def write_data(self, chosen: pl.DataFrame) -> None:
-        """Write shards of bounded size, each split apart, rows in the order of sources."""
+        """Write shards of bounded size, each split separately, rows in the order of sources."""
         size, calls = self.config.shard_rows, []
         for split in ("train", "validation"):
             rows = chosen.filter(pl.col("split") == split)
@@ -228,7 +228,7 @@ class _Run:
         assert sum(self.executor.map(write_shard, calls)) == chosen.height, "rows went missing while writing"
 
     def write_rejects(self) -> None:
-        """Write all rejects into one file, step by step in the order of rows, a bounded number at a time."""
+        """Write all rejects to one file, step by step in row order, a bounded number at a time."""
         schema = REJECT.polars.to_frame().to_arrow().schema
         with atomic_open(self.folder / "rejects.parquet") as file:
             writer = pyarrow.parquet.ParquetWriter(file, schema)
@@ -246,22 +246,24 @@ class _Run:
             writer.close()
 
     def funnel(self, n_read: int, chosen: pl.DataFrame) -> pl.DataFrame:
-        """Counts per step; every row read is taken or rejected."""
+        """Counts per step; every row read is used or rejected."""
         steps, left = [], n_read
         for step in STEPS:
             n_dropped = self.n_rows[step]
             steps.append({"step": step, "read": left, "kept": left - n_dropped, "dropped": n_dropped})
             left -= n_dropped
         n_taken = chosen.filter(pl.col("copy") == 0).height
-        assert left == n_taken, f"rows went missing: {left} left by the steps, {n_taken} taken"
+        assert left == n_taken, f"rows went missing: {left} left by the steps, {n_taken} used"
         self.facts["n_copies"] = chosen.height - n_taken
         return pl.DataFrame(steps, schema=FUNNEL)
 
     def alarms(self) -> list[str]:
-        """What a person should look at: huge clusters, sources that vanish, sources that leak."""
+        """What a person should look at: huge clusters, sources that nearly vanish, sources that leak."""
         limits, found = self.config.alarms, []
         if self.facts["largest_cluster"] > limits.max_cluster:
-            found.append(f"a cluster has {self.facts['largest_cluster']} rows, expected {limits.max_cluster}")
+            found.append(
+                f"a cluster has {self.facts['largest_cluster']} rows, more than {limits.max_cluster}"
+            )
         counts = pl.concat(
             [
                 pl.scan_parquet(self.folder / "rejects.parquet").select("source", "step"),

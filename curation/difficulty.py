@@ -1,12 +1,13 @@
-"""How hard each problem is for a model: samples per problem, scored by the training rule, as pass rates.
+"""Difficulty of each problem for a model: pass rates of samples scored by the training rule.
 
     counts = measure(engine, problems, prompt, sampling, config, folder)    # or counts_of_rollouts(rollouts)
     sorted_ = sort_by_difficulty(problems, counts, config)                  # kept, hard, rejects
 
-Prompt and sampling are those of training: a pass rate under other conditions says nothing about its rewards.
+Prompt and sampling are those of training: a pass rate under other conditions says nothing about the rewards
+in training.
 
 A problem that is always or never solved teaches PPO nothing: all its advantages are zero. Open-Reasoner-Zero
-mines 13k problems that were solved in fewer than 4 of 64 samples for a last, annealing phase (arXiv
+collects 13k problems that were solved in fewer than 4 of 64 samples for a final annealing phase (arXiv
 2503.24290, section 2.2).
 """
 
@@ -37,33 +38,33 @@ COUNTS = pl.Schema(
         "n_truncated": pl.Int64(),
     }
 )
-"""Samples of one problem: how many, how many correct, how many cut at the token limit."""
+"""Samples of one problem: how many, how many correct, how many truncated at the token limit."""
 
 
 class DifficultyConfig(Settings):
-    """How pass rates are measured, and what is made of them."""
+    """How pass rates are measured and used."""
 
     n_samples: int = Field(default=64, ge=1)
     """Samples per problem (paper: 64)."""
     drop_all_solved: bool = True
-    """Set problems aside that every sample solved."""
+    """Reject problems that every sample solved."""
     drop_none_solved: bool = True
-    """Set problems aside that no sample solved: beyond the model, or with a wrong reference answer."""
+    """Reject problems that no sample solved: too hard for the model, or the reference answer is wrong."""
     hard_below: int = Field(default=4, ge=1)
     """Problems solved in fewer of `hard_of` samples are the hard set (paper: fewer than 4 of 64)."""
     hard_of: int = Field(default=64, ge=1)
-    """What hard_below is counted in; with another n_samples the same share applies."""
+    """The number of samples that hard_below refers to; with another n_samples, the same share applies."""
     hard_unsolved: bool = True
-    """The hard set takes in problems that no sample solved (paper: fewer than 4 includes none)."""
+    """Include problems that no sample solved in the hard set (paper: fewer than 4 includes none)."""
     chunk: int = Field(default=16, ge=1)
-    """Problems sampled and written to the disk at a time; a kill loses at most one chunk."""
+    """Problems sampled and written to disk at a time; a killed run loses at most one chunk."""
     seed: int = 0
     """Seed of the samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """Problems with their counts (COUNTS) and pass_rate: `kept` for training, `hard` for annealing; and the
+    """Problems with their counts (COUNTS) and pass_rate: `kept` for training, `hard` for annealing; plus the
     rejects (REJECT): kept + rejects = problems."""
 
     kept: pl.DataFrame
@@ -80,10 +81,10 @@ def measure(
     folder: Path,
     on_progress: Callable[[int], None] | None = None,
 ) -> pl.DataFrame:
-    """Sample and score every problem; a killed run continues with the next chunk, to the same counts.
+    """Sample and score every problem; a killed run continues with the next chunk and gets the same counts.
 
-    problems: columns problem_id, problem, answer. Those whose prompt leaves no room for a full response have
-    no row in the result. `on_progress` is told how many more problems are done.
+    problems: columns problem_id, problem, answer. Problems whose prompt leaves no room for a full response
+    have no row in the result. `on_progress` is called with how many more problems are done.
     """
     conditions: list = [engine.fingerprint, asdict(sampling), prompt.model_dump(mode="json")]
     conditions += [config.n_samples, config.chunk, config.seed, problems["problem_id"].to_list()]
@@ -108,7 +109,7 @@ def measure(
 
 
 def _whole_lines(shard: Path) -> int:
-    """Cut a torn last line off; how many whole ones are there."""
+    """Cut off a torn last line; return the number of whole lines."""
     if not shard.exists():
         return 0
     content = shard.read_bytes()
@@ -157,7 +158,7 @@ def _count(
 def counts_of_rollouts(rollouts: pl.LazyFrame) -> pl.DataFrame:
     """Count the trainer's own rollouts (rewards.contracts.records.ROLLOUT) per problem.
 
-    By the verdict and not by the reward, which further terms may have shaped (rewards.shaping).
+    Counts verdicts, not rewards, which further terms may have shaped (rewards.shaping).
     """
     counts = rollouts.group_by("problem_id").agg(
         n_samples=pl.len().cast(pl.Int64),
@@ -168,9 +169,9 @@ def counts_of_rollouts(rollouts: pl.LazyFrame) -> pl.DataFrame:
 
 
 def sort_by_difficulty(prompts: pl.DataFrame, counts: pl.DataFrame, config: DifficultyConfig) -> Sorted:
-    """Keep problems that are solved sometimes and mine the hard ones; those without counts are set aside.
+    """Keep problems that are sometimes solved and collect the hard ones; reject those without counts.
 
-    ValueError when no problem has counts: the prompts then leave no room for a response.
+    ValueError when no problem has counts, as when the prompts leave no room for a response.
     """
     if prompts.height and counts.is_empty():
         raise ValueError(

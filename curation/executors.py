@@ -1,42 +1,44 @@
 """Where the steps of curation run: in this process, in worker processes, or on a Ray cluster.
 
-Every step is a function from files to files whose output appears under its name only when it is whole, so a
-call that was lost with its worker is made again and gives the same bytes.
+Every step is a function from files to files whose output gets its final name only when it is complete, so a
+call that was lost with its worker is repeated and gives the same bytes.
 """
 
 import importlib.util
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from rewards.contracts.files import ROOT
 from rewards.contracts.settings import Settings
 
 
 class ExecutionConfig(Settings):
-    """Where the steps run, and how much of the corpus one of them holds in memory. Decides no result."""
+    """Where the steps run, and how much of the corpus each keeps in memory. Does not affect the result."""
 
     executor: Literal["serial", "processes", "ray"] = "serial"
-    """serial: this process; processes: worker processes of this machine; ray: a Ray cluster, which must see
+    """serial: this process; processes: worker processes on this machine; ray: a Ray cluster, which must see
     the same folders."""
     n_workers: int = Field(default=2, ge=1)
     """Worker processes, or CPUs of a local Ray cluster."""
     address: str | None = None
     """Address of a running Ray cluster; null: a local one is started."""
     rows_per_part: int = Field(default=50_000, ge=1)
-    """Rows read, tidied and filtered at a time."""
+    """Rows read, cleaned up and filtered at a time."""
     rows_per_partition: int = Field(default=250_000, ge=1)
-    """Rows compared at a time, about; partitions are cut by the hash of the rows' numbers."""
+    """Approximate number of rows compared at a time; rows are partitioned by the hash of their numbers."""
     retries: int = Field(default=3, ge=0)
-    """So often a step whose worker died is made again."""
+    """How often a step is repeated when its worker dies."""
 
 
 class Executor(Protocol):
-    """Makes calls of one function, anywhere, and returns their results in order."""
+    """Calls one function many times, anywhere, and returns the results in order."""
 
     def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]: ...
 
@@ -47,7 +49,7 @@ class Serial:
 
 
 class Processes:
-    """Worker processes; when one dies, what it was at is done again by fresh ones."""
+    """Worker processes; when one dies, new ones repeat its work."""
 
     def __init__(self, n_workers: int, retries: int) -> None:
         self.n_workers, self.retries = n_workers, retries
@@ -77,7 +79,7 @@ class Processes:
 
 
 class Ray:
-    """Tasks on a Ray cluster; Ray itself makes those of a lost worker again."""
+    """Tasks on a Ray cluster; Ray itself repeats those of a lost worker."""
 
     def __init__(self, retries: int) -> None:
         self.retries = retries
@@ -85,13 +87,24 @@ class Ray:
     def map(self, function: Callable, calls: Sequence[tuple]) -> Iterator[Any]:
         import ray
 
-        task = ray.remote(max_retries=self.retries, num_cpus=1)(function)
+        call = _in_folder(function, os.getcwd())
+        task = ray.remote(max_retries=self.retries, num_cpus=1)(call).options(name=function.__name__)
         return iter(ray.get([task.remote(*call) for call in calls]))
+
+
+def _in_folder(function: Callable, folder: str) -> Callable:
+    """The function, called in `folder`, so that relative paths mean the same there as here."""
+
+    def call(*arguments: Any) -> Any:
+        os.chdir(folder)
+        return function(*arguments)
+
+    return call
 
 
 @contextmanager
 def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
-    """Start what `config` names and end it afterwards; ValueError when Ray is wanted and not installed."""
+    """Start the executor that `config` names and stop it afterward; ValueError when Ray is not installed."""
     if config.executor == "serial":
         yield Serial()
     elif config.executor == "processes":
@@ -108,7 +121,10 @@ def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
         own = not ray.is_initialized()
         if own:
             cpus = None if config.address else config.n_workers
-            ray.init(address=config.address, num_cpus=cpus, include_dashboard=False, log_to_driver=False)
+            # Workers import modules first from the folder where Ray was started. Start it elsewhere than in the
+            # user's folder, which may contain a rewards.py.
+            with chdir(ROOT):
+                ray.init(address=config.address, num_cpus=cpus, include_dashboard=False, log_to_driver=False)
         try:
             yield Ray(config.retries)
         finally:

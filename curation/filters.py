@@ -1,6 +1,6 @@
-"""Filters: each has a reason code and an expression that is true for the rows it removes.
+"""Filters of problems: each has a reason code and an expression that is true for the rows it removes.
 
-Order matters only for the name of the reason: a row is set aside under the first filter it meets.
+Order matters only for the reason: a row is rejected by the first filter it matches.
 """
 
 from collections.abc import Callable
@@ -17,25 +17,25 @@ class FilterConfig(Settings):
     """Which problems are unsuited to a binary, rule-based reward."""
 
     languages: Literal["en", "en+zh"] = "en"
-    """English alone (what the paper ended with) or English and Chinese."""
+    """English alone (the paper's final choice) or English and Chinese."""
     min_problem_chars: int = Field(default=4, ge=1)
     """Shortest problem, in characters."""
     max_problem_chars: int = Field(default=4000, ge=1)
     """Longest problem, in characters."""
     max_answer_chars: int = Field(default=150, ge=1)
-    """Longest answer; longer ones are derivations, not results."""
+    """Longest answer, in characters; longer ones are derivations, not results."""
     multiple_choice: bool = True
-    """Remove problems with lettered options: they can be guessed."""
+    """Remove problems with lettered options, which can be guessed."""
     proof: bool = True
-    """Remove problems that ask for a proof: nothing to compare with."""
+    """Remove problems that ask for a proof, which have no answer to compare with."""
     multi_part: bool = True
-    """Remove problems with numbered parts: one answer cannot cover them."""
+    """Remove problems with numbered parts, which one answer cannot cover."""
     missing_figure: bool = True
-    """Remove problems that refer to a picture or carry one as code."""
+    """Remove problems that refer to a picture or contain one as code."""
     yes_no: bool = True
-    """Remove problems answered by yes or no, true or false: half of all guesses are right."""
+    """Remove problems with a yes/no or true/false answer, where half of all guesses are right."""
     holds_answer: bool = True
-    """Remove problems whose text boxes a result or unfolds an answer: nothing is left to find."""
+    """Remove problems whose text reveals the answer, in a box or a fold-out section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ _TASK = (
 _PARTS = (
     r"(?s)(?:^|\n|[.。;；:：?？!]\s*|\\\\\s*)\$?[(（](?:1|i|I|a|①)[)）].+?"
     rf"(?:\n|[.。;；,，?？!\s]\s*|\\\\\s*)\$?[(（](?:2|ii|II|b|②)[)）]\$?\s*[^\n]{{0,80}}?{_TASK}"
-    # One formula a part, under a common task.
+    # One formula per part, under a common task.
     r"|^\s*(?:Calculate|Compute|Simplify|Evaluate|Solve|Factori[sz]e|计算|化简|解方程)"
     r"(?: (?:the|each|of|these|following|expressions?|equations?|inequalit(?:y|ies))){0,4}\s*[:：.]?\s*"
     r"\$?[(（](?:1|①)[)）].*[\n;；]\s*\$?[(（](?:2|②)[)）]"
@@ -114,7 +114,7 @@ FILTERS = (
     Filter(
         "multiple_choice",
         "the problem offers lettered options",
-        # As written: a list of options that others also leave out has been taken off as a wrapper.
+        # As written, because a list of options may have been stripped from the problem as a wrapper.
         lambda c: WRITTEN.str.contains(_OPTIONS) & c.multiple_choice,
     ),
     Filter("proof", "the problem asks for a proof", lambda c: PROBLEM.str.contains(_PROOF) & c.proof),
@@ -128,7 +128,7 @@ FILTERS = (
     ),
     Filter(
         "holds_answer",
-        "the text boxes a result or unfolds an answer",
+        "the text reveals an answer, in a box or a fold-out section",
         lambda c: WRITTEN.str.contains(_HELD_ANSWER) & c.holds_answer,
     ),
     Filter("yes_no", "the answer is yes or no", lambda c: ANSWER.str.contains(_YES_NO) & c.yes_no),

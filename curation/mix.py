@@ -1,6 +1,6 @@
-"""Mixing and splitting: caps, weights and quotas, and a validation split that cuts no duplicate cluster.
+"""Mixing and splitting: caps, weights, quotas, and a validation split that never divides a cluster.
 
-Every draw depends on the problem's id, the seed and the purpose alone, not on the order of rows.
+Every draw depends only on the problem's id, the seed and the purpose, not on the order of rows.
 """
 
 from typing import Literal
@@ -18,13 +18,13 @@ class QuotaConfig(Settings):
     """How much of one kind of problem goes into the corpus."""
 
     by: Attribute
-    """What the kind is told by."""
+    """The column that defines the kind."""
     value: str
     """Its value, such as "Level 5"."""
     max_problems: int | None = Field(default=None, ge=0)
-    """Keep at most so many, drawn by seed; null: no cap."""
+    """Keep at most this many, drawn by seed; null: no cap."""
     weight: float = Field(default=1.0, ge=0)
-    """0.25 keeps a quarter, drawn by seed; 2.5 takes every problem twice and half of them three times."""
+    """0.25 keeps a quarter, drawn by seed; 2.5 uses half of the problems twice and half three times."""
 
     @model_validator(mode="after")
     def _does_something(self) -> "QuotaConfig":
@@ -34,20 +34,20 @@ class QuotaConfig(Settings):
 
 
 class MixConfig(Settings):
-    """How many problems are kept, and how many of them are set apart for validation."""
+    """How many problems are kept, and how many of those are reserved for validation."""
 
     quotas: tuple[QuotaConfig, ...] = ()
     """Caps and weights by source, subject, level or language, applied in order."""
     max_problems: int | None = Field(default=None, ge=1)
-    """Keep at most so many problems, drawn by seed; null: all. Caps per source stand with the source."""
+    """Keep at most this many problems, drawn by seed; null: all. A cap per source is set with the source."""
     n_validation: int | None = Field(default=None, ge=0)
-    """Problems set apart for validation; null: validation_share decides."""
+    """Problems reserved for validation; null: validation_share decides."""
     validation_share: float = Field(default=0.02, ge=0, lt=1)
-    """Share of the problems set apart for validation."""
+    """Share of the problems reserved for validation."""
 
 
 def draw_order(ids: pl.Series, seed: int, purpose: str) -> pl.Series:
-    """Give each id a place in a random order that depends on the id, the seed and the purpose alone."""
+    """Give each id a place in a random order that depends only on the id, the seed and the purpose."""
     return pl.Series("order", [hash_text(f"{purpose}/{seed}/{one}", 16) for one in ids], dtype=pl.String)
 
 
@@ -58,7 +58,7 @@ def over_cap(
     seed: int,
     quotas: tuple[QuotaConfig, ...] = (),
 ) -> pl.Series:
-    """Return per row the reason to leave it out (`source_cap`, `quota`, `total_cap`) or null.
+    """Return per row the reason to omit it (`source_cap`, `quota`, `total_cap`), or null.
 
     problems: columns problem_id, source, and those that quotas name.
     """
@@ -86,9 +86,9 @@ def over_cap(
 
 
 def n_copies(problems: pl.DataFrame, quotas: tuple[QuotaConfig, ...], seed: int) -> pl.Series:
-    """Return how often each row is taken, 1 or more: the product of the weights above 1 that apply to it.
+    """Return how often each row is used, 1 or more: the product of the weights above 1 that apply to it.
 
-    The fraction of a weight is drawn by seed.
+    A fractional weight is rounded up or down by a draw from the seed.
     """
     weight = pl.lit(1.0)
     for quota in quotas:
@@ -104,7 +104,7 @@ def n_copies(problems: pl.DataFrame, quotas: tuple[QuotaConfig, ...], seed: int)
 def assign_split(problems: pl.DataFrame, config: MixConfig, seed: int) -> pl.Series:
     """Return `train` or `validation` per row; rows of one cluster go together.
 
-    problems: column cluster. Clusters are drawn until the wanted number of rows is reached.
+    problems: needs column cluster. Clusters are drawn until the wanted number of rows is reached.
     """
     wanted = config.n_validation
     if wanted is None:

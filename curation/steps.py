@@ -1,9 +1,9 @@
 """The steps of curation as functions from parquet files to parquet files, each over a part of the corpus.
 
-`read_sources` cuts sources into parts; `tidy_part` cleans and filters one part and deals its rows out to
+`read_sources` cuts sources into parts; `tidy_part` cleans and filters one part and distributes its rows to
 partitions by the hash of their numbers and operators; `solve_partition` deduplicates and decontaminates one.
-Duplicates have equal numbers and operators, so no cluster crosses partitions, and how the corpus was cut
-shows in no result. Rows carry `row`: the number of their source, then their number in it.
+Duplicates have equal numbers and operators, so no cluster crosses partitions, and the result does not depend
+on how the corpus was cut. Rows have a column `row`: the number of their source, then their number in it.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ REJECT_ROWS = pl.Schema({**REJECT.polars, "row": pl.Int64()})
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The folders that the steps hand to each other."""
+    """The folders through which the steps pass files to each other."""
 
     root: Path
 
@@ -46,7 +46,7 @@ class Work:
 
 
 def _set_aside(work: Work, step: str, name: str, rows: pl.DataFrame, removed: pl.DataFrame) -> pl.DataFrame:
-    """Set aside the rows named in `removed` (row, reason, detail, matched); returns the others."""
+    """Write the rows named in `removed` (row, reason, detail, matched) as rejects; return the others."""
     lost = rows.join(removed, on="row", how="inner", maintain_order="left").with_columns(step=pl.lit(step))
     write_parquet(work.root / "rejects" / f"{step}-{name}.parquet", lost.select(REJECT_ROWS.names()))
     return rows.join(removed, on="row", how="anti", maintain_order="left")
@@ -58,7 +58,7 @@ def read_sources(
     data_root: Path | None,
     on_progress: Callable[[str, int], None],
 ) -> dict[str, str]:
-    """Read all sources into parts; returns the hash of each source."""
+    """Read all sources into parts; return the hash of each source."""
     fingerprints = {}
     for place, source in enumerate(config.sources):
         n_rows = 0
@@ -75,17 +75,17 @@ def read_sources(
 
 
 def sample_part(part: Path, share: int) -> pl.Series:
-    """Texts of one part from which wrappers are learned: those whose numbers hash to one in `share`.
+    """Texts in one part to learn wrappers from: one in `share` of them, by the hash of their numbers.
 
-    A problem alone and the same problem wrapped have the same numbers, so they are drawn together.
+    A problem and the same problem in a wrapper have the same numbers, so they are drawn together.
     """
     texts = tidy(pl.read_parquet(part, columns=["problem"])["problem"])
     return texts if share == 1 else texts.filter(pl.Series(mathematics(texts) % np.uint64(share) == 0))
 
 
 def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers, n_partitions: int) -> int:
-    """Tidy, unwrap and filter one part and deal its rows out; `bare` is the text that is compared,
-    `written` that of the source."""
+    """Clean up, unwrap and filter one part and distribute its rows; `bare` is the text that is compared,
+    `written` the text in the source."""
     rows = pl.read_parquet(part)
     rows = rows.with_columns(
         tidy(rows["problem"]),
@@ -102,7 +102,7 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
     empty = rows.filter(pl.col("problem") == "").select(
         "row",
         reason=pl.lit("empty_problem"),
-        detail=pl.lit("nothing left after tidying"),
+        detail=pl.lit("nothing left after cleanup"),
         matched=_no_match(),
     )
     rows = _set_aside(work, "normalize", part.stem, rows, empty)
@@ -129,7 +129,7 @@ def _no_match() -> pl.Expr:
 
 
 def sum_frequencies(work: Work, n_rows: int, protected: pl.DataFrame) -> Frequencies:
-    """Add up in how many rows, and benchmark problems, each token stands."""
+    """Count the rows, and benchmark problems, that contain each token."""
     counts = pl.concat(
         [
             pl.scan_parquet(work.root / "frequencies" / "*.parquet"),
@@ -149,7 +149,7 @@ def solve_partition(
     """
     name = folder.name
     rows = pl.concat([pl.read_parquet(part) for part in sorted(folder.iterdir())]).sort("row")
-    # A source may hold the same id and text twice: one of them is the row, the other is set aside here.
+    # A source may contain the same id and text twice: one is the row, the other is rejected here.
     repeated = rows.filter(pl.col("problem_id").cum_count().over("problem_id") > 1).select(
         "row", reason=pl.lit("repeated_row"), detail=pl.lit("id and text seen before"), matched=_no_match()
     )
@@ -172,7 +172,7 @@ def solve_partition(
 
 
 def spread_leaks(leaks: pl.DataFrame, rows: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
-    """Leaks among the kept rows: their own, else that of one of their duplicates."""
+    """Leaks among the kept rows: their own, or otherwise that of one of their duplicates."""
     leaks = leaks.join(rows.select("row", "root"), on="row", how="left", maintain_order="left")
     own = kept.select("row", "root").join(leaks.drop("root"), on="row", maintain_order="left")
     kin = kept.select("row", "root").join(leaks.rename({"row": "kin"}), on="root", maintain_order="left")
@@ -183,7 +183,7 @@ def spread_leaks(leaks: pl.DataFrame, rows: pl.DataFrame, kept: pl.DataFrame) ->
 def write_shard(
     work: Work, target: Path, low: int, high: int, chosen: pl.DataFrame, columns: list[str]
 ) -> int:
-    """Write the kept rows from `low` to `high` that are in `chosen` (row, split, copy) in order."""
+    """Write the kept rows from `low` to `high` that are in `chosen` (row, split, copy), in order."""
     frame = pl.scan_parquet(work.kept()).filter(pl.col("row").is_between(low, high)).collect()
     frame = chosen.join(frame, on="row", how="left", maintain_order="left")
     copy = pl.col("copy") > 0

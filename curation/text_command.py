@@ -1,4 +1,4 @@
-"""What the stand-alone commands share: arguments, reading a table of texts, writing kept ids and removals."""
+"""Shared code of the stand-alone commands: arguments, reading a table of texts, writing the results."""
 
 import argparse
 import sys
@@ -32,7 +32,7 @@ def parse(arguments: list[str] | None, doc: str | None, program: str) -> Command
     )
     parser.add_argument("input", type=Path, help="JSONL (.gz, .zst) or Parquet with a column id")
     parser.add_argument("--text-column", default="text", help="column of the text (default: text)")
-    parser.add_argument("--out", type=Path, required=True, help="Parquet file for the ids that are kept")
+    parser.add_argument("--out", type=Path, required=True, help="Parquet file for the kept ids")
     if with_benchmarks:
         parser.add_argument(
             "--benchmarks", type=Path, required=True, help="file or folder of benchmark problems"
@@ -42,7 +42,7 @@ def parse(arguments: list[str] | None, doc: str | None, program: str) -> Command
 
 
 def read_table(path: Path, text_column: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read the id and text of every row: usable rows, and bad ones with their reason (id, reason, detail).
+    """Read the id and text of every row; return usable rows, and bad ones (id, reason, detail).
 
     A row without a usable id is named `row:17`. SourceError when no row can be used.
     """
@@ -67,19 +67,19 @@ def read_table(path: Path, text_column: str) -> tuple[pl.DataFrame, pl.DataFrame
     if not ids:
         hint = f"; first problem: {bad[0][2]}" if bad else ""
         raise SourceError(f"{path}: no row can be used{hint}")
-    tell(f"read {len(ids):,} rows, {len(bad):,} bad ones set aside")
+    tell(f"read {len(ids):,} rows, rejected {len(bad):,} bad ones")
     names = {"id": pl.String, "reason": pl.String, "detail": pl.String}
     table = pl.DataFrame({"id": ids, "text": texts}, schema={"id": pl.String, "text": pl.String})
     return table, pl.DataFrame(bad, schema=names, orient="row")
 
 
 def tell(message: str) -> None:
-    """Say how far the command is."""
+    """Report the command's progress."""
     sys.stderr.write(f"{message}\n")
 
 
 def write_result(command: Command, table: pl.DataFrame, removed: pl.DataFrame, bad: pl.DataFrame) -> None:
-    """Write kept ids and removals (REMOVED), and end with a line of counts."""
+    """Write kept ids and removals (REMOVED), then print a line of counts."""
     kept = table.join(removed, on="id", how="anti", maintain_order="left").select("id")
     removals = command.out.with_suffix(".removed.parquet")
     gone = pl.concat([pl.DataFrame(schema=REMOVED), removed, bad], how="diagonal").select(REMOVED.names())

@@ -1,4 +1,4 @@
-"""The way of a row through curation: kept, or at which step and why it was set aside.
+"""The path of a row through curation: kept, or at which step and why it was rejected.
 
 for line in trace(problems, rejects, "gsm8k_train:17"):
     print(line["state"], line["step"], line["reason"], line["matched"])
@@ -18,10 +18,10 @@ WAY = pl.Schema(
 
 
 def trace(problems: pl.DataFrame, rejects: pl.DataFrame, query: str) -> list[dict]:
-    """Return one dictionary (columns of WAY) for each row that `query` names.
+    """Return one dictionary (columns of WAY) per row that `query` names.
 
     query: a problem_id, a source_id, "source:source_id", or a piece of the problem text. A kept row comes
-    with the rows that were set aside in its favor; `matched` of a rejected row says whose.
+    with the rows that were rejected in its favor; `matched` in a rejected row names the row it lost to.
     """
     kept = problems.select(
         state=pl.lit("kept"),

@@ -1,8 +1,9 @@
-"""MkDocs hooks: pages made at build time, and a check of the tree in architecture.md.
+"""MkDocs hooks: pages made at build time, and a check that the paths on all pages exist.
 
 configuration.md is generated from the settings classes, read statically: field, type, default and the
-docstring below it. A field without one stops the build. Pages that live elsewhere in the repository (benches,
-changelog, contributing) are copied with their links rewritten. Nothing generated is committed.
+docstring below it. A field without one stops the build. columns.md lists the columns of every record. Pages
+that live elsewhere in the repository (benches, changelog, contributing) are copied with their links
+rewritten. Nothing generated is committed.
 """
 
 import ast
@@ -36,24 +37,26 @@ BASE_CLASS = "rewards.contracts.settings.Settings"
 INTRODUCTION = """\
 # Configuration reference
 
-Every field of a run's TOML file, generated from the settings classes. *Required* means that there is no default. A
-section in double brackets, such as `[[curation.sources]]`, is a list; on the command line its entries are numbered:
-`--curation.sources.0.name`. An unknown key is refused, and the message names the nearest known one.
+Every field of a run's TOML file, generated from the settings classes. *Required* means that there is no
+default. A section in double brackets, such as `[[curation.sources]]`, is a list; on the command line its
+entries are numbered: `--curation.sources.0.name`. An unknown key is refused, and the message names the
+nearest known one.
 
-"paper" is arXiv 2503.24290; "reference script" is `playground/orz_7b_ppo.py` of its authors' repository; "ours" marks
-what is neither.
+"paper" is arXiv 2503.24290; "reference script" is `playground/orz_7b_ppo.py` of its authors' repository;
+"ours" marks what is neither.
 """
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
-    pages = {"configuration.md": write_reference()}
+    pages = {"configuration.md": Reference().page(), "columns.md": write_columns()}
     for place, name in COPIED.items():
         pages[name] = relink((ROOT / place).read_text(encoding="utf-8"), place)
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
-    for problem in check_tree((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")):
-        log.warning("architecture.md: %s", problem)
+    tree = ROOT / "docs" / "architecture.md"
+    for problem in [*check_tree(tree.read_text(encoding="utf-8")), *check_paths()]:
+        log.warning("%s", problem)
     return files
 
 
@@ -83,23 +86,34 @@ def check_tree(page: str) -> list[str]:
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
-        if path.name != "__init__.py" or any(line.strip() == path.name for line in listed)
+        if path.name != "__init__.py"
     }
     patterns = [entry for entry in listed if "*" in entry]
     in_packages = {entry for entry in listed if entry.split("/")[0] in PACKAGES and not entry.endswith("/")}
     missing = [
-        f"{path} is on disk and not in the tree"
+        f"architecture.md: {path} is on disk and not in the tree"
         for path in sorted(found - listed)
         if not any(
             PurePosixPath(path).parent == PurePosixPath(p).parent and fnmatch(path, p) for p in patterns
         )
     ]
     gone = [
-        f"{entry} is in the tree and not on disk"
+        f"architecture.md: {entry} is in the tree and not on disk"
         for entry in sorted(in_packages - found)
         if "*" not in entry and not (ROOT / entry).exists()
     ]
     return missing + gone
+
+
+def check_paths() -> Iterator[str]:
+    """Files of the project that a page names and that do not exist; the changelog names old ones."""
+    top = "|".join((*PACKAGES, "bench", "configs", "docs", "requirements", "tests"))
+    named = re.compile(rf"(?<![\w./-])(?:{top})/[\w./-]*\w\.(?:py|md|toml|txt|json|yaml|png)\b")
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", *(ROOT / place for place in COPIED)]
+    for page in pages:
+        for path in sorted(set(named.findall(page.read_text(encoding="utf-8")))):
+            if page.name != "CHANGELOG.md" and "NAME" not in path and not (ROOT / path).exists():
+                yield f"{page.relative_to(ROOT)}: there is no {path}"
 
 
 def tree_entries(tree: str) -> Iterator[str]:
@@ -153,10 +167,15 @@ class Reference:
                 self.collect(name, dotted)
 
     def fields(self, path: str) -> list[griffe.Attribute]:
-        return [
+        """Fields of a class, inherited ones first."""
+        found = self.lookup(path)
+        bases = [self.resolve(str(name), found) for name in found.bases]
+        inherited = [field for base in bases if self.is_settings(base) for field in self.fields(base.path)]
+        return inherited + [
             member
-            for member in self.lookup(path).members.values()
+            for member in found.members.values()
             if isinstance(member, griffe.Attribute) and member.annotation is not None
+            if "property" not in member.labels
         ]
 
     def resolve(self, name: str, scope: Any) -> Any:
@@ -198,7 +217,7 @@ class Reference:
                 continue
             meaning = escape(" ".join(field.docstring.value.split()))
             default = self.default(field)
-            lines.append(f"| `{field.name}` | {self.type(field)} | {default} | {meaning} |")
+            lines.append(f"| {key(field.name)} | {self.type(field)} | {default} | {meaning} |")
         return "\n".join([*lines, ""])
 
     def type(self, field: griffe.Attribute) -> str:
@@ -248,35 +267,115 @@ class Reference:
             if given is None:
                 return f"*required*{limits}"
             node = given
-        return f"{self.value(node)}{limits}"
+        return f"{self.value(node, field)}{limits}"
 
-    def value(self, node: ast.expr) -> str:
+    def value(self, node: ast.expr, scope: Any) -> str:
+        """A default; of a section, the fields that it sets."""
         match node:
             case ast.Constant(value=None):
                 return "unset"
             case ast.Call(keywords=keywords):
-                shown = ", ".join(f"{word.arg} = {toml(evaluate(word.value))}" for word in keywords)
+                shown = ", ".join(
+                    f"{word.arg} = {toml(self.evaluate(word.value, scope))}" for word in keywords
+                )
                 return f"`{shown}`" if shown else ""
             case ast.Tuple(elts=items) if any(isinstance(item, ast.Call) for item in items):
-                return "; ".join(self.value(item) for item in items)
-        value = evaluate(node)
-        return f"`{escape(toml(value))}`"
+                return "; ".join(self.value(item, scope) for item in items)
+        return f"`{toml(self.evaluate(node, scope))}`"
+
+    def evaluate(self, node: ast.expr, scope: Any) -> Any:
+        """The value of a literal, a quotient such as 4 / 64, or the name of one."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return self.evaluate(left, scope) / self.evaluate(right, scope)
+            case ast.Name(id=name):
+                found = self.resolve(name, scope)
+                return self.evaluate(ast.parse(str(found.value), mode="eval").body, found)
+        return ast.literal_eval(node)
+
+
+class Doctests(griffe.Extension):
+    """Docstrings as pages show them: doctests become code blocks, and "<" outside of code is a character."""
+
+    def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        if obj.docstring:
+            obj.docstring.value = "\n".join(fence(obj.docstring.value.splitlines()))
+
+
+def fence(lines: list[str]) -> Iterator[str]:
+    """Put doctests between fences; a doctest ends at a blank line.
+
+    >>> list(fence(["Adds.", "", ">>> 1 + 1", "2"]))
+    ['Adds.', '', '```pycon', '>>> 1 + 1', '2', '```']
+    """
+    is_inside = False
+    for line in lines:
+        if line.lstrip().startswith(">>> ") and not is_inside:
+            is_inside = True
+            yield "```pycon"
+        elif is_inside and not line.strip():
+            is_inside = False
+            yield "```"
+        is_code = is_inside or line.startswith("    ")
+        yield line if is_code else re.sub(r"(`[^`]*`)|<(?=[\w/])", lambda m: m[1] or "&lt;", line)
+    if is_inside:
+        yield "```"
 
 
 WORDS = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
-def write_reference() -> str:
-    return Reference().page()
+def write_columns() -> str:
+    """The page on the columns of every record, read from the calls of Schema and Column."""
+    text = (ROOT / "rewards" / "contracts" / "records.py").read_text(encoding="utf-8")
+    known: dict[str, list[ast.Call]] = {}
+    lines = ["# Columns", "", "What the Parquet and JSON-lines files of a run hold, in this order.", ""]
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.Assign):
+            continue
+        name = ast.unparse(node.targets[0])
+        if isinstance(node.value, ast.Tuple) and name.isupper():
+            known[name] = columns_of(node.value, known)
+        elif isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "Schema":
+            title, meaning, columns = node.value.args
+            known[f"{name}.columns"] = known[name] = columns_of(columns, known)
+            lines += [f"## {ast.literal_eval(title)}", "", f"{sentence(ast.literal_eval(meaning))}.", ""]
+            lines += ["| column | type | meaning |", "| --- | --- | --- |"]
+            lines += [describe_column(column) for column in known[name]]
+            lines.append("")
+    return "\n".join(lines)
 
 
-def evaluate(node: ast.expr) -> Any:
-    """The value of a literal, quotients such as 4 / 64 included."""
-    match node:
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return evaluate(left) / evaluate(right)
-    return ast.literal_eval(node)
+def columns_of(node: ast.expr, known: dict[str, list[ast.Call]]) -> list[ast.Call]:
+    """The columns of a tuple, those of others that it unpacks included."""
+    if not isinstance(node, ast.Tuple):
+        raise PluginError(f"records.py: no tuple of columns: {ast.unparse(node)[:60]}")
+    found: list[ast.Call] = []
+    for item in node.elts:
+        if isinstance(item, ast.Starred):
+            found += known[ast.unparse(item.value)]
+        elif isinstance(item, ast.Call):
+            found.append(item)
+    return found
+
+
+def describe_column(column: ast.Call) -> str:
+    name, dtype, meaning = column.args
+    may_be_null = ", or null" if any(word.arg == "is_optional" for word in column.keywords) else ""
+    kind = {"TEXT": "text", "INT": "whole number", "FLOAT": "number", "BOOL": "true or false"}
+    return (
+        f"| {key(ast.literal_eval(name))} | {kind[ast.unparse(dtype)]}{may_be_null} "
+        f"| {escape(ast.literal_eval(meaning))} |"
+    )
+
+
+def sentence(text: str) -> str:
+    return escape(text[0].upper() + text[1:])
+
+
+def key(name: str) -> str:
+    return f'<code class="key">{name}</code>'
 
 
 def toml(value: Any) -> str:
@@ -307,5 +406,10 @@ def anchor(path: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for a cell of a table."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("runs/&lt;name>", "runs/NAME")
+    """Text for a cell of a table.
+
+    >>> escape("`a<b` and <b>, |x|")
+    '`a<b` and &lt;b>, &#124;x&#124;'
+    """
+    marks = {"<": "&lt;", "|": "&#124;"}
+    return re.sub(r"(`[^`]*`)|[<|]", lambda m: m[1] or marks[m[0]], text)

@@ -1,4 +1,4 @@
-"""The verifier, a library of its own: is this answer right?
+"""The verifier, usable as a separate library: is this answer right?
 
 >>> from rewards import grade
 >>> grade("So the answer is 50%.", "1/2")
@@ -16,7 +16,7 @@ __all__ = ["Mode", "Reason", "Verdict", "grade", "grade_batch", "verify", "verif
 
 
 def __getattr__(name: str) -> Any:
-    """Import the grader when it is first asked for: whoever wants a contract only need not wait for it."""
+    """Import the grader on first use, so that importing only a contract stays fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     place = "rewards.verdict" if name[0].isupper() else "rewards.grader"

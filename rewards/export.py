@@ -1,4 +1,4 @@
-"""Write a compiled prompt set in the layouts that other trainers read.
+"""Export a compiled prompt set in the layouts that other trainers read.
 
     python -m rewards.export runs/demo/rewards/prompts.parquet exported --layout orz
 
@@ -20,8 +20,7 @@ from rewards.contracts.files import atomic_open
 def export_prompts(compiled: pl.DataFrame, folder: Path, layout: str) -> Path:
     """Write rows of `records.COMPILED_REWARD` to `folder` in one of `LAYOUTS`; return the file.
 
-    The problem stands bare in all of them: the trainer's own template goes around it. ValueError for a layout
-    that does not exist.
+    All of them contain the bare problem: the trainer adds its own template. ValueError for an unknown layout.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(sorted(LAYOUTS))}, got {layout!r}")
@@ -71,7 +70,7 @@ def _write_lines(rows: Iterable[dict], path: Path) -> None:
 
 
 def _write_verl(compiled: pl.DataFrame, path: Path) -> None:
-    """verl: parquet with the columns of its data preprocessing examples."""
+    """verl: a parquet file with the columns of its data preprocessing examples."""
     numbered = compiled.with_row_index("index")
     message = pl.struct(pl.lit("user").alias("role"), pl.col("problem").alias("content"))
     frame = numbered.select(
@@ -88,10 +87,10 @@ def _write_verl(compiled: pl.DataFrame, path: Path) -> None:
 
 
 def main() -> None:
-    """Read a parquet file of the reward stage and write one layout of its split."""
+    """Read a parquet file of the rewards stage and write one split in one layout."""
     parser = argparse.ArgumentParser(description="Write compiled prompts in another trainer's layout.")
-    parser.add_argument("prompts", type=Path, help="prompts.parquet of a reward stage")
-    parser.add_argument("folder", type=Path, help="where the file goes")
+    parser.add_argument("prompts", type=Path, help="prompts.parquet of a rewards stage")
+    parser.add_argument("folder", type=Path, help="folder to write the file to")
     parser.add_argument("--layout", choices=sorted(LAYOUTS), default="orz")
     parser.add_argument("--split", default="train", help="train or validation")
     arguments = parser.parse_args()
@@ -106,7 +105,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[pl.DataFrame, Path], None]]] = {
     "verl": ("verl.parquet", _write_verl),
     "openrlhf": ("openrlhf.jsonl", _write_openrlhf),
 }
-"""File name and writer of every layout."""
+"""File name and writer of each layout."""
 
 if __name__ == "__main__":
     main()

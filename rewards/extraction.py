@@ -17,9 +17,9 @@ from rewards.orz.extraction import find_answer
 from rewards.verdict import Mode, Reason
 
 MAX_ANSWER_CHARS = 2000
-"""Longest answer that is looked at, after runs of spacing have been collapsed."""
+"""Longest answer that is read, in characters, after runs of whitespace have been collapsed."""
 MAX_BOX_CHARS = 200_000
-"""Longest box whose spacing is collapsed at all."""
+"""Longest box whose whitespace is collapsed at all, in characters."""
 
 _TAG = re.compile(r"</?answer>")
 _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
@@ -36,7 +36,7 @@ _STATEMENT_END = re.compile(r"\n|。|\.(?=\s|$)|,? (?:because|since|which|as req
 _FORMULA = re.compile(r"\s?\${1,2}[^$]{1,2000}(?<![\\\s])\${1,2}")
 _CONTINUATION = re.compile(r"\s*(?:,|or\b|and\b|or|\(|±)")
 _STATEMENT_CHARS = 20_000
-"""An explicit statement is looked for in this many characters from the end."""
+"""An explicit statement is searched for in this many characters from the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Extraction:
 def extract_answer(response: str, mode: Mode = "orz") -> Extraction:
     r"""Return the answer of a response.
 
-    A tag or a box inside the thought does not count, a block that is never closed holds no answer, and what
-    follows the block is not read:
+    A tag or a box inside the thought does not count, a block that is never closed contains no answer, and
+    text after the block is not read:
 
     >>> extract_answer(r"Write <answer>\boxed{1}</answer>.</think><answer>\boxed{2}</answer> \boxed{3}").text
     '2'
@@ -74,7 +74,7 @@ def extract_answer(response: str, mode: Mode = "orz") -> Extraction:
 
 
 def is_formatted(response: str) -> bool:
-    r"""Tell whether the response holds an answer in the asked format (answer tags and a box), right or wrong.
+    r"""Tell whether the response has an answer, right or wrong, in the requested format (answer tags, a box).
 
     >>> is_formatted(r"hm</think><answer>\boxed{7}</answer>"), is_formatted(r"The answer is \boxed{7}")
     (True, False)
@@ -83,9 +83,9 @@ def is_formatted(response: str) -> bool:
 
 
 def last_box(text: str, *, is_lenient: bool = False) -> str | None:
-    r"""Return the content of the last balanced box, the innermost of boxes in boxes.
+    r"""Return the content of the last balanced box, the innermost when boxes are nested.
 
-    `is_lenient` also takes \fbox and a box without braces, as solutions of published corpora have them.
+    `is_lenient` also accepts \fbox and a box without braces, as found in solutions of published corpora.
 
     >>> last_box(r"\boxed{\boxed{\{1\}}} and \boxed{"), last_box(r"thus \boxed 5.")
     ('\\{1\\}', None)
@@ -118,7 +118,7 @@ def _last_block(region: str) -> str | None:
 
 
 def _box_span(text: str, end: int | None = None) -> tuple[int, int, int] | None:
-    """Find the balanced box that starts last: where it starts, where its content starts and ends."""
+    """Find the balanced box that starts last; return its start, and the start and end of its content."""
     stack: list[tuple[int, int] | None] = []
     best: tuple[int, int, int] | None = None
     for match in _BRACE.finditer(text, 0, len(text) if end is None else end):
@@ -135,7 +135,7 @@ def _box_span(text: str, end: int | None = None) -> tuple[int, int, int] | None:
 
 
 def _last_box(text: str) -> str | None:
-    r"""Content of the last box, joined with those before it when only "and", "or" or a comma lies between."""
+    r"""Content of the last box, joined with those before it when only "and", "or" or a comma is between."""
     box = _box_span(text)
     if box is None:
         return None
@@ -182,7 +182,7 @@ def _limit(found: str | None) -> Extraction:
 
 
 def _limit_as_written(found: str) -> Extraction:
-    """Spacing counts in the original: none of it is collapsed."""
+    """Whitespace counts in the original, so none of it is collapsed."""
     if not found:
         return Extraction(None, Reason.NO_ANSWER)
     return Extraction(found) if len(found) <= MAX_ANSWER_CHARS else Extraction(found[:80], Reason.TOO_LARGE)

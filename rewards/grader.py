@@ -1,4 +1,4 @@
-r"""Check answers: the one entry for training, evaluation and everybody else's code.
+r"""The grader: the one entry point for training, evaluation and outside code to check answers.
 
 >>> score("42", r"6*7</think><answer>\boxed{42}</answer>", "stop").reward
 1.0
@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 _Outcome = tuple[Reason, str]
-"""Reason and the stage that decided."""
+"""The reason, and the part of the verifier that decided."""
 
 
 def verify(gold: str, response: str, mode: Mode = "orz") -> Verdict:
-    """Check one response against the reference answer; nothing a response says makes this raise."""
+    """Check one response against the reference answer; no response can make this raise."""
     started = cpu_time()
     extraction = extract_answer(response, mode)
     reason, stage = _judge(gold, extraction, mode)
@@ -67,12 +67,12 @@ def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[V
 
 
 def score(gold: str, response: str, finish_reason: str, mode: Mode = "orz") -> Verdict:
-    """Apply the training rule: 1 for the right answer in the asked format, when it ended by itself."""
+    """Apply the training rule: 1 for the right answer in the requested format, if it ended on its own."""
     return score_batch([(gold, response, finish_reason)], mode)[0]
 
 
 def score_batch(rows: Sequence[tuple[str, str, str]], mode: Mode = "orz") -> list[Verdict]:
-    """Apply the training rule to (gold, response, finish_reason) rows; `stop` means ended by itself."""
+    """Apply the training rule to (gold, response, finish_reason) rows; `stop` means it ended on its own."""
     ended = [(gold, response) for gold, response, finish in rows if finish == "stop"]
     verdicts = iter(verify_batch(ended, mode))
     truncated = Verdict(0.0, Reason.TRUNCATED, "extract", None, 0.0)
@@ -80,7 +80,7 @@ def score_batch(rows: Sequence[tuple[str, str, str]], mode: Mode = "orz") -> lis
 
 
 def grade(response: str, gold: str) -> bool:
-    """Tell whether a response is correct, lenient about tags: the policy for other people's models."""
+    """Tell whether a response is correct, without requiring tags: the policy for other people's models."""
     return verify(gold, response, mode="lenient").is_correct
 
 
@@ -92,7 +92,7 @@ def grade_batch(pairs: Iterable[tuple[str, str]]) -> list[bool]:
 
 @lru_cache(maxsize=65536)
 def is_gradable(gold: str) -> bool:
-    r"""Tell whether an answer can be checked against this reference: it is there, and it can be read.
+    r"""Tell whether answers can be checked against this reference answer: it is not empty and can be parsed.
 
     >>> is_gradable("1/2"), is_gradable(" "), is_gradable("2 3")
     (True, False, False)
@@ -105,7 +105,7 @@ def is_gradable(gold: str) -> bool:
 
 
 def compare_answers(gold: str, answer: str) -> tuple[Reason, str]:
-    r"""Compare an extracted answer with the reference; return the reason and the stage that decided.
+    r"""Compare an extracted answer with the reference; return the reason and the part that decided.
 
     >>> compare_answers(r"\frac{1}{2}", "0.5")
     (<Reason.CORRECT: 'correct'>, 'typed')
@@ -168,7 +168,7 @@ def _compare(gold: str, answer: str) -> _Outcome:
 
 
 def _same_text(ours: str, theirs: str) -> bool:
-    """Compare what is no typed answer by its words, and mathematics beyond the parser by its tokens."""
+    """Compare untyped answers by their words, and mathematics beyond the parser by its tokens."""
     if canonical_words(ours) == canonical_words(theirs):
         return True
     try:
@@ -178,7 +178,7 @@ def _same_text(ours: str, theirs: str) -> bool:
 
 
 def _ask_last_resort(expected: Answer, found: Answer) -> _Outcome:
-    """Let computer algebra decide between two values; of anything else, what was not shown equal is wrong."""
+    """Let computer algebra decide between two values; anything else that was not shown equal is wrong."""
     ours = expected.value if isinstance(expected, Named) else expected
     theirs = found.value if isinstance(found, Named) else found
     if not (isinstance(ours, Scalar) and isinstance(theirs, Scalar)):
@@ -211,7 +211,7 @@ def _same(ours: str, theirs: str, expected: Answer, found: Answer) -> bool | Non
 
 
 def _compare_choices(ours: str, theirs: str) -> bool | None:
-    """Compare multiple choice letters; None when the reference or the answer is something else."""
+    """Compare multiple-choice letters; None when the reference or the answer is something else."""
     gold = parse_choice(ours)
     if gold is None:
         several = parse_choices(ours), parse_choices(theirs)

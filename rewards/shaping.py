@@ -1,7 +1,7 @@
-"""Reward terms for ablations: format, length and repetition, each off by default.
+"""Reward shaping terms for ablations: format, length and repetition, each off by default.
 
 The paper trains on the binary rule alone and reports that it needs nothing else (sections 2.2 and 3.2); these
-terms exist to check that. With all weights 0 the reward is the binary rule, to the bit.
+terms exist to check that. With all weights 0, the reward is the binary rule to the bit.
 
 >>> shaped_reward(1.0, "so</think><answer>\\\\boxed{5}</answer>", 9, "stop", RewardTerms())
 1.0
@@ -18,22 +18,22 @@ from rewards.contracts.settings import Settings
 from rewards.extraction import is_formatted
 
 NGRAM_WORDS = 20
-"""Length of the word sequences whose repetition is counted."""
+"""Length, in words, of the sequences whose repetition is counted."""
 
 
 class RewardTerms(Settings):
-    """Weights of the terms that are added to the binary reward; 0 leaves a term out (paper: all of them)."""
+    """Weights of the terms added to the binary reward; 0 turns a term off (paper: all of them)."""
 
     format: float = 0.0
-    """Paid for a response that ended by itself and holds a box in answer tags, right or wrong."""
+    """Added for a response that ended on its own and has a box in answer tags, right or wrong."""
     length: float = 0.0
-    """Taken from responses near the token limit, in part or whole (arXiv 2503.14476, equation 13)."""
+    """Subtracted from responses near the token limit, in part or whole (arXiv 2503.14476, equation 13)."""
     repetition: float = 0.0
-    """Taken in proportion to the share of repeated 20-word sequences (as in arXiv 2502.03373)."""
+    """Subtracted in proportion to the share of repeated 20-word sequences (as in arXiv 2502.03373)."""
     length_free_tokens: int = Field(default=6000, ge=1)
-    """Responses up to this many tokens keep the whole length term."""
+    """Responses up to this many tokens lose nothing to the length term."""
     length_max_tokens: int = Field(default=8000, ge=2)
-    """From this many tokens the whole length term is taken (paper: responses are cut at 8,000)."""
+    """From this many tokens on, the whole length term is subtracted (paper: responses are cut at 8,000)."""
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -61,12 +61,12 @@ def shaped_reward(
 
 
 def format_term(response: str, finish_reason: FinishReason) -> float:
-    """1 for an ended response with a box in answer tags, else 0."""
+    """1 for a response that ended on its own and has a box in answer tags, else 0."""
     return float(finish_reason == "stop" and is_formatted(response))
 
 
 def length_term(n_tokens: int, free: int, longest: int) -> float:
-    """0 up to `free` tokens, then linearly down to -1 at `longest`.
+    """0 up to `free` tokens, then decreasing linearly to -1 at `longest`.
 
     >>> [length_term(n, 6000, 8000) for n in (10, 6000, 7000, 9000)]
     [0.0, 0.0, -0.5, -1.0]

@@ -1,12 +1,12 @@
-"""What the verifier says about one response: a reward, the reason for it, and where it was decided."""
+"""The verifier's verdict on one response: a reward, the reason for it, and what decided it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Self
 
 Mode = Literal["orz", "lenient", "orz_compat"]
-"""`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement will do;
-`orz_compat`: judged by Open-Reasoner-Zero's own rules, right or wrong (see `rewards.orz.comparer`)."""
+"""`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement suffices;
+`orz_compat`: judged by Open-Reasoner-Zero's own rules, mistakes included (see `rewards.orz.comparer`)."""
 
 
 class Reason(StrEnum):
@@ -14,9 +14,9 @@ class Reason(StrEnum):
 
     CORRECT = "correct", "the answer equals the reference"
     WRONG = "wrong", "the answer was understood and differs from the reference"
-    NO_ANSWER = "no_answer", "the response holds no answer where one is asked for"
+    NO_ANSWER = "no_answer", "the response has no answer in the required place"
     TRUNCATED = "truncated", "the response was cut at the token limit"
-    NOT_PARSEABLE = "not_parseable", "the answer is not text and not mathematics that can be read"
+    NOT_PARSEABLE = "not_parseable", "the answer is neither text nor mathematics that can be parsed"
     TIMEOUT = "timeout", "comparing took more CPU time or memory than one answer may use"
     TOO_LARGE = "too_large", "the answer is too long, too deeply nested, or a number too big to compare"
     EMPTY_GOLD = "empty_gold", "the reference answer is empty: nothing can match it"
@@ -35,8 +35,8 @@ class Verdict:
     """The outcome of one check.
 
     `stage` names the part that decided: extract, identical, typed, last_resort, or orz_compat. `cpu_s` is the
-    CPU time of the comparison, that of worker processes included, in seconds; of a check that `verify_batch`
-    made once for several equal answers, every one of them carries the same figure.
+    CPU time of the comparison in seconds, worker processes included; when `verify_batch` checks several equal
+    answers once, each of them has the same figure.
     """
 
     reward: float
@@ -51,8 +51,8 @@ class Verdict:
 
 
 class UnparsableAnswer(ValueError):
-    """The text is not an answer that the typed parser can read."""
+    """The text is not an answer that the parser can read."""
 
 
 class AnswerTooLarge(ValueError):
-    """The answer goes past a limit on length, nesting or magnitude."""
+    """The answer exceeds a limit on length, nesting or magnitude."""

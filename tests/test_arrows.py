@@ -115,9 +115,18 @@ def test_no_circle_among_the_files_and_folders_of_a_room(room: Path) -> None:
     assert find_circle(arrows) == []
 
 
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
-def test_a_room_holds_few_files(room: Path) -> None:
-    assert len(list(room.glob("*.py"))) <= MOST_FILES
+def test_no_folder_contains_many_files() -> None:
+    tops = [ROOT / name for name in (*PACKAGES, "tests", "bench") if (ROOT / name).is_dir()]
+    folders = [folder for top in tops for folder in (top, *top.rglob("*")) if folder.is_dir()]
+    crowded = {folder.relative_to(ROOT).as_posix(): len(list(folder.glob("*.py"))) for folder in folders}
+    assert {folder: n for folder, n in crowded.items() if n > MOST_FILES} == {}
+
+
+def test_tests_lie_where_their_module_does() -> None:
+    """tests/<package>/<room>/test_<module>.py; a behavior across modules is tested in tests/<package>/."""
+    for path in (ROOT / "tests").glob("*/*/**/test_*.py"):
+        module = ROOT / path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
+        assert module.exists() or module.with_suffix("").is_dir(), path.relative_to(ROOT)
 
 
 @pytest.mark.parametrize(

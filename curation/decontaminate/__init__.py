@@ -1,1 +1,1 @@
-"""Problems that repeat a benchmark's."""
+"""Detection of problems that repeat a benchmark problem."""

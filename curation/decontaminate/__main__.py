@@ -1,14 +1,14 @@
-"""Remove benchmark problems from a file of texts, and nothing else.
+"""Command that removes benchmark problems from a file of texts.
 
     python -m curation.decontaminate in.jsonl --text-column text --benchmarks eval/ --out kept.parquet
 
 `in.jsonl` (also .gz, .zst, Parquet, Arrow, CSV) needs an `id`. `--benchmarks` is a file or a folder of files
-whose rows hold a problem under `problem`, `question`, `text`, or in chat messages under `prompt`.
-`kept.parquet` holds the kept ids, `kept.removed.parquet` the removed ones with the reason and the benchmark
-row they match, bad rows included.
+whose rows have a problem under `problem`, `question`, `text`, or in chat messages under `prompt`.
+`kept.parquet` lists the kept ids; `kept.removed.parquet` lists the removed ones, bad rows included, with the
+reason and the benchmark row they match.
 
-A row is removed when it is a benchmark problem in any notation, holds one among its sentences, or rewords one
-and has its numbers. The same problem with other numbers stays, and so does a translation.
+A row is removed when it is a benchmark problem in any notation, contains one among its sentences, or rewords
+one and has the same numbers. The same problem with other numbers stays, and so does a translation.
 """
 
 from curation.decontaminate.benchmarks import leaks_in_texts, read_benchmarks

@@ -1,4 +1,4 @@
-"""Benchmark problems, read from files of any usual layout, and the rows that repeat them."""
+"""Benchmark problems, read from files in the usual layouts, and the rows that repeat them."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def read_benchmarks(path: Path) -> pl.DataFrame:
         if len(rows) == n_before:
             raise SourceError(f"{file}: no row has a problem under {', '.join(_PROBLEM_PATHS)}")
     if not rows:
-        raise SourceError(f"{path}: no benchmark file ({', '.join(FORMATS)}) found")
+        raise SourceError(f"{path}: no benchmark file ({', '.join(FORMATS)}) found here")
     return pl.DataFrame(
         rows,
         schema={"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()},
@@ -48,13 +48,13 @@ def read_benchmarks(path: Path) -> pl.DataFrame:
 
 
 def benchmark_files(path: Path) -> list[Path]:
-    """The file, or those of a folder that have a known format."""
+    """The file itself, or the files in a folder that have a known format."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return [file for file in files if any(f"{suffix}." in f"{file.name}." for suffix in FORMATS)]
 
 
 def problem_of(value: object) -> str | None:
-    """The problem in a row of any usual layout, None when there is none."""
+    """The problem in a row in any of the usual layouts, None when there is none."""
     return _first_text(value, _PROBLEM_PATHS)
 
 
@@ -69,6 +69,6 @@ def _first_text(value: object, paths: tuple[str, ...]) -> str | None:
 def leaks_in_texts(
     texts: pl.Series, protected: pl.DataFrame, config: LeakConfig | None = None
 ) -> pl.DataFrame:
-    """Take the wrappers off texts and find the leaks among them; see
+    """Strip the wrappers from texts and find the leaks among them; see
     `curation.decontaminate.leaks.find_leaks`."""
     return find_leaks(unwrap(texts, min_evidence=3)[1], protected, config)

@@ -1,4 +1,4 @@
-"""Compiled loops that hold rows against benchmark problems: runs of sentences, shared rare tokens, coverage.
+"""Numba kernels that compare rows with benchmark problems: runs of sentences, shared rare tokens, coverage.
 
 Everything here is plain arithmetic on arrays of `curation.text.token_index`.
 """
@@ -21,10 +21,10 @@ def row_keys(tokens, starts):
 
 @compiled
 def find_runs(tokens, starts, first_sentences, keys, longest):
-    """Look for rows that hold up to `longest` sentences whose hash is among `keys` (uint64, sorted).
+    """Find rows that contain a run of up to `longest` sentences whose hash is in `keys` (uint64, sorted).
 
     starts: int64, where each sentence's tokens begin; first_sentences: int64 [n_rows + 1], the first sentence
-    of each row. Returns the rows found and the places in `keys`, int64 each.
+    of each row. Returns the rows found and their positions in `keys`, int64 each.
     """
     rows, places = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
     for row in range(len(first_sentences) - 1):
@@ -48,7 +48,7 @@ def find_runs(tokens, starts, first_sentences, keys, longest):
 
 @compiled
 def _grams(starts, ids, hashes, kinds, weights, row, grams, gram_weights):
-    """Write the hashes and weights of a row's words and pairs of neighbors; returns how many."""
+    """Write the hashes and weights of a row's words and pairs of neighbors; return how many."""
     n = 0
     for at in range(starts[row], starts[row + 1]):
         token = ids[at]
@@ -65,7 +65,7 @@ def _grams(starts, ids, hashes, kinds, weights, row, grams, gram_weights):
 
 @compiled
 def target_grams(starts, ids, hashes, kinds, weights, first):
-    """Words and pairs of the rows from `first` on, each once a row.
+    """Words and pairs of the rows from `first` on, each once per row.
 
     Returns grams, uint64; their rows, int64; their weights, float32.
     """
@@ -93,8 +93,8 @@ def propose(starts, ids, hashes, kinds, weights, n_rows, grams, posting_starts, 
     """Pair the first `n_rows` rows with the targets whose rare grams they share.
 
     grams: uint64, sorted, each once; its targets are `postings[posting_starts[i]:posting_starts[i + 1]]`,
-    numbered from 0; totals: float32, weight of each target's rare grams. A pair has two grams or more and
-    `share` of the target's weight in common. Returns rows and targets, int64 each, in order of rows.
+    numbered from 0; totals: float32, weight of each target's rare grams. A pair shares at least two grams and
+    `share` of the target's weight. Returns rows and targets, int64 each, in order of rows.
     """
     n_slots = 1024
     while n_slots < 4 * len(grams):
@@ -142,10 +142,10 @@ def propose(starts, ids, hashes, kinds, weights, n_rows, grams, posting_starts, 
 
 @compiled
 def cover_pairs(rows, targets, starts, ordered, weights, kinds):
-    """Measure how much of row `targets[i]` stands in row `rows[i]`.
+    """Measure how much of row `targets[i]` is in row `rows[i]`.
 
-    Returns per pair: covered share of the target's weight, that of its words alone, numbers of the target
-    that the row lacks, numbers of the row that the target lacks. float32, float32, int32, int32, all [n].
+    Returns per pair: covered share of the target's weight, the same for its words alone, numbers of the
+    target that the row lacks, numbers of the row that the target lacks. float32, float32, int32, int32, [n].
     """
     n = len(rows)
     coverage, word_coverage = np.zeros(n, np.float32), np.zeros(n, np.float32)
@@ -179,8 +179,8 @@ def cover_pairs(rows, targets, starts, ordered, weights, kinds):
 
 @compiled
 def _skip_below(ordered, begin, end, token):
-    """First place from `begin` on that is not below `token`: steps that double, then halves, so that a whole
-    book costs no more than its benchmark problems."""
+    """First position from `begin` on that is not below `token`: steps that double, then halve, so that a
+    whole book costs no more than its benchmark problems."""
     step = 1
     while begin + step < end and ordered[begin + step] < token:
         begin += step
@@ -190,9 +190,9 @@ def _skip_below(ordered, begin, end, token):
 
 @compiled
 def shared_phrases(rows, targets, starts, ids):
-    """Return per pair the share of the target's neighboring tokens that stand so in the row, float32 [n].
+    """Return per pair the share of the target's adjacent token pairs that the row also has, float32 [n].
 
-    A row's neighbors are sorted once for all its pairs, which stand together.
+    A row's neighbors are sorted once for all its pairs, which must be consecutive.
     """
     n = len(rows)
     shares = np.zeros(n, np.float32)
@@ -213,7 +213,7 @@ def shared_phrases(rows, targets, starts, ids):
 
 @compiled
 def _neighbors(ids, begin, end):
-    """Code each token and its successor as one number, int64 [end - begin - 1]."""
+    """Encode each token and its successor as one number, int64 [end - begin - 1]."""
     pairs = np.empty(max(0, end - begin - 1), np.int64)
     for at in range(len(pairs)):
         pairs[at] = np.int64(ids[begin + at]) << 32 | np.int64(ids[begin + at + 1])

@@ -1,9 +1,9 @@
-"""Finding benchmark problems in a corpus: equal, wrapped, embedded, reworded, short.
+"""Search for benchmark problems in a corpus: equal, wrapped, embedded, reworded, short.
 
     leaks = find_leaks(texts, protected, LeakConfig())
 
-The benchmarks are small, so they are indexed by their rare tokens and neighboring pairs; a row is compared
-only with problems that share several of them.
+The benchmarks are small, so they are indexed by their rare tokens and adjacent pairs; a row is compared only
+with problems that share several of them.
 """
 
 import numpy as np
@@ -19,33 +19,34 @@ class LeakConfig(Settings):
     """When a row counts as a leak of a benchmark problem. Shares are weighted: rare words weigh more."""
 
     coverage: float = Field(default=0.6, gt=0, le=1)
-    """Least share of the benchmark problem that stands in the row."""
+    """Least share of the benchmark problem that the row must contain."""
     short_coverage: float = Field(default=0.9, gt=0, le=1)
-    """Least share of the words of a short problem, of fewer than twelve words."""
+    """Least share of the words of a short problem (fewer than twelve words)."""
     phrases: float = Field(default=0.6, gt=0, le=1)
-    """Least share of its neighboring word pairs that stand in the row, when both have the same numbers."""
+    """Least share of its adjacent word pairs in the row, when both have the same numbers."""
     phrases_embedded: float = Field(default=0.7, gt=0, le=1)
-    """The same when the row has further numbers, as a row with the problem inside it."""
+    """The same when the row has further numbers, as when it contains the problem among other text."""
     prose_words: int = Field(default=20, ge=1)
-    """From so many words on a benchmark problem is prose, which may have been reworded."""
+    """From this many words on, a benchmark problem is prose, which may have been reworded."""
     prose_coverage: float = Field(default=0.55, gt=0, le=1)
-    """Least share of the words of prose; up to two numbers may have been spelled out or left out."""
+    """Least share of the words of prose; up to two numbers may be spelled out or missing."""
     bare_coverage: float = Field(default=0.65, gt=0, le=1)
     """The same for prose with fewer than two numbers."""
     prose_phrases: float = Field(default=0.3, gt=0, le=1)
-    """Least share of the neighboring word pairs of prose."""
+    """Least share of the adjacent word pairs of prose."""
     free_coverage: float = Field(default=0.38, gt=0, le=1)
-    """Least share of freely reworded prose, which must have all numbers (two or more) and no other."""
+    """Least share of freely reworded prose, which must have all the numbers (two or more) and no others."""
     number_variants: bool = False
     """Also remove rows that repeat a benchmark problem with other numbers."""
     variant_coverage: float = Field(default=0.8, gt=0, le=1)
-    """Least coverage of the words for such a variant."""
+    """Least share of the words for such a variant."""
     max_gram_rows: int = Field(default=25, ge=1)
-    """Tokens and pairs in more benchmark problems than this do not propose candidates."""
+    """Tokens and pairs that are in more benchmark problems than this do not propose candidates."""
     max_generic: int = Field(default=4, ge=1)
-    """A benchmark text inside more benchmark texts than this is a phrase and leaks only as a whole."""
+    """A benchmark text contained in more than this many others is a stock phrase; only a row equal to it is a
+    leak."""
     min_embedded_tokens: int = Field(default=5, ge=1)
-    """Shortest benchmark text, in tokens, that is looked for inside rows."""
+    """Shortest benchmark text, in tokens, that is searched for inside rows."""
 
 
 _OPTION_TAIL = r"(?s)\n\s*\(?A\s*[).、．:]\s.*\n\s*\(?B\s*[).、．:]\s.*$"
@@ -65,10 +66,10 @@ def find_leaks(
     config: LeakConfig | None = None,
     frequencies: Frequencies | None = None,
 ) -> pl.DataFrame:
-    """Return one line for each leaking row: row number, reason, detail, matched ("benchmark:question_id").
+    """Return one line per leaking row: row number, reason, detail, matched ("benchmark:question_id").
 
     texts: bare problem texts; protected: columns benchmark, question_id, problem; frequencies: those of the
-    whole corpus, when `texts` are a part of it. In order of rows.
+    whole corpus, when `texts` is a part of it. In order of rows.
     """
     config = config or LeakConfig()
     targets = _targets(protected)
@@ -83,7 +84,7 @@ def find_leaks(
 
 
 def _targets(protected: pl.DataFrame) -> pl.DataFrame:
-    """One row a distinct benchmark text: name, problem, key; also without its lettered options."""
+    """One row per distinct benchmark text, with and without its lettered options: name, problem, key."""
     named = protected.select(
         name=pl.format("{}:{}", pl.col("benchmark"), pl.col("question_id")), problem=pl.col("problem")
     )
@@ -96,7 +97,7 @@ def _targets(protected: pl.DataFrame) -> pl.DataFrame:
 def _equal_leaks(
     texts: pl.Series, targets: pl.DataFrame, problems: pl.DataFrame, config: LeakConfig
 ) -> pl.DataFrame:
-    """Rows that are a benchmark text, or hold one that is no phrase as a run of whole sentences."""
+    """Rows equal to a benchmark text, or containing one (not a phrase) as a run of whole sentences."""
     from curation.decontaminate.kernels import find_runs, row_keys
 
     starts, tokens = rewrite_texts(texts)
@@ -104,7 +105,7 @@ def _equal_leaks(
     whole = row_keys(tokens, starts)
     places = np.minimum(np.searchsorted(keys, whole), len(keys) - 1)
     rows = np.flatnonzero(keys[places] == whole)
-    equal = _named(rows, names, places[rows], "equal", "the same text after normalizing")
+    equal = _named(rows, names, places[rows], "equal", "the same text after normalization")
 
     sentences = texts.fill_null("").str.replace_all(_SENTENCE_END, "$1$2\u0001").str.split("\u0001")
     first_sentences = np.concatenate([[0], np.cumsum(sentences.list.len().to_numpy())]).astype(np.int64)
@@ -112,7 +113,7 @@ def _equal_leaks(
     long_enough = problems.filter(pl.col("key").str.count_matches(" ") + 1 >= config.min_embedded_tokens)
     keys, names = _key_table(long_enough)
     rows, places = find_runs(tokens, starts, first_sentences, keys, _LONGEST_RUN)
-    embedded = _named(rows, names, places, "embedded", "holds the benchmark text as sentences")
+    embedded = _named(rows, names, places, "embedded", "contains the benchmark text as sentences")
     return pl.concat([equal, embedded])
 
 
@@ -132,7 +133,7 @@ def _named(rows: np.ndarray, names: pl.Series, places: np.ndarray, reason: str, 
 
 
 def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:
-    """Short benchmark texts that stand inside many others ("which of the following is true"): column key."""
+    """Short benchmark texts contained in many others ("which of the following is true"): column key."""
     short = targets.filter(pl.col("key").str.count_matches(" ") < _SHORT)["key"]
     if short.is_empty():
         return pl.DataFrame(schema={"key": pl.String})
@@ -145,7 +146,7 @@ def _phrases(targets: pl.DataFrame, max_generic: int) -> pl.DataFrame:
 def _covered_leaks(
     texts: pl.Series, targets: pl.DataFrame, config: LeakConfig, frequencies: Frequencies | None
 ) -> pl.DataFrame:
-    """Rows that hold most of a benchmark problem, by the weight of its tokens, and its numbers."""
+    """Rows that contain most of a benchmark problem, by the weight of its tokens, and its numbers."""
     from curation.decontaminate.kernels import cover_pairs, shared_phrases
     from curation.text.rows import row_hashes, sorted_rows
 
@@ -166,10 +167,10 @@ def _covered_leaks(
     is_verbatim = is_covered & np.where(
         has_same, phrases >= config.phrases, phrases >= config.phrases_embedded
     )
-    # Numbers are spelled out or dropped when prose is reworded; a number that both lack is another problem.
+    # Reworded prose may spell out or drop numbers; if each side has a number the other lacks, they differ.
     nearly_same = ((n_lacking == 0) | (n_extra == 0)) & (n_lacking + n_extra <= 2) & (has_numbers >= 2)
     is_close = (word_coverage >= config.prose_coverage) & (phrases >= config.prose_phrases)
-    # With less than two numbers to go by, the words must say more.
+    # With fewer than two numbers to go by, the words must match more closely.
     is_certain = nearly_same | (has_same & (word_coverage >= config.bare_coverage))
     is_reworded = is_prose & is_certain & is_close
     is_free = has_same & (has_numbers >= 2) & (n_words[wanted] >= 15) & (coverage >= config.free_coverage)
@@ -189,7 +190,7 @@ def _covered_leaks(
         "row",
         reason=pl.when("is_leak").then(pl.lit("near")).otherwise(pl.lit("number_variant")),
         detail=pl.format(
-            "holds {}% of the benchmark text", (pl.col("coverage") * 100).round().cast(pl.Int64)
+            "contains {}% of the benchmark text", (pl.col("coverage") * 100).round().cast(pl.Int64)
         ),
         matched=targets["name"].gather(table.unique("row", keep="first", maintain_order=True)["target"]),
     )

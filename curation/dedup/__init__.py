@@ -1,1 +1,1 @@
-"""Problems that are the same in other words or notation."""
+"""Detection of problems that are the same in other words or notation."""

@@ -1,13 +1,13 @@
-"""Deduplicate problems: one row per problem is kept, the others are set aside with the row they repeat.
+"""Command that deduplicates problems: it keeps one row per problem and lists the row that each other repeats.
 
     python -m curation.dedup in.jsonl --text-column text --out kept.parquet
 
-`in.jsonl` (also .gz, .zst, Parquet, Arrow, CSV) needs an `id`; `kept.parquet` holds the kept ids, and
-`kept.removed.parquet` the removed ones with the reason and the row they match, bad rows included.
+`in.jsonl` (also .gz, .zst, Parquet, Arrow, CSV) needs an `id`; `kept.parquet` lists the kept ids, and
+`kept.removed.parquet` the removed ones, bad rows included, with the reason and the row they match.
 
 Two rows are one problem when their words are alike and their numbers, signs and contraries (largest,
-smallest) agree, in whatever notation; instructions around a problem are learned from the file itself and do
-not count. The first row of each problem is kept. About 1.4 KB of memory a row beside the text itself.
+smallest) agree, in any notation; instructions around a problem are learned from the file itself and do not
+count. The first row of each problem is kept. Needs about 1.4 KB of memory per row besides the text itself.
 """
 
 import polars as pl

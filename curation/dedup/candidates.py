@@ -1,7 +1,7 @@
-"""Pairs of rows worth comparing: equal numbers and operators, and a MinHash band or a rare word in common.
+"""Candidate pairs of rows: equal numbers and operators, and a MinHash band or a rare word in common.
 
-Two texts with different numbers are different problems however alike they look, so the multiset of numbers
-and operators is part of every bucket key: number variants of one template never meet.
+Two texts with different numbers are different problems however similar they look, so the multiset of numbers
+and operators is part of every bucket key: number variants of one template are never compared.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ def candidate_pairs(
     """Return pairs of `rows` (left < right), each once, in order.
 
     mathematics: uint64 [len(rows)], multiset hash of the rows' numbers and operators; n_numbers: int32
-    [n_rows]; signatures: uint64 [len(rows), bands * 2]. Within a bucket each row meets the next `reach` rows,
-    so that a huge bucket stays linear.
+    [n_rows]; signatures: uint64 [len(rows), bands * 2]. Within a bucket, each row is paired with the next
+    `reach` rows, so that a huge bucket takes linear time.
     """
     pairs = [
         _neighbors(_band_keys(mathematics, signatures, 2 * band), rows, reach)
@@ -81,9 +81,9 @@ def _word_keys(mathematics, places, hashes):
 
 @compiled
 def _rare_words(starts, ids, hashes, kinds, weights, wanted, n_numbers, heaviest):
-    """The five rarest words of each wanted row with two numbers or more, words of one row only left out.
+    """The five rarest words of each wanted row with at least two numbers, except words found in one row only.
 
-    Returns the rows' places in `wanted`, int64, and the words' hashes, uint64.
+    Returns the rows' positions in `wanted`, int64, and the words' hashes, uint64.
     """
     n_words = 5
     places, words = np.empty(n_words * len(wanted), np.int64), np.empty(n_words * len(wanted), np.uint64)

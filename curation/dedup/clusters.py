@@ -1,4 +1,4 @@
-"""Which row of a cluster of duplicates is kept, and what happens when their answers differ."""
+"""Clusters of duplicates: which row is kept, and what happens when the answers differ."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,8 +13,8 @@ class DedupConfig(DuplicateConfig):
     """How duplicates are found and which row of a cluster is kept."""
 
     conflicts: Literal["majority", "drop", "keep"] = "majority"
-    """Rows of one problem with different answers: majority: keep a row with the answer most rows give, none
-    when there is no such answer; drop: set all aside; keep: keep the best row, whatever its answer."""
+    """Rows of one problem with different answers. majority: keep a row with the answer that most rows give,
+    none when there is no such answer; drop: reject all; keep: keep the best row, whatever its answer."""
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Deduplicated:
 
     removed: pl.DataFrame
     conflicts: pl.DataFrame
-    """rows of clusters with several answers: problem, answer, source, source_id, n_votes, is_kept"""
+    """Rows of clusters with several answers: problem, answer, source, source_id, n_votes, is_kept."""
     n_conflicts: int
     largest_cluster: int
 
@@ -33,7 +33,7 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 
     frame: columns row (unique), root (a row that names the cluster), problem, answer, source, source_id,
     license, solution.
-    The best row: license stated, solution present, first in the order of sources and rows.
+    The best row has a stated license, then a solution, then comes first in the order of sources and rows.
     """
     columns = ("row", "root", "problem", "answer", "source", "source_id", "license", "solution")
     frame = frame.select(columns).with_columns(answer_key=answer_keys(frame["answer"]))
@@ -85,6 +85,6 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 
 
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
-    """Return the first row of each text's cluster; wrappers are learned and taken off first."""
+    """Return the first row of each text's cluster; wrappers are learned and stripped first."""
     _, bare = unwrap(texts, min_evidence)
     return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)

@@ -1,4 +1,4 @@
-"""Finding duplicate problems: equal matching keys, then near candidates of which every pair is verified.
+"""Search for duplicate problems: equal matching keys, then near candidates, with every pair verified.
 
 roots = find_duplicates(pl.Series(["What is 2 + 3?", "Compute: what is $2+3$?", "What is 2 - 3?"]))
 """
@@ -20,20 +20,20 @@ _NO_MATTER = r"[()%]|\bdeg\b"
 
 
 class DuplicateConfig(Settings):
-    """When two texts count as one problem. Numbers, operators and contraries must agree in any case."""
+    """When two texts count as one problem. Numbers, operators and contraries must always agree."""
 
     near: bool = True
-    """Also find near duplicates; false: only texts with equal matching keys."""
+    """Also find near duplicates; false: find only texts with equal matching keys."""
     n_bands: int = Field(default=16, ge=1)
-    """MinHash bands of two hashes each: more find looser duplicates and take longer."""
+    """MinHash bands of two hashes each; more bands find looser duplicates and take longer."""
     reach: int = Field(default=10, ge=1)
-    """In a bucket of candidates each row is compared with so many following ones."""
+    """In a bucket of candidates, each row is compared with this many following ones."""
     similarity: float = Field(default=0.5, gt=0, le=1)
-    """Least similarity of two texts: shared weight / weight of the union, rare words weigh more."""
+    """Least similarity of two texts: shared weight / weight of the union; rare words weigh more."""
     similarity_of_numbers: float = Field(default=0.35, gt=0, le=1)
-    """The same for texts that share three numbers or more in the same order."""
+    """The same for texts that share at least three numbers in the same order."""
     containment: float = Field(default=0.97, gt=0, le=1)
-    """A text that holds so much of the shorter one's weight is its duplicate, whatever wraps it."""
+    """A text that contains this share of the shorter one's weight is its duplicate, whatever surrounds it."""
 
 
 def find_duplicates(
@@ -44,8 +44,8 @@ def find_duplicates(
 ) -> np.ndarray:
     """Return for each row the first row of its cluster, int64 [n].
 
-    `answers`: with them, near (not equal) texts whose answers are different numbers stay apart.
-    `frequencies`: those of the whole corpus, when `texts` are a part of it.
+    `answers`: when given, near (not equal) texts whose answers are different numbers stay separate.
+    `frequencies`: those of the whole corpus, when `texts` is a part of it.
     """
     from curation.dedup.union_find import find_roots
     from curation.text.token_ids import first_equal
@@ -57,7 +57,7 @@ def find_duplicates(
     roots = first_equal(tokens, starts)
     if not config.near:
         return roots
-    # One row stands for all with its key: near candidates are sought among those only.
+    # One row represents all rows with its key: near candidates are sought among these only.
     first = np.flatnonzero(roots == np.arange(len(roots)))
     index = index_tokens(tokens, starts[first], starts[first + 1], frequencies)
     left, right, is_certain = _verified(index, config)
@@ -77,7 +77,7 @@ def mathematics(texts: pl.Series) -> np.ndarray:
 
 
 def templates(texts: pl.Series) -> list[str | None]:
-    """Name the template of each text, its words without its numbers, in 16 hex digits; null for few words."""
+    """Name each text's template (its words without its numbers) in 16 hex digits; None for few words."""
     from curation.text.rows import word_hashes
 
     index = build_index(texts)
@@ -104,13 +104,13 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     )
     contexts = kept_contexts(left, right, index.starts, index.ids, index.kinds)
     is_formula = np.minimum(n_words[left], n_words[right]) < _FEW_WORDS
-    # A bracket elsewhere is another formula; in prose it is a matter of style.
+    # A bracket in another place makes another formula; in prose it is a matter of style.
     is_possible = (n_strict == 0) & ~clash & ~(is_formula & (formula[left] != formula[right]))
     is_close = similarity >= config.similarity
     in_order = sequence[left] == sequence[right]
     by_numbers = (n_numbers[left] >= 3) & (similarity >= config.similarity_of_numbers)
-    # With the same words, numbers in another order were exchanged unless each kept a neighbor; in reworded
-    # sentences most of them keep one.
+    # If the words are the same, numbers in another order were swapped, unless each kept a neighbor; in
+    # reworded sentences, most of them keep one.
     kept = np.where(similarity < 0.9, contexts >= 0.6, contexts >= 0.999) & ~is_formula
     is_same = is_possible & np.where(
         in_order, is_close | (containment >= config.containment) | by_numbers, is_close & kept
@@ -122,7 +122,7 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
 def _answers_agree(
     answers: pl.Series, left: np.ndarray, right: np.ndarray, is_certain: np.ndarray
 ) -> np.ndarray:
-    """True for pairs with one answer; else only where the texts are certain and an answer is no number."""
+    """True for equal answers; otherwise only if the texts certainly match and an answer is not a number."""
     keys = answer_keys(answers)
     pairs = pl.DataFrame({"left": keys[left], "right": keys[right], "is_certain": is_certain})
     number = r"^-?\d+(?:/\d+)?$"
@@ -132,7 +132,7 @@ def _answers_agree(
 
 
 def answer_keys(answers: pl.Series) -> pl.Series:
-    r"""Reduce answers to a form in which notation, units and a leading `x =` do not count.
+    r"""Reduce answers to a form in which notation, units and a leading `x =` do not matter.
 
     >>> answer_keys(pl.Series([r"$\dfrac{1}{2}$", "0.50", "1,000", "x = 1000.", r"60\text{ cm}"])).to_list()
     ['1/2', '1/2', '1000', '1000', '60']
@@ -146,7 +146,7 @@ def answer_keys(answers: pl.Series) -> pl.Series:
 
 
 def _as_fraction(key: str) -> str:
-    """Write a number or a fraction of whole numbers in lowest terms; leave anything else."""
+    """Write a number or a fraction of integers in lowest terms; leave anything else unchanged."""
     match = re.fullmatch(r"(- )?(\d+(?:\.\d+)?)(?: / (\d+))?", key)
     if match is None or int(match[3] or 1) == 0 or len(key) > 40:
         return key

@@ -1,4 +1,4 @@
-"""Compiled loops over token arrays: row hashes, MinHash signatures, comparison of pairs of rows.
+"""Numba kernels over token arrays: shared rows, MinHash signatures, comparison of pairs of rows.
 
 Everything here is plain arithmetic on arrays of `curation.text.token_index`.
 """
@@ -14,7 +14,7 @@ _HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @compiled
 def shared_rows(keys):
-    """Return the rows whose key some other row has too, int64, in order."""
+    """Return the rows whose key another row also has, int64, in order."""
     order = np.argsort(keys)
     is_shared = np.zeros(len(keys), np.bool_)
     for at in range(1, len(keys)):
@@ -48,8 +48,8 @@ def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
     """Compare rows `left[i]` and `right[i]` as weighted multisets of tokens.
 
     Returns per pair: similarity (shared weight / weight of the union), containment (shared / lighter row),
-    n_strict (numbers and operators that only one side has), clash (each side has a word of its own whose
-    contrary the other has). float32 [n], float32 [n], int32 [n], bool [n].
+    n_strict (numbers and operators that only one side has), clash (each side has a word of which the other
+    side has a contrary instead). float32 [n], float32 [n], int32 [n], bool [n].
     """
     n = len(left)
     similarity, containment = np.zeros(n, np.float32), np.zeros(n, np.float32)
@@ -88,7 +88,7 @@ def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
 
 @compiled
 def kept_contexts(left, right, starts, ids, kinds):
-    """Return per pair the share of numbers and operators that keep a neighbor on a side, float32 [n]."""
+    """Return per pair the share of numbers and operators that keep a neighbor on one side, float32 [n]."""
     n = len(left)
     shares = np.zeros(n, np.float32)
     for pair in range(n):

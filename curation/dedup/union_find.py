@@ -20,6 +20,6 @@ def find_roots(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
             parent[b] = a
         else:
             parent[a] = b
-    for row in range(n):  # a parent is never larger than its child, so one pass from below settles all
+    for row in range(n):  # a parent is never larger than its child, so one ascending pass suffices
         parent[row] = parent[parent[row]]
     return parent

@@ -1,4 +1,4 @@
-"""Built-in generators of reasoning tasks with exact answers: one file a family, importing it registers it."""
+"""Built-in generators of reasoning tasks with exact answers: one file per family; importing registers it."""
 
 from curation.generators import (
     addition,

@@ -1,4 +1,4 @@
-"""The remainder of a division with its quotient shown.
+"""The remainder of a division, with its quotient shown.
 
 What is the remainder when 87 is divided by 6?   ->   87=6*14+3   ->   3
 """

@@ -22,7 +22,7 @@ def euclid(a: int, b: int) -> tuple[int, str]:
 
 
 def _pair(rng: random.Random, digits: int) -> tuple[int, int]:
-    """Two numbers that share a factor more often than chance would have it."""
+    """Two numbers that share a factor more often than by chance."""
     shared = rng.randint(2, 12)
     low, high = sorted((operand(rng, digits) * shared, operand(rng, digits) * shared))
     return high, low

@@ -1,4 +1,4 @@
-"""A sum of products, in the usual order of operations.
+"""A sum of products, evaluated in the usual order of operations.
 
 4*7+12-3*5=?   ->   4*7=28; 3*5=15; 28+12=40; 40-15=25   ->   25
 """

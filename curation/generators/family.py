@@ -1,6 +1,6 @@
-"""What a generator family is: a function from a seed and knobs to one task with an exact answer.
+"""Generator families: functions from a random generator and settings to one task with an exact answer.
 
-A family registers itself by name; row i of a run depends on the seed, the family and i alone.
+A family registers itself by name; row i of a run depends only on the seed, the family and i.
 """
 
 import random
@@ -28,7 +28,7 @@ class GeneratorConfig(Settings):
     style: Literal["short", "words"] = "short"
     """short: "27+58=?"; words: "What is 27 + 58?". Families that need words ignore it."""
     seed: int = 0
-    """Seed of the family; another seed is another sample."""
+    """Seed of the family; another seed gives another sample."""
 
     @model_validator(mode="after")
     def _family_is_known(self) -> "GeneratorConfig":
@@ -65,12 +65,12 @@ def family(name: str) -> Callable[[Make], Make]:
 
 
 def operand(rng: random.Random, digits: int) -> int:
-    """Draw a whole number with exactly `digits` digits, uniformly; one digit means 1 to 9."""
+    """Draw an integer with exactly `digits` digits, uniformly; one digit means 1 to 9."""
     return rng.randint(10 ** (digits - 1), 10**digits - 1)
 
 
 def generate(config: GeneratorConfig) -> Iterator[Task]:
-    """Yield `n_problems` distinct tasks; ValueError when the knobs allow fewer."""
+    """Yield `n_problems` distinct tasks; ValueError when the settings allow fewer."""
     seen: set[str] = set()
     draw = n_repeats = 0
     while len(seen) < config.n_problems:
@@ -82,7 +82,7 @@ def generate(config: GeneratorConfig) -> Iterator[Task]:
             if n_repeats > _MAX_REPEATS + 20 * len(seen):
                 raise ValueError(
                     f"generator {config.family} with digits={config.digits} gave only {len(seen)} distinct "
-                    f"problems, {config.n_problems} were asked for; lower n_problems or raise digits"
+                    f"problems, {config.n_problems} were requested; lower n_problems or raise digits"
                 )
             continue
         seen.add(task.problem)

@@ -1,4 +1,4 @@
-"""A linear equation with a whole solution.
+"""A linear equation with an integer solution.
 
 Solve for x: 3x + 5 = 26   ->   3x = 26 - 5 = 21; x = 21 / 3 = 7   ->   7
 """

@@ -1,4 +1,4 @@
-"""A percentage of a number, chosen so that the result is whole.
+"""A percentage of a number, chosen so that the result is an integer.
 
 35% of 80=?   ->   35*80=2800; 2800/100=28   ->   28
 """

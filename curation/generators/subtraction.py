@@ -16,7 +16,7 @@ def make_subtraction(rng: random.Random, config: GeneratorConfig) -> Task:
 
 
 def subtract_by_columns(a: int, b: int) -> str:
-    """Write the column differences, ones first; a column in need gets ten, the next one less.
+    """Write the column differences, ones first; a column may borrow ten from the next, which loses one.
 
     >>> subtract_by_columns(82, 57)
     '12-7=5;8-5-1=2'

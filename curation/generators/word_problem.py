@@ -1,4 +1,4 @@
-"""Word problems of one operation over everyday things, several sentence patterns an operation.
+"""Word problems with one operation on everyday things, several sentence patterns per operation.
 
 Mia has 24 pencils. She buys 17 more pencils. How many pencils does she have now?   ->   24+17=41   ->   41
 """

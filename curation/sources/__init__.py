@@ -1,1 +1,1 @@
-"""Where problems come from: files, hub data sets and their fields."""
+"""Sources of problems: files, hub data sets and their fields."""

@@ -1,4 +1,4 @@
-"""Finding the reference answer in the field that holds it."""
+"""Extraction of the reference answer from the field that contains it."""
 
 import re
 
@@ -12,7 +12,7 @@ _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
 def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
-    """Take the answer out of its field; FieldProblem when it is not there.
+    """Extract the answer from its field; FieldProblem when it is not there.
 
     >>> extract_answer("6 * 12 = <<6*12=72>>72 clips.\\n#### 72", "hash", "answer")
     '72'
@@ -31,7 +31,7 @@ def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
     elif style == "number":
         answer = _plain_number(text)
     if answer is None or not answer.strip():
-        raise FieldProblem("no_answer_found", f"field {path!r} holds no answer of style {style}")
+        raise FieldProblem("no_answer_found", f"field {path!r} has no answer of style {style}")
     return answer.strip()
 
 

@@ -1,4 +1,4 @@
-"""One entry of `[[curation.sources]]`: where rows come from and which of their fields mean what.
+"""Configuration of one source: where its rows come from and what their fields mean.
 
 [[curation.sources]]
 name = "mine"
@@ -27,7 +27,7 @@ class HubDataset(Settings):
     revision: str | None = None
     """Commit, tag or branch; null: the newest, whose commit is recorded."""
     rename: tuple[str, ...] = ()
-    """Columns named otherwise than in the file, as "Question=problem" (name on the hub = name here)."""
+    """Columns whose names differ from those in the file, as "Question=problem" (hub name = name here)."""
 
     @model_validator(mode="after")
     def _renames_are_pairs(self) -> "HubDataset":
@@ -38,12 +38,12 @@ class HubDataset(Settings):
 
 
 class SourceConfig(Settings):
-    """One source: a file, a hub data set (with both, a data root chooses the file), or a generator."""
+    """One source: a file, a hub data set (if both are set, a data root selects the file), or a generator."""
 
     name: str
     """Name of the source in every record; unique."""
     file: str | None = None
-    """JSON(L), Parquet, Arrow or CSV, also .gz, .zst; relative to the data root, else the current folder."""
+    """JSON(L), Parquet, Arrow or CSV, also .gz, .zst; relative to the data root or the current folder."""
     hub: HubDataset | None = None
     """Hub data set; used when there is no data root or no file."""
     generator: GeneratorConfig | None = None
@@ -54,13 +54,13 @@ class SourceConfig(Settings):
     """Fields of the problem text, as dotted paths (prompt.0.content; * is the only entry of a dictionary);
     several are joined as sentences."""
     answer: str = "answer"
-    """Field that holds the answer, as a dotted path."""
+    """Field that contains the answer, as a dotted path."""
     answer_style: AnswerStyle = "auto"
     """How to find the answer in its field: boxed: last \\boxed{}; hash: after ####; unit: 9 (apples);
-    number: 43.0; plain: all of it; auto: hash or boxed when such a mark is there, else plain."""
+    number: 43.0; plain: all of it; auto: hash or boxed when such a mark is present, otherwise plain."""
     options: str | None = None
-    """Field of lettered options (a dictionary, a list, or one text): they are set below the problem, so that
-    multiple choice is known as such."""
+    """Field of lettered options (a dictionary, a list, or one text); they are appended to the problem, so
+    that multiple choice can be recognized."""
     solution: str | None = None
     """Field of a worked solution."""
     level: str | None = None
@@ -70,13 +70,13 @@ class SourceConfig(Settings):
     id: str | None = None
     """Field of the row's own id; null: the row number, from 1."""
     license: str | None = None
-    """License of the source; null: none stated, usable but not publishable."""
+    """License of the source; null: none stated, so the data is usable but not publishable."""
     n_rows: int | None = Field(default=None, ge=1)
-    """Read at most so many rows; null: all."""
+    """Read at most this many rows; null: all."""
     max_problems: int | None = Field(default=None, ge=1)
-    """Keep at most so many problems of this source in the end, drawn by seed; null: all."""
+    """Keep at most this many problems from this source in the end, drawn by seed; null: all."""
     max_row_bytes: int = Field(default=1_000_000, ge=1)
-    """A row with more bytes than this is set aside unread."""
+    """A row with more bytes than this is rejected unread."""
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "SourceConfig":

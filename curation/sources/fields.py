@@ -1,4 +1,4 @@
-"""Looking up nested fields by dotted path and reading them as text."""
+"""Nested fields, looked up by dotted path and read as text."""
 
 import json
 import math
@@ -51,7 +51,7 @@ def look_up(value: Any, path: str) -> Any:
 
 
 def as_text(value: Any, path: str) -> str:
-    """Read one field as text; a whole float loses its `.0`, a list of one is its element.
+    """Read one field as text; an integral float loses its `.0`, a list of one becomes its element.
 
     >>> as_text(43.0, "target"), as_text(["7"], "final_answer")
     ('43', '7')
@@ -78,7 +78,7 @@ def as_text(value: Any, path: str) -> str:
 
 
 def join_sentences(parts: list[str]) -> str:
-    """Join texts with a space, adding the full stop that a part lacks.
+    """Join texts with spaces, adding a period to parts that lack one.
 
     >>> join_sentences(["Dan had $ 3 left", "How much did the candy bar cost?"])
     'Dan had $ 3 left. How much did the candy bar cost?'
@@ -87,7 +87,7 @@ def join_sentences(parts: list[str]) -> str:
 
 
 def option_lines(value: Any) -> str:
-    """Write lettered options one a line, whatever form they come in; empty when there are none.
+    """Write lettered options one per line, whatever form they come in; empty when there are none.
 
     >>> lines = option_lines({"A": "12", "B": "15"})
     >>> lines == option_lines(["A)12", "(B) 15"]) == option_lines("A) 12 B) 15")

@@ -1,4 +1,4 @@
-"""Reading one configured source: rows with the schema's columns, rejects with the reason, and a fingerprint.
+"""Reader of one configured source: rows in the schema's columns, rejects with a reason, and a fingerprint.
 
 rows = read_source(SourceConfig(name="mine", file="mine.jsonl"), data_root=None)
 """
@@ -41,8 +41,8 @@ ROW_SCHEMA = pl.Schema(
 
 @dataclass(slots=True)
 class SourceRows:
-    """What a source, or a part of it, gave: rows (ROW_SCHEMA, and `number`, Int64, the row's number in the
-    source from 1), rejects (REJECT and `number`), and the hash of what was read."""
+    """What a source, or a part of it, yielded: rows (ROW_SCHEMA, plus `number`, Int64, the row's number in
+    the source, from 1), rejects (REJECT plus `number`), and the hash of what was read."""
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
@@ -51,7 +51,7 @@ class SourceRows:
 
 @dataclass(slots=True)
 class _Tally:
-    """Rows and rejects since the last part, and what was seen of the source so far."""
+    """Rows and rejects since the last part, and what has been seen of the source so far."""
 
     rows: list[dict] = field(default_factory=list)
     rejects: list[dict] = field(default_factory=list)
@@ -62,7 +62,7 @@ class _Tally:
     n_usable: int = 0
 
     def take(self, fingerprint: str) -> SourceRows:
-        """Hand out what has gathered."""
+        """Return what has accumulated, and start over."""
         rows = pl.DataFrame(self.rows, schema={**ROW_SCHEMA, "number": pl.Int64()})
         numbers = pl.Series("number", [reject.pop("number") for reject in self.rejects], dtype=pl.Int64)
         rejects = REJECT.frame(self.rejects).with_columns(numbers)
@@ -184,7 +184,7 @@ def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> 
 
     if not isinstance(row.value, dict | list):
         raise FieldProblem("wrong_type", f"the row is a {type(row.value).__name__}, expected an object")
-    # Looked up before any is judged, so that one bad field does not make the others look unknown.
+    # Look up all before checking any, so that one bad field does not make the others look unknown.
     values = {path: get(path) for path in (*source.problem_fields, source.answer_field)}
     problem = join_sentences([as_text(values[path], path) for path in source.problem_fields])
     if source.options and (options := option_lines(get(source.options))):
@@ -220,7 +220,7 @@ def _reject(source: SourceConfig, row: RawRow, problem: FieldProblem, where: str
 
 def _check_usable(source: SourceConfig, tally: _Tally, where: str) -> None:
     if not tally.n_read:
-        raise SourceError(f"source {source.name!r}: {where} holds no rows")
+        raise SourceError(f"source {source.name!r}: {where} contains no rows")
     optional = (source.solution, source.level, source.subject, source.id, source.options)
     wanted = [*source.problem_fields, source.answer_field, *(path for path in optional if path)]
     unknown = [path for path in wanted if path not in tally.seen]

@@ -1,4 +1,4 @@
-"""Reading rows out of files, whatever their format; a bad row is yielded as bad, never raised.
+"""Readers of rows from files in any supported format; a bad row is yielded as bad, never raised.
 
 JSON, JSONL, Parquet, Arrow (file or stream) and CSV; JSON and CSV also as .gz and .zst.
 """
@@ -33,7 +33,7 @@ class RawRow:
 
 
 def read_rows(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
-    """Yield the rows of one file in order; SourceError when the file is missing or of no known format."""
+    """Yield the rows of one file in order; SourceError when the file is missing or its format is unknown."""
     if not path.is_file():
         raise SourceError(f"{path}: no such file")
     plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
@@ -109,7 +109,7 @@ def _sized(number: int, row: Any, max_row_bytes: int) -> RawRow:
 
 
 def _read_json_array(path: Path) -> list | None:
-    """Load a file that holds one JSON list, alone or as a dictionary's only one; None when it holds lines."""
+    """Load a file with one JSON list, alone or as a dictionary's only list; None for a file of JSON lines."""
     try:
         with _open(path) as file:
             text = file.read().decode()
@@ -124,7 +124,7 @@ def _read_json_array(path: Path) -> list | None:
         lists = [inner for inner in value.values() if isinstance(inner, list)]
         value = lists[0] if len(lists) == 1 else [value]
     if not isinstance(value, list):
-        raise SourceError(f"{path}: holds one {type(value).__name__}, expected a list of rows")
+        raise SourceError(f"{path}: contains one {type(value).__name__}, expected a list of rows")
     return value
 
 
@@ -141,7 +141,7 @@ def _read_columnar(path: Path, suffix: str, max_row_bytes: int) -> Iterator[RawR
             try:
                 reader = pyarrow.ipc.open_file(str(path))
                 batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
-            except pyarrow.ArrowInvalid:  # `datasets` writes the stream format under the same suffix
+            except pyarrow.ArrowInvalid:  # `datasets` writes the stream format with the same suffix
                 batches = iter(pyarrow.ipc.open_stream(str(path)))
         for batch in batches:
             for row in batch.to_pylist():
@@ -169,7 +169,7 @@ def _read_csv(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
     reader = csv.DictReader(text_lines())
     for number, row in enumerate(reader, 1):
         if None in row or None in row.values():
-            detail = f"row has another number of columns than the header ({len(reader.fieldnames or [])})"
+            detail = f"row does not have as many columns as the header ({len(reader.fieldnames or [])})"
             yield RawRow(number, reason="wrong_columns", detail=detail, shown=str(row)[:_SHOWN_CHARACTERS])
         else:
             yield _sized(number, row, max_row_bytes)

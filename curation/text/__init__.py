@@ -1,1 +1,1 @@
-"""Texts as tokens of one notation, and the indexes that the other steps compare."""
+"""Texts as tokens in one notation, and the indexes that the other steps compare."""

@@ -1,10 +1,10 @@
-r"""Rewriting texts as tokens in one compiled pass: Unicode and LaTeX variants become one notation.
+r"""Rewriting of texts as tokens in one compiled pass: Unicode and LaTeX variants become one notation.
 
-Texts with equal tokens are the same problem; numbers, operators and brackets are tokens of their own. The
-pass works on UTF-8: `fold` writes a row in plain lower case, `_rewrite_row` reads that from left to right and
-writes each token with a space behind it. `curation.text.tokens` offers the same for columns of text.
+Texts with equal tokens are the same problem; numbers, operators and brackets are separate tokens. The pass
+works on UTF-8: `fold` writes a row in plain lower case, `_rewrite_row` reads that from left to right and
+writes each token followed by a space. `curation.text.tokens` offers the same for columns of text.
 
-In the loops `b` is the folded row of `n` bytes, read at `at`; `out` is written at `m`.
+In the loops, `b` is the folded row of `n` bytes, read at `at`; `out` is written at `m`.
 """
 
 from functools import cache
@@ -20,7 +20,7 @@ _LOG = np.frombuffer(b"log", np.uint8)
 _PER_CENT, _PERCENT_SIGN = np.frombuffer(b"per cent", np.uint8), np.frombuffer(b"%", np.uint8)
 _LONGEST_GROUP = 40
 _MOST_GROWTH = 4
-"""Bytes written for one byte read, at most: "max" becomes "largest ", "x" becomes "x "."""
+"""Most bytes written per byte read: "max" becomes "largest ", "x" becomes "x "."""
 (_NEWLINE, _SPACE, _BANG, _PERCENT, _CLOSING, _COMMA, _MINUS, _POINT, _SLASH, _LESS, _EQUALS, _GREATER) = (
     b"\n !%),-./<=>"
 )
@@ -31,7 +31,7 @@ _IS_SIGN[list(b"-+*/=<>^%()[]|")] = True
 
 @compiled
 def fold(data, begin, end, starts, pool, out):
-    """Write the folded form of `data[begin:end]` to `out`; returns its length."""
+    """Write the folded form of `data[begin:end]` to `out`; return its length."""
     n, at = 0, begin
     while at < end:
         c = data[at]
@@ -58,7 +58,7 @@ def fold(data, begin, end, starts, pool, out):
 
 @compiled
 def _find(known, key):
-    """Slot of a hash in a lexicon, -1 when it is not there."""
+    """Slot of a hash in a lexicon, -1 when it is absent."""
     last = np.uint64(len(known.keys) - 1)
     slot = key & last
     while known.keys[slot] != key:
@@ -77,7 +77,7 @@ def _skip_spaces(b, at, n):
 
 @compiled
 def _skip_group(b, at, n, opening, closing):
-    """Where the text goes on behind a short group such as `{1cm}` or `[4pt]`; `at` when none stands there."""
+    """Where the text continues after a short group such as `{1cm}` or `[4pt]`; `at` when there is none."""
     if at < n and b[at] == opening:
         for stop in range(at + 1, min(n, at + _LONGEST_GROUP)):
             if b[stop] == closing:
@@ -97,7 +97,7 @@ def _follows(b, at, n, text):
 
 @compiled
 def _thousands(b, at, n):
-    r"""Where the next three digits begin when a separator (`,` `{,}` `\,` `,\!`) stands at `at`, else -1."""
+    r"""Where the next three digits begin when a separator (`,` `{,}` `\,` `,\!`) is at `at`, else -1."""
     if b[at] == _COMMA:
         at += 1
         if at + 1 < n and b[at] == _BACKSLASH and (b[at + 1] == _BANG or b[at + 1] == _COMMA):
@@ -147,8 +147,8 @@ def _read_number(b, at, n, out, m):
 
 @compiled
 def _argument(b, at, n):
-    r"""Begin and end of a fraction's part without structure (`3`, `{12}`, `{ x_1 }`, `{\pi}`) and where the
-    text goes on; -1 when the part is more than that."""
+    r"""Begin and end of a simple part of a fraction (`3`, `{12}`, `{ x_1 }`, `{\pi}`), and where the text
+    continues; -1 when the part is not simple."""
     at = _skip_spaces(b, at, n)
     if at < n and is_digit(b[at]):
         return at, at + 1, at + 1
@@ -167,7 +167,7 @@ def _argument(b, at, n):
 
 @compiled
 def _flatten_fraction(b, begin, at, n):
-    r"""Write `\frac{a}{b}` as `a/b ` in its place when both parts are simple; returns if it did."""
+    r"""Rewrite `\frac{a}{b}` in place as `a/b ` when both parts are simple; return whether it did."""
     upper, upper_end, following = _argument(b, at, n)
     if upper < 0:
         return False
@@ -196,7 +196,7 @@ def _overwrite(b, begin, end, text):
 
 @compiled
 def _skip_layout(b, at, n, action):
-    r"""Where the text goes on behind a command that is mere layout, with its arguments."""
+    r"""Where the text continues after a layout command and its arguments."""
     if action == LAYOUT_WITH_ARGUMENT:
         return _skip_group(b, at, n, _BRACE, _BRACE_END)
     if action == ENVIRONMENT:
@@ -207,7 +207,7 @@ def _skip_layout(b, at, n, action):
 
 @compiled
 def _end_of_degrees(b, at, n):
-    r"""Where `^\circ` or `^{\circ}` at `at` ends, -1 when something else stands there."""
+    r"""Where `^\circ` or `^{\circ}` at `at` ends, -1 when something else is there."""
     if b[at] != _POWER:
         return -1
     at = _skip_spaces(b, at + 1, n)
@@ -221,10 +221,10 @@ def _end_of_degrees(b, at, n):
 
 @compiled
 def _end_of_sign(b, at, n):
-    """Where the operator or bracket at `at` ends; `at` when the character is none, or a hyphen."""
+    """Where the operator or bracket at `at` ends; `at` when there is none, or only a hyphen."""
     c, end = b[at], at + 1
     is_equality = end < n and b[end] == _EQUALS
-    if c == _BANG:  # != or a factorial; else an exclamation
+    if c == _BANG:  # != or a factorial; otherwise an exclamation mark
         is_factorial = at > 0 and (is_digit(b[at - 1]) or b[at - 1] == _CLOSING)
         return end + 1 if is_equality else end if is_factorial else at
     if not _IS_SIGN[c]:
@@ -249,7 +249,7 @@ def _rewrite_row(b, n, out, m, known):
             while at < n and is_letter(b[at]):
                 at += 1
             if at == begin + 1:
-                # \% and \| are signs; \( \[ \{ \, and the like are layout, \\[4pt] a new line.
+                # \% and \| are signs; \( \[ \{ \, and the like are layout; \\[4pt] is a new line.
                 if at < n and b[at] == _BACKSLASH:
                     at = _skip_group(b, at + 1, n, _BRACKET, _BRACKET_END)
                 elif at < n and b[at] < 0x80 and b[at] != _PERCENT and b[at] != _BAR and not is_digit(b[at]):
@@ -271,7 +271,7 @@ def _rewrite_row(b, n, out, m, known):
                 _overwrite(b, begin, begin + len(_PER_CENT), _PERCENT_SIGN)
                 at = begin
                 continue
-        elif c >= 0x80:  # a letter of another script is a token of its own
+        elif c >= 0x80:  # a letter of another script is a separate token
             at += 2 if c < 0xE0 else 3 if c < 0xF0 else 4
         else:
             stop = _end_of_degrees(b, at, n)
@@ -321,7 +321,7 @@ def _rewrite(data, begins, ends, fold_starts, fold_pool, known):
 
 
 def rewrite(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rewrite rows `data[begins[i]:ends[i]]`, uint8, as tokens with a space behind each.
+    """Rewrite rows `data[begins[i]:ends[i]]`, uint8, as tokens, each followed by a space.
 
     Returns where each row's tokens begin, int64 [n + 1], and their bytes.
     """

@@ -1,7 +1,7 @@
-"""Sets of contraries: words that turn a problem into another one when they are exchanged.
+"""Sets of contraries: words that turn a problem into a different one when swapped.
 
-"the largest n" and "the smallest n" differ in one word and are two problems; "determine" and "find" are one.
-Members of one inner tuple mean the same.
+"the largest n" and "the smallest n" differ in one word and are two problems; "determine" and "find" do not
+make a difference. Members of one inner tuple mean the same.
 """
 
 from functools import cache
@@ -65,7 +65,7 @@ assert len(_SETS) <= 64, "one bit of a 64-bit word for each set"
 
 @cache
 def synonyms() -> dict[str, tuple[str, int]]:
-    """Return for each word the word that stands for all of its meaning, and one bit a set that holds it.
+    """Map each word to the representative of its meaning, and to one bit per set that contains it.
 
     >>> known = synonyms()
     >>> known["greatest"][0], known["doubled"][0], "apple" in known

@@ -1,6 +1,6 @@
-"""One spelling for Unicode, as flat tables for compiled loops: what each code point is in lower-case ASCII.
+"""Folding of Unicode to lower-case ASCII, as flat tables by code point for compiled loops.
 
-Superscripts become powers, typographic signs their plain kin, accents go, other letters stay as they are.
+Superscripts become powers, typographic signs become plain ones, accents are dropped, other letters stay.
 """
 
 import unicodedata
@@ -11,7 +11,7 @@ import numpy as np
 FOLDED = 0x20000
 """Code points from here on (rare Han characters) stay as they are."""
 GROWTH = 4
-"""A code point's folded form has at most so many times its own bytes."""
+"""A code point's folded form has at most this many times as many bytes."""
 
 _SIGNS = {digit: f"^{value}" for value, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _SIGNS |= dict.fromkeys("−–—‐‑‒﹣", "-") | dict.fromkeys("×⋅·∙✕*∗", " * ")
@@ -35,7 +35,7 @@ def fold_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fold(point: int) -> bytes:
-    if 0xD800 <= point < 0xE000:  # surrogates are no characters
+    if 0xD800 <= point < 0xE000:  # surrogates are not characters
         return b""
     letter = chr(point)
     if point < 0x80 and letter not in _SIGNS:
@@ -52,5 +52,5 @@ def _fold(point: int) -> bytes:
 
 
 def _gap(letter: str) -> str:
-    """Invisible characters vanish, any other sign parts words."""
+    """Invisible characters vanish; any other sign separates words."""
     return "" if unicodedata.category(letter) == "Cf" else " "

@@ -1,11 +1,11 @@
-"""Hashes of bytes inside compiled loops, and how every compiled loop of curation is compiled."""
+"""Hash functions for compiled loops, and the numba options of every compiled loop in curation."""
 
 import numpy as np
 from numba import njit
 
 compiled = njit(cache=True, nogil=True)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 over the golden ratio, odd: multiplied by it, neighboring numbers lie far apart."""
+"""2^64 over the golden ratio, odd; multiplying by it moves neighboring numbers far apart."""
 M1, M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 """Multipliers of splitmix64."""
 _PRIME, _BASIS = np.uint64(0x100000001B3), np.uint64(0xCBF29CE484222325)

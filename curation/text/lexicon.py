@@ -1,4 +1,4 @@
-r"""Words and LaTeX commands that the rewriting knows: spelled-out numbers, synonyms, signs, mere layout."""
+r"""The lexicon of words and LaTeX commands to rewrite: spelled-out numbers, synonyms, signs, layout."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -9,8 +9,8 @@ import numpy as np
 from curation.text.contraries import synonyms
 
 REPLACED, LAYOUT, LAYOUT_WITH_ARGUMENT, ENVIRONMENT, FRACTION = 1, 2, 3, 4, 5
-"""What is done with an entry: another word is written for it; it is passed over, alone, with its argument, or
-with two of them; its parts are read."""
+"""What is done with an entry: another word replaces it; it is skipped, alone, with one argument or with two;
+its parts are read."""
 
 # "one" is left out: it is a pronoun as often as a number.
 _NUMBER_WORDS = (

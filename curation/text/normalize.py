@@ -1,4 +1,4 @@
-"""Normalizing problems: a readable text for training, and the language by script."""
+"""Normalization of problems: a readable text for training, and the language by script."""
 
 import polars as pl
 
@@ -11,7 +11,7 @@ _TAG = r"(?i)</?(?:p|div|span|b|i|u|em|strong|center|font|details|summary)(?:\s+
 
 
 def readable(text: pl.Expr) -> pl.Expr:
-    """Tidy a text without changing what it says: NFC, line ends, links and tags of a web page, invisible
+    """Clean up a text without changing what it says: NFC, line ends, links and tags from web pages, invisible
     characters, runs of spaces.
 
     >>> texts = ["Find\\u00a0 x\\r\\n\\n\\n\\nif x² = 4. ", "[Prime](https://w.org/P) p:<br/><b>p</b> < 9"]
@@ -37,16 +37,16 @@ _UNTIDY = r"[^\x21-\x7e \n]|  | \n|\n |\n\n\n|^\s|\s$|\]\(|<[/A-Za-z]"
 
 
 def tidy(texts: pl.Series) -> pl.Series:
-    """Make a column of texts `readable`; only those that may need it are touched."""
+    """Make a column of texts `readable`, touching only those that may need it."""
     rows = texts.str.contains(_UNTIDY).fill_null(False).arg_true()
     some = pl.DataFrame({"text": texts.gather(rows)})
     return texts.scatter(rows, some.select(readable(pl.col("text")))["text"])
 
 
 def language(text: pl.Expr) -> pl.Expr:
-    """Name the language by script: zh when Han characters carry it, other for further scripts, else en.
+    """Name the language by script: zh when it is mostly Han characters, other for further scripts, else en.
 
-    A problem of numbers and symbols alone counts as en: it needs no language. LaTeX commands are not letters.
+    A problem of only numbers and symbols counts as en: it needs no language. LaTeX commands are not letters.
 
     >>> texts = ["27+58=?", "求 $x$ 的值。", "Найдите x.", "Part Ⅱ: find x."]
     >>> pl.DataFrame({"t": texts}).select(language(pl.col("t"))).to_series().to_list()
@@ -55,10 +55,10 @@ def language(text: pl.Expr) -> pl.Expr:
     words = text.str.replace_all(r"\\[A-Za-z]+|\$[^$]*\$", "")
     n_letters = words.str.count_matches(r"\p{L}").cast(pl.Int64)
     n_han = words.str.count_matches(r"\p{Han}")
-    # Roman numerals such as Ⅱ are Latin but no letters: the difference may be negative.
+    # Roman numerals such as Ⅱ are Latin but not letters: the difference may be negative.
     n_known = words.str.count_matches(r"\p{Latin}|\p{Greek}|\p{Han}").cast(pl.Int64)
     is_other = (n_letters - n_known) * 4 > n_letters
-    # A Han character says about as much as three letters.
+    # One Han character carries about as much text as three letters.
     return (
         pl.when(is_other)
         .then(pl.lit("other"))

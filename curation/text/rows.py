@@ -10,8 +10,8 @@ from curation.text.kinds import BRACKET, NUMBER, OPERATOR, WORD
 def row_hashes(starts, ids, hashes, kinds):
     """Hash the mathematics of each row.
 
-    Returns per row: multiset hash and sequence hash of its numbers and operators, the latter also with
-    brackets, how many numbers, how many words. uint64 three times, int32 twice, all [n].
+    Returns per row: multiset hash and sequence hash of its numbers and operators, sequence hash with brackets
+    included, number of numbers, number of words. uint64 three times, int32 twice, all [n].
     """
     n = len(starts) - 1
     multiset, sequence, formula = np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, np.uint64)
@@ -32,7 +32,7 @@ def row_hashes(starts, ids, hashes, kinds):
 
 @compiled
 def word_hashes(starts, ids, hashes, kinds):
-    """Sequence hash of each row's words and letters, uint64 [n], and how many words it has, int32 [n]."""
+    """Sequence hash of each row's words and letters, uint64 [n], and its number of words, int32 [n]."""
     n = len(starts) - 1
     sequence, n_words = np.zeros(n, np.uint64), np.zeros(n, np.int32)
     for row in range(n):
@@ -45,7 +45,7 @@ def word_hashes(starts, ids, hashes, kinds):
 
 @compiled
 def sorted_rows(starts, ids, rows):
-    """Return a copy of `ids` in which each of `rows` is sorted, for merging two of them."""
+    """Return a copy of `ids` in which each of `rows` is sorted, so that two rows can be merged."""
     out = ids.copy()
     for row in rows:
         out[starts[row] : starts[row + 1]].sort()

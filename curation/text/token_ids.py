@@ -1,4 +1,4 @@
-"""Compiled loops from rewritten text to numbered tokens: equal rows, ids, document frequencies, kinds."""
+"""Numba kernels from rewritten text to token ids: equal rows, ids, document frequencies, kinds."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _IS_BRACKET[list(b"()[]|")] = True
 def first_equal(data, starts):
     """Return for each row `data[starts[i]:starts[i + 1]]` the first row with the same bytes, int64 [n].
 
-    An empty row (a picture, say) is like no other.
+    An empty row (a picture, say) equals no other row.
     """
     n = len(starts) - 1
     n_slots = 1024
@@ -59,11 +59,11 @@ def _kind(data, begin, end):
 
 @compiled
 def number_tokens(data, begins, ends):
-    """Give every distinct token (bytes up to a space) of the rows `data[begins[i]:ends[i]]` a number.
+    """Give every distinct token (bytes up to a space) in the rows `data[begins[i]:ends[i]]` an id.
 
     Returns where each row's tokens start, int64 [n + 1]; the tokens' ids, int32; and for each id its hash,
-    uint64, its kind, uint8, and in how many rows it stands, int64. Ids are in order of the hashes, so that
-    sums over two rows are the same whatever other rows are there.
+    uint64, its kind, uint8, and the number of rows that contain it, int64. Ids are in order of the hashes, so
+    that sums over two rows do not depend on the other rows.
     """
     n = len(begins)
     starts = np.zeros(n + 1, np.int64)

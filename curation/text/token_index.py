@@ -1,4 +1,4 @@
-"""The tokens of a corpus as flat arrays, ready for compiled loops: ids in order, kinds, weights, contraries.
+"""Token index: the tokens of a corpus as flat arrays for compiled loops: ids, kinds, weights, contraries.
 
 index = build_index(pl.Series(["What is 2 + 3?", "2 + 3 = ?"]))
 """
@@ -14,7 +14,7 @@ from curation.text.tokens import rewrite_texts
 
 @dataclass(frozen=True, slots=True)
 class Frequencies:
-    """In how many texts of a whole corpus each token stands; it makes the parts of a corpus weigh alike."""
+    """Number of texts in the whole corpus that contain each token; makes weights equal in all parts of it."""
 
     n_rows: int
     hashes: np.ndarray
@@ -23,7 +23,7 @@ class Frequencies:
     """int64"""
 
     def of(self, hashes: np.ndarray) -> np.ndarray:
-        """Look up tokens; one that is not there counts as one text's."""
+        """Look up tokens; an unknown one counts as being in one text."""
         if not len(self.hashes):
             return np.ones(len(hashes), np.int64)
         place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
@@ -32,7 +32,7 @@ class Frequencies:
 
 @dataclass(frozen=True, slots=True)
 class TokenIndex:
-    """Row i holds the tokens `ids[starts[i]:starts[i + 1]]`; the other arrays have one entry an id."""
+    """Row i has the tokens `ids[starts[i]:starts[i + 1]]`; the other arrays have one entry per id."""
 
     starts: np.ndarray
     """int64, [n_rows + 1]"""
@@ -47,7 +47,7 @@ class TokenIndex:
     contrasts: np.ndarray
     """uint64, one bit for each set of contraries the word belongs to"""
     heaviest: float
-    """weight of a word that stands in one text alone"""
+    """weight of a word that is in one text only"""
 
     @property
     def n_rows(self) -> int:
@@ -55,7 +55,7 @@ class TokenIndex:
 
 
 def build_index(texts: pl.Series, frequencies: Frequencies | None = None) -> TokenIndex:
-    """Cut texts into tokens and lay them out flat; words that mean the same count as one."""
+    """Cut texts into tokens and store them flat; words that mean the same count as one."""
 
     starts, tokens = rewrite_texts(texts)
     return index_tokens(tokens, starts[:-1], starts[1:], frequencies)
@@ -74,7 +74,7 @@ def index_tokens(
 
 
 def count_tokens(texts: pl.Series) -> pl.DataFrame:
-    """In how many of the texts each token stands: hash (uint64), n (int64)."""
+    """Number of texts that contain each token: hash (uint64), n (int64)."""
     from curation.text.token_ids import number_tokens
 
     starts, tokens = rewrite_texts(texts)

@@ -1,6 +1,6 @@
-"""The matching key of a problem: its tokens in one notation, whatever Unicode or LaTeX variant it came in.
+"""Matching keys of problems: their tokens in one notation, whatever Unicode or LaTeX variant they used.
 
-The key serves comparison only, the text for training is left alone.
+The key is for comparison only; the text for training is left alone.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import polars as pl
 
 
 def utf8(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Lay texts out flat: their bytes, uint8, and where each begins, int64 [n + 1]; null counts as empty."""
+    """Flatten texts to their bytes, uint8, and where each begins, int64 [n + 1]; null counts as empty."""
     import pyarrow
 
     column = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -27,7 +27,7 @@ def rewrite_texts(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tokens_joined(texts: pl.Series) -> pl.Series:
-    r"""Write each text as its tokens with a space between them.
+    r"""Write each text as its tokens, separated by spaces.
 
     >>> texts = pl.Series([r"Find $\dfrac{1}{2} \times 1{,}000$.", "Compute 1/2 · 1000"])
     >>> tokens_joined(texts).to_list()

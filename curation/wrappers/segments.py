@@ -1,7 +1,7 @@
-"""Compiled loops that find a text's first and last segment and hash what is left without them.
+"""Numba kernels that find a text's first and last segment and hash what is left without them.
 
-Hashes are over letters and digits alone, in their folded form, so that spacing and notation do not count.
-Those of all beginnings are kept, so that the hash of any part follows from two of them.
+Hashes cover only letters and digits, in folded form, so that spacing and notation do not matter. The hashes
+of all prefixes are kept, so that the hash of any part follows from two of them.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ def _trim(data, begin, end):
 
 @compiled
 def _closed_bracket(data, at, end):
-    """Where the text goes on behind a short bracketed remark at `at`, -1 when there is none."""
+    """Where the text continues after a short bracketed remark at `at`, -1 when there is none."""
     opening, width = _decode(data, at)
     if opening == 91:
         one, other = 93, 93
@@ -78,7 +78,7 @@ def _closed_bracket(data, at, end):
 
 @compiled
 def _first_segment(data, begin, end):
-    """Where the text goes on behind its first segment (a bracketed remark, sentence or line), -1 if none."""
+    """Where the text continues after its first segment (a bracketed remark, sentence or line), -1 if none."""
     at = _skip_spaces(data, begin, end)
     if at == end:
         return -1
@@ -102,7 +102,7 @@ def _first_segment(data, begin, end):
 
 @compiled
 def _last_segment(data, begin, end):
-    """Where the last segment (what follows the last sentence or line) begins, -1 if there is none."""
+    """Where the last segment (the text after the last sentence or line end) begins, -1 if there is none."""
     end = _trim(data, begin, end)
     for _ in range(2):
         if end > begin:
@@ -143,7 +143,7 @@ def _part(sums, begin, end):
 
 @compiled
 def _masked(squeezed, begin, end):
-    """Hash of squeezed bytes with each run of digits as one sign; 0 when they are shorter than a word."""
+    """Hash of squeezed bytes with each run of digits as one sign; 0 when shorter than a word."""
     h, n_letters, n_wide, in_number = np.uint64(0), 0, 0, False
     for at in range(begin, end):
         c = squeezed[at]
@@ -166,7 +166,7 @@ def split_segments(data, begins, ends, fold_starts, fold_pool):
     Returns whole, uint64 [n]: hash of the row; segments, rests, uint64 [2, n] (first and last segment):
     masked hash of the segment, hash of what is left without it; written, uint64 [n]: hash of the last
     segment; lengths, int64 [3, n]: squeezed bytes of both rests and of the last segment; places, int64
-    [2, n]: where the row begins without its first segment, and ends without its last.
+    [2, n]: where the row begins without its first segment, and where it ends without its last.
     """
     n = len(begins)
     whole = np.zeros(n, np.uint64)
@@ -216,9 +216,9 @@ def split_segments(data, begins, ends, fold_starts, fold_pool):
 
 @compiled
 def find_endings(data, begins, ends, fold_starts, fold_pool, lengths, hashes):
-    """Return where each row ends without the longest ending that it has, int64 [n]; -1: it has none.
+    """Return where each row ends without the longest known ending that it has, int64 [n]; -1: none.
 
-    lengths: int64, ascending, squeezed bytes of the endings; hashes: uint64, sorted: their hashes.
+    lengths: int64, ascending: squeezed bytes of the endings; hashes: uint64, sorted: their hashes.
     """
     places = np.full(len(begins), -1, np.int64)
     longest = lengths[-1] if len(lengths) else 0

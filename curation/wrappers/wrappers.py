@@ -1,8 +1,8 @@
-"""Taking the wrapping off a problem: numbering, chat labels, instructions to the model.
+"""Wrappers around a problem, and their removal: numbering, chat labels, instructions to the model.
 
-What wraps is learned from the corpus: a first or last segment is a wrapper when taking it away leaves a text
-that is itself a row, for several rows ("Solve step by step." before problems that also stand alone).
-Only the shape of numbering, headings and tags is known beforehand.
+Wrappers are learned from the corpus: a first or last segment is a wrapper when removing it leaves a text that
+is itself a row, for several rows ("Solve step by step." before problems that also occur alone). Only the
+shapes of numbering, headings and tags are known beforehand.
 """
 
 from dataclasses import dataclass, field
@@ -36,12 +36,12 @@ _SHAPES = (
     ),
     (r"[*\]]\s*$", r"\n\s*(?:\*{1,2}|\[i\])\(?(?:\p{Lu}[\p{L}.'’]*[ ,&-]*){1,6}\)?(?:\*{1,2}|\[/i\])\s*$"),
 )
-"""A quick test that most texts fail, and what is taken off: chat templates around the user's turn, opening
+"""A quick test that most texts fail, and what is stripped: chat templates around the user's turn, opening
 and closing tags, heading lines, a bracketed remark such as (5 points), a trailing "Answer:", numbering (3. /
-Problem 12. / 例 7、) before a text that goes on with a letter or a formula, and who proposed the problem."""
+Problem 12. / 例 7、) before text that continues with a letter or a formula, and who proposed the problem."""
 
 _DANGLING = r"(?:</|\s[*_]{1,3}|[\s(（\[【{<\\])+$"
-"""What a segment that is gone leaves: brackets, tags, emphasis; its hash begins at its first letter."""
+"""What a removed segment leaves behind: brackets, tags, emphasis; its hash begins at its first letter."""
 
 _SHORTEST_REST = 12
 _SHORTEST_ENDING = 12
@@ -50,16 +50,16 @@ _MOST_LAYERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Wrappers:
-    """Learned segments by hash, each with an example as written; see `curation.wrappers.segments` for the
+    """Learned segments by hash, each with an example as written; `curation.wrappers.segments` defines the
     hashes."""
 
     prefixes: dict[int, str] = field(default_factory=dict)
     suffixes: dict[int, str] = field(default_factory=dict)
     endings: dict[int, tuple[int, str]] = field(default_factory=dict)
-    """Suffixes taken off also where no sentence ends before them; with their squeezed length in bytes."""
+    """Suffixes stripped even where no sentence ends before them, with their squeezed length in bytes."""
 
     def strip(self, texts: pl.Series) -> pl.Series:
-        """Take shapes and learned segments off both ends, outermost first; a text never becomes empty."""
+        """Strip shapes and learned segments from both ends, outermost first; a text never becomes empty."""
         peeled = _Peeled(texts)
         for _ in range(_MOST_LAYERS):
             if not peeled.peel(self):
@@ -73,12 +73,12 @@ class Wrappers:
 
 
 def learn_wrappers(texts: pl.Series, min_evidence: int) -> Wrappers:
-    """Learn the wrappers of a corpus; `min_evidence` unrelated texts must stand alone without the segment."""
+    """Learn the wrappers of a corpus; `min_evidence` unrelated texts must also occur without the segment."""
     return unwrap(texts.unique(maintain_order=True), min_evidence)[0]
 
 
 def unwrap(texts: pl.Series, min_evidence: int) -> tuple[Wrappers, pl.Series]:
-    """Learn the wrappers of a corpus and take them off."""
+    """Learn the wrappers of a corpus and strip them."""
     wrappers, peeled = Wrappers(), _Peeled(texts)
     for _ in range(_MOST_LAYERS):
         wrappers = wrappers.joined(peeled.evident(min_evidence))
@@ -88,10 +88,10 @@ def unwrap(texts: pl.Series, min_evidence: int) -> tuple[Wrappers, pl.Series]:
 
 
 class _Peeled:
-    """Texts whose layers come off one by one; only rows that changed are looked at again.
+    """Texts whose layers are stripped one by one; only rows that changed are examined again.
 
-    The arrays are those of `curation.wrappers.segments.split_segments`, places counted from the row's first
-    byte.
+    The arrays are those of `curation.wrappers.segments.split_segments`, with places counted from the row's
+    first byte.
     """
 
     def __init__(self, texts: pl.Series) -> None:
@@ -102,7 +102,7 @@ class _Peeled:
         self.endings: set[int] = set()
 
     def peel(self, wrappers: Wrappers) -> bool:
-        """Take one layer of learned segments off; returns whether any text changed."""
+        """Strip one layer of learned segments; return whether any text changed."""
         from curation.text.canonical import tables
         from curation.wrappers.segments import find_endings
 
@@ -114,7 +114,7 @@ class _Peeled:
         begins[has_prefix] += places[0][has_prefix]
         ends[has_suffix] = starts[:-1][has_suffix] + places[1][has_suffix]
         if wrappers.endings:
-            # Texts that kept their end are looked at again for new endings only.
+            # Texts that kept their end are checked again only for new endings.
             is_new = wrappers.endings.keys() != self.endings
             rows = np.arange(len(self.texts)) if is_new else self.changed
             lengths = np.array(sorted({length for length, _ in wrappers.endings.values()}), np.int64)
@@ -139,7 +139,7 @@ class _Peeled:
         return True
 
     def evident(self, min_evidence: int) -> Wrappers:
-        """Segments without which `min_evidence` different texts of the corpus are left."""
+        """Segments whose removal leaves `min_evidence` different texts of the corpus."""
         whole, segments, rests, written, lengths, places = self.parts
         known = np.unique(whole)
 
@@ -203,11 +203,11 @@ def _keep_unless_empty(texts: pl.Series, bare: pl.Series) -> pl.Series:
 
 
 def _keep_unless_broken(texts: pl.Series, bare: pl.Series) -> pl.Series:
-    """Take `bare` where something is left and no formula was cut in two."""
+    """Use `bare` where something is left and no formula was cut in two."""
     is_broken = (_n_dollars(bare) % 2 == 1) & (_n_dollars(texts) % 2 == 0)
     return _keep_unless_empty(texts, bare).zip_with(~is_broken, texts)
 
 
 def _n_dollars(texts: pl.Series) -> pl.Series:
-    r"""Count the dollar signs that open or close a formula, which `\$` does not."""
+    r"""Count the dollar signs that open or close a formula, ignoring `\$`."""
     return texts.str.count_matches("$", literal=True) - texts.str.count_matches(r"\$", literal=True)

@@ -92,7 +92,7 @@ class Draft:
 class Stage:
     """What identifies a stage's code: its name, and the folders (or single files) that decide its output.
 
-    `tests/pipelines/stages/test_code_lists.py` follows the imports and names every file that is missing.
+    `tests/pipelines/test_code_lists.py` follows the imports and names every file that is missing.
     """
 
     name: str

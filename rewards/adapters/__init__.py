@@ -1,1 +1,1 @@
-"""The verifier as a reward function of other trainers: TRL, verl and OpenRLHF."""
+"""The verifier as a reward function for other trainers: TRL, verl and OpenRLHF."""

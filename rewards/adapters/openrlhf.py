@@ -2,7 +2,7 @@ r"""Reward function for OpenRLHF.
 
     openrlhf ... --reward.remote_url rewards/adapters/openrlhf.py --data.label_key label
 
-OpenRLHF hands over whole queries, prompt and response with their special tokens.
+OpenRLHF passes whole queries: prompt and response, with their special tokens.
 
 >>> reward_func([r"1+1? It is \boxed{2}.<|im_end|>"], ["1+1?"], ["2"])["rewards"].tolist()
 [1.0]
@@ -20,7 +20,7 @@ _END_TOKENS = re.compile(r"(?:\s*(?:<\|[^|<>]{1,40}\|>|</s>|<pad>))+\s*$")
 def reward_func(
     queries: Sequence[str], prompts: Sequence[str], labels: Sequence[str], **kwargs: Any
 ) -> dict[str, Any]:
-    """Judge responses: tensors `rewards` and `scores` of shape [batch], and what is logged."""
+    """Judge responses; return tensors `rewards` and `scores` of shape [batch], and the values to log."""
     import torch
 
     responses = [

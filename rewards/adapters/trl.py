@@ -14,16 +14,16 @@ from rewards.grader import is_gradable, verify_batch
 from rewards.verdict import Mode
 
 Completion = str | list[dict[str, Any]]
-"""A text, or the messages of an assistant's turn."""
+"""A text, or the messages of an assistant turn."""
 
 
 def make_math_reward(
     gold_column: str = "answer", mode: Mode = "lenient"
 ) -> Callable[..., list[float | None]]:
-    """Make a reward function that takes the reference from `gold_column` of the data set.
+    """Make a reward function that reads the reference answer from `gold_column` of the data set.
 
-    The function returns 1 or 0 for each completion, and None where the reference is missing or cannot be
-    read: TRL then leaves the sample out.
+    The function returns 1 or 0 for each completion, and None where the reference answer is missing or cannot
+    be read: TRL then skips the sample.
     """
 
     def math_reward(
@@ -57,4 +57,4 @@ def _text(completion: Completion) -> str:
 
 
 math_reward = make_math_reward()
-"""References in the column `answer`; a box or an explicit statement will do."""
+"""Reads reference answers from column `answer`; accepts a box or an explicit statement."""

@@ -1,1 +1,1 @@
-"""The last resort: sympy, in worker processes with limits."""
+"""The last resort: sympy, in resource-limited worker processes."""

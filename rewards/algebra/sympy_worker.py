@@ -1,8 +1,8 @@
-"""The last resort: a computer algebra system in a process of its own, for pairs that nothing else decided.
+"""The sympy worker process: the last resort for pairs of expressions that nothing else decided.
 
-`python -m rewards.algebra.sympy_worker` is the worker, started by `rewards.algebra.worker_pool`: it reads one
-pair of expressions a line (trees in JSON, never text to be parsed) and answers a line each: the finding, and
-the CPU time that the process has used so far, in seconds.
+`rewards.algebra.worker_pool` starts it as `python -m rewards.algebra.sympy_worker`. It reads one pair of
+expressions per line (trees in JSON, never text to be parsed) and answers each with one line: the finding, and
+the CPU time the process has used so far, in seconds.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from rewards.answer.types import Constant, Expression, Number, Symbol
 
 CPU_LIMIT_S = 1.0
-"""CPU time for one pair; the process is ended by the system when it takes more."""
+"""CPU seconds for one pair; the operating system kills the process when it takes more."""
 MEMORY_LIMIT_BYTES = 1 << 30
 _DIRECT = {"sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "asin": "asin",
            "acos": "acos", "atan": "atan", "acot": "acot", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
@@ -28,7 +28,7 @@ _DIRECT = {"sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec",
 
 Rule = Literal["simplified", "as_doubles"]
 """simplified: the difference simplifies to zero. as_doubles: the expressions as written, or their values to
-15 digits, are the same object; this is what Open-Reasoner-Zero asks (see `rewards.orz.comparer`)."""
+15 digits, are the same object; this is Open-Reasoner-Zero's test (see `rewards.orz.comparer`)."""
 
 
 def to_tree(value: Expression) -> list[Any]:
@@ -41,7 +41,7 @@ def to_tree(value: Expression) -> list[Any]:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """A power; of a negative number an odd root is the real one, as answers mean it."""
+    """A power; an odd root of a negative number is the real root, as in written answers."""
     if base.is_negative and exponent.is_Rational and exponent.q % 2 and exponent.q > 1:
         return (-1) ** exponent.p * (-base) ** exponent
     return base**exponent
@@ -82,7 +82,7 @@ def from_tree(tree: list[Any]) -> Any:
 
 
 def from_tree_unevaluated(tree: list[Any]) -> Any:
-    """Build the sympy expression as its LaTeX parser does: nothing is worked out."""
+    """Build the sympy expression as sympy's LaTeX parser does: nothing is evaluated."""
     import sympy
 
     if tree[0] != "operation":
@@ -107,7 +107,7 @@ def from_tree_unevaluated(tree: list[Any]) -> Any:
 
 
 def is_same_as_double(left: Any, right: Any) -> bool:
-    """Compare two sympy expressions as objects, and their values to 15 digits likewise."""
+    """Compare two sympy expressions as objects, then their values to 15 digits, also as objects."""
     return bool(left == right or left.evalf() == right.evalf())
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     parent = os.getppid()
     import sympy
 
-    # The first simplification imports much of sympy: that is no question's CPU time.
+    # The first simplification imports much of sympy: no question should be charged for that CPU time.
     angle = sympy.Symbol("x")
     is_zero(sympy.sin(angle) ** 2 + sympy.cos(angle) ** 2 - 1)
     _say(f"ready {time.process_time()}")
@@ -138,7 +138,7 @@ def main() -> None:
         line = sys.stdin.buffer.readline()
         if not line:
             return
-        # SIGPROF is not handled: its default action ends the process, whatever code is running.
+        # SIGPROF is not handled: its default action kills the process, whatever code is running.
         signal.setitimer(signal.ITIMER_PROF, CPU_LIMIT_S)
         _say(f"{_answer(line)} {time.process_time()}")
         signal.setitimer(signal.ITIMER_PROF, 0)

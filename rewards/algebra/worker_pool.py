@@ -1,7 +1,7 @@
-"""Worker processes for the last resort: started when first needed, limited, and replaced when they die.
+"""Resource-limited worker processes that run sympy when nothing else decided; replaced when they die.
 
-A worker ends by itself when its input closes or its parent is gone. Any number of threads may ask; a process
-that was forked off starts workers of its own.
+A worker starts on first use, and exits when its input closes or its parent is gone. Any number of threads may
+ask; a forked process starts its own workers.
 """
 
 import atexit
@@ -20,10 +20,10 @@ from rewards.answer.types import Expression
 from rewards.contracts.files import child_environment
 
 MAX_WORKERS = 2
-"""Workers of one process."""
+"""Worker processes per parent process."""
 START_LIMIT_S = 60.0
 WALL_LIMIT_S = 20.0
-"""Wall time after which a worker that neither answers nor uses CPU time is given up."""
+"""Wall seconds after which a worker that neither answers nor uses CPU time is abandoned."""
 
 
 class _Worker:
@@ -36,13 +36,13 @@ class _Worker:
             env=child_environment(),
         )
         self.cpu_s = 0.0
-        """CPU time of the process up to its last answer."""
+        """CPU seconds of the process up to its last answer."""
         if self._read(START_LIMIT_S) != "ready":
             self.stop()
-            raise RuntimeError("the worker of the last resort did not start")
+            raise RuntimeError("the sympy worker did not start")
 
     def ask(self, question: bytes) -> str | None:
-        """Return the answer, None when the worker died or hung on the question."""
+        """Return the answer, or None when the worker died or hung on the question."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(question + b"\n")
@@ -67,22 +67,22 @@ class _Worker:
 
 
 def _cpu_time_of(pid: int) -> float:
-    """CPU time of a process that runs or that nobody has waited for yet, in seconds."""
+    """CPU seconds of a process that is running or has not been waited for yet."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 _spent = threading.local()
-"""CPU time that workers used for the questions of each thread."""
+"""CPU time that workers spent on each thread's questions."""
 
 
 def cpu_time() -> float:
-    """CPU time of this thread, with that of workers on its questions (not of their start), in seconds."""
+    """CPU seconds of this thread, plus those of workers on its questions (not of their startup)."""
     return time.thread_time() + getattr(_spent, "cpu_s", 0.0)
 
 
 class WorkerPool:
-    """Lends each question a worker of its own."""
+    """A pool that lends each question its own worker."""
 
     def __init__(self, n_workers: int = MAX_WORKERS) -> None:
         self._owner = os.getpid()
@@ -100,12 +100,12 @@ class WorkerPool:
         return self._put([rule, to_tree(gold), to_tree(response)])
 
     def value(self, constant: Expression) -> tuple[str, str] | None:
-        """Return real and imaginary part of sympy's value, 20 digits each; None when it has none to give."""
+        """Return the real and imaginary parts of sympy's value, 20 digits each; None when it has no value."""
         real, comma, imaginary = self._put(["value", to_tree(constant)]).partition(",")
         return (real, imaginary) if comma else None
 
     def _put(self, question: list[Any]) -> str:
-        """Hand a question to a worker and wait for its finding; `timeout` when it died over it."""
+        """Send a question to a worker and wait for its finding; `timeout` when the worker died on it."""
         line = json.dumps(question).encode()
         with self._slots:
             with self._lock:
@@ -122,7 +122,7 @@ class WorkerPool:
             return answer
 
     def close(self) -> None:
-        """End the idle workers; a forked process runs this at its exit too and leaves its parent's alone."""
+        """Stop the idle workers; a forked process also runs this at exit, and leaves its parent's alone."""
         if not self.is_ours:
             return
         with self._lock:
@@ -143,7 +143,7 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 
 def shared_pool() -> WorkerPool:
-    """Return this process's pool, made when first asked for."""
+    """Return this process's pool, created on first use."""
     global _pool
     with _pool_lock:
         if _pool is None or not _pool.is_ours:

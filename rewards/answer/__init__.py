@@ -1,1 +1,1 @@
-"""What an answer is once it is read: its types, and units."""
+"""The types of a parsed answer, and units of measure."""

@@ -1,6 +1,6 @@
-"""The typed answer: expressions, and the shapes an answer can have.
+"""Types of a parsed answer: expressions, and the shapes an answer can have.
 
-Everything is immutable and hashable, so equal spellings share their cached comparisons.
+Everything is immutable and hashable, so equal answers share cached comparisons however they were spelled.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Operation:
     """An operator or function with its operands.
 
     `+` and `*` take any number of operands; `^`, `/`, `root` (radicand, index), `log` (argument, base) and
-    `binom` take two. A name that starts with `@` is an unknown function: equal only for equal operands.
+    `binom` take two. A name that starts with `@` is an unknown function, equal only for equal operands.
     """
 
     name: str
@@ -47,7 +47,7 @@ Expression = Number | Constant | Symbol | Operation
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value, with what stood around it kept apart."""
+    """One value, with its unit and percent sign kept separate."""
 
     value: Expression
     unit: Unit | None = None
@@ -56,7 +56,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Several answers: `list` stands without brackets, `square` in [ ], `tuple` in ( ) or angle brackets."""
+    """Several answers: `list` has no brackets, `square` has [ ], `tuple` has ( ) or angle brackets."""
 
     kind: Literal["list", "tuple", "square", "set"]
     items: tuple["Answer", ...]
@@ -74,7 +74,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A union of intervals of the real line; `variable` is the unknown that lies in it, when it was named."""
+    """A union of intervals of the real line; `variable` is the unknown in it, when it was named."""
 
     intervals: tuple[Interval, ...]
     variable: Expression | None = None
@@ -95,7 +95,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """An equation, inequality or another relation that is not the naming of a value."""
+    """An equation, inequality or other relation that does not name a value."""
 
     operator: str
     left: Expression
@@ -109,7 +109,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A time of day; `half` is am or pm when it was said."""
+    """A time of day; `half` is am or pm when it was given."""
 
     hour: int
     minute: int
@@ -141,7 +141,7 @@ class Cases:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Text without case, markup, articles and final full stop."""
+    """Text without case, markup, articles and final period."""
 
     text: str
 

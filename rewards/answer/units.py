@@ -1,4 +1,4 @@
-"""Units of measure: what a word behind a number means, and when two of them are the same."""
+"""Units of measure: what a word after a number means, and when two units are the same."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Unit:
     dimension: tuple[tuple[str, int], ...]
     factor: Fraction = Fraction(1)
     spelling: str = field(default="", compare=False)
-    """How it was written; two spellings of one unit are equal."""
+    """How it was written; ignored when units are compared."""
 
 
 _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
@@ -82,7 +82,7 @@ _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz 
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")
-"""Single letters that are units when they stand upright behind a number."""
+"""Single letters that are units when set upright after a number."""
 DEGREE = Unit((("degree", 1),), spelling="degrees")
 CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "pound", "₹": "rupee", "¢": "cent"}
 
@@ -93,7 +93,7 @@ _PART = re.compile(r"([^\W\d_]+|[$¢¥€£₹]|°[cf])(?:\^?\{?(-?\d)\}?)?", re
 
 
 def parse_unit(text: str) -> Unit | None:
-    r"""Read a unit from the text behind a number; None when the words cannot be a unit.
+    r"""Read a unit from the text after a number; None when the words cannot be a unit.
 
     >>> parse_unit("km/h") == parse_unit("kilometers per hour")
     True

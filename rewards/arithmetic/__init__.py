@@ -1,1 +1,1 @@
-"""Exact and enclosed values of expressions, and sets of real numbers."""
+"""Exact values and rigorous enclosures of expressions, and sets of real numbers."""

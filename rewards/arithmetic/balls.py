@@ -1,7 +1,7 @@
 """Ball arithmetic: numbers with a rigorous error bound, for constants and for values at sample points.
 
-A ball that excludes zero proves two numbers different. Equality is taken as shown when the difference is
-below 2^-b for a precision b well past every magnitude that occurs in either expression.
+A ball that excludes zero proves two numbers different. Two numbers count as equal when their difference is
+below 2^-b, for a precision b well past every magnitude in either expression.
 """
 
 import itertools
@@ -21,16 +21,16 @@ from rewards.verdict import AnswerTooLarge
 MAX_LOG2 = 2.0**44
 """Values past 2^MAX_LOG2 in magnitude are not evaluated."""
 MAX_EXPONENT_PARTS = 16
-"""Largest exponent that is worked out as a fraction; in a tower of powers each contains all above it."""
+"""Largest exponent computed as a fraction; in a tower of powers, each exponent contains all above it."""
 _LEAVING_REALS = frozenset(("^", "root", "ln", "log", "asin", "acos", "arcosh", "artanh"))
 OnPart = Callable[[str, acb], None]
-"""Told the name and the value of every operation that is evaluated."""
+"""Called with the name and the value of every operation that is evaluated."""
 _precision_lock = threading.RLock()
-"""flint's working precision is one setting for the whole process: whoever sets it holds this lock."""
+"""flint's working precision is one setting for the whole process: hold this lock while changing it."""
 
 
 def _renew_lock() -> None:
-    """A process forked while some thread evaluated would wait for that thread for ever."""
+    """A process forked while another thread was evaluating would wait for that thread forever."""
     global _precision_lock
     _precision_lock = threading.RLock()
 
@@ -95,12 +95,12 @@ def log2_magnitude(value: acb) -> float:
 
 
 def is_real(value: acb) -> bool:
-    """True when the imaginary part is zero as far as the precision tells."""
+    """True when the imaginary part is zero to within the precision."""
     return bool(value.imag.contains(0))
 
 
 def leaves_reals(value: Expression, point: Mapping[str, acb], precision: int) -> bool:
-    """True when an expression without i takes a complex value inside, as in a root of a negative number."""
+    """True when part of an expression without i has a complex value, such as a root of a negative number."""
     if any(part == Constant("i") for part in walk(value)):
         return False
     complex_parts: list[str] = []
@@ -179,7 +179,7 @@ def _factorial(value: acb) -> acb:
 def _double_factorial(value: acb) -> acb:
     whole = value.real.unique_fmpz() if is_real(value) else None
     if whole is None or not 0 <= int(whole) <= 10_000:
-        raise AnswerTooLarge("a double factorial that is not worked out")
+        raise AnswerTooLarge("a double factorial that is not computed")
     return acb(math.prod(range(int(whole), 0, -2)))
 
 
@@ -209,7 +209,7 @@ def _exponential(value: acb) -> acb:
 
 
 def _unknown(name: str, operands: list[acb]) -> acb:
-    """Stand in for an unknown function: a fixed smooth one drawn from its name, different for every name."""
+    """Replace an unknown function by a fixed smooth one drawn from its name, different for every name."""
     total = acb(_weight(name))
     for position, operand in enumerate(operands):
         total += _weight(f"{name}/{position}") * operand

@@ -1,6 +1,6 @@
-"""Exact arithmetic: rational values, and values modulo a prime for those too big to write down.
+"""Exact arithmetic: rational values, and values modulo a prime for those too big to write out.
 
-Sizes are estimated before a power or factorial is worked out: nothing here can be made to run long.
+Sizes are estimated before a power or factorial is computed: no input can make this run long.
 """
 
 import math
@@ -10,11 +10,11 @@ from fractions import Fraction
 from rewards.answer.types import Expression, Number, Operation, Symbol
 
 MAX_BITS = 40_000
-"""Most bits of a numerator or denominator that is written out."""
+"""Most bits in a numerator or denominator that is written out."""
 MAX_FACTORIAL = 3_000
 """Largest factorial that is written out."""
 PRIMES = ((1 << 127) - 1, (1 << 89) - 1)
-"""Moduli of the modular test: different functions of degree d agree with a probability below (d/2^89)^2."""
+"""Moduli of the modular test: different functions of degree d agree with probability below (d/2^89)^2."""
 
 
 class NotRational(Exception):
@@ -22,11 +22,11 @@ class NotRational(Exception):
 
 
 class Undefined(ArithmeticError):
-    """The expression has no value: division by zero and the like."""
+    """The expression has no value, as in a division by zero."""
 
 
 def rational_value(value: Expression) -> Fraction:
-    """Work out a rational constant; NotRational when it is none or too big, Undefined without a value."""
+    """Compute a rational constant; NotRational when it is not one or too big, Undefined without a value."""
     if isinstance(value, Number):
         return value.value
     if not isinstance(value, Operation) or value.name not in _RATIONAL:
@@ -143,7 +143,7 @@ _RATIONAL = {
 
 
 def is_rational_function(value: Expression) -> bool:
-    """Tell whether the expression is built from numbers and variables by + * / and whole powers alone."""
+    """Tell whether the expression uses only numbers, variables, + * / and integer powers."""
     pending = [value]
     while pending:
         part = pending.pop()
@@ -165,7 +165,7 @@ def is_rational_function(value: Expression) -> bool:
 
 
 def value_modulo(value: Expression, point: Mapping[str, int], prime: int) -> int:
-    """Evaluate a rational function in the field of `prime`; Undefined where a denominator vanishes."""
+    """Evaluate a rational function in the field of order `prime`; Undefined where a denominator vanishes."""
     if isinstance(value, Number):
         return _divided(value.value.numerator, value.value.denominator, prime)
     if isinstance(value, Symbol):

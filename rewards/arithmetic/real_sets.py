@@ -1,4 +1,4 @@
-"""Sets of real numbers: from inequalities to intervals, and when two unions of intervals are the same set."""
+"""Sets of real numbers: inequalities solved to intervals, and unions of intervals compared as sets."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,7 +32,7 @@ _ZERO, _ONE = Number(Fraction(0)), Number(Fraction(1))
 
 
 def solve_relation(operator: str, left: Expression, right: Expression) -> Region | None:
-    """Return where an inequality in one unknown holds: linear ones, and |linear| against a constant."""
+    """Solve an inequality in one unknown that is linear, or that compares |linear| with a constant."""
     if operator not in FLIPPED or operator == "=":
         return None
     if not symbols(left) and symbols(right):
@@ -74,7 +74,7 @@ def _ray(operator: str, bound: Expression) -> list[Interval]:
 
 
 def _absolute(operator: str, inner: Expression, bound: Expression, variable: Symbol) -> Region | None:
-    """|inner| < c lies between -c and c; |inner| > c outside."""
+    """|inner| < c means inner between -c and c; |inner| > c means outside."""
     if operator not in ("<", "le", ">", "ge") or compare_constants(bound, _ZERO) != 1:
         return None
     upper = _linear(operator, inner, bound, variable)
@@ -88,7 +88,7 @@ def _absolute(operator: str, inner: Expression, bound: Expression, variable: Sym
 
 
 def intersect(first: Sequence[Interval], second: Sequence[Interval]) -> list[Interval] | None:
-    """Intersect two unions; None when the ends have no order."""
+    """Intersect two unions; None when their ends cannot be ordered."""
     pieces = []
     for a in first:
         for b in second:
@@ -108,7 +108,7 @@ def intersect(first: Sequence[Interval], second: Sequence[Interval]) -> list[Int
 
 
 def merge(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
-    """Sort and join touching pieces; pieces whose ends have no order stay as they are."""
+    """Sort and join touching pieces; pieces whose ends cannot be ordered stay as they are."""
     bounds = [bound for piece in intervals for bound in (piece.low, piece.high)]
     if any(symbols(bound) for bound in bounds):
         return tuple(intervals)
@@ -148,7 +148,7 @@ def _opened(piece: Interval) -> Interval:
 
 
 def remove_points(intervals: Sequence[Interval], points: Sequence[Expression]) -> list[Interval] | None:
-    """Take single points out of a union."""
+    """Remove single points from a union."""
     pieces = list(intervals)
     for point in points:
         sides = [Interval(MINUS_INFINITY, point, False, False), Interval(point, INFINITY, False, False)]

@@ -1,8 +1,8 @@
-r"""Decide whether two expressions have the same value: exactly where possible, else by ball arithmetic.
+r"""Decide whether two expressions have the same value: exactly where possible, otherwise by ball arithmetic.
 
 Rational constants are compared as fractions, or modulo two large primes when they are too big to write out.
 Rational functions are compared at random points of two prime fields. Everything else is evaluated in ball
-arithmetic: constants with a precision past every magnitude in them, functions at fixed sample points.
+arithmetic: constants at a precision past every magnitude in them, functions at fixed sample points.
 """
 
 import math
@@ -40,13 +40,13 @@ MAX_PRECISION = 60_000
 """Bits of the most precise evaluation of a constant."""
 SAMPLE_PRECISION = 192
 AGREEMENT_BITS = 80
-"""At a sample point, values that agree to this many bits, behind the binary point too, are equal."""
+"""At a sample point, values are equal when they agree to this many bits, relatively and absolutely."""
 _RANGES = ((0.1, 0.9), (1.1, 2), (2, 5), (-0.9, -0.1), (-4, -1.1), (5, 9), (-9, -4))
 _FAR_RANGES = ((12, 80), (-80, -12), (100, 900), (-900, -100), (2000, 9000), (-9000, -2000))
 """Functions with corners, such as |x+40|, are also compared far from zero, on both sides."""
 _CORNERED = frozenset(("abs", "floor", "ceil", "root", "ln", "log"))
 N_MIXED_POINTS = 4
-"""Sample points whose variables lie in different ranges."""
+"""Sample points whose variables come from different ranges."""
 _I = Constant("i")
 _INTEGER_LETTERS = frozenset("nkmijlrNKMpqt")
 
@@ -62,7 +62,7 @@ class Match(Enum):
 
 @lru_cache(maxsize=16384)
 def same_value(left: Expression, right: Expression) -> bool | None:
-    """Tell whether two expressions are equal; None when it cannot be told, AnswerTooLarge past the limits."""
+    """Tell whether two expressions are equal; None when undecided, AnswerTooLarge past the limits."""
     if left == right:
         return True
     if (signs := (sign_of_infinity(left), sign_of_infinity(right))) != (0, 0):
@@ -119,7 +119,7 @@ def _difference(
 
 
 def needed_bits(value: Expression) -> float:
-    """Estimate how far from 1 the parts of a constant can lie, in bits."""
+    """Estimate how far from 1 the parts of a constant can be, in bits."""
     if isinstance(value, Number):
         return value.value.numerator.bit_length() + value.value.denominator.bit_length()
     if not isinstance(value, Operation):
@@ -154,7 +154,7 @@ def _same_rational_function(left: Expression, right: Expression) -> bool | None:
 
 
 def sample_points(names: list[str], *values: Expression) -> Iterator[dict[str, acb]]:
-    """Yield fixed real points: all variables in one range, for each range, then in ranges of their own."""
+    """Yield fixed real points: all variables in one range, for each range, then each in its own range."""
     has_corners = any(_has_corner(part) for value in values for part in walk(value))
     ranges = _RANGES + _FAR_RANGES if has_corners else _RANGES
     for k in range(len(ranges) + N_MIXED_POINTS * (len(names) > 1)):
@@ -162,7 +162,7 @@ def sample_points(names: list[str], *values: Expression) -> Iterator[dict[str, a
         for name in names:
             digits = int(hash_text(f"{name} at {k}", 12), 16)
             low, high = ranges[k if k < len(ranges) else digits % len(ranges)]
-            # Dyadic, so that the point itself is exact at any working precision.
+            # Dyadic, so that the point is exact at any working precision.
             mantissa = (int(low * 256) << 48) + digits * int((high - low) * 256)
             point[name] = acb(arb((mantissa, -56)))
         yield point
@@ -205,7 +205,7 @@ def _match_at(left: Expression, right: Expression, point: dict[str, acb]) -> Mat
         if not difference.contains(0):
             outside = leaves_reals(left, point, precision) or leaves_reals(right, point, precision)
             return Match.OUTSIDE if outside else Match.DIFFERENT
-        # Absolutely and relatively: beside 2^2000 a wrong summand of 1 would not be seen.
+        # Absolutely and relatively: next to 2^2000, a wrong summand of 1 would go unnoticed.
         size = min(max(log2_magnitude(first), log2_magnitude(second), -AGREEMENT_BITS), 0)
         if log2_magnitude(difference) < size - AGREEMENT_BITS:
             return Match.SAME
@@ -253,7 +253,7 @@ def constant_ratio(left: Expression, right: Expression) -> int | None:
 
 
 def compare_constants(left: Expression, right: Expression) -> int | None:
-    """Return -1, 0 or 1 for real constants (infinities included), None when they have no order."""
+    """Return -1, 0 or 1 for real constants (infinities included), None when they cannot be ordered."""
     signs = sign_of_infinity(left), sign_of_infinity(right)
     if signs != (0, 0):
         return (signs[0] > signs[1]) - (signs[0] < signs[1])

@@ -1,1 +1,1 @@
-"""Whether two answers that were read are the same."""
+"""Comparison of two parsed answers."""

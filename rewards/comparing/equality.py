@@ -1,7 +1,7 @@
 r"""Decide whether two typed answers are the same answer.
 
-The reference comes first: an answer may drop the reference's unit or name, add one of its own, and choose any
-form of the same value; it may not hedge, leave a solution out, or change what kind of thing the answer is.
+The reference answer comes first, and the order matters: a response may drop the reference's unit or name, add
+one, and use any form of the same value; it may not hedge, leave out a solution, or change the kind of answer.
 """
 
 from collections.abc import Callable
@@ -32,11 +32,11 @@ from rewards.comparing.relations import same_relation
 from rewards.comparing.vectors import written_alike
 
 MAX_ITEMS = 60
-"""Longest unordered collection that is matched item by item."""
+"""Most items in an unordered collection that is matched item by item."""
 
 
 def same_answer(gold: Answer, response: Answer) -> Decision:
-    """Tell whether `response` is the answer `gold`; None when neither could be shown."""
+    """Tell whether `response` is the answer `gold`; None when neither yes nor no could be shown."""
     if gold == response:
         return True
     if isinstance(gold, Collection | Named) and isinstance(response, Collection | Named):
@@ -65,7 +65,7 @@ def same_answer(gold: Answer, response: Answer) -> Decision:
 
 
 def _without_name(named: Named, other: Answer) -> Answer:
-    """The value of a named answer; C(8,3) against a number is a binomial coefficient and not a point."""
+    """The value of a named answer; C(8,3) compared with a number is a binomial coefficient, not a point."""
     value = named.value
     if named.label == Symbol("C") and isinstance(other, Scalar) and isinstance(value, Collection):
         parts = tuple(item.value for item in value.items if isinstance(item, Scalar))
@@ -77,7 +77,7 @@ def _scalars(gold: Scalar, response: Scalar) -> Decision:
     left, right = gold.value, response.value
     if gold.is_percent != response.is_percent:
         same = same_value(_percent(gold), _percent(response))
-        # Data sets often leave the sign out of the reference; the other way round 0.5 would pass for 0.5 %.
+        # Data sets often omit the sign in the reference; the other way around, 0.5 would pass for 0.5 %.
         return same or (response.is_percent and same_value(left, right))
     if gold.unit is None or response.unit is None or gold.unit == response.unit:
         same = same_value(left, right)
@@ -100,14 +100,14 @@ def _radians(scalar: Scalar) -> Expression:
 
 
 def _assignments(answer: Answer) -> Answer:
-    """Named values of a set of solutions stay; a name around a list of one becomes the name of its item."""
+    """Keep the named values in a set of solutions; a name around a list of one becomes its item's name."""
     if isinstance(answer, Named) and isinstance(answer.value, Collection) and len(answer.value.items) == 1:
         return Named(answer.label, answer.value.items[0])
     return answer
 
 
 def _has_other_name(answer: Answer, collection: Answer) -> bool:
-    """True when `answer` is named and `collection` names something else: x = 1 or 2 against x = 1, y = 2."""
+    """True when `answer` is named and `collection` names something else: x = 1 or 2 and x = 1, y = 2."""
     if not (isinstance(answer, Named) and isinstance(collection, Collection)):
         return False
     return any(
@@ -140,7 +140,7 @@ def _relations(gold: Answer, response: Answer) -> Decision:
     if left is not None and right is not None:
         return same_relation(left, right)
     if isinstance(response, Relation) and response.operator == "=" and isinstance(gold, Scalar):
-        # "a + b = 5" for "5": the sum that was asked for, worked out.
+        # "a + b = 5" for "5": the sum that was asked for, with its value.
         return _is_asked_for(response.left) and same_value(gold.value, response.right)
     return False
 
@@ -210,7 +210,7 @@ def _only_item(answer: Answer) -> Answer:
 
 
 def _same_system(left: list[Answer], right: list[Answer]) -> Decision:
-    """Named values in any order; f(x) and g(x) may stand for each other only where they stand alone."""
+    """Named values in any order; f(x) and g(x) may replace each other only when each is the only item."""
     names = [[_name(item) for item in items] for items in (left, right)]
     if len(left) == len(set(names[0])) > 1 and set(names[0]) == set(names[1]) and len(left) == len(right):
         by_name = {_name(item): item for item in right}
@@ -224,7 +224,7 @@ def _name(item: Answer) -> str:
 
 
 def _bare_against_system(left: list[Answer], right: list[Answer]) -> Decision:
-    """x = 2, y = 5 against 2, 5: in order, unless the names are indices of one letter."""
+    """x = 2, y = 5 compared with 2, 5: in order, unless the names are indices of one letter."""
     system = left if _is_system(left) else right
     letters = {letter(item.label) for item in system if isinstance(item, Named)}
     return _any_order(left, right) if len(letters) == 1 else _in_order(left, right)
@@ -266,7 +266,7 @@ def _distinct(items: list[Answer]) -> list[Answer]:
 
 
 def _vector(matrix: Matrix, collection: Collection) -> Decision:
-    """A matrix against a tuple of its entries, when it is one row or column, or a list of its rows."""
+    """A matrix compared with a tuple of its entries, when it is one row or column, or a list of its rows."""
     rows = [item for item in collection.items if isinstance(item, Collection) and item.kind == "square"]
     if collection.kind == "square" and len(rows) == len(collection.items) == len(matrix.rows):
         entries = [Collection("square", tuple(Scalar(cell) for cell in row)) for row in matrix.rows]

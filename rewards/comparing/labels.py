@@ -1,4 +1,4 @@
-"""When two named answers carry the same name: x = 5, f(x) = 2x and f(t) = 2t, a_1 = 3."""
+"""Comparison of the names of two answers: x = 5, f(x) = 2x and f(t) = 2t, a_1 = 3."""
 
 from rewards.answer.types import Answer, Expression, Named, Operation, Scalar, Symbol, substitute
 from rewards.arithmetic.values import same_value
@@ -34,13 +34,13 @@ def same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
 
 
 def _marks(label: Expression) -> str:
-    """What stands at the letter of a function: f'(x) and f^{-1}(x) are not f(x)."""
+    """The marks on the letter of a function: f'(x) and f^{-1}(x) are not f(x)."""
     is_function = isinstance(label, Operation) and label.name != "@tuple"
     return label.name[2:] if is_function and isinstance(label, Operation) else ""
 
 
 def _names_other_value(gold: Expression, label: Expression) -> bool:
-    """True of values of different functions: f(2) and g(2), while f(x) and g(x) may define the same one."""
+    """True for values of different functions: f(2) and g(2); but f(x) and g(x) may define the same one."""
     if not (isinstance(gold, Operation) and isinstance(label, Operation)) or gold.name == label.name:
         return False
     return not all(isinstance(operand, Symbol) for operand in gold.operands + label.operands)

@@ -1,4 +1,4 @@
-"""Answers in a notation of their own: ratios, times of day, numerals with a base, residues."""
+"""Comparison of answers in special notations: ratios, times of day, numerals with a base, residues."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -18,7 +18,7 @@ from rewards.arithmetic.values import same_value
 from rewards.parsing.words import same_clock
 
 Decision = bool | None
-"""True or False when it is decided, None when it is not."""
+"""True or False when decided, None when not."""
 
 
 def conclude(decisions: Sequence[Decision]) -> Decision:
@@ -63,7 +63,7 @@ def _numerals(gold: Numeral, response: Numeral) -> Decision:
 
 
 def _numeral_and_scalar(numeral: Numeral, scalar: Scalar) -> Decision:
-    """The base may be left out where the question names it: the digits must be the same."""
+    """The base may be omitted, since the question may name it; the digits must be the same."""
     if not numeral.digits.lstrip("-").isdecimal() or scalar.unit is not None:
         return False
     return same_value(Number(Fraction(int(numeral.digits))), scalar.value)
@@ -81,7 +81,7 @@ def _residues(gold: Residue, response: Residue) -> Decision:
 
 
 def _residue_and_scalar(residue: Residue, scalar: Scalar) -> Decision:
-    """The number alone, or the remainder worked out: 17 mod 5 is 2."""
+    """The number alone, or the computed remainder: 17 mod 5 is 2."""
     remainder = Operation(
         "+", (residue.value, negative(Operation("*", (residue.modulus, _quotient(residue)))))
     )
@@ -103,4 +103,4 @@ COMPARERS: tuple[tuple[tuple[type, type], Callable[..., Decision]], ...] = (
     ((Residue, Residue), _residues),
     ((Residue, Scalar), _residue_and_scalar),
 )
-"""Which two kinds of answer are compared by what; the order of the two does not matter."""
+"""The comparer of each pair of answer types; the order of the pair does not matter."""

@@ -1,4 +1,4 @@
-"""When two equations or inequalities say the same thing."""
+"""Comparison of equations and inequalities: do two of them say the same thing?"""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ from rewards.arithmetic.real_sets import FLIPPED
 from rewards.arithmetic.values import constant_ratio, same_value
 
 MAX_TERMS = 24
-"""Largest sum of fractions that is brought over one denominator."""
+"""Most fractions in a sum that is brought over one denominator."""
 _ONE = Number(Fraction(1))
 _SYMMETRIC = frozenset(("=", "ne", "parallel", "perp", "sim", "cong"))
 
@@ -42,7 +42,7 @@ def _numerator(value: Expression) -> Expression:
 
 
 def _over_one_denominator(value: Expression) -> tuple[Expression, Expression]:
-    """Write a rational expression as numerator and denominator, without cancelling."""
+    """Write a rational expression as numerator and denominator, without canceling."""
     if isinstance(value, Operation) and value.name == "/":
         over, under = (_over_one_denominator(operand) for operand in value.operands)
         return Operation("*", (over[0], under[1])), Operation("*", (over[1], under[0]))

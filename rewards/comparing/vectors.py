@@ -1,4 +1,4 @@
-"""Vectors: sums of basis vectors, tuples, and matrices of one row or column."""
+"""Vector notations: sums of basis vectors, tuples, and matrices with one row or column."""
 
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ _ZERO, _ONE = Number(Fraction(0)), Number(Fraction(1))
 
 
 def written_alike(answer: Answer, other: Answer) -> Answer:
-    """Return a sum of basis vectors as a tuple when `other` gives its vector by components."""
+    """Return a sum of basis vectors as a tuple when `other` lists the components of its vector."""
     if not (isinstance(answer, Scalar) and isinstance(other, Collection | Matrix)):
         return answer
     n_components = len(other.items) if isinstance(other, Collection) else sum(len(row) for row in other.rows)
@@ -31,7 +31,7 @@ def written_alike(answer: Answer, other: Answer) -> Answer:
 
 
 def _components(value: Expression) -> list[Expression]:
-    """Coefficients of i, j and k in a sum without a constant term; empty when it is no such sum."""
+    """Coefficients of i, j and k in a sum without a constant term; empty when it is not such a sum."""
     if not symbols(value).intersection(BASIS) or not same_value(_at(value, None), _ZERO):
         return []
     return [_at(value, name) for name in BASIS]

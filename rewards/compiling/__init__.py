@@ -1,1 +1,1 @@
-"""Rewards of a corpus, compiled and checked before training pays by them."""
+"""The rewards of a corpus, compiled and checked before training uses them."""

@@ -1,4 +1,5 @@
-r"""Compile the rewards of a corpus: check that each reference answer can be paid for, and for nothing else.
+r"""Compile the rewards of a corpus: check that the verifier accepts each reference answer and rejects wrong
+answers close to it.
 
 >>> compile_answer("0.50", RewardsConfig())
 CompiledAnswer(canonical='\\frac{1}{2}', answer_type='decimal', refusal=None, detail='', is_confirmed=None)
@@ -48,9 +49,9 @@ from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 logger = logging.getLogger(__name__)
 
 PROGRESS_ROWS = 500
-"""Rows between two reports of progress."""
+"""Rows between two progress reports."""
 MAX_WORDS = 8
-"""Longer text is no short answer: nobody writes the same sentence twice."""
+"""Longer text is not a short answer: no two people write the same sentence."""
 _PROOF = re.compile(
     r"\b(?:proof|proved|prove|see (?:the )?solution|omitted|q\.?e\.?d)\b|证明|略$", re.IGNORECASE
 )
@@ -69,35 +70,35 @@ _TYPES: tuple[tuple[type, AnswerType], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CompiledAnswer:
-    """What became of one reference answer; `refusal` is the reason code when it cannot be used."""
+    """The outcome for one reference answer; `refusal` is the reason code when it cannot be used."""
 
     canonical: str
     answer_type: str
     refusal: str | None = None
     detail: str = ""
     is_confirmed: bool | None = None
-    """sympy gives the same value; None where there was nothing to work out, or sympy has no value."""
+    """sympy gives the same value; None when there was nothing to compute, or sympy has no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRewards:
-    """The prompt set with its rewards, the rows set aside, and the counts by type of answer."""
+    """The prompt set with its rewards, the rejected rows, and the counts by type of answer."""
 
     compiled: pl.DataFrame
     """Columns of `records.COMPILED_REWARD`."""
     rejects: pl.DataFrame
     """Columns of `records.REJECT`, with step `compile`."""
     answer_types: pl.DataFrame
-    """answer_type, kept, refused, confirmed, reasons: rows of each type (`unknown` for what is no answer),
-    those kept whose value sympy confirmed, and how often which reason refused one."""
+    """answer_type, kept, refused, confirmed, reasons: rows of each type (`unknown` for text that is not an
+    answer), the kept rows whose value sympy confirmed, and how often each reason refused a row."""
 
 
 def compile_rewards(
     problems: pl.DataFrame, config: RewardsConfig, on_progress: Callable[[int], None] | None = None
 ) -> CompiledRewards:
-    """Compile every row of `problems` (columns of `records.PROBLEM`); equal answers are worked on once.
+    """Compile every row of `problems` (columns of `records.PROBLEM`); equal answers are compiled once.
 
-    `on_progress` gets how many rows are done so far.
+    `on_progress` is called with the number of rows done so far.
     """
     PROBLEM.check(problems)
     known: dict[str, CompiledAnswer] = {}
@@ -147,7 +148,7 @@ def _describe(counts: pl.Series) -> str:
 
 
 def confirm_answer(answer: Answer) -> bool | None:
-    """Ask sympy about the values in an answer that have to be worked out; a number as it stands is none."""
+    """Ask sympy about the values in an answer that need computing; a plain number does not."""
     if isinstance(answer, Named):
         return confirm_answer(answer.value)
     items = answer.items if isinstance(answer, Collection) else (answer,)
@@ -157,7 +158,7 @@ def confirm_answer(answer: Answer) -> bool | None:
 
 
 def compile_answer(gold: str, config: RewardsConfig) -> CompiledAnswer:
-    """Parse a reference answer and try it out: itself, restyled copies, and wrong neighbors."""
+    """Parse a reference answer and test the verifier on it: itself, a restyled copy, and wrong neighbors."""
     text = normalize(gold[: config.max_answer_chars + 1])
     if not text:
         return CompiledAnswer("", "unknown", "empty_gold", "the reference answer is empty")
@@ -196,7 +197,7 @@ def _checked(
     if not verdict.is_correct:
         return refuse("not_itself", f"as a response it is {verdict.reason.value} ({verdict.stage})")
     if is_confirmed is False:
-        return refuse("sympy_disagrees", "sympy gives the same expression another value")
+        return refuse("sympy_disagrees", "sympy gives the same expression a different value")
     if compare_answers(gold, canonical)[0] is not Reason.CORRECT:
         canonical = normalize(gold)
     restyled = restyle(gold)
@@ -209,7 +210,7 @@ def _checked(
 
 
 def restyle(text: str) -> str:
-    r"""Write the same answer in another dress.
+    r"""Write the same answer in another LaTeX style.
 
     >>> restyle(r"(\frac{1}{2},3)")
     '$\\displaystyle \\left(\\dfrac{1}{2},3\\right)$.'

@@ -34,7 +34,7 @@ _OPERATORS = {"le": "\\le ", "ge": "\\ge ", "ne": "\\ne "}
 _PLAIN_NAME = re.compile(r"[A-Za-z](_\{?\w+\}?)?'*")
 _BRACKETS = {"list": ("", ""), "tuple": ("(", ")"), "square": ("[", "]"), "set": ("\\{", "\\}")}
 MAX_BITS = 400
-"""Longer fractions keep the form in which they were written."""
+"""Longer fractions keep the form they were written in."""
 BACKSLASH = chr(92)
 _NAMES = {"asin": "\\arcsin", "acos": "\\arccos", "atan": "\\arctan"}
 
@@ -108,7 +108,7 @@ def _number(value: Fraction) -> str:
 
 
 def render_expression(value: Expression) -> str:
-    """Write an expression, with parentheses wherever an operand is no atom."""
+    """Write an expression, with parentheses around every operand that is not an atom."""
     if isinstance(value, Number):
         return _number(value.value)
     if isinstance(value, Constant):
@@ -165,7 +165,7 @@ def _term(value: Expression) -> str:
 
 
 def _factor(value: Expression, *, is_base: bool = False) -> str:
-    """A factor or the base of a power: an atom stands bare."""
+    """A factor or the base of a power: an atom needs no parentheses."""
     text = render_expression(value)
     if isinstance(value, Number):
         return f"({text})" if value.value < 0 or value.value.denominator > 1 else text

@@ -1,4 +1,4 @@
-r"""Ask sympy what a reference answer is worth: a reading that shares no arithmetic with our own.
+r"""Check the value of a reference answer with sympy, which shares no arithmetic with our own code.
 
 >>> from rewards.parsing.parser import parse_answer
 >>> confirm_value(parse_answer(r"\frac{\sqrt{5}-1}{2}").value), confirm_value(parse_answer("f(x)").value)
@@ -17,13 +17,13 @@ from rewards.verdict import AnswerTooLarge
 
 PRECISION = 128
 AGREEMENT_BITS = 40
-"""The two values agree when they differ by less than 2^-40, relative to ours where that is above 1."""
+"""The two values agree when they differ by less than 2^-40, relative to ours when ours is above 1."""
 
 
 def confirm_value(value: Expression) -> bool | None:
     """Compare our value of an expression with sympy's, at a fixed point when it has variables.
 
-    None when one of the two has no value there: unknown functions, infinities, a result past the limits.
+    None when either has no value there: unknown functions, infinities, a result past the limits.
     """
     names = sorted(symbols(value))
     point: dict[Expression, Expression] = {

@@ -1,4 +1,4 @@
-"""Wrong answers close to a right one: what a verifier that can be trusted must refuse."""
+"""Wrong answers close to a right one, which a trustworthy verifier must reject."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -29,7 +29,7 @@ _ONE, _TEN, _ZERO = Number(Fraction(1)), Number(Fraction(10)), Number(Fraction(0
 
 
 def wrong_neighbors(answer: Answer) -> Iterator[Answer]:
-    """Yield different answers: off by one, sign flipped, ends opened, items dropped or swapped."""
+    """Yield wrong answers: off by one, sign flipped, ends opened, items dropped or swapped."""
     match answer:
         case Scalar():
             for value in _values(answer.value):

@@ -1,1 +1,1 @@
-"""What the packages agree on: columns of records, settings, engines, prompts, files. Nobody's logic."""
+"""What the packages agree on: record columns, settings, engines, prompts, files. No package's logic."""

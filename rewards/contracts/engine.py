@@ -1,7 +1,7 @@
-"""What a text generator is: the protocol between the engines and those who use them.
+"""The engine protocol: what a text generator offers to the code that uses it.
 
-The engines live in `training/rollout/`; evals and curation receive one from `pipelines` and know only this
-page. Token in, token out: nobody re-tokenizes a text that an engine produced.
+The engines are in `training/rollout/`; evals and curation receive one from `pipelines` and know only this
+module. Tokens in, tokens out: text that an engine produced is never tokenized again.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from rewards.contracts.files import canonical_json, hash_text
 
 FinishReason = Literal["stop", "length"]
-"""`stop`: the response ended by itself (end token or stop string); `length`: it was cut (truncated)."""
+"""`stop`: the response ended on its own (end token or stop string); `length`: it was truncated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One response: its token ids, its text (special tokens included), how it ended.
+    """One response: its token ids, its text (special tokens included), and how it ended.
 
-    `logprobs[i]` is the engine's own log-probability of `tokens[i]`; None unless it was asked for.
+    `logprobs[i]` is the engine's log-probability of `tokens[i]`; None unless requested.
     """
 
     tokens: list[int]
@@ -42,7 +42,7 @@ class Completion:
 
 
 def derive_seed(*parts: int | str) -> int:
-    """Mix the run's seed with the place of a sample into 63 bits, the same on every machine.
+    """Hash the run's seed and the identity of a sample into 63 bits, the same on every machine.
 
     >>> derive_seed(42, "aime2024", "1", 0) == derive_seed(42, "aime2024", "1", 1)
     False
@@ -51,10 +51,10 @@ def derive_seed(*parts: int | str) -> int:
 
 
 class Engine(Protocol):
-    """A text generator with fixed weights (until somebody syncs it)."""
+    """A text generator whose weights stay fixed until they are synced."""
 
     fingerprint: str
-    """Hash of weights, tokenizer and precision: two engines with one fingerprint sample the same tokens."""
+    """Hash of weights, tokenizer and precision: engines with the same fingerprint sample the same tokens."""
 
     max_model_tokens: int
     """Longest prompt plus response, in tokens."""
@@ -74,7 +74,7 @@ class Engine(Protocol):
     ) -> list[Completion]:
         """Sample one response per prompt, in order; `seeds[i]` alone decides the randomness of response i.
 
-        The first `n_logprobs` prompts also get log-probabilities. `on_progress` is told how many finished.
+        The first `n_logprobs` prompts also get log-probabilities. `on_progress` receives how many finished.
         """
         ...
 
@@ -85,10 +85,10 @@ class Engine(Protocol):
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[list[float]]:
-        """Log-probability of each candidate token as the next one after its prompt, in order; the candidates
-        of one prompt are comparable with each other (up to a constant)."""
+        """Log-probability of each candidate as the next token after its prompt, in order; the candidates of
+        one prompt are comparable with each other (up to a constant)."""
         ...
 
     def close(self) -> None:
-        """Release memory and processes."""
+        """Release memory and stop processes."""
         ...

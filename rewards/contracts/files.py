@@ -1,4 +1,4 @@
-"""Writing files that are either whole or absent, reading JSON lines, and hashing.
+"""File helpers: writes that are either whole or absent, JSON, and hashing.
 
 Every write goes to a temporary name beside the target, is flushed to the disk and then renamed over it.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The folder that holds the packages: a clone of the project, or site-packages."""
+"""The folder that contains the packages: a clone of the project, or site-packages."""
 
 
 @contextmanager
@@ -40,14 +40,14 @@ def atomic_open(path: Path, mode: str = "wb") -> Iterator[IO]:
 
 
 def write_parquet(path: Path, frame: "polars.DataFrame", **options: Any) -> None:
-    """Write a frame so that it is there whole or not at all; OSError when the disk is full."""
+    """Write a frame so that the file is whole or absent; OSError when the disk is full."""
     from polars.exceptions import ComputeError
 
     with atomic_open(path) as file:
         try:
             frame.write_parquet(file, **options)
         except ComputeError as error:
-            # polars wraps what the system said; a full disk must be known as one.
+            # polars wraps the system's error; a full disk must be recognizable.
             full = os.strerror(errno.ENOSPC)
             if full in str(error):
                 raise OSError(errno.ENOSPC, full, str(path)) from error
@@ -55,14 +55,14 @@ def write_parquet(path: Path, frame: "polars.DataFrame", **options: Any) -> None
 
 
 def child_environment() -> dict[str, str]:
-    """Environment in which a Python child process imports this project, and nothing from the folder that it
-    is started in: a user's own rewards.py or evals/ there would take the place of ours."""
+    """Environment in which a Python child process imports this project, and nothing from its working folder:
+    a user's own rewards.py or evals/ there would shadow ours."""
     own = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(own), "PYTHONSAFEPATH": "1"}
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what `atomic_open` was writing below `folder` when its process was killed."""
+    """Remove the temporary files that `atomic_open` left under `folder` when its process was killed."""
     for path in folder.rglob(".*.tmp"):
         path.unlink()
 

@@ -1,7 +1,7 @@
-"""Prompt templates: how a problem is put to the model, and how the answer is asked for.
+"""Prompt templates: how a problem is shown to the model, and how the answer is requested.
 
-They stand beside answer extraction because both sides must agree on the tags. Every template ends inside an
-opened `<think>` except `plain`, so a response begins in the thought.
+They are shared because prompts and answer extraction must agree on the tags. Every template except `plain`
+ends inside an opened `<think>`, so a response begins inside the thought.
 """
 
 from typing import Literal
@@ -80,4 +80,4 @@ def render_response(thought: str, answer: str) -> str:
 
 
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
-"""Strings that end a response and stay in its text; reference script: stop."""
+"""Strings that end a response and stay in its text (`stop` in the reference script)."""

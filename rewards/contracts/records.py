@@ -1,4 +1,4 @@
-"""The records that stages hand to each other: every column, its type and its meaning, in one place.
+"""The records that stages pass to each other: every column, its type and its meaning, in one place.
 
 A parquet file in an artifact holds exactly the columns of one of these schemas, in this order.
 """
@@ -36,7 +36,7 @@ class Schema:
         return self.check(pl.DataFrame(rows, schema=self.polars, strict=True, infer_schema_length=None))
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return `frame` with the columns in order; ValueError names a missing column, wrong type or null."""
+        """Return `frame` with columns in order; ValueError names a missing column, wrong type or null."""
         for column in self.columns:
             if column.name not in frame.columns:
                 raise ValueError(f"{self.name}: column {column.name!r} is missing ({column.meaning})")
@@ -70,17 +70,21 @@ PROBLEM = Schema(
         Column("level", TEXT, "difficulty as the source names it", is_optional=True),
         Column("subject", TEXT, "subject as the source names it", is_optional=True),
         Column("provenance", TEXT, "JSON: file and row number, or generator, its settings and seed"),
-        Column("cluster", TEXT, "names rows alike but for their numbers; the problem_id when words are few"),
-        Column("split", TEXT, "train or validation; a cluster lies on one side"),
+        Column(
+            "cluster",
+            TEXT,
+            "shared by rows that differ only in their numbers; the problem_id when there are few words",
+        ),
+        Column("split", TEXT, "train or validation; a cluster is never split"),
     ),
 )
 
 REJECT = Schema(
     "reject",
-    "one row set aside (every stage)",
+    "one rejected row (every stage)",
     (
         Column(
-            "step", TEXT, "step that set the row aside: read, normalize, filter, dedup, decontaminate, ..."
+            "step", TEXT, "step that rejected the row: read, normalize, filter, dedup, decontaminate, ..."
         ),
         Column("reason", TEXT, "reason code, lower case with underscores"),
         Column("detail", TEXT, "what exactly was wrong, for a person"),
@@ -111,7 +115,7 @@ SAMPLED = (
     Column("response", TEXT, "the response with its special tokens"),
     Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
     Column("n_response_tokens", INT, "length of the response in tokens"),
-    Column("finish_reason", TEXT, "stop: ended by itself; length: truncated"),
+    Column("finish_reason", TEXT, "stop: ended on its own; length: truncated"),
     Column("gold", TEXT, "the reference answer"),
     Column("extracted", TEXT, "the answer found in the response", is_optional=True),
     Column("reason", TEXT, "verdict of the verifier"),
@@ -138,12 +142,12 @@ COMPLETION = Schema(
         Column("question_id", TEXT, "the question's id within its benchmark"),
         *SAMPLED,
         Column("is_correct", BOOL, "the verifier accepted the answer"),
-        Column("is_formatted", BOOL, "the response has the asked format, right or wrong"),
+        Column("is_formatted", BOOL, "the response has the requested format, right or wrong"),
         Column("is_truncated", BOOL, "the response was cut at the token limit"),
         Column(
             "answer_class",
             INT,
-            "answers to one question that are equal share a class: 0 right, 1 ... wrong; null: none given",
+            "equal answers to one question share a class: 0 right, 1 and up wrong; null: no answer",
             is_optional=True,
         ),
         Column("level", TEXT, "the question's level", is_optional=True),
@@ -166,7 +170,7 @@ METRIC = Schema(
         Column("response_tokens_wrong", FLOAT, "mean length of the wrong responses", is_optional=True),
         Column("response_tokens_wrong_std", FLOAT, "its standard deviation", is_optional=True),
         Column("truncated", FLOAT, "share of responses cut at the token limit"),
-        Column("formatted", FLOAT, "share of responses that hold an answer in the asked format"),
+        Column("formatted", FLOAT, "share of responses with an answer in the requested format"),
         Column("timeouts", FLOAT, "share of answers that could not be compared in time"),
         Column("reflection_rate", FLOAT, "share of responses with words of reflection", is_optional=True),
         Column(
@@ -203,8 +207,8 @@ METRIC = Schema(
             "mean gradient norm of the critic's minibatches before clipping",
             is_optional=True,
         ),
-        Column("actor_skipped", FLOAT, "policy updates left out: gradient not finite", is_optional=True),
-        Column("critic_skipped", FLOAT, "critic updates left out: gradient not finite", is_optional=True),
+        Column("actor_skipped", FLOAT, "policy updates skipped: gradient not finite", is_optional=True),
+        Column("critic_skipped", FLOAT, "critic updates skipped: gradient not finite", is_optional=True),
         Column("actor_lr", FLOAT, "learning rate of the actor", is_optional=True),
         Column("critic_lr", FLOAT, "learning rate of the critic", is_optional=True),
         Column(
@@ -229,7 +233,7 @@ TIMING = Schema(
         Column("forward_s", FLOAT, "log-probabilities and values before the update"),
         Column("critic_s", FLOAT, "critic updates"),
         Column("policy_s", FLOAT, "policy update"),
-        Column("sync_s", FLOAT, "handing the new weights to the rollout engine"),
+        Column("sync_s", FLOAT, "syncing the new weights to the rollout engine"),
         Column("tokens_per_s", FLOAT, "response tokens per second of rollout, on the first rank"),
         Column("critic_tokens_per_s", FLOAT, "prompt and response tokens per second of critic updates"),
         Column("policy_tokens_per_s", FLOAT, "prompt and response tokens per second of the policy update"),
@@ -240,9 +244,9 @@ TIMING = Schema(
 
 EVALUATION = Schema(
     "evaluation",
-    "one measure of an evaluation during training (evaluations.jsonl in a train artifact)",
+    "one measurement during training (evaluations.jsonl in a train artifact)",
     (
-        Column("step", INT, "training step after which it was made"),
+        Column("step", INT, "training step after which it was measured"),
         Column("name", TEXT, "the benchmark's name and the measure, such as math500/accuracy"),
         Column("value", FLOAT, "mean over its responses"),
         Column("n", INT, "responses"),

@@ -1,4 +1,4 @@
-"""What a block of code takes: wall time, CPU time, memory."""
+"""Measurement of a block of code: wall time, CPU time, memory."""
 
 import resource
 import time

@@ -1,1 +1,1 @@
-"""Open-Reasoner-Zero's own comparer, mistakes included."""
+"""Open-Reasoner-Zero's own answer comparer, mistakes included."""

@@ -1,19 +1,19 @@
-r"""Judge answers as Open-Reasoner-Zero's own code does, to compare with its published numbers.
+r"""Open-Reasoner-Zero's answer comparer, reimplemented to compare with its published numbers.
 
-Not a rule to train or to evaluate with: it is wrong in ways that `rewards.grader` is not. It pays `1` for
-`1,2` and `1011_3` for `1011_2` (reading stops where the grammar does), `23` for `2,3` (commas are deleted),
+Do not train or evaluate with it: it is wrong in ways that `rewards.grader` is not. It accepts `1` for `1,2`
+and `1011_3` for `1011_2` (reading stops where the grammar does), `23` for `2,3` (commas are deleted),
 `5\text{ m}` for `5\text{ cm}` (units are deleted), `25` for `25\%`, neighboring integers past 2^53 (values
-are compared as doubles), and `silent` for `listen` (words are products of letters). It refuses `0.25` for
+are compared as doubles), and `silent` for `listen` (words are products of letters). It rejects `0.25` for
 `25\%`, `3.5` for `3\frac12`, `\{2,1\}` for `\{1,2\}`, `2\le x<5` for `[2,5)`, `(x+1)^2` for `x^2+2x+1` and
 `\frac13` for `0.\overline{3}`.
 
 After orz/ppo/tools/math_utils.py and playground/orz_7b_ppo.py of the authors' repository: extraction, the
-normalizer of the MATH data set (hendrycks/math), then equality of the parsed LaTeX, then once more on strings
+normalizer of the MATH data set (hendrycks/math), then equality of the parsed LaTeX, then the same on strings
 normalized as in Minerva (arXiv 2206.14858, appendix D.1).
 
-Differences from the original: an empty reference is never paid (there, two empty strings are equal);
+Differences from the original: nothing matches an empty reference (there, two empty strings are equal);
 answers past 2,000 characters are not compared; sums, integrals, products, limits and derivatives are not
-read; the second that comparing may take is CPU time and not wall time. `bench/orz_compat.py` measures how
+read; the one-second limit on a comparison is CPU time, not wall time. `bench/orz_compat.py` measures how
 often the two agree.
 
 >>> is_equal("1", "1,2"), is_equal("2", "3")
@@ -31,7 +31,7 @@ from rewards.orz.latex import read_latex
 from rewards.verdict import UnparsableAnswer
 
 MAX_PLAIN_CHARS = 128
-"""Longer texts are refused when they repeat themselves."""
+"""Longer texts are rejected when they repeat themselves."""
 MAX_REPEATED_SHARE = 0.2
 
 _UNIT_WORDS = (
@@ -61,12 +61,12 @@ _DELETED = ("\n", "\\!", "\\left", "\\right", "^{\\circ}", "^\\circ", "\\$", "$"
 
 
 def is_equal(gold: str, answer: str) -> bool:
-    """Tell whether the original accepts `answer`; both are contents of boxes. TimeoutError: it gave up."""
+    """Tell whether the original accepts `answer`; both are box contents. TimeoutError past the time limit."""
     return _same_text(gold, answer) or _same_latex(gold, answer)
 
 
 def _same_text(gold: str, answer: str) -> bool:
-    """The comparer of the MATH data set: as numbers, else letter by letter, after normalization."""
+    """The MATH data set's comparer: after normalization, as numbers, otherwise as strings."""
     try:
         ours, theirs = _stripped(gold), _stripped(answer)
     except (ValueError, IndexError):
@@ -118,7 +118,7 @@ def _braced_arguments(text: str, command: str, n_arguments: int) -> str:
 
 
 def _same_latex(gold: str, answer: str) -> bool:
-    """Compare parsed LaTeX, as written and then as normalized by Minerva's rules."""
+    """Compare parsed LaTeX, first as written, then as normalized by Minerva's rules."""
     if any(len(text) > MAX_PLAIN_CHARS and _repeats_itself(text) for text in (gold, answer)):
         return False
     if (same := _same_parsed(gold, answer)) is not None and same:
@@ -169,7 +169,7 @@ def _minerva(text: str) -> str:
 
 
 def _repeats_itself(text: str) -> bool:
-    """Mean length of the longest common prefix of neighboring suffixes, against the largest possible."""
+    """Compare the mean longest common prefix of neighboring suffixes with the largest possible."""
     suffixes = sorted(range(len(text)), key=lambda start: text[start:])
     rank = {start: place for place, start in enumerate(suffixes)}
     total = shared = 0

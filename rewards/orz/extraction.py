@@ -1,4 +1,4 @@
-r"""Find the answer where Open-Reasoner-Zero's own code does (see `rewards.orz.comparer`).
+r"""Answer extraction as in Open-Reasoner-Zero's own code (see `rewards.orz.comparer`).
 
 >>> find_answer(r"</think><answer>\boxed{1} then \boxed{2}</answer>")
 '2'
@@ -10,11 +10,11 @@ _BRACE = re.compile(r"[{}]")
 
 
 def find_answer(response: str) -> str:
-    """Return the answer of a response, "" when there is none.
+    """Return the answer of a response, or "" when there is none.
 
-    As the original's regular expression finds it (an opening tag, anything, a box, anything, a closing tag),
-    in linear time: from the first box behind the first opening tag to the last brace before the last closing
-    tag; of that the content of the last box.
+    Matches the original's regular expression (an opening tag, anything, a box, anything, a closing tag) in
+    linear time: takes the text from the first box after the first opening tag to the last brace before the
+    last closing tag, and returns the content of the last box in it.
     """
     opened = response.find("<answer>")
     start = response.find("\\boxed{", opened) if opened >= 0 else -1

@@ -1,7 +1,7 @@
-r"""Read LaTeX the way Open-Reasoner-Zero's comparer does: what sympy's grammar makes of a prefix of the text.
+r"""A LaTeX reader that imitates Open-Reasoner-Zero's: sympy's grammar, applied to a prefix of the text.
 
-A reader of our own for the subset of that grammar that answers use; it makes expression trees and evaluates
-nothing. Its oddities are kept because published scores contain them: `1,2` is 1, `1011_2` is 1011, `2 3` is
+It covers the subset of that grammar that answers use; it builds expression trees and evaluates nothing. The
+original's oddities are kept because published scores depend on them: `1,2` is 1, `1011_2` is 1011, `2 3` is
 23, `3:4` is a quotient, `\pi` and e are variables, and words are products of their letters.
 
 >>> read_latex("1,2"), read_latex("1011_3")
@@ -15,7 +15,7 @@ from rewards.answer.types import INFINITY, MINUS_ONE, Expression, Number, Operat
 from rewards.verdict import UnparsableAnswer
 
 MAX_DEPTH = 60
-"""Deepest nesting that is read; somewhere below, the original runs into Python's recursion limit too."""
+"""Deepest nesting that is read; the original too hits Python's recursion limit somewhere past it."""
 
 _TOKEN = re.compile(
     r"""(?P<skip>\s+|\\[,:;!*\-./"(=]|\\(?:left|right)(?![A-Za-z|])
@@ -74,7 +74,7 @@ def read_latex(text: str) -> Expression:
 
 
 def _tokens(text: str) -> list[str]:
-    """Cut into tokens; an illegal character ends the list and is an error when it is looked at."""
+    """Cut into tokens; an illegal character ends the list, and raises only when the reader gets to it."""
     tokens: list[str] = []
     position = 0
     while position < len(text):
@@ -285,7 +285,7 @@ class _Reader:
         return self.next in ("+", "-", "^") or self.starts_factor(has_functions=False)
 
     def without_last_digit(self, value: Number) -> Number:
-        """In log_2 8 the digits run together as 28; the grammar leaves the last one for the argument."""
+        """In log_2 8 the digits run together as 28; the grammar keeps the last digit for the argument."""
         digits = str(value.value)
         if len(digits) < 2 or not self.tokens[self.position - 1].isdigit():
             raise UnparsableAnswer("a function without argument")
@@ -293,7 +293,7 @@ class _Reader:
         return Number(Fraction(int(digits[:-1])))
 
     def name(self, is_script: bool) -> Expression:
-        """A variable with index and primes, or a function of it when parentheses follow."""
+        """A variable with index and primes, or a function when parentheses follow."""
         name = self.take().removeprefix("\\")
         if name == "infty":
             return INFINITY

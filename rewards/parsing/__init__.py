@@ -1,1 +1,1 @@
-"""From the text of an answer to its type: LaTeX, Unicode and plain notation."""
+"""The parser from answer text to a typed answer: LaTeX, Unicode and plain notation."""

@@ -1,4 +1,4 @@
-r"""The spellings of mathematics: Unicode characters and LaTeX commands, with what they are read as."""
+r"""Aliases in mathematics: Unicode characters and LaTeX commands, each with what it is read as."""
 
 from rewards.answer.units import words
 
@@ -37,7 +37,7 @@ CHARACTERS = {
     char: spelling + " " if spelling[-1].isalpha() and spelling[0] == "\\" else spelling
     for char, spelling in (_MATHS | _FRACTIONS).items()
 }
-"""What a character is read as; a command carries the space that ends it."""
+"""What a character is read as; a command includes the space that ends it."""
 
 COMMANDS = _pairs(
     r"""
@@ -54,7 +54,7 @@ COMMANDS = _pairs(
     div /
     """
 )
-"""What a command is read as; a result that is a word is again a command."""
+"""What a command is read as; a result that is a word is a command too."""
 
 DROPPED = words(
     """
@@ -64,4 +64,4 @@ DROPPED = words(
     protect qquad quad right rm scriptstyle sf small strut textstyle therefore thickspace thinspace tt
     """
 )
-"""Commands about looks only."""
+"""Commands that only change the appearance."""

@@ -1,6 +1,6 @@
-r"""Answers in brackets and set notation: tuples, intervals, sets, unions, ratios and residues.
+r"""Parsers for answers in brackets and set notation: tuples, intervals, sets, unions, ratios, residues.
 
-Every parser takes the tokens and the parser of whole answers; None means that the tokens are something else.
+Each takes the tokens and the parser of whole answers; None means that the tokens are something else.
 """
 
 import math
@@ -32,13 +32,13 @@ from rewards.verdict import UnparsableAnswer
 
 _INTEGER_SETS = frozenset(("mathbb Z", "mathbb N"))
 MAX_LISTED = 60
-"""Most integers of a set that are listed one by one."""
+"""Most integers in a set that are listed one by one."""
 
 Parse = Callable[[list[Token]], Answer]
 
 
 def parse_structure(tokens: list[Token], parse: Parse) -> Answer | None:
-    """Parse whatever is more than one value; None for a plain value."""
+    """Parse an answer that is more than one value; None for a plain value."""
     for parser in (_set_operation, _number_set, _point, _bracketed, parse_environment, _residue, _ratio):
         if (answer := parser(tokens, parse)) is not None:
             return answer
@@ -46,7 +46,7 @@ def parse_structure(tokens: list[Token], parse: Parse) -> Answer | None:
 
 
 def flat_collection(kind: str, items: tuple[Answer, ...]) -> Collection:
-    """Make a collection; a plus-minus item of a list or set stands for two items."""
+    """Make a collection; a plus-minus item in a list or set becomes two items."""
     flat: list[Answer] = []
     for item in items:
         if kind in ("list", "set") and isinstance(item, Collection) and item.kind == "list":
@@ -62,7 +62,7 @@ def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
     if found:
         pieces = [as_region(parse(part)) for part in parts]
         if any(piece is None for piece in pieces):
-            raise UnparsableAnswer("a union of things that are no intervals")
+            raise UnparsableAnswer("a union of things that are not intervals")
         return Region(regions.merge([interval for piece in pieces if piece for interval in piece.intervals]))
     parts = split_tokens(tokens, lambda token: token.kind == "command" and token.value == "cap", found)
     if found:
@@ -72,11 +72,11 @@ def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
         return None
     whole, removed = as_region(parse(parts[0])), parse(parts[1])
     if whole is None or not isinstance(removed, Collection):
-        raise UnparsableAnswer("a difference of things that are no intervals")
+        raise UnparsableAnswer("a difference of things that are not intervals")
     points = [item.value for item in removed.items if isinstance(item, Scalar)]
     remaining = regions.remove_points(whole.intervals, points)
     if remaining is None or len(points) != len(removed.items):
-        raise UnparsableAnswer("a difference that cannot be worked out")
+        raise UnparsableAnswer("a difference that cannot be computed")
     return Region(tuple(remaining))
 
 
@@ -85,12 +85,12 @@ def _intersection(pieces: list[Region | None]) -> Region:
     for piece in pieces[1:]:
         common = regions.intersect(common, piece.intervals) if common is not None and piece else None
     if not common:
-        raise UnparsableAnswer("an intersection that cannot be worked out")
+        raise UnparsableAnswer("an intersection that cannot be computed")
     return Region(tuple(common))
 
 
 def _is_set_difference(tokens: list[Token]) -> Callable[[Token], bool]:
-    r"""\setminus, and a minus sign behind the real numbers: R - {0}."""
+    r"""\setminus, and a minus sign after the real numbers: R - {0}."""
     starts_with_reals = bool(tokens) and tokens[0].value == "mathbb R"
     return lambda token: token.value == "setminus" or (starts_with_reals and token.value == "-")
 
@@ -152,7 +152,7 @@ def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
     if kinds in ("(]", "[)") and len(items) == 2:
         low, high = (item.value if isinstance(item, Scalar) else None for item in items)
         if low is None or high is None:
-            raise UnparsableAnswer("an interval between things that are no numbers")
+            raise UnparsableAnswer("an interval between things that are not numbers")
         return Region((Interval(low, high, kinds[0] == "[", kinds[1] == "]"),))
     collection = Collection("square" if kinds == "[]" else "tuple", items)
     return both_signs(collection)
@@ -172,12 +172,12 @@ def _point(tokens: list[Token], parse: Parse) -> Answer | None:
 
 
 def _needs_own_parse(inner: list[Token]) -> bool:
-    """Parentheses around a whole relation, tuple or words; around a plain value they are arithmetic."""
+    """True when parentheses enclose a whole relation, tuple or words; around a value they are arithmetic."""
     return any(token.kind == "word" or token.value in RELATIONS or token.value == "cup" for token in inner)
 
 
 def _set(inner: list[Token], parse: Parse) -> Answer:
-    """A set by its elements, or by a condition: { x | 0 < x < 1 }."""
+    """A set given by its elements, or by a condition: { x | 0 < x < 1 }."""
     if not inner:
         return Collection("set", ())
     found: list[str] = []
@@ -195,7 +195,7 @@ def _set(inner: list[Token], parse: Parse) -> Answer:
 
 
 def _integers(answer: Answer, domain: str) -> Answer:
-    """The integers that meet a condition: listed when they are few, else kept apart from the reals."""
+    """The integers that meet a condition: listed when few, otherwise kept distinct from the reals."""
     whole = Named(Symbol(f"{{}} {domain}"), answer)
     if not isinstance(answer, Region):
         return whole

@@ -1,4 +1,4 @@
-r"""Parse tokens into one expression, by recursive descent; nothing is evaluated and nothing ever executed.
+r"""A recursive descent parser from tokens to one expression; nothing is evaluated or executed.
 
 >>> from rewards.parsing.tokens import tokenize
 >>> parse_expression(tokenize(r"\frac12x^2")).name
@@ -23,10 +23,10 @@ from rewards.parsing.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
 MAX_DEPTH = 250
-"""Deepest recursion of the parser and of the trees it makes."""
+"""Deepest recursion of the parser and of the trees it builds."""
 
 APPLIED_NAMES = frozenset(("f", "g", "h", "F", "G"))
-"""Letters that, before a parenthesis, are functions and not factors."""
+"""Letters that are functions, not factors, before a parenthesis."""
 _CONSTANTS = {"pi": Constant("pi"), "infty": Constant("infinity")}
 _UNSUPPORTED = frozenset(
     ("int", "sum", "prod", "lim", "iint", "oint", "input", "write", "to", "Rightarrow", "hline")
@@ -45,7 +45,7 @@ _ALIASES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log"}
 
 
 def parse_expression(tokens: list[Token]) -> Expression:
-    """Return the expression that the tokens spell; UnparsableAnswer when they spell none."""
+    """Return the expression that the tokens spell; UnparsableAnswer when there is none."""
     parser = _Parser(tokens)
     value = parser.sum()
     if parser.position < len(parser.tokens):
@@ -98,7 +98,7 @@ class _Parser(TokenReader):
                     factors.append(MINUS_ONE)
             elif self.starts_factor(token):
                 if token.kind == "number" and not self.may_precede_number(factors[-1]):
-                    raise UnparsableAnswer(f"a number right behind a factor: {token.value}")
+                    raise UnparsableAnswer(f"a number right after a factor: {token.value}")
                 factors.append(self.factor())
             else:
                 break
@@ -122,7 +122,7 @@ class _Parser(TokenReader):
             self.position += 1
 
     def may_precede_number(self, factor: Expression) -> bool:
-        """3 may stand behind 2^a or (n-2), and 2^n behind n; elsewhere a number there is a typing mistake."""
+        """3 may follow 2^a or (n-2), and 2^n may follow n; any other number after a factor is a typo."""
         if isinstance(factor, Operation):
             return factor.name != "/"
         return isinstance(factor, Symbol | Constant) and self.peek(1).value == "^"
@@ -183,7 +183,7 @@ class _Parser(TokenReader):
         return Operation("^", (base, exponent))
 
     def is_degree(self) -> bool:
-        r"""Read \circ or {\circ} behind a ^."""
+        r"""Read \circ or {\circ} after a ^."""
         if self.next.kind == "command" and self.next.value == "circ":
             self.position += 1
             return True
@@ -193,7 +193,7 @@ class _Parser(TokenReader):
         return False
 
     def applied(self, name: str) -> Expression:
-        """A named function with its arguments, or its bare name."""
+        """A named function with its arguments, or its name alone."""
         if not (self.next.kind == "sign" and self.next.value == "("):
             return Symbol(name)
         self.position += 1
@@ -328,7 +328,7 @@ class _Parser(TokenReader):
         return token.kind == "name" and token.value.isupper()
 
     def figure(self, name: str) -> Expression:
-        """An angle or triangle by its vertices: an angle reads both ways, a triangle in any order."""
+        """An angle or triangle by its vertices: an angle reads the same reversed, a triangle in any order."""
         is_braced = self.accepts("{")
         vertices = []
         while self.next.kind == "name" and self.next.value.isupper():

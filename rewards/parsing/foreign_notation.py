@@ -1,4 +1,4 @@
-r"""Notations of other schools, rewritten into the one that the parser reads.
+r"""Rewriting of foreign notations, such as C_8^3 for a binomial, into the one that the parser reads.
 
 >>> rewrite(r"22^\circ 30'"), rewrite("C_8^3"), rewrite(r"0.1666\ldots")
 ('(22+30/60)^\\circ ', '\\binom{8}{3}', '0.1\\overline{6}')
@@ -15,7 +15,7 @@ _C = r"(?:C|\\(?:mathrm|text|mathbf)\{C\})"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        # 20 degrees Celsius, and the raised o that stands for a degree sign
+        # 20 degrees Celsius, and the raised o used as a degree sign
         (rf"{_DEGREE}\s?(?:{_ROMAN.format('([CF])')}|([CF])(?![\w(]))", r"\\text{ degrees\1\2}"),
         (rf"\^\s?\{{?{_ROMAN.format('o')}\}}?|(?<=\d)\^o(?!\w)|(?<=\d)\s?\\deg(?![A-Za-z])", r"^\\circ "),
         # degrees, minutes and seconds of arc
@@ -28,14 +28,14 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?<![\w\\]){_C}_{_NUMERIC}\^{_NUMERIC}", r"\\binom{\1\2}{\3\4}"),
         (rf"(?<![\w\\]){_C}\^{_NUMERIC}_{_NUMERIC}", r"\\binom{\3\4}{\1\2}"),
         (rf"(?:\{{\}})?[_^]{_ANY}\s?{_C}_{_ANY}", r"\\binom{\1\2}{\3\4}"),
-        # decimals whose digits go on as they began
+        # decimals whose digits repeat
         (r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
         # a base in words: 123 base 5, 101_{\text{base 2}}
         (r"^(\w+)\s?(?:\\text\s?\{)?\s*\(?base\s*\}?\s?(\d+|[a-z]+)\)?\s*\}?$", r"\1_{\2}"),
         (r"_\{?\s?\\text\s?\{\s*base\s*\}?\s?(\d+|[a-z]+)\s?\}?\s?\}?$", r"_{\1}"),
         (r"\\text\s?\{\s*(?:positive |plus )?infinity\s*\}", r"\\infty "),
         (r"\^\s?\{?\s?\\text\s?\{\s*(?:st|nd|rd|th)\s*\}\s?\}?", ""),
-        # damage that golds bring along: a lost space, and a doubled or halved backslash
+        # damage found in reference answers: a lost space, and a doubled or halved backslash
         (r"\\(leq|geq|neq)([a-z])(?![A-Za-z])", r"\\\1 \2"),
         (r"^\\\\(?=(?:frac|sqrt|pi|text)\b)|(?<=[\d{}])\\\\(?=(?:pi|sqrt)\b)", r"\\"),
         (r"(?<=[\w}])(?<!\\)\\(?=-?\d[\d./&}\\-])(?=.*\\end\{[pb]matrix)", r"\\\\"),
@@ -50,7 +50,7 @@ _ANY_SIGN = re.compile(r"[\\_^百]|base")
 
 
 def rewrite(text: str) -> str:
-    """Return the text with foreign notations replaced; text of the parser's own style comes back as it is."""
+    """Return the text with foreign notations replaced; text in the parser's own style is unchanged."""
     if not _ANY_SIGN.search(text):
         return text
     for pattern, replacement in _REWRITES:

@@ -1,4 +1,4 @@
-"""The names that answers carry: x, a_1, f(3), (x, y), the angle A, dy/dx, |AB|, Area."""
+"""Parsers for the names in answers: x, a_1, f(3), (x, y), the angle A, dy/dx, |AB|, Area."""
 
 from rewards.answer.types import Expression, Operation, Symbol
 from rewards.parsing.expressions import APPLIED_NAMES, parse_expression
@@ -6,7 +6,7 @@ from rewards.parsing.tokens import Token
 from rewards.verdict import UnparsableAnswer
 
 MAX_LABEL_CHARS = 80
-"""Longer text in front of an equality sign is no name."""
+"""Longer text before an equals sign is not a name."""
 _MARKS = frozenset(
     ("angle", "triangle", "measuredangle", "overline", "vec", "Delta", "odot", "parallelogram")
 )
@@ -17,7 +17,7 @@ _NAMING_FUNCTIONS = frozenset(
 
 
 def parse_label(tokens: list[Token]) -> Expression | None:
-    """Return the name that the left side of an equality gives, None when it is an expression."""
+    """Return the name on the left side of an equation, None when it is an expression."""
     values = [token.value for token in tokens]
     if not tokens or sum(map(len, values)) > MAX_LABEL_CHARS:
         return None

@@ -1,4 +1,4 @@
-"""LaTeX environments: matrices, systems and piecewise definitions."""
+"""Parsers for LaTeX environments: matrices, systems and piecewise definitions."""
 
 from collections.abc import Callable
 
@@ -79,14 +79,14 @@ def _cases(rows: list[list[list[Token]]], parse: Callable[[list[Token]], Answer]
 
 
 def _joined(cells: list[list[Token]]) -> list[list[Token]]:
-    """Put an equation together that is aligned at its sign: x & = 1."""
+    """Rejoin an equation that is aligned at its equals sign: x & = 1."""
     if len(cells) == 2 and (cells[1][0].value in _RELATION_SIGNS or cells[0][-1].value in _RELATION_SIGNS):
         return [cells[0] + cells[1]]
     return cells
 
 
 def _condition(cell: list[Token], parse: Callable[[list[Token]], Answer]) -> Answer:
-    """The condition of a case; what is no formula is compared as words, such as `x even`."""
+    """The condition of a case; text that is not a formula, such as `x even`, is compared as words."""
     try:
         return parse(cell)
     except UnparsableAnswer:

@@ -1,4 +1,4 @@
-r"""Bring an answer's spelling into one form: Unicode mathematics to LaTeX, dressing without meaning removed.
+r"""Normalize an answer's spelling: Unicode mathematics to LaTeX, markup without meaning removed.
 
 >>> normalize("$\\displaystyle\\dfrac{1}{2}$."), normalize("ｘ≤３"), normalize("x³"), normalize("2½")
 ('\\frac{1}{2}', 'x\\le 3', 'x^{3}', '2\\frac{1}{2}')
@@ -27,7 +27,7 @@ _INTRODUCTION = re.compile(
     re.IGNORECASE,
 )
 _TEXT_ALONE = re.compile(r"\\text\s?\{([^{}]*)\}")
-"""A whole answer in a text box is read as if it stood bare, when it holds digits or an introduction."""
+"""A whole answer in \\text{} is read without it, when it contains digits or an introduction."""
 _EMPTY_GROUP = re.compile(
     r"(\\(?!\w?frac|sqrt|\w?binom|boxed|text|math|over|under|vec|bar|hat|begin|end)[A-Za-z]+)\{\}"
 )
@@ -107,7 +107,7 @@ def _rename(match: re.Match[str]) -> str:
 
 
 def _unwrap(text: str) -> str:
-    r"""Take off what encloses the whole answer: dollars, \( \), \[ \], a box, bold markers."""
+    r"""Remove what encloses the whole answer: dollar signs, \( \), \[ \], a box, bold markers."""
     for _ in range(8):
         before = text
         text = text.strip()

@@ -1,4 +1,4 @@
-r"""Parse an answer into its type: a value, a collection, a region, a named value, a relation, or words.
+r"""The parser of whole answers: a value, a collection, a region, a named value, a relation, or words.
 
 >>> parse_answer("x=5")
 Named(label=Symbol(name='x'), value=Scalar(value=Number(value=Fraction(5, 1)), unit=None, is_percent=False))
@@ -57,7 +57,7 @@ _OUTWARD_INTERVAL = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
 
 @lru_cache(maxsize=16384)
 def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
-    """Return the typed answer; UnparsableAnswer when the text is none, AnswerTooLarge past the limits."""
+    """Return the typed answer; UnparsableAnswer when the text is not one, AnswerTooLarge past the limits."""
     normal = normalize(text)
     if not normal:
         raise UnparsableAnswer("nothing is left after normalization")
@@ -121,7 +121,7 @@ def _systems(tokens: list[Token], separators: list[str]) -> Answer | None:
 
 
 def _without_remark(tokens: list[Token]) -> list[Token]:
-    """Cut `for all x` off behind a definition; a condition with a relation or a number in it stays."""
+    """Drop `for all x` after a definition; a condition with a relation or a number in it stays."""
     if not any(token.value == "=" for token in tokens):
         return tokens
     for position, token in enumerate(tokens[1:], 1):
@@ -164,7 +164,7 @@ def _assemble(items: list[Answer], separators: list[str]) -> Answer:
 
 
 def _is_qualifier(item: Answer, first: Answer) -> bool:
-    """A remark such as `k in Z` that says what a parameter ranges over; of the unknown itself it is none."""
+    """A remark such as `k in Z` that gives the range of a parameter; one about the unknown is an answer."""
     if not (isinstance(item, Named) and isinstance(item.value, Words)):
         return False
     is_unknown = isinstance(first, Region) and first.variable == item.label
@@ -228,7 +228,7 @@ def _member(left: list[Token], right: list[Token], operator: str) -> Answer:
     if operator == "equiv":
         value = _value(right)
         if not isinstance(value, Residue):
-            raise UnparsableAnswer("a congruence without modulus")
+            raise UnparsableAnswer("a congruence without a modulus")
         return Residue(value.value, value.modulus, label or parse_expression(left))
     value = _value(right)
     if isinstance(value, Collection) and value.kind in ("tuple", "square") and len(value.items) == 2:
@@ -241,7 +241,7 @@ def _member(left: list[Token], right: list[Token], operator: str) -> Answer:
 
 
 def _chain(parts: list[list[Token]]) -> Answer:
-    """Sides joined by equality signs: the naming of a value, arithmetic worked out, or an equation."""
+    """Sides joined by equals signs: a named value, an arithmetic derivation, or an equation."""
     label = parse_label(parts[0])
     names = [parse_label(part) for part in parts[:-1]]
     if len(names) > 1 and all(isinstance(name, Symbol) for name in names) and len(set(names)) == len(names):
@@ -253,7 +253,7 @@ def _chain(parts: list[list[Token]]) -> Answer:
             if not (isinstance(middle, Scalar) and isinstance(last, Scalar)):
                 raise UnparsableAnswer("a chain of equalities between unlike things")
             if not same_value(middle.value, last.value) and not symbols(last.value):
-                raise UnparsableAnswer("a chain of equalities that do not hold")
+                raise UnparsableAnswer("a chain of equalities that is false")
         return _assignments(label, last)
     values = [_value(part) for part in parts]
     scalars = [value for value in values if isinstance(value, Scalar)]
@@ -272,7 +272,7 @@ def _chain(parts: list[list[Token]]) -> Answer:
         same_value(first.value, second.value) for first, second in zip(scalars, scalars[1:], strict=False)
     ):
         return scalars[-1]
-    raise UnparsableAnswer("equalities that do not hold")
+    raise UnparsableAnswer("equalities that are false")
 
 
 def _is_open(value: Expression) -> bool:

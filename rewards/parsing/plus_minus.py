@@ -1,10 +1,10 @@
-"""Plus-minus: one spelling that stands for two answers."""
+"""Plus-minus: one spelling that means two answers."""
 
 from rewards.answer.types import Answer, Collection, Expression, Operation, Scalar, negative, walk
 
 
 def both_signs(answer: Answer) -> Answer:
-    """Return the answers of the upper and the lower signs as a list; an answer without a sign as it is."""
+    """Return the answers for the upper and lower signs as a list; an answer without the sign is unchanged."""
     if isinstance(answer, Scalar) and _has_sign(answer.value):
         values = (
             Scalar(_choose(answer.value, upper), answer.unit, answer.is_percent) for upper in (True, False)

@@ -1,4 +1,4 @@
-r"""A value with what stands around it: currency before, unit, percent or degree sign behind.
+r"""The parser of quantities: a value with currency before it, or a unit, percent or degree sign after it.
 
 >>> from rewards.parsing.tokens import tokenize
 >>> parse_quantity(tokenize(r"25\%")).is_percent
@@ -27,12 +27,12 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if words and not is_percent:
         found = parse_unit(words)
         if found is None or (unit is not None and unit != found):
-            raise UnparsableAnswer(f"{words!r} behind a value is no unit")
+            raise UnparsableAnswer(f"{words!r} after a value is not a unit")
         if not any(_is_amount(token) for token in tokens) and "'" in str(found.dimension):
-            raise UnparsableAnswer(f"{words!r} behind a letter is no unit")
+            raise UnparsableAnswer(f"{words!r} after a letter is not a unit")
         unit = found
     if len(tokens) == 1 and tokens[0].kind == "word":
-        raise UnparsableAnswer("words for a number")
+        raise UnparsableAnswer("words in place of a number")
     value = parse_expression(tokens)
     if scale != 1:
         value = Operation("*", (value, Number(Fraction(scale))))
@@ -71,7 +71,7 @@ def _currency(tokens: list[Token]) -> tuple[list[Token], Unit | None]:
 
 
 def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
-    """Split off a unit: words, with the powers and slashes between and behind them."""
+    """Split off a unit: words, with the powers and slashes between and after them."""
     start = next((n for n, token in enumerate(tokens) if token.kind == "word" and n), len(tokens))
     if start == len(tokens):
         return tokens, ""
@@ -93,7 +93,7 @@ def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
     parts: list[str] = []
     for token in tail:
         if token.kind == "number" and (not parts or parts[-1][-1] not in "^{-"):
-            raise UnparsableAnswer("a number behind a unit")
+            raise UnparsableAnswer("a number after a unit")
         if token.value not in ("{", "}", "(", ")"):
             parts.append("*" if token.value == "cdot" else token.value)
     text = ""
@@ -107,7 +107,7 @@ def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
 
 
 def _degrees(value: Expression) -> Expression | None:
-    """Value in degrees of an angle that carries degree signs outside of functions."""
+    """Value in degrees of an angle that has degree signs outside of functions."""
     if isinstance(value, Operation):
         if value.name == "degree":
             return value.operands[0]

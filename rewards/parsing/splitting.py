@@ -1,4 +1,4 @@
-"""Cut a list of tokens at separators and connectives, outside of brackets."""
+"""Splitting of a list of tokens at separators and connectives, outside of brackets."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _CONNECTIVE = re.compile(r"\s*(?:\b(and|or)\b|(和|或者|或|且))\s*")
 
 
 def split_words(tokens: list[Token]) -> list[Token]:
-    """Cut text such as `p and q` into its parts."""
+    """Split text such as `p and q` into its parts."""
     result: list[Token] = []
     for token in tokens:
         if token.kind != "word" or not _CONNECTIVE.search(token.value):

@@ -1,4 +1,4 @@
-"""Read tokens one after the other, with the few rules of TeX that are about single tokens."""
+"""A reader of tokens, one after another, with TeX's few rules about single tokens."""
 
 from fractions import Fraction
 
@@ -6,11 +6,11 @@ from rewards.parsing.tokens import Token
 from rewards.verdict import UnparsableAnswer
 
 END = Token("sign", "")
-"""Stands behind the last token."""
+"""Follows the last token."""
 
 
 class TokenReader:
-    """A position in a list of tokens; numbers may be cut in two there, so the list is a copy."""
+    """A position in a list of tokens; the list is a copy, because reading may cut a number in two."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = list(tokens)
@@ -54,7 +54,7 @@ class TokenReader:
         raise UnparsableAnswer("an index that is never closed")
 
     def single(self) -> Token:
-        """Take one token; of a number only its first digit, as TeX does."""
+        """Take one token, but only the first digit of a number, as TeX does."""
         token = self.next
         if token is END:
             raise UnparsableAnswer("an argument is missing")

@@ -1,4 +1,4 @@
-r"""Cut a normalized answer into tokens: numbers, names, words, commands and signs.
+r"""The tokenizer of normalized answers: numbers, names, words, commands and signs.
 
 >>> [token.value for token in tokenize(r"2x_1+\text{ or }1,234.5")]
 ['2', 'x', '_', '1', '+', 'or', '1234.5']
@@ -98,14 +98,14 @@ class Token:
     kind: Literal["number", "name", "word", "command", "sign", "begin", "end"]
     value: str
     is_spaced: bool = False
-    """Space stood before it."""
+    """There was a space before it."""
     number: Fraction | None = None
     is_grouped: bool = False
     """A number written with commas between thousands."""
 
 
 def tokenize(text: str, *, splits_thousands: bool = False) -> list[Token]:
-    """Return the tokens; AnswerTooLarge for too deep nesting, UnparsableAnswer for text that never ends."""
+    """Return the tokens; AnswerTooLarge for nesting that is too deep, UnparsableAnswer for unclosed text."""
     tokens: list[Token] = []
     depth = {"bracket": 0, "all": 0}
     for token in _scan(text, depth, splits_thousands):
@@ -170,7 +170,7 @@ def _repeating(match: re.Match[str]) -> Fraction:
     )
     fixed = match["fixed"] or ""
     if len(repeated) + len(fixed) > MAX_DIGITS:
-        raise AnswerTooLarge("a repeating decimal that long")
+        raise AnswerTooLarge("a repeating decimal that is too long")
     scale = 10 ** len(fixed)
     start = Fraction(int((match["whole"] or "0") + fixed or "0"), scale)
     return start + Fraction(int(repeated), scale * (10 ** len(repeated) - 1))
@@ -219,7 +219,7 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
 
 
 def _roman_unit(token: Token) -> Token:
-    r"""An upright letter right behind a number is a unit: 4\mathrm{N}."""
+    r"""An upright letter right after a number is a unit: 4\mathrm{N}."""
     is_unit = token.kind == "name" and token.value in ROMAN_UNITS
     return replace(token, kind="word") if is_unit else token
 
@@ -236,13 +236,13 @@ def _inline(content: str, depth: dict[str, int], is_spaced: bool, splits: bool) 
 
 
 def _argument(text: str, start: int) -> tuple[str, int]:
-    """Read the braced argument of a command, or the one letter or command behind it."""
+    """Read the braced argument of a command, or the one letter or command after it."""
     while start < len(text) and text[start] == " ":
         start += 1
     if start >= len(text) or text[start] != "{":
         match = re.compile(r"\\[A-Za-z]+|.").match(text, start)
         if match is None:
-            raise UnparsableAnswer("a command without its argument")
+            raise UnparsableAnswer("a command without an argument")
         return match[0], match.end()
     level = 0
     for brace in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start):
@@ -276,7 +276,7 @@ def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordina
 
 
 def spelling(text: str) -> list[tuple[str, str]]:
-    r"""Tokens without spacing and without braces around one token: x^{2} and x^2 are spelled alike.
+    r"""Tokens without whitespace and without braces around one token: x^{2} and x^2 are spelled alike.
 
     >>> spelling(r"\\sum_{k=1}^n k") == spelling(r"\\sum_{k=1}^{n}k")
     True

@@ -1,4 +1,4 @@
-r"""Answers in words: one spelling for text, multiple choice letters, numerals and times of day.
+r"""Parsers for answers in words: text, multiple-choice letters, numerals and times of day.
 
 >>> canonical_words(r"\text{An Ellipse}."), parse_choice(r"\text{(C) }12"), parse_numeral(r"12_{\text{five}}")
 ('ellipse', ('C', '12'), Numeral(digits='12', base=5))
@@ -42,7 +42,7 @@ ALL_REALS = frozenset(
 
 
 def plain_text(text: str) -> str:
-    r"""Take the markup off: \text and its kin, braces, leftover backslashes."""
+    r"""Remove markup: \text and similar commands, braces, leftover backslashes."""
     for _ in range(4):
         text, n_changes = _STYLED.subn(r"\1", text)
         if not n_changes:
@@ -61,7 +61,7 @@ def canonical_words(text: str) -> str:
 
 
 def parse_choice(text: str) -> tuple[str, str] | None:
-    """Return the letter of a multiple choice answer and the option's text behind it."""
+    """Return the letter of a multiple-choice answer and the option's text after it."""
     plain = _CHOICE_INTRODUCTION.sub("", plain_text(text))
     if match := _CHOICE_ALONE.fullmatch(plain):
         return match[1], ""
@@ -83,7 +83,7 @@ def parse_choices(text: str) -> str:
 
 
 def parse_numeral(text: str) -> Numeral | None:
-    """Read digits with their base as index."""
+    """Read digits with their base as a subscript."""
     match = _NUMERAL.fullmatch(
         plain_text(text.replace("{\\text", "\\text").replace("}}", "}")).replace(" ", "")
     )
@@ -100,7 +100,7 @@ def parse_numeral(text: str) -> Numeral | None:
 
 
 def parse_clock(text: str) -> Clock | None:
-    """Read a time of day: hours and two digits of minutes, or a number with a.m. or p.m."""
+    """Read a time of day: hours and two-digit minutes, or a number with a.m. or p.m."""
     match = _CLOCK.fullmatch(plain_text(text))
     if match is None or not (match[2] or match[4]) or (match[3] and not match[4]):
         return None
@@ -112,7 +112,7 @@ def parse_clock(text: str) -> Clock | None:
 
 
 def same_clock(left: Clock, right: Clock) -> bool:
-    """Compare times; a half of the day that only one side names is taken from it."""
+    """Compare times; when only one side says am or pm, it applies to both."""
     if bool(left.half) == bool(right.half):
         return left == right
     same_minute = (left.minute, left.second) == (right.minute, right.second)

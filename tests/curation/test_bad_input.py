@@ -142,4 +142,4 @@ def test_command_sets_bad_rows_aside(tmp_path, capsys):
         ("row:10", "invalid_json"),
     ]
     shown = capsys.readouterr()
-    assert "read=11 kept=6 removed=1 bad=4" in shown.out and "4 bad ones set aside" in shown.err
+    assert "read=11 kept=6 removed=1 bad=4" in shown.out and "rejected 4 bad ones" in shown.err

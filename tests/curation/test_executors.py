@@ -64,7 +64,10 @@ def is_ray_task(process: psutil.Process) -> bool:
     ("executor", "is_worker"),
     [pytest.param("processes", is_pool_worker, id="processes"), pytest.param("ray", is_ray_task, id="ray")],
 )
-def test_two_workers_give_the_same_bytes_although_one_is_killed(executor, is_worker, tmp_path):
+def test_two_workers_give_the_same_bytes_although_one_is_killed(executor, is_worker, tmp_path, monkeypatch):
+    # Workers must not import what a user's working folder contains.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rewards.py").write_text("raise SystemExit('the user\\'s own file was imported')\n")
     alone = files_of(config_with(rows_per_part=100, rows_per_partition=100), tmp_path / "alone")
     assert len(alone) >= 5
     killer = Killer(is_worker)

@@ -179,7 +179,7 @@ def test_unknown_field_names_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        pytest.param("a.jsonl", b"", "holds no rows", id="empty"),
+        pytest.param("a.jsonl", b"", "contains no rows", id="empty"),
         pytest.param("a.jsonl", b"{\n{\n", "no row can be used; first problem: .*row 1", id="nothing parses"),
         pytest.param("a.parquet", b"not parquet", "not a parquet file", id="no parquet"),
         pytest.param("a.json", b'{"a": ', "not JSON", id="no JSON"),

@@ -141,3 +141,9 @@ def test_a_verifier_that_pays_neighbors_is_caught(monkeypatch: pytest.MonkeyPatc
 def test_golds_of_real_corpora_compile(gold: str, answer_type: str) -> None:
     compiled = compile_answer(gold, CONFIG)
     assert (compiled.refusal, compiled.answer_type) == (None, answer_type)
+
+
+def test_progress_counts_up_to_all_rows() -> None:
+    seen: list[int] = []
+    compile_rewards(problems([str(n % 7) for n in range(1200)]), CONFIG, seen.append)
+    assert seen == [500, 1000, 1200]

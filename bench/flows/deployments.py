@@ -1,12 +1,12 @@
 """A server, a worker and several runs at once: what an operator relies on, tried for real.
 
-    python bench/deployments.py                              everything
-    python bench/deployments.py --parts interval failure
+    python bench/flows/deployments.py                              everything
+    python bench/flows/deployments.py --parts interval failure
 
 Three runs of reasoner-zero/demo start together, two of them with one configuration, on one GPU slot. Then
 evaluate-new fires by an interval schedule, a refreshed corpus starts a training, and a training that fails
 sends word through a notification block to a web server of ours. Everything on loopback, with the chain of
-bench/small_chain.py.
+bench/flows/small_chain.py.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import small_chain as chain
+from bench.flows import small_chain as chain
 from pipelines.artifacts.audit import check_run
 
 INTERVAL_S = 30

@@ -9,7 +9,7 @@ import pytest
 
 import bench.gpu.run as script
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 ABSENT = ("prefect", "tyro", "math_verify")
 """What a machine with torch, transformers, vLLM and DeepSpeed alone may lack."""
 

@@ -1,7 +1,7 @@
 """Kill the chain in each of its stages in turn, each time continue, and compare with an undisturbed run.
 
-    python bench/kill_matrix.py                                   every victim and stage (about half an hour)
-    python bench/kill_matrix.py --victims flow disk --stages curate train --undisturbed /tmp/undisturbed
+    python bench/flows/kill_matrix.py                          every victim and stage (about half an hour)
+    python bench/flows/kill_matrix.py --victims flow disk --stages curate train --undisturbed /tmp/undisturbed
 
 A column is one run that is struck in every stage, one after the other, and continued in between:
 
@@ -38,9 +38,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench import small_chain as chain
+from bench.flows import small_chain as chain
 from pipelines.artifacts.artifact import check
 from rewards.contracts.files import read_json
 

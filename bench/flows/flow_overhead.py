@@ -1,8 +1,8 @@
 """What Prefect costs: the whole chain as a flow beside the bare stage functions, in CPU-seconds.
 
-    python bench/flow_overhead.py
+    python bench/flows/flow_overhead.py
 
-Both run the chain of bench/small_chain.py, one after the other: once from nothing, once with everything made.
+Both run the chain of small_chain.py, one after the other: once from nothing, once with everything made.
 The flow brings a server of its own. All processes that they start are counted, servers and orphans included.
 The last rows are the answers that a user waits for.
 """
@@ -17,12 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import small_chain as chain
+from bench.flows import small_chain as chain
 
 PR_SET_CHILD_SUBREAPER = 36
 LIMIT_S, ANSWER_LIMIT_S = 30.0, 2.0

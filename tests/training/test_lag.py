@@ -18,7 +18,7 @@ from training.ranks import Ranks
 from training.recorder import read_records
 from training.rollout.batches import Rollouts
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 OFF_POLICY = {"prompts_per_step": 2, "samples_per_prompt": 2, "max_new_tokens": 8, "max_prompt_tokens": 8}
 OFF_POLICY |= {"lag": 1, "max_mismatch": 1.0}
 PROMPTS = [Prompt(f"p{i}", f"{i}", [i], f"{i}") for i in range(4)]
@@ -144,7 +144,7 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(tiny_base, sums, tmp_path
     sums.write_parquet(tmp_path / "rows.parquet")
     script = [
         "-m",
-        "tests.training.rollout.lag_once",
+        "tests.training.lag_once",
         str(tiny_base),
         str(tmp_path / "rows.parquet"),
         str(tmp_path),

@@ -21,7 +21,7 @@ import psutil
 from pipelines.config import load_config
 
 T = TypeVar("T")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAME = "small"
 SMALL = {
     "name": NAME,
