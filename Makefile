@@ -24,5 +24,5 @@ check: setup  ## style, types and import arrows
 docs: setup  ## the documentation site in site/, without a network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-clean:  ## remove the environment and all results
-	rm -rf .venv runs
+clean:  ## remove the environment, all results and what was built
+	rm -rf .venv runs site build
