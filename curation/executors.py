@@ -121,8 +121,8 @@ def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
         own = not ray.is_initialized()
         if own:
             cpus = None if config.address else config.n_workers
-            # Workers import modules first from the folder where Ray was started. Start it elsewhere than in the
-            # user's folder, which may contain a rewards.py.
+            # Workers import modules first from the folder where Ray was started. That must not be the user's
+            # folder, which may contain a rewards.py.
             with chdir(ROOT):
                 ray.init(address=config.address, num_cpus=cpus, include_dashboard=False, log_to_driver=False)
         try:

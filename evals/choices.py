@@ -1,4 +1,4 @@
-"""Reading the chosen letter of a multiple-choice answer, however it is written."""
+"""The chosen letter of a multiple-choice answer, however it is written."""
 
 import re
 
@@ -11,7 +11,7 @@ _LEADING_LETTER = re.compile(
 
 
 def choice_letter(answer: str, choices: tuple[str, ...]) -> str | None:
-    r"""Return the letter that an extracted answer stands for, or None when it names no option.
+    r"""Return the letter that an extracted answer means, or None when it names no option.
 
     >>> options = ("3", "a prime", "\\frac{1}{2}")
     >>> [choice_letter(text, options) for text in ("B", "(b)", "B. a prime", "option B", "a prime")]

@@ -1,4 +1,4 @@
-"""What to benchmark and how to sample it: the `[evals]` section of a run's TOML file.
+"""Configuration of evaluations: the `[evals]` section of a run's TOML file.
 
 [evals]
 max_new_tokens = 2048
@@ -23,14 +23,14 @@ class BenchmarkConfig(Settings):
     """One benchmark of an evaluation."""
 
     name: str
-    """Name in tables and file names; for kind = registered one of `evals.benchmarks.registered()`."""
+    """Name in tables and file names; for kind = registered, one of `evals.benchmarks.registered()`."""
     kind: Literal["registered", "custom", "frame"] = "registered"
-    """registered: one of ours, its fields and row count are known; custom: your own file or hub data set;
-    frame: handed in by the pipeline, such as held-out problems of a generator."""
+    """registered: one of ours, with known fields and row count; custom: your own file or hub data set;
+    frame: supplied by the pipeline, such as held-out problems from a generator."""
     file: str = ""
     """Path relative to the data root, or absolute: .jsonl, .jsonl.gz, .json or .parquet. Empty: a registered
-    benchmark's usual place below the data root, or without a data root the hub. Its usual place must hold all
-    its rows; a file named here may be a part."""
+    benchmark's usual path under the data root, or the hub when there is no data root. The file at the usual
+    path must contain all rows; a file named here may contain some of them."""
     hub: str = ""
     """Data set on the hub, used when there is no file; empty: the registered benchmark's own."""
     hub_subset: str = ""
@@ -38,47 +38,49 @@ class BenchmarkConfig(Settings):
     hub_split: str = ""
     """Split of the hub data set; empty: the registered benchmark's own, or test."""
     problem_field: str = "problem"
-    """Field of a custom file that holds the question; `a.b` reaches into objects, `a.0.b` into lists."""
+    """Field of a custom file with the question; `a.b` reaches into objects, `a.0.b` into lists."""
     answer_field: str = "answer"
-    """Field of a custom file that holds the reference answer."""
+    """Field of a custom file with the reference answer."""
     id_field: str = "id"
-    """Field of a custom file that holds the question's id; rows are numbered when it is absent."""
+    """Field of a custom file with the question's id; rows are numbered when it is absent."""
     level_field: str = "level"
-    """Field of a custom file that holds the difficulty; may be absent."""
+    """Field of a custom file with the difficulty; may be absent."""
     subject_field: str = "subject"
-    """Field of a custom file that holds the subject; may be absent."""
+    """Field of a custom file with the subject; may be absent."""
     limit: int = 0
-    """Use only the first so many questions; 0: all."""
+    """Use only this many questions, the first ones; 0: all."""
     n_samples: int = 1
     """Responses per question, k of avg@k and pass@k. The paper's AIME numbers are avg@16 (section 3.1)."""
     profile: ProfileName | None = None
-    """This benchmark's own profile, whole; unset: the run's, with the run's prompt, stop and mode."""
+    """This benchmark's own profile, unchanged; unset: the run's, with the run's prompt, stop and mode."""
     n_shots: int = 0
-    """Worked examples of the question's subject, from the benchmark's development rows, for the profiles
-    few_shot and letters. MMLU and MMLU-Pro are usually reported with 5."""
+    """Number of worked examples on the question's subject, from the benchmark's development rows, for the
+    profiles few_shot and letters. MMLU and MMLU-Pro are usually reported with 5."""
     shots_file: str = ""
-    """Development rows of a benchmark that has none of its own, in the form of its questions; a field
-    `thought` holds the reasoning."""
+    """File of development rows for a benchmark that has none, in the format of its questions; a field
+    `thought` contains the reasoning."""
     shuffle_options: bool = False
-    """Put the options of multiple choice into an order drawn from the seed and the question's id."""
+    """Put multiple-choice options into an order drawn from the seed and the question's id."""
 
     @field_validator("name")
     @classmethod
     def _name_is_a_file_name(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-            raise ValueError(f"name must be lower case letters, digits, - and _, got {name!r}")
+            raise ValueError(f"name must be lowercase letters, digits, - and _, got {name!r}")
         return name
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.limit < 0:
-            raise ValueError(f"limit must be 0 (all) or more, got {self.limit}")
+            raise ValueError(f"limit must be at least 0 (0: all), got {self.limit}")
         if self.n_samples < 1:
             raise ValueError(f"n_samples must be at least 1, got {self.n_samples}")
         if self.n_shots < 0:
-            raise ValueError(f"n_shots must be 0 or more, got {self.n_shots}")
+            raise ValueError(f"n_shots must be at least 0, got {self.n_shots}")
         if self.profile == "letters" and self.n_samples != 1:
-            raise ValueError(f"benchmark {self.name!r}: profile letters samples nothing, n_samples must be 1")
+            raise ValueError(
+                f"benchmark {self.name!r}: profile letters does not sample, so n_samples must be 1"
+            )
         if self.kind == "custom" and not (self.file or self.hub):
             raise ValueError(f"benchmark {self.name!r} is custom: give file = '...' or hub = '...'")
         return self
@@ -88,32 +90,32 @@ class EvalsConfig(Settings):
     """How checkpoints are benchmarked."""
 
     benchmarks: tuple[BenchmarkConfig, ...] = (BenchmarkConfig(name="math500", n_samples=4),)
-    """What to score on; each has its own number of samples."""
+    """Benchmarks to score on; each has its own number of samples."""
     profile: ProfileName = "orz"
-    """Prompt, stop strings and verifier under one name, see `evals.profiles`. The paper evaluates as it
-    trains: orz."""
+    """Prompt, stop strings and verifier under one name; see `evals.profiles`. The paper evaluates with the
+    conditions of its training: orz."""
     prompt: PromptConfig | None = None
-    """How a question is put to the model; unset: as the profile does."""
+    """How a question is shown to the model; unset: the profile's."""
     temperature: float = 1.0
     """Sampling temperature; 0: greedy. Paper, section 3.1: 1.0."""
     top_p: float = 1.0
     """Nucleus sampling mass. Paper, section 3.1: 1.0."""
     max_prompt_tokens: int = 0
-    """Longest prompt, in tokens: raise it for many worked examples. 0: as in training. A question with a
-    longer one is set aside."""
+    """Longest prompt, in tokens; raise it for many worked examples. 0: as in training. A question with a
+    longer prompt is skipped."""
     max_new_tokens: int = 8000
-    """Longest response, in tokens; a longer one is cut and counted as truncated. Reference script: 8000."""
+    """Longest response, in tokens; a longer one is cut and counts as truncated. Reference script: 8000."""
     stop: tuple[str, ...] | None = None
     """Strings that end a response; they stay in its text. Unset: the profile's."""
     mode: Mode | None = None
-    """Verifier: orz asks for the last box inside <answer>; lenient also reads answers without the tags;
-    orz_compat judges as ORZ's own comparer. Unset: the profile's."""
+    """Verifier. orz: uses the last box inside <answer>; lenient: also reads answers without the tags;
+    orz_compat: judges like ORZ's own comparer. Unset: the profile's."""
     seed: int = 42
-    """Each response's own seed is derived from this, the benchmark, the question and the sample index."""
+    """Each response's seed is derived from this, the benchmark, the question and the sample index."""
     chunk: int = 256
-    """Requests handed to the engine at once and written to disk together: what a kill can cost."""
+    """Requests sent to the engine and written to disk together; a killed run loses at most this many."""
     n_engines: int = 1
-    """Engines that share the requests, each in a process and on GPUs of its own (data parallel)."""
+    """Engines that share the requests, each in its own process and on its own GPUs (data parallel)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -121,23 +123,25 @@ class EvalsConfig(Settings):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"benchmarks named twice: {', '.join(repeated)}; give each its own name")
         if self.temperature < 0:
-            raise ValueError(f"temperature must be 0 or more, got {self.temperature}")
+            raise ValueError(f"temperature must be at least 0, got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
         if self.max_prompt_tokens < 0:
-            raise ValueError(f"max_prompt_tokens must be 0 or more, got {self.max_prompt_tokens}")
+            raise ValueError(f"max_prompt_tokens must be at least 0, got {self.max_prompt_tokens}")
         if self.max_new_tokens < 1 or self.chunk < 1:
             raise ValueError("max_new_tokens and chunk must be at least 1")
         if self.n_engines < 1:
             raise ValueError(f"n_engines must be at least 1, got {self.n_engines}")
         if self.profile == "letters" and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
-            raise ValueError("profile letters samples nothing: set n_samples = 1")
+            raise ValueError("profile letters does not sample: set n_samples = 1")
         if self.temperature == 0 and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
-            raise ValueError("temperature 0 gives the same response every time: set n_samples = 1 or sample")
+            raise ValueError(
+                "temperature 0 gives the same response every time: set n_samples = 1 or raise temperature"
+            )
         return self
 
     def conditions(self, benchmark: BenchmarkConfig) -> Conditions:
-        """Apply the run's own settings to the benchmark's profile."""
+        """Apply the run's settings to the benchmark's profile."""
         profile = PROFILES[benchmark.profile or self.profile]
         own = {} if benchmark.profile else self.model_dump(include={"prompt", "stop", "mode"})
         prompt = PromptConfig(**(own.get("prompt") or {"template": profile.template}))

@@ -1,10 +1,10 @@
-"""Write results the way lm-evaluation-harness does, so that its tools and readers of its files take ours.
+"""Results in the format of lm-evaluation-harness, for its own tools and other readers of its files.
 
     write_lm_eval(Path("lm-eval"), completions, config, model="runs/demo/train")
 
-`results.json` holds accuracy (as exact_match, with its clustered standard error), pass@k and maj@k; one
-`samples_<benchmark>.jsonl` a benchmark holds a line per question with all its responses. No date is written:
-the same completions give the same bytes. Keys follow lm-eval 0.4.13 (loggers/evaluation_tracker.py,
+`results.json` contains accuracy (as exact_match, with its clustered standard error), pass@k and maj@k; each
+benchmark's `samples_<benchmark>.jsonl` has one line per question with all its responses. No date is written,
+so the same completions give the same bytes. Keys follow lm-eval 0.4.13 (loggers/evaluation_tracker.py,
 evaluator.py); its `make_table` reads the results.
 """
 
@@ -24,7 +24,7 @@ METRICS = {"exact_match": "accuracy", "pass_at_k": "pass_at_k", "maj_at_k": "maj
 
 
 def write_lm_eval(folder: Path, completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> list[Path]:
-    """Write results.json and the sample files; returns their paths."""
+    """Write results.json and the sample files; return their paths."""
     samples = lm_eval_samples(completions, config)
     results = lm_eval_results(completions, config, model=model)
     results["task_hashes"] = {
@@ -93,7 +93,7 @@ def _task_config(name: str, row: dict, conditions: Conditions, n_shot: int) -> d
 
 
 def lm_eval_samples(completions: pl.DataFrame, config: EvalsConfig) -> dict[str, list[dict[str, Any]]]:
-    """Build the sample rows of each benchmark, one a question, its responses in sample order."""
+    """Build the sample rows of each benchmark, one per question, its responses in sample order."""
     samples: dict[str, list[dict[str, Any]]] = {}
     stop = {entry.name: list(config.conditions(entry).sampling.stop) for entry in config.benchmarks}
     ordered = completions.sort("sample", maintain_order=True)

@@ -1,9 +1,9 @@
-"""What is put to the model: one prompt per question of a benchmark, under its profile.
+"""Sampling plans: one prompt per question of a benchmark, written as its profile says.
 
     plan = make_plan(benchmark, entry, evals_config)
     plan = make_plan(benchmark, entry, evals_config, chat=chat_renderer(model_folder))
 
-A plan needs no model, except for the chat template in its folder, and decides every sample: prompt,
+A plan needs no model, except for the chat template in the model's folder. It decides every sample: prompt,
 sampling, number of samples.
 """
 
@@ -43,7 +43,7 @@ class Plan:
     conditions: Conditions
     n_samples: int
     prompts: pl.DataFrame
-    """PROMPT rows, one a question, in the benchmark's order."""
+    """PROMPT rows, one per question, in the benchmark's order."""
 
 
 def make_plan(
@@ -67,7 +67,7 @@ def make_plan(
 
 
 def _shots(benchmark: Benchmark, question: dict, n_shots: int) -> list[dict]:
-    """The first `n_shots` development rows of the question's subject, or of all where subjects are
+    """The first `n_shots` development rows on the question's subject, or of all rows when subjects are
     unknown."""
     if not n_shots or benchmark.shots is None:
         return []
@@ -75,7 +75,7 @@ def _shots(benchmark: Benchmark, question: dict, n_shots: int) -> list[dict]:
     same = shots.filter(pl.col("subject") == question["subject"]) if question["subject"] else shots
     if same.height < n_shots:
         raise ValueError(
-            f"benchmark {benchmark.name!r} has {same.height} development rows of subject "
+            f"benchmark {benchmark.name!r} has {same.height} development rows on subject "
             f"{question['subject']!r}, fewer than n_shots = {n_shots}"
         )
     return same.head(n_shots).to_dicts()
@@ -125,7 +125,7 @@ def _lettered(question: dict) -> str:
 
 
 def letters_of(n_choices: int) -> list[str]:
-    """What may follow a letters prompt: the letters of the options, each behind a space."""
+    """What may follow a letters prompt: the letters of the options, each after a space."""
     return [f" {letter}" for letter in LETTERS[:n_choices]]
 
 
@@ -135,7 +135,7 @@ def chat_renderer(model: Path) -> Chat:
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     if not tokenizer.chat_template:
-        raise ValueError(f"{model}: the tokenizer has no chat template; use another profile than chat")
+        raise ValueError(f"{model}: the tokenizer has no chat template; use a profile other than chat")
 
     def render(message: str) -> str:
         text = tokenizer.apply_chat_template(
@@ -147,15 +147,15 @@ def chat_renderer(model: Path) -> Chat:
 
 
 def sampling_conditions(conditions: Conditions) -> dict[str, Any]:
-    """Everything in the conditions but the verifier, which only judges what was sampled."""
+    """Everything in the conditions except the verifier, which only judges what was sampled."""
     prompt = conditions.prompt.model_dump(mode="json")
     return {"prompt": prompt, "sampling": asdict(conditions.sampling), "method": conditions.method}
 
 
 def make_plans(config: EvalsConfig, benchmarks: Sequence[Benchmark], model: Path | None) -> list[Plan]:
-    """The prompts of every benchmark of the run, in order; reads the chat template where one is asked for.
+    """The prompts of every benchmark in the run, in order; reads the chat template when a profile needs it.
 
-    Without a model (stored samples) a chat prompt is the user's message alone.
+    Without a model (stored samples), a chat prompt is only the user's message.
     """
     needs_chat = any(config.conditions(entry).method == "chat" for entry in config.benchmarks)
     chat: Chat = chat_renderer(model) if needs_chat and model else str
@@ -166,5 +166,5 @@ def make_plans(config: EvalsConfig, benchmarks: Sequence[Benchmark], model: Path
 
 
 def hash_plan(plan: Plan) -> str:
-    """What decides the responses: questions and prompts, not the reference answers."""
+    """Hash what decides the responses: questions and prompts, not the reference answers."""
     return hash_text(canonical_json(plan.prompts.select("question_id", "prompt", "n_choices").rows()))

@@ -1,10 +1,10 @@
-"""Profiles: how a question is put to a model, how it is sampled and how it is judged, under one name.
+"""Evaluation profiles: how a question is prompted, sampled and judged, under one name.
 
 orz         the paper's prompt and stop strings; the last box inside <answer> counts
-orz_compat  the same responses, judged as ORZ's own comparer would: for published numbers, not for truth
-few_shot    worked examples in the same tags: for base models that do not know them
-plain       the problem alone, any clearly stated answer counts
-chat        the model's own chat template, any clearly stated answer counts
+orz_compat  the same responses, judged by ORZ's own comparer: to match published numbers, not the truth
+few_shot    worked examples in the same tags, for base models that do not know them
+plain       the problem alone; any clearly stated answer counts
+chat        the model's own chat template; any clearly stated answer counts
 letters     multiple choice without sampling: the most probable option letter after "Answer:"
 """
 
@@ -25,8 +25,7 @@ class Profile:
     stop: tuple[str, ...]
     mode: Mode
     method: Method = "sample"
-    """sample: continue the prompt; chat: put it into the model's chat template first; letters: no
-    sampling."""
+    """sample: continue the prompt; chat: first apply the model's chat template; letters: no sampling."""
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -41,7 +40,7 @@ PROFILES: dict[ProfileName, Profile] = {
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """A benchmark's profile with the run's own settings applied: what decides its prompts and samples."""
+    """A benchmark's profile with the run's settings applied; decides its prompts and samples."""
 
     prompt: PromptConfig
     sampling: Sampling

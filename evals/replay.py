@@ -1,4 +1,4 @@
-"""An engine that answers from stored samples: score somebody's responses, or an old run's, without a model.
+"""An engine that answers from stored samples, to score old or foreign responses without a model.
 
 generated = sample(Replay(Path("runs/demo/sample-base/completions")), plan, config=config, folder=folder)
 """
@@ -14,10 +14,10 @@ FIELDS = ("seed", "response", "n_response_tokens", "finish_reason")
 
 
 class Replay:
-    """Stored completions (JSON lines as `evals.sampling` writes them) behind the engine's protocol.
+    """Stored completions (JSON lines as `evals.sampling` writes them) with the engine's interface.
 
-    A response is found by its seed, which the run's seed, benchmark, question and sample decide. Only the
-    number of its tokens is known, so the tokens of a completion are that many zeros.
+    A response is found by its seed, which depends on the run's seed, the benchmark, the question and the
+    sample. Only the number of its tokens is known, so the tokens of a completion are that many zeros.
     """
 
     max_model_tokens = 2**31
@@ -31,7 +31,7 @@ class Replay:
                 self.rows[row["seed"]] = row
         if not self.rows:
             raise FileNotFoundError(
-                f"{folder}: no stored samples (*.jsonl); give a folder that sampling wrote"
+                f"{folder}: no stored samples (*.jsonl); name a folder that sampling wrote"
             )
         self.fingerprint = hash_text(json.dumps(sorted(self.rows.items())), 16)
 
@@ -69,7 +69,7 @@ class Replay:
         row = self.rows.get(seed)
         if row is None:
             raise ValueError(
-                f"{self.folder}: a response that this evaluation asks for is not stored there; use the seed, "
+                f"{self.folder}: a response that this evaluation needs is not stored there; use the seed, "
                 "benchmarks and numbers of samples it was made with"
             )
         return Completion([0] * row["n_response_tokens"], row["response"], row["finish_reason"])
@@ -80,7 +80,7 @@ def _read(path: Path, number: int, line: bytes) -> dict:
         row = json.loads(line)
     except ValueError:
         raise ValueError(
-            f"{path}, row {number}: not JSON; the file is torn, sample again to complete it"
+            f"{path}, row {number}: not JSON; the file is torn; sample again to complete it"
         ) from None
     missing = [name for name in FIELDS if not isinstance(row, dict) or row.get(name) is None]
     if missing:

@@ -1,12 +1,12 @@
-"""Carry a plan out through an engine; a killed run resumes and ends with the same bytes.
+"""Sampling of a plan with an engine; a killed run resumes and ends with the same bytes.
 
     generated = sample(engine, plan, config=evals_config, folder=Path("completions"))
 
-Every completion has a key: the hash of weights, prompt, sampling, question, sample index and seed. The
-reference answer is no part of it: a corrected one only needs scoring again. One shard per benchmark holds a
-JSON line per completion in the order of the plan; a chunk is appended and fsynced at once. On resume whole
-chunks are kept, a torn tail is cut off, and lines of other shards in the folder whose keys are wanted (the
-same benchmark with fewer samples, say) are taken over, not sampled again.
+Every completion has a key: the hash of weights, prompt, sampling, question, sample index and seed. The key
+does not cover the reference answer: a corrected one only needs scoring again. Each benchmark has one shard
+with a JSON line per completion in the order of the plan; a chunk is appended and fsynced as a whole. On
+resume, whole chunks are kept and a torn tail is cut off. Lines in the folder's other shards whose keys are
+wanted (the same benchmark with fewer samples, say) are reused, not sampled again.
 """
 
 import json
@@ -44,7 +44,7 @@ class Generated:
     """REJECT rows: questions whose prompt leaves no room for a full response, or without
     log-probabilities."""
     n_resumed: int
-    """Completions that were already on the disk."""
+    """Completions that were already on disk."""
     shard: Path
 
 
@@ -69,11 +69,11 @@ def sample(
     on_progress: Callable[[int], None] | None = None,
     on_tokens: Callable[[int], None] | None = None,
 ) -> Generated:
-    """Sample every response of a plan, resuming from what `folder` already holds.
+    """Sample every response of a plan, resuming from what `folder` already contains.
 
-    `part` (i, n) takes every n-th request from the i-th on: n engines share a plan. `on_progress` is told
-    newly finished responses, resumed ones included, `on_tokens` the tokens sampled with each chunk. A
-    question whose prompt plus `max_new_tokens` exceeds the engine's context is set aside for all its
+    `part` (i, n) takes every n-th request from the i-th on: n engines share a plan. `on_progress` gets the
+    number of newly finished responses, resumed ones included; `on_tokens` gets the tokens sampled with each
+    chunk. A question whose prompt plus `max_new_tokens` exceeds the engine's context is skipped with all its
     samples, so that every scored response had the same budget.
     """
     requests, rejects = _requests(engine, plan, config.seed)
@@ -209,7 +209,7 @@ def _respond(
 def _choose(
     engine: Engine, plan: Plan, requests: list[_Request], on_progress: Callable[[int], None] | None
 ) -> list[dict]:
-    """Take the most probable option letter of each request; the response is null when that cannot be said."""
+    """Take the most probable option letter of each request; the response is null when there is none."""
     letters = [letters_of(request.n_choices or 0) for request in requests]
     tokens = {letter: _only_token(engine, letter) for letter in {x for row in letters for x in row}}
     logprobs = engine.next_logprobs(
@@ -232,16 +232,16 @@ def _only_token(engine: Engine, text: str) -> int:
     tokens = engine.encode(text)
     if len(tokens) != 1:
         raise ValueError(
-            f"the tokenizer writes {text!r} as {len(tokens)} tokens, so options cannot be compared by one: "
-            "use profile few_shot, which lets the model write its answer"
+            f"the tokenizer encodes {text!r} as {len(tokens)} tokens, not as one, so options cannot be "
+            "compared: use profile few_shot, which lets the model write its answer"
         )
     return tokens[0]
 
 
 def _keep_whole_chunks(shard: Path, requests: list[_Request], chunk: int) -> int:
-    """Cut a shard back to the whole chunks that follow the plan; return how many completions that leaves.
+    """Cut a shard back to the whole chunks that follow the plan; return how many completions remain.
 
-    A whole chunk or none is kept, so that the rest is sampled in the same batches as without the kill.
+    A chunk is kept whole or not at all, so that the rest is sampled in the same batches as without the kill.
     """
     if not shard.exists():
         return 0
@@ -252,7 +252,7 @@ def _keep_whole_chunks(shard: Path, requests: list[_Request], chunk: int) -> int
         if _key(line) != request.key:
             raise ValueError(
                 f"{shard}, row {number}: not the completion that belongs there; the file was changed. "
-                "Remove it to sample again"
+                "Delete it to sample again"
             )
     n_kept = n_whole if n_whole == len(requests) else n_whole - n_whole % chunk
     if n_kept < len(lines):
@@ -266,7 +266,7 @@ def _keep_whole_chunks(shard: Path, requests: list[_Request], chunk: int) -> int
 
 
 def _stored_lines(folder: Path, own: Path, wanted: set[str]) -> dict[str, bytes]:
-    """Find wanted completions in the folder's other shards; half-written lines there are passed over."""
+    """Find wanted completions in the folder's other shards; half-written lines are skipped."""
     found: dict[str, bytes] = {}
     for shard in sorted(folder.glob("*.jsonl")):
         if shard != own and wanted:
@@ -285,6 +285,6 @@ def _key(line: bytes) -> str | None:
 
 
 def write_part(generated: Generated, folder: Path, benchmark: str, part: int) -> None:
-    """Leave one engine's share of a benchmark for `collect`."""
+    """Write one engine's share of a benchmark for `collect`."""
     write_parquet(folder / f"{benchmark}.{part}.responses.parquet", generated.responses)
     write_parquet(folder / f"{benchmark}.{part}.rejects.parquet", generated.rejects)

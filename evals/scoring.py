@@ -1,4 +1,4 @@
-"""Score sampled responses with the verifier: from sampling's responses to COMPLETION rows, without a model.
+"""Scoring of sampled responses with the verifier: from responses to COMPLETION rows, without a model.
 
 scored = score(generated.responses, benchmark, mode="orz")
 """
@@ -26,7 +26,7 @@ class Scored:
     completions: pl.DataFrame
     """COMPLETION rows in the order of the responses."""
     rejects: pl.DataFrame
-    """REJECT rows: questions whose reference answer cannot be checked; none of their samples is scored."""
+    """REJECT rows: questions whose reference answer cannot be checked; their samples are not scored."""
     cpu_s: float
     """CPU seconds of the comparisons."""
 
@@ -36,8 +36,8 @@ def score(
 ) -> Scored:
     """Verify every response against its question's reference answer.
 
-    A response cut at the token limit is judged like any other; without an answer its reason is `truncated`.
-    With method letters a response is the chosen letter and nothing else.
+    A response cut at the token limit is judged like any other; without an answer, its reason is `truncated`.
+    With method letters, a response is just the chosen letter.
     """
     started = time.perf_counter()
     questions = benchmark.questions.select(
@@ -91,7 +91,7 @@ def _completion(row: dict, verdict: Verdict, mode: Mode) -> dict:
     is_truncated = row["finish_reason"] == "length"
     extracted, reason = verdict.extracted, str(verdict.reason)
     if row["choices"] is not None and extracted is not None and mode != "orz_compat":
-        # The letter counts, however it is written: "(C)", "C. 27" or the option's own text.
+        # The letter counts, however it is written: "(C)", "C. 27" or the option's text.
         extracted = choice_letter(extracted, tuple(row["choices"])) or extracted
         reason = str(Reason.CORRECT if extracted == row["gold"] else Reason.WRONG)
     if is_truncated and reason == Reason.NO_ANSWER:
@@ -110,7 +110,7 @@ def _unusable(name: str, row: dict) -> dict:
     return {
         "step": "score",
         "reason": "empty_gold",
-        "detail": "the reference answer is empty after normalizing: nothing can match it",
+        "detail": "the reference answer is empty after normalization: nothing can match it",
         "source": name,
         "source_id": row["question_id"],
         "problem": row["problem"],

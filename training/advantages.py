@@ -1,4 +1,4 @@
-"""Advantages without a critic, for ablations: a number per response, from the others to its prompt."""
+"""Advantages without a critic, for ablations: one number per response, relative to its prompt's others."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Te
 
     grpo: (score - mean) / standard deviation of the group (Shao et al. 2024, section 4.1.2);
     rloo: score - mean of the others (Ahmadian et al. 2024, equation 5).
-    Shapes: [responses] -> [responses]; a group whose scores are all equal gets 0.
+    Shapes: [responses] -> [responses]. A group whose scores are all equal gets 0.
 
     >>> group_advantages(torch.tensor([1.0, 0.0, 0.0, 0.0]), 4, "rloo").tolist()
     [1.0, -0.3333333432674408, -0.3333333432674408, -0.3333333432674408]
@@ -27,5 +27,5 @@ def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Te
 
 
 def spread(per_response: Tensor, mask: Tensor) -> Tensor:
-    """Give every token of a response its number: [responses], mask [responses, seq] -> [responses, seq]."""
+    """Copy each response's number to its tokens: [responses], mask [responses, seq] -> [responses, seq]."""
     return per_response.unsqueeze(1) * torch.as_tensor(mask, dtype=per_response.dtype)

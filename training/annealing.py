@@ -1,4 +1,4 @@
-"""The annealing stage after the main run: only prompts that the run itself found hard."""
+"""Prompts of the annealing stage, which follows the main run: only those that the run itself found hard."""
 
 import logging
 from pathlib import Path
@@ -13,8 +13,8 @@ logger = logging.getLogger(__name__)
 def hard_prompts(rollouts: Path, last_step: int, prompts: list[Prompt], below: float) -> list[Prompt]:
     """Keep the prompts that were solved in less than a share `below` of their responses.
 
-    Counts each prompt's latest step up to `last_step`, over the files of all ranks below `rollouts`;
-    a prompt that was never asked is not known to be hard. ValueError when none is left.
+    Only a prompt's latest step up to `last_step` counts, over the files of all ranks in `rollouts`.
+    A prompt that was never sampled is not known to be hard. ValueError when none is left.
     """
     frame = (
         pl.scan_parquet(rollouts / "step-*.parquet")
@@ -30,7 +30,7 @@ def hard_prompts(rollouts: Path, last_step: int, prompts: list[Prompt], below: f
     kept = [prompt for prompt in prompts if prompt.problem_id in hard]
     if not kept:
         raise ValueError(
-            f"training.anneal: no prompt was solved in less than {below:g} of its responses; "
+            f"training.anneal: every sampled prompt was solved in at least {below:.2%} of its responses; "
             "raise training.anneal.hard_below or set n_steps = 0"
         )
     logger.info("annealing prompts=%d of=%d hard_below=%g", len(kept), len(prompts), below)

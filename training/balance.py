@@ -1,8 +1,8 @@
-"""Even out the ranks: responses move between them so that all train on about as many tokens.
+"""Load balancing: responses move between ranks so that each trains on about the same number of tokens.
 
 Ranks wait for the slowest one, and responses differ in length by a factor of ten. Whole groups (the responses
-to one prompt) move, every rank keeps as many of them, and since losses are divided by the tokens of all ranks
-(`training.losses`), what is learned does not change.
+to one prompt) move, and every rank ends up with equally many of them. Losses are divided by the tokens of all
+ranks (`training.losses`), so the result of the update does not change.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from training.batching import Responses
 from training.ranks import Ranks
 
 TokenScores = list[list[float] | None]
-"""One number a token of some responses, None for the others."""
+"""One number per token for some responses, None for the others."""
 
 
 def assign(n_tokens: Sequence[int], n_ranks: int) -> list[int]:
-    """Choose a rank for each group of so many tokens: the largest first, to the rank that has the least.
+    """Choose a rank for each group, given its tokens: the largest first, to the rank with the fewest tokens.
 
-    Every rank gets as many groups; ValueError when that cannot be.
+    Every rank gets the same number of groups; ValueError when they do not divide evenly.
 
     >>> assign([9, 1, 8, 2], 2)
     [0, 0, 1, 1]
     """
     room, rest = divmod(len(n_tokens), n_ranks)
     if rest:
-        raise ValueError(f"{len(n_tokens)} groups cannot be shared out evenly among {n_ranks} ranks")
+        raise ValueError(f"{len(n_tokens)} groups cannot be split evenly among {n_ranks} ranks")
     loads, counts, owners = [0] * n_ranks, [0] * n_ranks, [0] * len(n_tokens)
     for group in sorted(range(len(n_tokens)), key=lambda group: (-n_tokens[group], group)):
         owner = min((r for r in range(n_ranks) if counts[r] < room), key=lambda r: (loads[r], r))
@@ -42,7 +42,7 @@ def assign(n_tokens: Sequence[int], n_ranks: int) -> list[int]:
 def balance(
     responses: Responses, rewards: list[float], scores: Sequence[TokenScores], n_samples: int, ranks: Ranks
 ) -> tuple[Responses, list[float], list[TokenScores]]:
-    """Exchange groups of `n_samples` adjacent rows between ranks, which hold equally many rows.
+    """Exchange groups of `n_samples` adjacent rows between ranks, which all have the same number of rows.
 
     `rewards` and `scores` (the rollout engine's log-probabilities, values) travel with their rows.
     """
@@ -91,14 +91,14 @@ def balance(
 
 
 def gather(x: Tensor, ranks: Ranks) -> list[Tensor]:
-    """The tensors of all ranks, equal in shape, in their order."""
+    """The tensors of all ranks, which have the same shape, in rank order."""
     found = [torch.empty_like(x) for _ in range(ranks.world)]
     dist.all_gather(found, x)
     return found
 
 
 def exchange(parts: list[list], n_arriving: list[int], dtype: torch.dtype, device: torch.device) -> list:
-    """Send each rank its part; returns what arrived, in the order of the ranks."""
+    """Send each rank its part; returns what arrived, in rank order."""
     leaving = torch.tensor([x for part in parts for x in part], dtype=dtype, device=device)
     arrived = leaving.new_empty(sum(n_arriving))
     dist.all_to_all_single(arrived, leaving, n_arriving, [len(part) for part in parts])

@@ -1,4 +1,4 @@
-"""Tensors of one step's responses, and their cutting into minibatches and token-budget micro-batches."""
+"""One step's responses as tensors, cut into minibatches and into micro-batches of limited token count."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Responses:
     mask: Tensor
     """[n, longest response], bool."""
     places: list[int]
-    """The same number for rows with the same prompt."""
+    """A number per row, equal for rows with the same prompt."""
 
     @classmethod
     def build(cls, prompts: list[list[int]], tokens: list[list[int]], device: torch.device) -> "Responses":
@@ -46,9 +46,9 @@ class Responses:
 
 
 def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> list[list[int]]:
-    """Group `rows` so that each group holds at most `max_tokens` tokens (one longer row stands alone).
+    """Group `rows` so that each group has at most `max_tokens` tokens (a longer row is a group by itself).
 
-    Responses to one prompt stand together, and their prompt counts once in a group, as it is computed once
+    Responses to one prompt stay together. Their prompt counts once in a group, because it is computed once
     (`training.packing`).
     """
     longest: dict[int, int] = {}
@@ -77,14 +77,14 @@ def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> lis
 
 
 def minibatches(n_rows: int, n_parts: int, seed: int) -> list[list[int]]:
-    """Shuffle rows and cut them into `n_parts` nearly equal parts; no row is dropped or repeated."""
+    """Shuffle the rows and cut them into `n_parts` nearly equal parts; no row is dropped or repeated."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(n_rows, generator=generator)
     return [part.tolist() for part in order.tensor_split(n_parts)]
 
 
 def take(x: Tensor, mask: Tensor, rows: list[int]) -> Tensor:
-    """Masked entries of `rows`, flat and in row order: the order in which the networks return them."""
+    """Entries of `rows` where `mask` is 1, flat and in row order: the order the networks return them in."""
     return x[rows][mask[rows]]
 
 

@@ -1,6 +1,6 @@
 """Resumable checkpoints (DeepSpeed state of actor and critic) and model exports (Hugging Face format).
 
-A checkpoint is written under a temporary name, flushed and renamed, so the newest one is always whole.
+A checkpoint is written under a temporary name, flushed and renamed, so the newest one is always complete.
 Nothing else needs saving: data order, minibatch shuffles and sampling seeds are functions of (seed, step).
 """
 
@@ -27,7 +27,7 @@ def step_folder(root: Path, step: int) -> Path:
 
 
 def saved_steps(root: Path) -> list[int]:
-    """Steps that have a whole folder below `root`, ascending."""
+    """Steps that have a complete folder in `root`, ascending."""
     if not root.exists():
         return []
     return sorted(int(match[1]) for path in root.iterdir() if (match := STEP.fullmatch(path.name)))
@@ -62,15 +62,16 @@ def load_state(root: Path, engines: Mapping[str, Any]) -> int:
         path, _ = engine.load_checkpoint(str(folder / name), tag="state")
         if path is None:
             raise RuntimeError(
-                f"{folder / name}: DeepSpeed could not load the checkpoint; delete {folder} to go back"
+                f"{folder / name}: DeepSpeed could not load the checkpoint; "
+                f"delete {folder} to resume from the one before"
             )
     return steps[-1]
 
 
 def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: Ranks) -> None:
-    """Write each engine below `folder` in Hugging Face format, with tokenizer (and value head).
+    """Write each engine's model to `folder`/NAME in Hugging Face format, with tokenizer (and value head).
 
-    All ranks call it (gathering is collective); the first one writes. `base` gives config and tokenizer.
+    All ranks call it (gathering is collective); the first one writes. Config and tokenizer come from `base`.
     """
     partial = folder.with_name(folder.name + ".partial")
     models = {
@@ -90,7 +91,7 @@ def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: R
             config.dtype = next(iter(weights.values())).dtype
             config.save_pretrained(target)
             AutoTokenizer.from_pretrained(base).save_pretrained(target)
-            if (base / "generation_config.json").exists():  # may name further end tokens
+            if (base / "generation_config.json").exists():  # May list more end tokens.
                 shutil.copy2(base / "generation_config.json", target)
         if head:
             save_value_head(head, partial / "critic")
@@ -102,9 +103,9 @@ def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: R
 
 
 def keep_exports(root: Path, history: Iterable[Mapping], n_best: int) -> None:
-    """Delete all exports but the last one and the `n_best` with the best rewards.
+    """Delete all exports except the last one and the `n_best` with the highest rewards.
 
-    An export's reward is the mean over the records of `history` since the export before it was due.
+    An export's reward is the mean over the records of `history` after the previous export still on disk.
     """
     steps = saved_steps(root)
     records = list(history)

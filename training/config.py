@@ -1,7 +1,6 @@
-"""Settings of the model, of its supervised warm-up and of PPO. Defaults are the paper's unless a line says
-so.
+"""Settings of the model, its supervised warm-up and PPO. Defaults are the paper's unless marked "ours".
 
-"paper" is arXiv 2503.24290; "reference script" is playground/orz_7b_ppo.py of its authors' repository.
+"paper" is arXiv 2503.24290; "reference script" is playground/orz_7b_ppo.py in its authors' repository.
 """
 
 from typing import Literal, Self
@@ -18,14 +17,14 @@ KLEstimator = Literal["k1", "k2", "k3"]
 
 
 class ScratchConfig(Settings):
-    """A tiny Llama-shaped model with a character tokenizer, made on the spot (demo and tests)."""
+    """A tiny, randomly initialized Llama with a character tokenizer (for the demo and tests)."""
 
     hidden: int = Field(64, ge=1)
     """Width of the residual stream."""
     n_layers: int = Field(3, ge=1)
     """Number of transformer blocks."""
     n_heads: int = Field(2, ge=1)
-    """Attention heads; hidden / n_heads must be a head size vLLM knows (32, 64, 80, 96, 128, ...)."""
+    """Attention heads. The head size, hidden / n_heads, must be a multiple of 32 (vLLM supports those)."""
     intermediate: int = Field(192, ge=1)
     """Width of the feed-forward layers."""
     max_tokens: int = Field(128, ge=1)
@@ -39,16 +38,16 @@ class ScratchConfig(Settings):
 
 
 class CorpusPhase(Settings):
-    """One phase of the supervised warm-up: which kinds of responses it shows, and for how long."""
+    """One phase of the supervised warm-up: the mix of responses to imitate, and for how many steps."""
 
     n_steps: int = Field(ge=0)
     """Optimizer steps."""
     careful: float
-    """Share of responses that work the problem out (the curated row's solution)."""
+    """Share of responses that work the problem out, with the curated row's solution."""
     quick: float
-    """Share of responses that answer at once."""
+    """Share of responses that answer immediately. What careful and quick leave of 1 is junk."""
     quick_correct: float = Field(0.15, ge=0, le=1)
-    """Share of the quick responses whose answer is right."""
+    """Share of the quick responses whose answer is correct."""
 
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
@@ -58,11 +57,10 @@ class CorpusPhase(Settings):
 
 
 class WarmupConfig(Settings):
-    """Short supervised training that gives a base model its two ways to answer; the rest is unformatted
-    junk."""
+    """Short supervised training that teaches a scratch model two ways to answer, careful and quick."""
 
     phases: tuple[CorpusPhase, ...] = ()
-    """Phases in order; the learning rate decays to a tenth over each."""
+    """Phases in order. In each, the learning rate decays linearly to a tenth of `lr`."""
     batch_size: int = Field(128, ge=1)
     """Responses per optimizer step."""
     lr: float = Field(3e-3, gt=0)
@@ -70,18 +68,18 @@ class WarmupConfig(Settings):
 
 
 class ModelConfig(Settings):
-    """Where the base model comes from: a folder or hub id, a GGUF file, or from scratch."""
+    """The base model. Set exactly one of `path`, `gguf` and `scratch`."""
 
     path: str | None = None
-    """Folder in Hugging Face format, or a hub id."""
+    """Folder in Hugging Face format, or a Hugging Face Hub id."""
     revision: str | None = None
-    """Hub revision; unset: the current one, which the manifest then records."""
+    """Hub revision. Unset: the current one, which the manifest records."""
     gguf: str | None = None
-    """GGUF file to dequantize: a path, or `package:NAME` for the one inside an installed Python package."""
+    """GGUF file to dequantize: a path, or `package:NAME` for the file in an installed Python package."""
     scratch: ScratchConfig | None = None
-    """Make a tiny model instead."""
+    """Make a tiny model with random weights."""
     warmup: WarmupConfig | None = None
-    """Supervised warm-up before PPO; ORZ has none (paper, section 2.1: straight on the base model)."""
+    """Supervised warm-up before PPO, for `scratch` only (paper, section 2.1: none)."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
@@ -90,7 +88,7 @@ class ModelConfig(Settings):
             raise ValueError(f"set exactly one of path, gguf, scratch; got {origins or 'none'}")
         if self.warmup is not None and self.scratch is None:
             raise ValueError(
-                "warmup writes demonstrations for the scratch model only; remove it or set scratch"
+                "warmup works only with a model made from scratch; remove warmup or set scratch"
             )
         return self
 
@@ -99,38 +97,37 @@ class RolloutConfig(Settings):
     """Sampling of responses."""
 
     engine: Literal["vllm", "torch"] = "vllm"
-    """What samples: vLLM, or torch alone with a static cache, several times faster for tiny models on a CPU
-    (ours)."""
+    """Sampler: vLLM, or plain torch, which is several times faster for tiny models on a CPU (ours)."""
     prompts_per_step: int = Field(128, ge=1)
     """Prompts per step (paper, section 2.3; reference script: rollout_batch_size)."""
     samples_per_prompt: int = Field(64, ge=1)
     """Responses per prompt (paper, section 2.3; reference script: n_samples_per_prompt)."""
     max_prompt_tokens: int = Field(2048, ge=1)
-    """Longer prompts are set aside before training (reference script: prompt_max_len)."""
+    """Prompts longer than this are rejected before training (reference script: prompt_max_len)."""
     max_new_tokens: int = Field(8000, ge=1)
-    """Response limit (reference script: generate_max_len)."""
+    """Longest response, in tokens (reference script: generate_max_len)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature (paper, section 2.3)."""
     top_p: float = Field(1.0, gt=0, le=1)
-    """Nucleus mass (paper, section 2.3)."""
+    """Probability mass of nucleus sampling; 1: all tokens (paper, section 2.3)."""
     stop: tuple[str, ...] = ORZ_STOP
-    """Strings that end a response; they are kept in it (reference script: stop)."""
+    """Strings that end a response and remain part of it (reference script: stop)."""
     probe_responses: int = Field(16, ge=0)
-    """Responses per step whose engine log-probs are compared with the trainer's: proof that weights are in
-    sync."""
+    """Responses per step and engine whose log-probs are compared with the trainer's, to prove that engine
+    and trainer have the same weights (ours)."""
     max_mismatch: float = Field(0.0, ge=0)
-    """Largest mean |log-prob difference| of the probe before the run stops; 0 derives it from the precision:
-    1e-3 for fp32, 0.05 for bf16 (ours)."""
+    """Largest mean |log-prob difference| of the probe, in nats; beyond it, rails.out_of_sync acts. 0: set by
+    the precision, 1e-3 for fp32 and 0.05 for bf16 (ours)."""
     lag: Literal[0, 1] = 0
-    """0: strictly on-policy (paper, section 2.3). 1: the next step's responses are sampled beside this step's
-    update, by the policy before it, and weighed by ppo.max_importance_weight (one step off-policy;
-    Noukhovitch et al. 2024, arXiv 2410.18252)."""
+    """0: strictly on-policy (paper, section 2.3). 1: one step off-policy (Noukhovitch et al. 2024, arXiv
+    2410.18252): the next step's responses are sampled during this step's update, by the policy before it, and
+    weighted as ppo.max_importance_weight says."""
     gpu_memory_utilization: float = Field(0.75, gt=0, le=1)
-    """Share of GPU memory for vLLM (reference script: gpu_memory_utilization)."""
+    """Share of GPU memory that vLLM may use (reference script: gpu_memory_utilization)."""
     kv_cache_gib: float = Field(4.0, gt=0)
-    """KV cache of the torch sampler, and of vLLM on a CPU, GiB (ours)."""
+    """Size of the KV cache, in GiB, for the torch sampler and for vLLM on a CPU (ours)."""
     tensor_parallel: int = Field(1, ge=1)
-    """GPUs that share one vLLM engine (reference script: vllm_tensor_parallel_size)."""
+    """GPUs per vLLM engine (reference script: vllm_tensor_parallel_size)."""
 
     @property
     def sampling(self) -> Sampling:
@@ -138,7 +135,7 @@ class RolloutConfig(Settings):
 
 
 class OptimConfig(Settings):
-    """AdamW and its schedule: linear warm-up, then constant (paper, section 2.3)."""
+    """AdamW and its learning rate schedule: linear warm-up, then constant (paper, section 2.3)."""
 
     lr: float = Field(ge=0)
     """Learning rate after warm-up."""
@@ -149,57 +146,57 @@ class OptimConfig(Settings):
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay (paper, section 2.3: none)."""
     final_lr: float | None = Field(None, ge=0)
-    """Learning rate at the end of the annealing stage, reached linearly; unset: it stays (paper, section 2.3:
+    """Learning rate at the end of the annealing stage, reached linearly. Unset: constant (paper, section 2.3:
     3e-7 for the policy)."""
     max_grad_norm: float = Field(1.0, gt=0)
-    """Gradient clipping (reference code: deepspeed gradient_clipping)."""
+    """Gradients are clipped to this norm (reference code: deepspeed gradient_clipping)."""
 
 
 class PPOConfig(Settings):
-    """The update (paper, section 2.2 and equations 1 to 5)."""
+    """The PPO update (paper, section 2.2 and equations 1 to 5)."""
 
     gamma: float = Field(1.0, ge=0, le=1)
-    """Discount (paper, section 2.2)."""
+    """Discount factor (paper, section 2.2)."""
     gae_lambda: float = Field(1.0, ge=0, le=1)
-    """GAE lambda; with gamma = lambda = 1 the advantage is the return minus the value (paper, section
-    2.2)."""
+    """GAE lambda (paper, section 2.2). With gamma = lambda = 1 the advantage is the return minus the value."""
     advantages: Estimator = "gae"
-    """How responses are valued (paper, section 2.2: gae, with a critic). For ablations, without a critic:
-    grpo and rloo compare the responses of a prompt, reinforce_pp whitens the rewards of the step."""
+    """Advantage estimator (paper, section 2.2: gae, with a critic). For ablations, without a critic: grpo and
+    rloo compare the responses to a prompt; reinforce_pp whitens the rewards of the step."""
     clip_eps: float = Field(0.2, gt=0, lt=1)
     """Clip range of the policy ratio (paper, section 2.2)."""
     clip_eps_high: float | None = Field(None, gt=0)
-    """Another clip range above 1, for ablations (DAPO, arXiv 2503.14476, section 3.1: 0.28)."""
+    """Separate clip range above 1, for ablations (DAPO, arXiv 2503.14476, section 3.1: 0.28). Unset:
+    clip_eps."""
     entropy_coef: float = Field(0.0, ge=0)
     """Weight of an entropy bonus, for ablations (paper, section 2.2: none)."""
     kl_coef: float = Field(0.0, ge=0)
-    """Weight of the KL divergence from the base model, for ablations (paper, section 2.2: none). Above 0 the
-    base model is kept in memory."""
+    """Weight of the KL divergence from the base model, for ablations (paper, section 2.2: none). If it is
+    above 0, the base model stays in memory."""
     kl_place: Literal["loss", "reward"] = "loss"
-    """Where that KL enters: added to the loss, or taken off the reward of each token."""
+    """Where the KL term enters: added to the loss, or subtracted from the reward of each token."""
     kl_estimator: KLEstimator = "k3"
-    """Its estimate per token, see `training.losses.kl_estimate` (Schulman 2020)."""
+    """Estimator of the KL per token, see `training.losses.kl_estimate` (Schulman 2020)."""
     max_importance_weight: float | None = Field(None, gt=0)
-    """Weigh tokens by policy / rollout engine, at most this: truncated importance sampling against their
-    mismatch (Yao et al. 2025: 2); unset: off."""
+    """Weight each token by its probability under the policy divided by that under the rollout engine, capped
+    at this value: truncated importance sampling (Yao et al. 2025: 2). Unset: off."""
     value_clip_eps: float = Field(0.2, gt=0)
-    """Clip range of the value change (reference code)."""
+    """Clip range of a value's change from the old value (reference code)."""
     whiten_advantages: bool = True
-    """Zero mean, unit variance over all response tokens of the step (reference script:
-    advantage_normalize)."""
+    """Scale advantages to zero mean and unit variance over all response tokens of the step (reference script:
+    advantage_normalize). Not applied to grpo and rloo."""
     policy_minibatches: int = Field(1, ge=1)
-    """Policy updates per step; 1 is strictly on-policy (paper, section 2.3), more are for ablations."""
+    """Policy updates per step. 1: strictly on-policy (paper, section 2.3); more are for ablations."""
     critic_minibatches: int = Field(12, ge=1)
     """Critic updates per step (paper, section 2.3)."""
     micro_batch_tokens: int = Field(16384, ge=1)
-    """Tokens per forward pass, shared prompts counted once; changes speed and memory, not the result
+    """Tokens per forward pass, with a shared prompt counted once. Changes speed and memory, not the result
     (reference script: packing_max_len)."""
     logprob_chunk_tokens: int = Field(1024, ge=1)
-    """Tokens whose vocabulary logits exist at once; changes memory, not the result (ours)."""
+    """Tokens whose vocabulary logits are in memory at a time. Changes memory, not the result (ours)."""
     early_values: int = Field(0, ge=0)
-    """Compute the critic's values of so many responses to a prompt together as soon as all of them have
-    ended, while others still grow; 0: of all after the rollout. Needs a critic that is whole on each rank
-    (ZeRO 0 to 2); changes speed and memory, and values by rounding only (ours)."""
+    """Compute critic values during sampling, for this many responses to a prompt at a time, as soon as all of
+    them have ended. 0: after the rollout, for all responses. Needs the whole critic on each rank (ZeRO stage
+    0 to 2). Changes speed and memory, and values by rounding only (ours)."""
 
     @model_validator(mode="after")
     def _check_kl(self) -> Self:
@@ -218,15 +215,16 @@ class DeepSpeedConfig(Settings):
     zero_stage: Literal[0, 1, 2, 3] = 3
     """ZeRO stage (reference script: zero_stage)."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Weights and activations in training and rollout; fp32 on a CPU (reference script: bf16)."""
+    """Data type of weights and activations, in training and rollout; use fp32 on a CPU (reference script:
+    bf16)."""
     n_ranks: int = Field(1, ge=1)
-    """Processes, one per GPU: on this machine, or over all hosts of `hostfile`."""
+    """Training processes, one per GPU: on this machine, or over all hosts in `hostfile`."""
     hostfile: str | None = None
-    """File with a line `HOST slots=GPUS` for each machine; DeepSpeed's launcher then starts the ranks there
-    over ssh. Project and runs lie under the same paths on all (reference script: a Ray cluster)."""
+    """File with a line `HOST slots=GPUS` for each machine. DeepSpeed's launcher starts the ranks there over
+    ssh. Project and runs must have the same paths on all machines (reference script: a Ray cluster)."""
     hpz_ranks: int = Field(1, ge=1)
-    """ZeRO-3: ranks, those of one machine, that share a second copy of the weights, so that gathering stays
-    inside the machine (ZeRO++, arXiv 2306.10209, section 3.2); 1: off."""
+    """ZeRO-3: number of ranks, all of one machine, that share a second copy of the weights, so that gathering
+    stays inside the machine (ZeRO++, arXiv 2306.10209, section 3.2). 1: off."""
     offload_optimizer: bool = False
     """Keep optimizer states in CPU memory (reference script: adam_offload)."""
     gradient_checkpointing: bool = True
@@ -234,44 +232,47 @@ class DeepSpeedConfig(Settings):
 
 
 class AnnealConfig(Settings):
-    """A last stage on hard prompts with a falling learning rate (paper, section 2.3)."""
+    """A final stage on hard prompts with a falling learning rate (paper, section 2.3)."""
 
     n_steps: int = Field(0, ge=0)
-    """PPO steps after the main run; 0: none (paper, section 2.3: 100 for the 32B model)."""
+    """PPO steps after the main run. 0: no annealing (paper, section 2.3: 100 for the 32B model)."""
     hard_below: float = Field(4 / 64, gt=0, le=1)
-    """Prompts solved in a smaller share of their latest responses are hard (paper, section 2.3: fewer than 4
-    of 64)."""
+    """A prompt is hard if a smaller share of its latest responses is correct (paper, section 2.3: fewer than
+    4 of 64)."""
 
 
 Action = Literal["skip", "warn", "checkpoint_and_stop"]
 
 
 class RailConfig(Settings):
-    """One safety rail, see `training.rails`."""
+    """One guardrail, see `training.rails`."""
 
     action: Action
-    """skip the step's update, warn, or checkpoint_and_stop."""
+    """skip: leave out the step's update. warn: log a line. checkpoint_and_stop: save the state and end the
+    run."""
     limit: float = Field(ge=0)
-    """The value beyond which a step counts."""
+    """Threshold; what it applies to is given below for each guardrail."""
     n_steps: int = Field(1, ge=1)
-    """Steps in a row that must count before the action is taken."""
+    """Consecutive steps beyond the limit before the action is taken."""
 
 
 class RailsConfig(Settings):
-    """Conditions that a run must not pass in silence (ours)."""
+    """Guardrails: conditions checked at every step, each of which warns, skips or stops (ours)."""
 
     not_finite: RailConfig = RailConfig(action="checkpoint_and_stop", limit=0, n_steps=3)
-    """Updates with a gradient that is not finite; each is left out, this acts when they go on."""
+    """Updates with a gradient that is not finite. Each such update is skipped; this acts when more than
+    `limit` of them occur in each of `n_steps` steps."""
     reward_stuck: RailConfig = RailConfig(action="warn", limit=0, n_steps=10)
     """Mean reward within `limit` of 0 or 1."""
     truncated: RailConfig = RailConfig(action="warn", limit=0.5, n_steps=10)
-    """Share of responses cut at the token limit: their length explodes."""
+    """Share of responses cut off at the token limit."""
     verifier_timeouts: RailConfig = RailConfig(action="skip", limit=0.05)
-    """Share of answers that could not be compared in time: their rewards would be wrong."""
+    """Share of answers that the verifier could not compare in time, so that their rewards may be wrong."""
     disk: RailConfig = RailConfig(action="checkpoint_and_stop", limit=1.0)
-    """GiB free where the run is written, checkpoints included."""
+    """Free disk space where the run and its checkpoints are written, in GiB; acts below `limit`."""
     out_of_sync: Literal["warn", "stop"] = "stop"
-    """When the probe finds other weights in the rollout engine; `stop` keeps the last checkpoint."""
+    """When the probe finds that the rollout engine has other weights than the trainer. warn: log a line.
+    stop: end the run; the last checkpoint remains."""
 
 
 class TrainingConfig(Settings):
@@ -280,19 +281,20 @@ class TrainingConfig(Settings):
     model: ModelConfig
     """The base model."""
     prompt: PromptConfig = PromptConfig()
-    """How problems are put to the model."""
+    """How a problem becomes a prompt."""
     sources: tuple[str, ...] = ()
-    """Train on these sources of the prompt set only; empty: all."""
+    """Train only on these sources of the prompt set. Empty: all."""
     subjects: tuple[str, ...] = ()
-    """Train on these subjects only; empty: all."""
+    """Train only on these subjects. Empty: all."""
     n_steps: int = Field(1000, ge=0)
-    """PPO steps (paper, figure 1: more than 1,000); 0: only the annealing stage, on the prompts as given."""
+    """PPO steps of the main run (paper, figure 1: more than 1,000). 0: only the annealing stage, on all
+    prompts."""
     rollout: RolloutConfig = RolloutConfig()
     """Sampling of responses."""
     ppo: PPOConfig = PPOConfig()
-    """The update."""
+    """The PPO update."""
     actor: OptimConfig = OptimConfig(lr=1e-6, final_lr=3e-7)
-    """Optimizer of the policy (paper, section 2.3: 1e-6, at the end of annealing 3e-7)."""
+    """Optimizer of the policy (paper, section 2.3: 1e-6, and 3e-7 at the end of annealing)."""
     critic: OptimConfig = OptimConfig(lr=5e-6)
     """Optimizer of the critic (paper, section 2.3: 5e-6)."""
     deepspeed: DeepSpeedConfig = DeepSpeedConfig()
@@ -302,19 +304,19 @@ class TrainingConfig(Settings):
     save_every: int = Field(50, ge=1)
     """Steps between resumable checkpoints and model exports (reference script: save_interval)."""
     keep_checkpoints: int = Field(2, ge=1)
-    """Resumable checkpoints kept (ours)."""
+    """Number of resumable checkpoints kept, the newest ones (ours)."""
     keep_best: int = Field(1, ge=0)
-    """Model exports kept for the best rewards beside the last one, means over the steps since the export
+    """Number of model exports kept besides the last one: those with the highest mean reward since the export
     before (ours)."""
     anneal: AnnealConfig = AnnealConfig()
     """Annealing stage."""
     rails: RailsConfig = RailsConfig()
-    """Safety rails."""
+    """Guardrails."""
     eval_every: int = Field(0, ge=0)
-    """Steps between evaluations on the run's benchmarks, in place; 0: only before and after (reference
-    script: eval_interval)."""
+    """Steps between evaluations on the run's benchmarks during training. 0: only before and after training
+    (reference script: eval_interval)."""
     tracker: Literal["none", "wandb", "trackio"] = "none"
-    """Where metrics go beside the run folder and TensorBoard."""
+    """Experiment tracker that gets the metrics, besides the run folder and TensorBoard."""
     seed: int = 0
     """Seed of data order, sampling and initialization."""
 
@@ -346,16 +348,16 @@ class TrainingConfig(Settings):
             self.rollout.lag or self.deepspeed.zero_stage == 3 or not self.ppo.has_critic
         ):
             raise ValueError(
-                "ppo.early_values reads the critic while the engine samples: it needs one "
-                '(ppo.advantages = "gae") that is whole on each rank (deepspeed.zero_stage 0 to 2) and that '
-                "is not being trained meanwhile (rollout.lag = 0)"
+                "ppo.early_values reads the critic while the engine samples: it needs a critic "
+                '(ppo.advantages = "gae") that is whole on each rank (deepspeed.zero_stage 0 to 2) and '
+                "not trained at the same time (rollout.lag = 0)"
             )
         if self.anneal.n_steps and self.actor.final_lr is None:
-            raise ValueError("anneal.n_steps needs actor.final_lr, the rate at its end (paper: 3e-7)")
+            raise ValueError("anneal.n_steps needs actor.final_lr, the final learning rate (paper: 3e-7)")
         per_rank = n_responses // self.deepspeed.n_ranks
         for name in ("policy_minibatches", "critic_minibatches"):
             if getattr(self.ppo, name) > per_rank:
-                raise ValueError(f"ppo.{name} must be at most the {per_rank} responses per rank and step")
+                raise ValueError(f"ppo.{name} must be at most {per_rank}, the responses per rank and step")
         if self.ppo.advantages in ("grpo", "rloo") and self.rollout.samples_per_prompt < 2:
             raise ValueError(f"ppo.advantages = {self.ppo.advantages!r} needs 2 samples_per_prompt or more")
         context = self.rollout.max_prompt_tokens + self.rollout.max_new_tokens
@@ -367,13 +369,15 @@ class TrainingConfig(Settings):
         return self
 
     def _check_lag(self) -> None:
-        """Sampling ahead needs a correction, a probe that expects the policy to have moved, and an engine of
-        its own on each rank."""
+        """Sampling ahead needs an off-policy correction, a probe limit that allows for the update in between,
+        and a separate engine on each rank."""
         if self.ppo.max_importance_weight is None or not self.rollout.max_mismatch:
             raise ValueError(
                 "rollout.lag = 1 samples with the policy before the last update: set "
-                "ppo.max_importance_weight (2.0) to correct for it, and rollout.max_mismatch (0.5) to how "
-                "far a step may move"
+                "ppo.max_importance_weight (for example 2.0) to correct for it, and rollout.max_mismatch "
+                "(for example 0.5) to how far one update may move the policy"
             )
         if self.rollout.tensor_parallel > 1 or self.anneal.n_steps:
-            raise ValueError("rollout.lag = 1 does not go with rollout.tensor_parallel or anneal.n_steps")
+            raise ValueError(
+                "rollout.lag = 1 cannot be combined with rollout.tensor_parallel > 1 or anneal.n_steps > 0"
+            )

@@ -1,5 +1,4 @@
-"""Which prompts a step trains on: a pure function of seed and step, so that resuming needs no saved
-position."""
+"""Training prompts: loading them, and choosing those of a step as a pure function of seed and step."""
 
 import logging
 import random
@@ -30,7 +29,7 @@ def select_rows(
 ) -> pl.DataFrame:
     """Rows of one split of a compiled prompt set; empty `sources` or `subjects` mean all of them.
 
-    ValueError names a source or subject that the prompt set does not have.
+    ValueError for a source or subject that the prompt set does not have.
     """
     for column, wanted in (("source", sources), ("subject", subjects)):
         known = set(frame[column].drop_nulls()) if wanted else set()
@@ -59,7 +58,7 @@ def load_prompts(
         too_long.append({"step": "train", "reason": "prompt_too_long", "detail": detail} | reject)
     if not prompts:
         raise ValueError(
-            f"no training prompt of at most {max_tokens} tokens is left; raise "
+            f"no training prompt has at most {max_tokens} tokens; raise "
             "training.rollout.max_prompt_tokens or widen training.sources and subjects"
         )
     logger.info("prompts kept=%d too_long=%d", len(prompts), len(too_long))
@@ -67,7 +66,9 @@ def load_prompts(
 
 
 def choose_prompts(n_prompts: int, per_step: int, step: int, seed: int) -> list[int]:
-    """Indices of the prompts of `step` (from 1): a fresh shuffle every epoch, epochs joined without a gap.
+    """Indices of the prompts of `step` (from 1): a new shuffle every epoch, epochs joined without a gap.
+
+    Depends on nothing else, so that resuming needs no saved position.
 
     >>> sorted(choose_prompts(4, 2, 1, seed=0) + choose_prompts(4, 2, 2, seed=0))
     [0, 1, 2, 3]

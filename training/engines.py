@@ -16,7 +16,7 @@ MAX_BUCKET = 200_000_000
 
 @contextmanager
 def sharded_loading(config: DeepSpeedConfig) -> Iterator[None]:
-    """Within it transformers shards a ZeRO-3 model while it reads it: no rank ever holds the whole."""
+    """Let transformers shard a ZeRO-3 model while reading it, so that no rank ever has the whole model."""
     if config.zero_stage < 3:
         yield
         return
@@ -27,7 +27,7 @@ def sharded_loading(config: DeepSpeedConfig) -> Iterator[None]:
         "zero_optimization": {"stage": 3},
         "bf16": {"enabled": config.precision == "bf16"},
     }
-    held = HfDeepSpeedConfig(settings)  # transformers looks for it as long as it lives
+    held = HfDeepSpeedConfig(settings)  # transformers finds it as long as it is referenced
     yield
     del held
 
@@ -43,7 +43,7 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
         weight_decay=optim.weight_decay,
         fused=True,
     )
-    # DeepSpeed's buckets are allocated whole: by default 2 GB each, however small the model.
+    # DeepSpeed allocates its buckets in full: by default 2 GB each, however small the model.
     n_elements = sum(getattr(p, "ds_numel", p.numel()) for p in module.parameters())
     bucket = min(MAX_BUCKET, n_elements + n_elements % 2)  # must be even
     zero: dict[str, Any] = {
@@ -54,16 +54,16 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
     if config.zero_stage == 3 and config.hpz_ranks > 1:
         zero["zero_hpz_partition_size"] = config.hpz_ranks
     if config.offload_optimizer:
-        # Pinned, or the copies would not run beside the backward pass.
+        # Pinned: otherwise the copies would not overlap with the backward pass.
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
-    # Sums over a thousand micro-batches lose small terms in bf16 (reference code: grad_accum_dtype).
+    # In bf16, sums over a thousand micro-batches lose small terms (reference code: grad_accum_dtype).
     sums_in_fp32 = config.precision == "bf16" and config.zero_stage > 0
     is_whole = config.precision == "fp32" and config.zero_stage == 0
     settings = {
         "data_types": {"grad_accum_dtype": "fp32" if sums_in_fp32 else None},
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
-        # 0 is off: without ZeRO, `optimizer_step` clips by the norm that it has already computed.
+        # 0 is off: without ZeRO, `optimizer_step` clips with the norm it has already computed.
         "gradient_clipping": 0.0 if is_whole else optim.max_grad_norm,
         "zero_optimization": zero,
         "bf16": {"enabled": config.precision == "bf16"},
@@ -72,18 +72,18 @@ def build_engine(module: nn.Module, optim: OptimConfig, config: DeepSpeedConfig)
     }
     engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=settings)
     if engine.world_size == 1 and is_plain(engine):
-        # Nothing to sum over one rank; DeepSpeed would flatten, reduce and spread all gradients.
+        # With one rank there is nothing to sum; DeepSpeed would still flatten, reduce and copy all gradients.
         engine.enable_backward_allreduce = False
     return engine
 
 
 def is_plain(engine: Any) -> bool:
-    """Without ZeRO, in fp32: whole gradients lie on the parameters, and the optimizer is torch's own."""
+    """No ZeRO, fp32: the parameters have their full gradients, and the optimizer is torch's own."""
     return isinstance(engine.optimizer, torch.optim.Optimizer)
 
 
 def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.device) -> Any:
-    """A model that is only read: on the device as it is, or sharded where the trained ones are."""
+    """A model that is not trained: moved to the device as it is, or sharded like the trained ones (ZeRO-3)."""
     module.requires_grad_(False)
     if config.zero_stage < 3:
         return module.to(device)
@@ -101,8 +101,9 @@ def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.devic
 def learning_rate(optim: OptimConfig, optimizer_step: int, n_main: int = 0, n_anneal: int = 0) -> float:
     """Linear warm-up, then constant, then in the annealing stage linear to `final_lr` (paper, section 2.3).
 
-    `optimizer_step` counts from 0; the stage is the `n_anneal` updates after the first `n_main`. Differs from
-    the reference, whose warm-up starts at 0: the first update here already moves the weights.
+    `optimizer_step` counts from 0; the annealing stage is the `n_anneal` updates after the first `n_main`.
+    Differs from the reference code, whose warm-up starts at 0: here the first update already moves the
+    weights.
     """
     if n_anneal and optimizer_step >= n_main and optim.final_lr is not None:
         share = (optimizer_step - n_main + 1) / n_anneal
@@ -121,11 +122,12 @@ def optimizer_step(
 ) -> tuple[float, Tensor]:
     """One optimizer step over the micro-batches of all ranks.
 
-    `loss_of(rows)` gives the loss, a sum over tokens divided by the token count of the whole minibatch on all
-    ranks (DeepSpeed averages over ranks, which the factor undoes), and a vector of sums to log. Returns the
-    gradient norm before clipping, and those vectors' sum over this rank's micro-batches. A norm that is not
-    finite means that the step was skipped. Ranks with fewer micro-batches repeat one at weight zero, because
-    sharded engines communicate in every backward pass. `before_step` may still stop the step by raising.
+    `loss_of(rows)` returns the loss, which is a sum over tokens divided by the token count of the whole
+    minibatch on all ranks, and a vector of sums to log. DeepSpeed averages over ranks; a factor undoes that.
+    Returns the gradient norm before clipping, and the sum of the vectors over this rank's micro-batches. A
+    norm that is not finite means that the step was skipped. Ranks with fewer micro-batches repeat one with
+    weight zero, because sharded engines communicate in every backward pass. `before_step` runs just before
+    the weights change; by raising it prevents the step.
     """
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
@@ -142,9 +144,9 @@ def optimizer_step(
         before_step()
     total = torch.stack(logged).sum(0)
     if not is_plain(engine):
-        engine.step()  # Clips; leaves the weights alone when a gradient is not finite.
+        engine.step()  # Clips, and leaves the weights unchanged when a gradient is not finite.
         return float(engine.get_global_grad_norm()), total
-    # DeepSpeed's own step looks for all parameters anew, which costs a tiny model a sixth of its time.
+    # DeepSpeed's own step collects all parameters again, which costs a tiny model a sixth of its time.
     optimizer = engine.optimizer
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
@@ -156,8 +158,9 @@ def optimizer_step(
 
 
 def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Yield the full weights by name below `prefix`, gathering ZeRO-3 shards one parameter at a time.
+    """Yield the full weights whose names start with `prefix`, which is removed from the names.
 
+    Gathers ZeRO-3 shards one parameter at a time.
     Every rank must run the iterator to its end: gathering is collective.
     """
     sharded = engine.zero_optimization_stage() == 3
@@ -174,5 +177,5 @@ def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]
 
 
 def full_state(weights: Iterable[tuple[str, Tensor]], keeps: bool = True) -> dict[str, Tensor]:
-    """Collect weights on the CPU; a rank that does not keep them still runs the iterator to its end."""
+    """Copy weights to the CPU; a rank that does not keep them still runs the iterator to its end."""
     return {name: tensor.detach().cpu().clone() for name, tensor in weights if keeps}

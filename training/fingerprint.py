@@ -1,5 +1,4 @@
-"""Identity of a model folder: a hash over its weights, config and tokenizer, whatever the folder is
-called."""
+"""Fingerprint of a model folder: a hash of its weights, config and tokenizer, whatever its name."""
 
 from pathlib import Path
 
@@ -19,7 +18,7 @@ FILES = (
 
 
 def hash_model(folder: Path) -> str:
-    """Hash the files of `folder` that decide what it generates; FileNotFoundError when it has no weights."""
+    """Hash the files in `folder` that decide what it generates; FileNotFoundError when it has no weights."""
     files = sorted({path for pattern in FILES for path in Path(folder).glob(pattern)})
     if not any(path.suffix == ".safetensors" for path in files):
         raise FileNotFoundError(f"{folder}: no *.safetensors file; expected a model in Hugging Face format")

@@ -1,5 +1,4 @@
-"""Generalized advantage estimation and whitening over padded [batch, seq] tensors; masks say 1 for a real
-token."""
+"""Generalized advantage estimation and whitening over padded [batch, seq] tensors; a mask is 1 on tokens."""
 
 import torch
 from torch import Tensor
@@ -8,7 +7,7 @@ from torch import Tensor
 def discounted_suffix_sum(x: Tensor, discount: float) -> Tensor:
     """y[:, t] = sum over k >= 0 of discount**k * x[:, t + k], without a loop over tokens.
 
-    Doubling: after round i every position holds the sum of its next 2**i terms, so log2(seq) rounds suffice.
+    Doubling: after round i every position has the sum of its next 2**i terms, so log2(seq) rounds suffice.
     Shapes: [batch, seq] -> [batch, seq].
 
     >>> discounted_suffix_sum(torch.tensor([[0.0, 0.0, 4.0]]), 0.5)
@@ -24,12 +23,12 @@ def discounted_suffix_sum(x: Tensor, discount: float) -> Tensor:
 def compute_gae(
     rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, gae_lambda: float
 ) -> tuple[Tensor, Tensor]:
-    """Advantages and returns of single-episode rows, with no bootstrap after the last token.
+    """Advantages and returns of rows of one episode each, with no bootstrap after the last token.
 
     delta_t = r_t + gamma * V_{t+1} - V_t; A_t = sum_k (gamma * lambda)**k * delta_{t+k}; return = A + V
     (Schulman et al. 2016, equation 16; ORZ paper, section 2.2). With gamma = lambda = 1 the advantage is the
-    rest of the reward minus the value. Shapes: all [batch, seq], tokens of a row contiguous from position 0;
-    positions off the mask hold 0 in both results.
+    sum of the rewards still to come minus the value. Shapes: all [batch, seq], tokens of a row contiguous
+    from position 0. Both results are 0 off the mask.
     """
     mask = mask.to(values.dtype)
     rewards, values = rewards * mask, values * mask

@@ -1,7 +1,7 @@
-"""The two losses of PPO and the measures logged beside them, over flat response tokens [tokens].
+"""The two losses of PPO and the measures logged with them, over flat response tokens [tokens].
 
-Each loss is a sum divided by a token count handed in: the count of the whole minibatch over all ranks.
-Gradients then do not depend on how the tokens were cut into micro-batches, packs or ranks.
+Each loss is a sum divided by a token count that the caller passes: that of the whole minibatch on all ranks.
+Gradients then do not depend on how the tokens were divided into micro-batches, packs or ranks.
 """
 
 import torch
@@ -22,8 +22,8 @@ def policy_loss(
     """Clipped surrogate loss (Schulman et al. 2017, equation 7; ORZ paper, equation 3).
 
     `clip_eps_high` widens the clip above 1 (DAPO, Yu et al. 2025, section 3.1); `weights` scale each token's
-    term. Shapes: [tokens] each. Returns the loss, and the sums over tokens of `clipped` (the clip decided the
-    value) and of the KL estimate r - 1 - log r, both detached.
+    term. Shapes: [tokens] each. Returns the loss, the number of tokens whose term the clip decided, and the
+    sum of the KL estimate r - 1 - log r; the last two are detached.
     """
     log_ratio = logprobs - old_logprobs
     ratio = log_ratio.exp()
@@ -42,8 +42,7 @@ def policy_loss(
 def value_loss(
     values: Tensor, old_values: Tensor, returns: Tensor, clip_eps: float, n_tokens: Tensor | int
 ) -> Tensor:
-    """Clipped value loss 0.5 * max((V - R)^2, (V_clipped - R)^2) (ORZ paper, equation 4). Shapes:
-    [tokens]."""
+    """Clipped value loss 0.5 * max((V - R)^2, (V_clipped - R)^2), ORZ paper, equation 4; over [tokens]."""
     clipped = old_values + (values - old_values).clamp(-clip_eps, clip_eps)
     return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2).sum() / n_tokens
 
@@ -51,9 +50,9 @@ def value_loss(
 def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: KLEstimator) -> Tensor:
     """Estimate KL(policy || reference) at each sampled token, in nats: [tokens] -> [tokens].
 
-    With d = log policy - log reference (Schulman 2020, "Approximating KL divergence"): k1 = d, unbiased and
-    sometimes negative; k2 = d^2 / 2, biased, its gradient is the KL's; k3 = exp(-d) - 1 + d, unbiased, never
-    negative.
+    With d = log policy - log reference (Schulman 2020, "Approximating KL divergence"): k1 = d, unbiased but
+    sometimes negative; k2 = d^2 / 2, biased, but its gradient is that of the KL; k3 = exp(-d) - 1 + d,
+    unbiased and never negative.
 
     >>> [round(kl_estimate(torch.tensor(-1.0), torch.tensor(-1.5), k).item(), 4) for k in ("k1", "k2", "k3")]
     [0.5, 0.125, 0.1065]
@@ -67,7 +66,7 @@ def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: KLEstimator) 
 
 
 def importance_weights(logprobs: Tensor, engine_logprobs: Tensor, cap: float) -> Tensor:
-    """Truncated importance weights of tokens sampled by a slightly different engine (Yao et al. 2025).
+    """Truncated importance weights for tokens sampled from a slightly different policy (Yao et al. 2025).
 
     min(policy / engine, cap) at each token, detached: [tokens] -> [tokens].
     """
@@ -75,8 +74,7 @@ def importance_weights(logprobs: Tensor, engine_logprobs: Tensor, cap: float) ->
 
 
 def explained_variance(sums: Tensor) -> float:
-    """1 - Var(return - value) / Var(return) from the sums (n, R, R^2, e, e^2) with e = R - V; 0 if R is
-    constant."""
+    """1 - Var(R - V) / Var(R) from the sums (n, R, R^2, e, e^2), e = R - V; 0 when the return R is constant."""
     n, total, squares, error, error_squares = sums.tolist()
     variance = squares / n - (total / n) ** 2
     residual = error_squares / n - (error / n) ** 2

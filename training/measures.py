@@ -1,4 +1,4 @@
-"""What one step sampled: its measures over all ranks, and the rows that are kept of it."""
+"""Metrics of one step's responses over all ranks, and the rollout rows that are kept."""
 
 import logging
 from collections import Counter
@@ -15,10 +15,10 @@ from training.ranks import Ranks
 logger = logging.getLogger(__name__)
 
 N_BINS = 32
-"""Bins of the length histograms, equally wide from 0 to the response limit."""
+"""Bins of the length histograms, of equal width from 0 to the response limit."""
 
 ReadTexts = Callable[[Sequence[str]], Sequence[tuple[bool, float]]]
-"""Read responses: does each one reflect (paper, section 3.3), and how much does it repeat itself (0 to 1)?"""
+"""For each response: does it reflect (paper, section 3.3), and how much does it repeat itself (0 to 1)?"""
 
 
 def response_metrics(
@@ -30,10 +30,10 @@ def response_metrics(
     ranks: Ranks,
     read_texts: ReadTexts | None = None,
 ) -> tuple[dict, dict[str, list[int]]]:
-    """Measure what was sampled and how it scored, over all ranks. Rows of one prompt are adjacent.
+    """Measure the responses and their verdicts over all ranks. Responses to one prompt are adjacent.
 
     Returns columns of rewards.contracts.records.METRIC, and length histograms of `N_BINS` bins by name. A
-    mean over no response is None, and so are the readings without `read_texts`.
+    mean over no responses is None, and so are the columns that need `read_texts` when it is None.
     """
     length = torch.tensor([float(len(c.tokens)) for c in completions], dtype=torch.float64)
     right = torch.tensor([float(v.is_correct) for v in verdicts], dtype=torch.float64)

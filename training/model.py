@@ -1,6 +1,6 @@
 """The two networks of PPO, as thin modules over Hugging Face models.
 
-`Policy` returns log-probabilities of given tokens without ever holding the logits of a whole batch;
+`Policy` returns log-probabilities of given tokens without ever storing the logits of a whole batch.
 `Critic` is the same backbone with a scalar head (paper, section 2.2: a critic of the policy's size).
 """
 
@@ -59,7 +59,8 @@ def token_logprobs(
 class Policy(nn.Module):
     """Causal language model that scores response tokens.
 
-    `largest` gives the largest of one integer per rank: all ranks then call the head equally often.
+    `largest` returns the maximum of an integer over all ranks, so that every rank calls the head equally
+    often.
     """
 
     def __init__(
@@ -77,17 +78,17 @@ class Policy(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Score the tokens where `response_mask` is 1, in row order.
 
-        Shapes: all inputs [batch, seq], right-padded; padding is dropped on the way in. The mask marks
-        response tokens themselves, each predicted by the position before it. Returns log-probabilities and
-        entropies [n_response_tokens], float32. The vocabulary's logits exist for `chunk_tokens` tokens at a
-        time, recomputed in the backward pass.
+        Shapes: all inputs [batch, seq], right-padded; padding is dropped first. The mask marks the response
+        tokens themselves, each predicted from the position before it. Returns log-probabilities and entropies
+        [n_response_tokens], float32. Logits are in memory for `chunk_tokens` tokens at a time and are
+        recomputed in the backward pass.
         """
         tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.model.dtype)
         hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
         hidden, targets = pick(hidden, before), input_ids[response_mask.bool()]
         head = self.model.get_output_embeddings()
         chunks = [*zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)]
-        # A sharded head gathers its weights in every call, and ranks differ in their response tokens.
+        # A sharded head gathers its weights in every call, and ranks have different numbers of chunks.
         chunks += [(hidden[:0], targets[:0])] * (self.largest(len(chunks)) - len(chunks))
         pieces = [
             checkpoint(token_logprobs, h, head, t, self.temperature, use_reentrant=False) for h, t in chunks
@@ -96,7 +97,7 @@ class Policy(nn.Module):
 
 
 class ValueHead(nn.Linear):
-    """A scalar head that computes in float32: in bf16, values would be rounded to steps of 0.004 below 1."""
+    """A scalar head that computes in float32; in bf16, values just below 1 would be rounded to 0.004."""
 
     def __init__(self, width: int, dtype: torch.dtype) -> None:
         super().__init__(width, 1, dtype=dtype)
@@ -116,7 +117,7 @@ class Critic(nn.Module):
         self.head = head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
-        """Value of the state before each response token, in row order: [n_response_tokens], float32."""
+        """Values of the states before each response token, in row order: [n_response_tokens], float32."""
         tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.backbone.dtype)
         hidden = self.backbone(input_ids=tokens, **arguments).last_hidden_state[0]
         return self.head(pick(hidden, before))
@@ -135,9 +136,9 @@ def load_policy(
 
 
 def load_critic(folder: Path, precision: str) -> Critic:
-    """Read the backbone in `folder`; the value head is zero unless the folder holds a trained one.
+    """Read the backbone in `folder`; the value head is zero unless the folder contains a trained one.
 
-    A zero head makes the first advantages equal the returns, whatever the backbone says.
+    With a zero head the first advantages equal the returns, whatever the backbone computes.
     """
     backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision])
     head = ValueHead(AutoConfig.from_pretrained(folder).hidden_size, DTYPES[precision])
@@ -153,8 +154,8 @@ def recompute_activations(model: Any) -> None:
     """Keep only the inputs of each layer and recompute the rest in the backward pass."""
     model.gradient_checkpointing_enable({"use_reentrant": False})
     for layer in model.modules():
-        # Loaded models are in evaluation mode, in which layers ignore the switch without a word. Only the
-        # layers themselves are told that they train: what they hold stays free of dropout.
+        # Loaded models are in evaluation mode, in which layers silently ignore the switch. Only the layers
+        # themselves are set to training mode; their submodules are not, so dropout stays off.
         if isinstance(layer, GradientCheckpointingLayer):
             layer.training = True
 

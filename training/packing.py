@@ -1,9 +1,8 @@
 """Padding-free batches: all tokens of a batch in one row, and attention that keeps the sequences apart.
 
-Linear layers, norms and the vocabulary head see real tokens only, and a prompt that several responses of the
-batch follow only once: what they compute for it is the same, and its gradient is the sum of theirs. Attention
-runs on variable-length kernels where the device has them (CUDA, half precision) and on one padded, causal
-call elsewhere.
+Linear layers, norms and the vocabulary head see real tokens only. They see a prompt that several responses
+share only once: its activations are the same for all, and its gradient is the sum over them. Attention uses
+variable-length kernels where the device has them (CUDA, half precision), and padded causal calls elsewhere.
 """
 
 from dataclasses import dataclass
@@ -17,42 +16,41 @@ from transformers import AttentionInterface
 ATTENTION = "reasoner_zero_packed"
 """Name under which `attend` is registered with transformers."""
 
-
 HALF = (torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where packed tokens stand in the layout that attention reads."""
+    """Where each packed token is in the layout that attention reads."""
 
     sources: Tensor
-    """[places]: the packed token at each place of the layout, any one at padding."""
+    """[places]: the packed token at each place of the layout; arbitrary at padding."""
     firsts: Tensor
-    """[packed tokens]: a place of each packed token in the layout."""
+    """[packed tokens]: one place of each packed token in the layout."""
     blocks: tuple[tuple[int, int], ...] = ()
-    """Padded layout: (sequences, width) of blocks that follow each other, of sequences of similar length."""
+    """Padded layout: (sequences, width) of consecutive blocks, each of sequences of similar length."""
     starts: Tensor | None = None
-    """Unpadded layout: [sequences + 1], int32, the place at which each sequence begins, and their number."""
+    """Unpadded layout: [sequences + 1], int32, the place where each sequence begins, then the total length."""
     longest: int = 0
-    """Unpadded layout: tokens of the longest sequence."""
+    """Unpadded layout: length of the longest sequence, in tokens."""
 
 
 def pack(
     input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Drop the padding and repeated prompts of right-padded rows, each a prompt of a token or more and a
-    response: [batch, seq] each. Rows with the same prompt share it where they are adjacent; `dtype` is the
-    model's.
+    """Drop the padding and the repeated prompts of right-padded rows.
 
-    Returns ids [1, packed tokens]; where in them the token before each response token stands, in row order,
-    [response tokens]; and the model's other arguments.
+    Each row is a prompt of one or more tokens and a response; inputs are [batch, seq] each. Adjacent rows
+    with the same prompt share it. `dtype` is the model's. Returns the ids [1, packed tokens]; the index in
+    them of the token before each response token, in row order [response tokens]; and the model's other
+    arguments.
     """
     mask, is_response = attention_mask.bool(), response_mask.bool()
     n, width = mask.shape
     rows, columns = torch.arange(n, device=mask.device), torch.arange(width, device=mask.device)
     is_prompt = mask & ~is_response
     prompts = input_ids.masked_fill(~is_prompt, -1)
-    # The first of adjacent rows with the same prompt carries it for all.
+    # Of adjacent rows with the same prompt, the first one carries it for all.
     is_new = F.pad((prompts[1:] != prompts[:-1]).any(1), (1, 0), value=True)
     carrier = torch.where(is_new, rows, 0).cummax(0).values
     is_packed = (is_response | is_prompt & is_new.unsqueeze(1)).flatten()
@@ -72,7 +70,7 @@ def pack(
 
 
 def _pad(sources: Tensor, lengths: Tensor, row: Tensor, column: Tensor) -> Packing:
-    """A padded layout of rows of `sources` [n, width]; the packed tokens stand at (row, column)."""
+    """A padded layout of the rows of `sources` [n, width]; packed token i is at (row[i], column[i])."""
     n, width = sources.shape
     by_width: dict[int, list[int]] = {}
     for index, length in enumerate(lengths.tolist()):
@@ -89,7 +87,7 @@ def _pad(sources: Tensor, lengths: Tensor, row: Tensor, column: Tensor) -> Packi
 
 
 def block_width(length: int) -> int:
-    """Width of the padded block that a sequence of `length` tokens goes to: at most half as much again.
+    """Width of the padded block for a sequence of `length` tokens: 16 or less than 1.5 times the length.
 
     >>> [block_width(n) for n in (1, 16, 17, 24, 25, 40, 100, 1000)]
     [16, 16, 24, 24, 32, 48, 128, 1024]
@@ -105,8 +103,8 @@ def block_width(length: int) -> int:
 def pick(x: Tensor, rows: Tensor) -> Tensor:
     """x[rows] along the first dimension: [m, ...], rows [k] -> [k, ...].
 
-    The gradient adds up over repeated rows, in their order. An embedding, because its backward pass is
-    faster than index_select's on a CPU.
+    The gradient adds up over repeated rows, in their order. Implemented as an embedding, because on a CPU
+    its backward pass is faster than index_select's.
     """
     return F.embedding(rows, x.reshape(len(x), -1)).view(len(rows), *x.shape[1:])
 
@@ -122,10 +120,10 @@ def attend(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within each sequence; heads first in ([1, heads, tokens, size]), last but one out.
+    """Causal attention within each sequence: [1, heads, tokens, size] in, [1, tokens, heads, size] out.
 
-    The signature is the one transformers calls its attention functions with. Without `packing` each row is
-    one sequence, unpadded. ValueError for kinds of attention that are more than causal.
+    The signature is that of transformers' attention functions. Without `packing`, each row is one sequence
+    without padding. ValueError for attention that is not plainly causal.
     """
     window = options.get("sliding_window")
     if any(options.get(name) is not None for name in ("softcap", "s_aux")) or (

@@ -1,7 +1,7 @@
 """One PPO update, top to bottom: score, estimate advantages, fit the critic, improve the policy.
 
-Paper: arXiv 2503.24290, section 2.2. Differs from the reference code in that every mean is over the tokens
-of the whole global batch, so micro-batching and the number of ranks do not change the gradient, and
+Paper: arXiv 2503.24290, section 2.2. Differs from the reference code in two ways: every mean is over the
+tokens of the whole global batch, so micro-batching and the number of ranks do not change the gradient; and
 advantages are computed and whitened in float32.
 """
 
@@ -28,10 +28,10 @@ Metrics = dict[str, float | None]
 
 
 class PPO:
-    """The update of one step's responses on this rank.
+    """The PPO update on one step's responses of this rank.
 
-    `actor` and `critic` are DeepSpeed engines; `critic` is None for the estimators that need none, and
-    `reference`, the base model, is None unless a KL term is on.
+    `actor` and `critic` are DeepSpeed engines. `critic` is None for estimators that need none; `reference`,
+    the base model, is None unless a KL term is on.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class PPO:
 
     @property
     def engines(self) -> dict[str, Any]:
-        """What is trained, by name."""
+        """The trained engines by name."""
         return {"actor": self.actor} | ({} if self.critic is None else {"critic": self.critic})
 
     def update(
@@ -63,10 +63,10 @@ class PPO:
     ) -> tuple[Metrics, dict[str, float]]:
         """Run the whole update; returns (metrics, phase times in seconds).
 
-        Rows of one prompt are adjacent. `rewards[i]` is paid on the last token of response i.
-        `engine_logprobs[i]` is the rollout engine's view of response i where it was probed;
-        training.probe.OutOfSync when it is not the policy being trained. `early_values` are the critic's, by
-        token, where they were computed while sampling.
+        Responses to one prompt are adjacent. `rewards[i]` is paid on the last token of response i.
+        `engine_logprobs[i]` are the rollout engine's log-probabilities of response i, None where it was not
+        probed; training.probe.OutOfSync when they are not those of the policy being trained. `early_values`
+        are the critic's values by token, if they were computed during sampling.
         """
         clock = time.perf_counter()
         known: TokenScores = [None] * len(responses) if early_values is None else [*early_values]
@@ -80,7 +80,7 @@ class PPO:
         probe = Probe(responses.mask, engine_logprobs, self.config, self.ranks)
         metrics: Metrics = {}
         old_logprobs = reference = values = None
-        # Strictly on-policy, the update's own forward pass gives the old log-probabilities: no second one.
+        # Strictly on-policy, the update's own forward pass gives the old log-probabilities.
         if self.ppo.policy_minibatches > 1 or self.ppo.kl_place == "reward" and self.reference is not None:
             old_logprobs = self._no_grad(self.actor, responses, first_output=True)
             metrics |= probe.check(step, old_logprobs)
@@ -108,10 +108,10 @@ class PPO:
         return metrics, times
 
     def values(self, prompt: list[int], tokens: list[list[int]]) -> list[list[float]]:
-        """Values of the tokens of some responses to one prompt, as the whole batch's pass would give them.
+        """Critic values of the tokens of some responses to one prompt, as a pass over the batch would give.
 
-        For a thread that runs while others of the step are still sampled: the critic is whole on this rank
-        and read only, no other rank is waited for, and a GPU gets a queue of its own.
+        For a thread that runs while other responses are still sampled: it only reads the critic, which must
+        be whole on this rank, waits for no other rank, and uses a separate CUDA stream.
         """
         assert self.critic is not None
         responses = Responses.build([prompt] * len(tokens), tokens, self.ranks.device)
@@ -120,7 +120,7 @@ class PPO:
             return [row[: len(own)] for row, own in zip(found.tolist(), tokens, strict=True)]
 
     def _aside(self) -> AbstractContextManager:
-        """Within it, kernels run beside those of the sampler and not behind them."""
+        """A context in which kernels run concurrently with those of the sampler, not queued behind them."""
         if self.ranks.device.type != "cuda":
             return nullcontext()
         self.side_stream = self.side_stream or torch.cuda.Stream(self.ranks.device)
@@ -133,7 +133,7 @@ class PPO:
         rows = list(range(len(responses)))
         micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
         if not alone:
-            # Sharded engines gather weights in every forward pass, so all ranks run equally many.
+            # Sharded engines gather weights in every forward pass, so all ranks must run equally many.
             micro += micro[-1:] * (self.ranks.max(len(micro)) - len(micro))
         with torch.no_grad():
             for group in micro:
@@ -148,7 +148,7 @@ class PPO:
         old_logprobs: Tensor | None,
         reference: Tensor | None,
     ) -> Tensor:
-        """Reward of each token: the response's on its last one, and the KL penalty where it is on."""
+        """Reward of each token: the response's reward on its last token, minus the KL penalty if it is on."""
         mask = responses.mask
         paid = torch.zeros(mask.shape, device=mask.device)
         if reference is not None and old_logprobs is not None and self.ppo.kl_place == "reward":
@@ -161,14 +161,14 @@ class PPO:
     def _advantages(
         self, responses: Responses, paid: Tensor, values: Tensor | None
     ) -> tuple[Tensor, Tensor, Metrics]:
-        """Advantages (whitened over the global batch) and returns: [n, longest response] each, float32."""
+        """Advantages, whitened over the global batch, and returns: [n, longest response] each, float32."""
         mask = responses.mask
         if self.ppo.advantages in ("grpo", "rloo"):
             n_samples = self.config.rollout.samples_per_prompt
             scores = group_advantages(paid.sum(1), n_samples, self.ppo.advantages)
             return spread(scores, mask), torch.zeros_like(paid), {}
         metrics: Metrics = {}
-        if values is None:  # reinforce_pp: the discounted rest of the reward, whitened below
+        if values is None:  # reinforce_pp: the discounted rewards still to come, whitened below.
             advantages, returns = compute_gae(paid, torch.zeros_like(paid), mask, self.ppo.gamma, 1.0)
         else:
             advantages, returns = compute_gae(paid, values, mask, self.ppo.gamma, self.ppo.gae_lambda)
@@ -185,7 +185,7 @@ class PPO:
         return advantages, returns, metrics
 
     def _update_critic(self, step: int, responses: Responses, old_values: Tensor, returns: Tensor) -> Metrics:
-        """Fit the critic first, over many minibatches (paper, section 2.3: 12)."""
+        """Fit the critic over several minibatches (paper, section 2.3: 12)."""
         critic = self.critic
         assert critic is not None
         seed = derive_seed(self.config.seed, "critic", step, self.ranks.rank)
@@ -223,10 +223,10 @@ class PPO:
         advantages: Tensor,
         probe: Probe,
     ) -> Metrics:
-        """Improve the policy; one minibatch is the strictly on-policy update (paper, section 2.3)."""
+        """Improve the policy; with one minibatch the update is strictly on-policy (paper, section 2.3)."""
         seed = derive_seed(self.config.seed, "policy", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.policy_minibatches, seed)
-        # loss, clipped tokens, KL to the old policy, entropy, ratio, KL to the base model, tokens
+        # Loss, clipped tokens, KL to the old policy, entropy, ratio, KL to the base model, tokens.
         totals = torch.zeros(7, dtype=torch.float64, device=self.ranks.device)
         current = torch.zeros(responses.mask.shape, device=self.ranks.device)
         lr, norms, metrics = 0.0, [], {}
@@ -290,11 +290,11 @@ class PPO:
 
 
 def finite_mean(norms: list[float]) -> float | None:
-    """Mean gradient norm of the updates that were made; None when all were skipped."""
+    """Mean gradient norm of the updates that were not skipped; None when all were."""
     finite = [norm for norm in norms if math.isfinite(norm)]
     return sum(finite) / len(finite) if finite else None
 
 
 def n_skipped(norms: list[float]) -> int:
-    """Updates left out because a gradient was not finite."""
+    """Number of updates skipped because a gradient was not finite."""
     return sum(not math.isfinite(norm) for norm in norms)

@@ -1,4 +1,4 @@
-"""The proof, at every step, that the rollout engine samples from the policy that is being trained."""
+"""A check, at every step, that the rollout engine samples from the policy that is being trained."""
 
 import logging
 
@@ -11,22 +11,22 @@ from training.ranks import Ranks
 logger = logging.getLogger(__name__)
 
 MAX_MISMATCH = {"fp32": 1e-3, "bf16": 0.05}
-"""Largest mean |log-prob difference| by precision, nats (ours; fp32 engines agree to 1e-5, stale weights are
-off by 0.2 and more)."""
+"""Largest mean |log-prob difference| by precision, in nats (ours: fp32 engines agree to 1e-5, stale weights
+are off by 0.2 or more)."""
 
 
 class OutOfSync(RuntimeError):
-    """The rollout engine does not hold the trained weights."""
+    """The rollout engine does not have the trained weights."""
 
 
 class Probe:
-    """The engine's log-probabilities of one step's responses on this rank, where it gave any."""
+    """The rollout engine's log-probabilities of one step's responses on this rank, where it was probed."""
 
     def __init__(
         self, mask: Tensor, engine_logprobs: list[list[float] | None], config: TrainingConfig, ranks: Ranks
     ) -> None:
         self.engine = torch.full(mask.shape, float("nan"), device=mask.device)
-        """[n, longest response]; NaN where the engine was not asked."""
+        """[n, longest response]; NaN where the engine was not probed."""
         self.asked = torch.zeros_like(mask)
         for row, probed in enumerate(engine_logprobs):
             if probed is not None:
@@ -39,8 +39,8 @@ class Probe:
     def check(self, step: int, logprobs: Tensor) -> dict[str, float | None]:
         """Compare with the trainer's log-probabilities [n, longest response], over all ranks.
 
-        Returns the largest and mean |difference| and the mismatch KL, mean of r - 1 - log r with
-        r = trainer / engine. OutOfSync, on all ranks alike, when the mean is beyond the limit.
+        Returns the largest and the mean |difference|, and the mismatch KL: the mean of r - 1 - log r with
+        r = trainer / engine. OutOfSync, on all ranks, when the mean exceeds the limit.
         """
         log_ratio = (logprobs - self.engine)[self.asked].double()
         gaps = log_ratio.abs()
@@ -51,7 +51,7 @@ class Probe:
             return {"mismatch_max": None, "mismatch_mean": None, "mismatch_kl": None}
         if not total / n <= self.limit:  # also catches NaN
             message = (
-                f"step {step}: the rollout engine does not hold the trained weights: mean "
+                f"step {step}: the rollout engine does not have the trained weights: mean "
                 f"|log-prob difference| {total / n:.3g} over {n:.0f} tokens exceeds "
                 f"{self.limit:g} (training.rollout.max_mismatch)"
             )

@@ -1,7 +1,7 @@
-"""Safety rails: named conditions that a run must not pass in silence, each with its action.
+"""Guardrails: conditions checked at every step, each of which warns, skips the update or stops the run.
 
-`skip` leaves the step's update out, `warn` logs a line, `checkpoint_and_stop` saves the state and ends the
-run with a message; the same command continues from there once the cause is gone or the rail is set otherwise.
+`warn` logs a line, `skip` leaves out the step's update, `checkpoint_and_stop` saves the state and ends the
+run with a message. The same command then continues from there, once the cause is fixed or the rail is changed.
 """
 
 import logging
@@ -14,28 +14,28 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(RuntimeError):
-    """A rail ended the run after its state was saved."""
+    """A guardrail ended the run after its state was saved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     holds: Callable[[Mapping, float], bool]
-    """(record of a step, limit) -> is the step beyond the rail?"""
+    """(record of a step, limit) -> is the step beyond the limit?"""
     message: Callable[[Mapping, float], str]
 
 
 CONDITIONS = {
     "not_finite": Condition(
         lambda r, limit: _skipped(r) > limit,
-        lambda r, limit: f"{_skipped(r):.0f} updates left out because a gradient was not finite",
+        lambda r, limit: f"{_skipped(r):.0f} updates skipped because a gradient was not finite",
     ),
     "reward_stuck": Condition(
         lambda r, limit: not limit < r["reward"] < 1 - limit,
-        lambda r, limit: f"the reward is {r['reward']:.3g}: nothing to learn from",
+        lambda r, limit: f"the mean reward is {r['reward']:.3g}: nothing to learn from",
     ),
     "truncated": Condition(
         lambda r, limit: r["truncated"] > limit,
-        lambda r, limit: f"{r['truncated']:.1%} of the responses were cut at the token limit",
+        lambda r, limit: f"{r['truncated']:.1%} of the responses were cut off at the token limit",
     ),
     "verifier_timeouts": Condition(
         lambda r, limit: r["timeouts"] > limit,
@@ -55,10 +55,10 @@ def _skipped(record: Mapping) -> float:
 
 
 class Rails:
-    """Watch a run: a rail trips when its condition has held for `n_steps` steps in a row."""
+    """The guardrails of a run. One trips when its condition has been true for `n_steps` steps in a row."""
 
     def __init__(self, config: RailsConfig, history: Iterable[Mapping]) -> None:
-        """`history` holds the records of the steps before a resume, in order."""
+        """`history`: records of the steps before a resume, in order."""
         self.config = config
         self.streaks = dict.fromkeys(CONDITIONS, 0)
         for record in history:
@@ -66,7 +66,7 @@ class Rails:
                 self._count(name, record)
 
     def check(self, names: Iterable[str], record: Mapping) -> list[tuple[str, str]]:
-        """Judge a step's record; returns (action, message) of each rail that tripped, and logs them."""
+        """Check a step's record; logs and returns (action, message) of each guardrail that tripped."""
         tripped: list[tuple[str, str]] = []
         for name in names:
             rail: RailConfig = getattr(self.config, name)

@@ -1,4 +1,4 @@
-"""This process's place among the training processes, and the few collective operations PPO needs."""
+"""The rank of this process among the training processes, and the few collective operations PPO needs."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """`rank` of `world` processes; tensors live on `device`."""
+    """Process `rank` of `world`; its tensors are on `device`."""
 
     rank: int
     world: int
@@ -27,7 +27,7 @@ class Ranks:
         return x
 
     def max(self, x: int) -> int:
-        """Largest of one integer per rank."""
+        """Maximum of an integer over ranks."""
         if self.world == 1:
             return x
         tensor = torch.tensor(x, device=self.device)
@@ -35,7 +35,7 @@ class Ranks:
         return int(tensor.item())
 
     def largest(self, x: float) -> float:
-        """Largest of one number per rank."""
+        """Maximum of a float over ranks."""
         if self.world == 1:
             return x
         tensor = torch.tensor(x, device=self.device, dtype=torch.float64)
@@ -48,7 +48,7 @@ class Ranks:
 
 
 def join_ranks() -> Ranks:
-    """Join the process group described by the launcher's environment; alone when there is none."""
+    """Join the process group that the launcher's environment describes; without one, a group of one."""
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
@@ -56,7 +56,7 @@ def join_ranks() -> Ranks:
     import deepspeed
     from deepspeed.ops import __compatible_ops__
 
-    # Compiling this operator takes minutes at first use; gloo serves the same calls.
+    # Compiling this operator takes minutes at first use; gloo supports the same calls.
     __compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(verbose=False)
     device = torch.device("cpu")

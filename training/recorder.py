@@ -1,5 +1,4 @@
-"""Where a training run writes what happened: metrics.jsonl, timings.jsonl, TensorBoard and sampled
-responses."""
+"""Writer of a training run's records: metrics, timings, evaluations, rollouts, TensorBoard, trackers."""
 
 import importlib
 import json
@@ -14,7 +13,7 @@ from rewards.contracts.records import EVALUATION, METRIC, ROLLOUT, TIMING, Schem
 
 
 class JsonLines:
-    """An append-only file of one record per step that forgets the steps after a resume point."""
+    """An append-only file of one record per step; on resume, later steps are dropped from it."""
 
     def __init__(self, path: Path, schema: Schema, resume_step: int) -> None:
         self.path, self.schema = path, schema
@@ -37,7 +36,7 @@ class JsonLines:
 
 
 def read_lines(path: Path) -> list[dict]:
-    """Records of a JSON-lines file; a torn last line (killed while writing) is left out."""
+    """Records of a JSON-lines file; an incomplete last line (killed while writing) is skipped."""
     if not path.exists():
         return []
     *whole, _torn = path.read_text(encoding="utf-8").split("\n")
@@ -45,7 +44,7 @@ def read_lines(path: Path) -> list[dict]:
 
 
 class Recorder:
-    """Write one step's records (first rank) and responses (every rank) below `folder`."""
+    """Write each step's records (first rank) and responses (every rank) to `folder`."""
 
     def __init__(
         self,
@@ -72,7 +71,7 @@ class Recorder:
             self.board = SummaryWriter(str(tensorboard), purge_step=resume_step + 1)
 
     def prompts(self, problem_ids: list[str], rejects: pl.DataFrame) -> None:
-        """Record which prompts are trained on and which were set aside."""
+        """Record which prompts are trained on and which were rejected."""
         if self.rank:
             return
         chosen = pl.DataFrame({"problem_id": problem_ids}, schema={"problem_id": pl.String})
@@ -86,7 +85,7 @@ class Recorder:
     def step(
         self, metrics: dict, timings: dict, histograms: dict[str, list[int]] | None = None, top: int = 0
     ) -> None:
-        """Write a step; each histogram holds counts in equal bins from 0 to `top`."""
+        """Write a step's records; each histogram has counts in equal bins from 0 to `top`."""
         if self.rank:
             return
         self.metrics.append(metrics)
@@ -129,7 +128,7 @@ class Recorder:
 
 
 def open_tracker(name: str, run: str) -> Any:
-    """Start a run in wandb or trackio, which share the calls used here."""
+    """Start a run in wandb or trackio, which have the same API for the calls used here."""
     try:
         module = importlib.import_module(name)
     except ImportError:
@@ -141,7 +140,7 @@ def open_tracker(name: str, run: str) -> Any:
 
 
 def add_histogram(board: Any, name: str, counts: list[int], top: int, step: int) -> None:
-    """Show counts of equal bins from 0 to `top`."""
+    """Add a histogram with the counts of equal bins from 0 to `top`."""
     width = top / len(counts)
     middles = [(index + 0.5) * width for index in range(len(counts))]
     board.add_histogram_raw(

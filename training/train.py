@@ -1,7 +1,8 @@
-"""The PPO loop: sample, score, update, hand the weights over; the same file on one CPU and on many GPUs.
+"""The PPO loop: sample, score, update, sync the weights; the same code on one CPU and on many GPUs.
 
-Started on every rank by the launcher (`pipelines.jobs.worker`). Killed anywhere and started again with the
-same arguments, it continues from the newest checkpoint and ends with the same metrics and weights.
+Started on every rank by the launcher (`pipelines.jobs.worker`). If it is killed at any point and started
+again with the same arguments, it continues from the newest checkpoint and ends with the same metrics and
+weights.
 """
 
 import logging
@@ -36,8 +37,8 @@ from training.rollout.engine import RolloutEngine, open_engine
 logger = logging.getLogger(__name__)
 
 Evaluate = Callable[[Engine, int, tuple[int, int]], Mapping[str, tuple[float, int]]]
-"""Evaluate the engine after a step on one share (index, of how many) of the questions; a total and a count by
-name, which are then added up over all shares."""
+"""(engine, step, (index, number of shares)) -> total and count by measure. Evaluates the engine after a step on
+one share of the questions; totals and counts are then added up over all shares."""
 
 
 def train(
@@ -55,16 +56,16 @@ def train(
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.contracts.records.COMPILED_REWARD).
 
-    Writes below `out`: prompts.parquet (what was trained on), rejects.parquet, metrics.jsonl,
-    timings.jsonl, evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable
-    checkpoints. `on_step` is called on the first rank after each step; `read_texts` and `evaluate` come from
-    the stages that know how, and evaluations may need `min_context` tokens for prompt and response. `critic`
-    is the folder of a trained one; without it the critic is `base` with a head of zeros. Raises
-    training.rails.Stopped when a rail ends the run.
+    Writes to `out`: prompts.parquet (the training prompts), rejects.parquet, metrics.jsonl, timings.jsonl,
+    evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable checkpoints.
+    `on_step` is called on the first rank after each step. The caller provides `read_texts` and `evaluate`;
+    evaluations may need a context of `min_context` tokens. `critic` is the folder of a trained critic; without
+    one, the critic is `base` with a zero value head. Raises training.rails.Stopped when a guardrail ends the
+    run.
     """
     ranks = join_ranks()
     torch.manual_seed(config.seed)
-    # vLLM before the engines: it takes its share of what GPU memory is free.
+    # vLLM before the DeepSpeed engines: it takes its share of the GPU memory that is free.
     context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
     engine = open_engine(config, base, max(context, min_context), sleeps=not config.rollout.lag)
     engine.sleep()
@@ -86,7 +87,7 @@ def train(
     rails = Rails(config.rails, recorder.history)
     for step in range(done + 1, config.total_steps + 1):
         if config.n_steps and config.anneal.n_steps and step == max(done, config.n_steps) + 1:
-            ranks.barrier()  # The other ranks' responses must be on the disk.
+            ranks.barrier()  # The other ranks' rollouts must be on disk.
             chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
         metrics, stops = run_step(config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts)
         if ranks.is_first and on_step is not None:
@@ -109,7 +110,7 @@ def train(
 
 
 def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks, trained_critic: Path | None = None) -> PPO:
-    """Load actor and critic, both from `base` unless there is a trained critic, into DeepSpeed engines."""
+    """Load actor and critic into DeepSpeed engines, both from `base` unless a trained critic is given."""
 
     def policy() -> Policy:
         precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
@@ -146,9 +147,9 @@ def run_step(
     ranks: Ranks,
     read_texts: ReadTexts | None = None,
 ) -> tuple[dict, list[str]]:
-    """One PPO step on this rank's share of the prompts.
+    """Run one PPO step on this rank's share of the prompts.
 
-    Returns the global metrics, and why the run should stop, if it should.
+    Returns the global metrics, and the reasons why the run must stop, usually none.
     """
     started = clock = time.perf_counter()
     n_samples = config.rollout.samples_per_prompt
@@ -189,11 +190,11 @@ def run_step(
 def run_evaluation(
     evaluate: Evaluate, rollout: RolloutEngine, step: int, config: TrainingConfig, ranks: Ranks
 ) -> dict[str, tuple[float, int]]:
-    """Evaluate on all ranks, each engine on its share of the questions; mean and count by name."""
+    """Evaluate on all ranks, each engine on its share of the questions; returns mean and count by name."""
     n_shared = config.rollout.tensor_parallel
     found = evaluate(rollout, step, (ranks.rank // n_shared, ranks.world // n_shared))
     names = sorted(found)
-    # Of the ranks that share an engine, and so an answer, one counts.
+    # Ranks that share an engine have the same result; only the first of them counts.
     counts = float(ranks.rank % n_shared == 0)
     pairs = torch.tensor([found[name] for name in names], dtype=torch.float64, device=ranks.device)
     totals = ranks.sum(pairs * counts).tolist()
@@ -201,7 +202,7 @@ def run_evaluation(
 
 
 def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
-    """The record of rewards.contracts.records.TIMING."""
+    """A record of rewards.contracts.records.TIMING."""
     n_response = sum(len(c.tokens) for c in batch.completions)
     n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
     device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
@@ -216,5 +217,5 @@ def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
 
 
 def peak_memory() -> int:
-    """Peak resident memory of this process, bytes."""
+    """Peak resident memory of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -57,7 +57,7 @@ def find_duplicates(
     roots = first_equal(tokens, starts)
     if not config.near:
         return roots
-    # One row represents all rows with its key: near candidates are sought among these only.
+    # One row represents all rows with its key: near candidates are searched for among these only.
     first = np.flatnonzero(roots == np.arange(len(roots)))
     index = index_tokens(tokens, starts[first], starts[first + 1], frequencies)
     left, right, is_certain = _verified(index, config)

@@ -1,4 +1,4 @@
-"""Benchmarks as data: `load` one by its config, `from_frame` your own, `protected` for decontamination."""
+"""Benchmarks: `load` one from its config, `from_frame` for your own, `protected` for decontamination."""
 
 from evals.benchmarks import (  # noqa: F401  importing a benchmark registers it
     aime2024,

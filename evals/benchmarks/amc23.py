@@ -1,4 +1,4 @@
-"""AMC 12, 2023: 40 competition problems rewritten to ask for a number; answers come as floats such as 27.0.
+"""AMC 12, 2023: 40 competition problems rewritten to ask for a number; answers are floats such as 27.0.
 
 Cities A and B are 45 miles apart. ... How many miles from City A will they be ...?       -> 27
 """

@@ -1,4 +1,4 @@
-r"""The answer inside the last \boxed of a written solution, as some benchmarks give it."""
+r"""Answers in the last \boxed of a written solution, as some benchmarks give them."""
 
 from evals.benchmarks.rows import Row
 from rewards.extraction import last_box

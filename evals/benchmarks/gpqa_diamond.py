@@ -1,8 +1,7 @@
 """GPQA Diamond: 198 graduate-level science questions with four options; the answer is a letter.
 
-ORZ's file carries the options in a fixed, already shuffled order, inside the prompt and as a dictionary.
-On the hub the right option comes first, so there the order is drawn from the question's text: the same for
-everybody.
+ORZ's file has the options in a fixed, already shuffled order, inside the prompt and as a dictionary. On the
+hub the right option comes first, so the order is drawn from the question's text: the same for everyone.
 """
 
 import random

@@ -1,4 +1,4 @@
-r"""HMMT February 2025: 30 competition problems; the answer is a field or boxed in the solution.
+r"""HMMT February 2025: 30 competition problems; the answer is in a field or boxed in the solution.
 
 Compute the sum of the positive divisors (including 1) of 9! that have units digit 1.     -> 103
 """

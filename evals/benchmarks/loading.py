@@ -1,4 +1,4 @@
-"""Turn a benchmark's config into its questions, and hand the protected texts to decontamination.
+"""Loading of benchmarks: from a config to its questions, and from those to the texts to protect.
 
 load(BenchmarkConfig(name="math500"), Path("data"))
 from_frame("heldout", frame)      # frame with the columns problem and answer
@@ -38,9 +38,9 @@ def load(
     *,
     seed: int = 0,
 ) -> Benchmark:
-    """Read the questions of a benchmark, and its development rows when it asks for worked examples.
+    """Read the questions of a benchmark, and its development rows when its config asks for worked examples.
 
-    `frame` is needed for kind = frame and refused otherwise; `seed` orders shuffled options.
+    `frame` is required for kind = frame and rejected otherwise; `seed` decides the order of shuffled options.
     """
     if (frame is not None) != (config.kind == "frame"):
         raise ValueError(
@@ -63,7 +63,7 @@ def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchma
     if config.name not in registered():
         known = ", ".join(registered())
         raise ValueError(
-            f"unknown benchmark {config.name!r}: known are {known}; your own needs kind = 'custom'"
+            f"unknown benchmark {config.name!r}: known are {known}; for your own, set kind = 'custom'"
         )
     spec = registered()[config.name]
     benchmark = _build(config.name, _registered_rows(config, spec, data_root), spec.parse, limit=0)
@@ -79,15 +79,14 @@ def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchma
 
 
 def _load_shots(config: BenchmarkConfig, data_root: Path | None) -> pl.DataFrame:
-    """Read the development rows that worked examples are taken from."""
+    """Read the development rows from which worked examples are taken."""
     spec = registered().get(config.name) if config.kind == "registered" else None
     parse = spec.parse if spec else _custom_parser(config)
     if config.shots_file:
         rows = read_rows((data_root or Path()) / config.shots_file)
     elif spec is None or not spec.shots_file:
         raise ValueError(
-            f"benchmark {config.name!r} has no development rows of its own: name a shots_file or set "
-            "n_shots = 0"
+            f"benchmark {config.name!r} has no development rows: name a shots_file or set n_shots = 0"
         )
     elif data_root is not None and not config.hub:
         rows = read_rows(data_root / spec.shots_file)
@@ -97,9 +96,9 @@ def _load_shots(config: BenchmarkConfig, data_root: Path | None) -> pl.DataFrame
 
 
 def shuffle_options(questions: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Reorder the options of every multiple-choice question by a draw from `seed` and its id.
+    """Reorder the options of every multiple-choice question by a draw from `seed` and the question's id.
 
-    Problem, answer and choices change together; ValueError for a question whose options do not end it.
+    Problem, answer and choices change together; ValueError for a question that does not end with its options.
     """
     return pl.DataFrame([_shuffled(row, seed) for row in questions.iter_rows(named=True)], schema=QUESTION)
 
@@ -110,7 +109,7 @@ def _shuffled(row: dict, seed: int) -> dict:
     stem = split_options(row["problem"], row["choices"])
     if stem is None:
         raise ValueError(
-            f"question {row['question_id']!r} does not end with its options, one a line behind its letter: "
+            f"question {row['question_id']!r} does not end with its options, one per line after its letter: "
             "they cannot be reordered; set shuffle_options = false"
         )
     order = list(range(len(row["choices"])))
@@ -121,9 +120,9 @@ def _shuffled(row: dict, seed: int) -> dict:
 
 
 def from_frame(name: str, frame: pl.DataFrame, *, limit: int = 0) -> Benchmark:
-    """Make a benchmark of a frame with `problem` and `answer`; ids, level and subject are taken when there.
+    """Make a benchmark from a frame with `problem` and `answer`; ids, level and subject are used if present.
 
-    Frames of curated problems fit as they are: `problem_id` serves as the question's id.
+    Frames of curated problems work as they are: `problem_id` becomes the question's id.
     """
     parse = _custom_parser(BenchmarkConfig(name=name, kind="frame"))
     rows = (Row(row, f"frame {name!r}", number) for number, row in enumerate(frame.iter_rows(named=True), 1))
@@ -131,7 +130,7 @@ def from_frame(name: str, frame: pl.DataFrame, *, limit: int = 0) -> Benchmark:
 
 
 def protected(benchmarks: Iterable[Benchmark]) -> pl.DataFrame:
-    """List what must not occur in training data: [benchmark, question_id, problem]."""
+    """List the problems that must not occur in training data: [benchmark, question_id, problem]."""
     schema = {"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()}
     frames = [
         benchmark.questions.select(pl.lit(benchmark.name).alias("benchmark"), "question_id", "problem")
@@ -147,7 +146,7 @@ def _registered_rows(config: BenchmarkConfig, spec: Spec, data_root: Path | None
         if (data_root / spec.file).exists():
             return read_rows(data_root / spec.file)
         raise FileNotFoundError(
-            f"{spec.title}: {data_root / spec.file} is not there; set `file`, or leave out the data root "
+            f"{spec.title}: {data_root / spec.file} is not there; set `file`, or omit the data root "
             f"to read {spec.hub.name} from the hub"
         )
     return read_hub(

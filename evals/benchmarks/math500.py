@@ -1,4 +1,4 @@
-r"""MATH500: 500 problems of the MATH test set, levels 1 to 5, seven subjects.
+r"""MATH500: 500 problems from the MATH test set, levels 1 to 5, seven subjects.
 
     Convert the point (0,3) in rectangular coordinates to polar ... -> \left( 3, \frac{\pi}{2} \right)
 

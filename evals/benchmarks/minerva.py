@@ -1,4 +1,4 @@
-r"""Minerva: 272 questions of MIT OpenCourseWare exercises; the answer is boxed in the solution.
+r"""Minerva: 272 questions from MIT OpenCourseWare exercises; the answer is boxed in the solution.
 
 Each of the two Magellan telescopes has a diameter of 6.5 m. ...        "... =\boxed{1.6} cm" -> 1.6
 """

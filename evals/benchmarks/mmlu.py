@@ -1,4 +1,4 @@
-"""MMLU test: 14,042 questions in 57 subjects, four options each; the answer is an index, asked as a letter.
+"""MMLU test: 14,042 questions in 57 subjects, four options each; the answer index becomes a letter.
 
 {"question": ..., "choices": ["...", "...", "...", "..."], "answer": 3}                   -> D
 """

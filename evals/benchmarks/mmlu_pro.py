@@ -2,7 +2,7 @@
 
 {"question": ..., "options": [...], "answer": "I", "answer_index": 8, "category": "business"}    -> I
 
-Its 70 development rows, five a category, carry worked solutions (`cot_content`).
+Its 70 development rows, five per category, have worked solutions (`cot_content`).
 """
 
 import re
@@ -35,6 +35,6 @@ def parse(row: Row) -> Question:
 
 
 def _thought(text: str) -> str | None:
-    """Take the opening phrase and the last sentence, which states the letter, off a worked solution."""
+    """Strip the opening phrase and the last sentence, which states the letter, from a worked solution."""
     text = re.sub(r"^A: Let's think step by step\.\s*", "", text)
     return re.sub(r"\s*The answer is \(?[A-J]\)?\.?\s*$", "", text) or None

@@ -2,7 +2,7 @@
 
     ... How many moves does Sergey need to determine for sure the number Xenia thought of?    -> 2
 
-`final_answer` is a list; dollar signs around its parts are taken off, several parts are joined with commas.
+`final_answer` is a list; dollar signs around its parts are stripped, and multiple parts are joined by commas.
 """
 
 from evals.benchmarks.registry import Hub, Question, register
@@ -19,7 +19,7 @@ from evals.benchmarks.rows import Row
 def parse(row: Row) -> Question:
     answer = ", ".join(row.texts("final_answer")).replace("$", "").strip()
     if not answer:
-        raise row.error("field 'final_answer' holds no answer")
+        raise row.error("field 'final_answer' contains no answer")
     context = row.optional("context")
     question = row.text("question", "problem")
     return Question(

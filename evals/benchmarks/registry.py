@@ -1,7 +1,7 @@
-"""What a benchmark is, and the register of those we know by name.
+"""The benchmark types, and the registry of benchmarks known by name.
 
-A benchmark is one file beside this one: a function from a `Row` to a `Question`, registered with its usual
-place below the data root, its home on the hub and how many questions it must have.
+A benchmark is one file in this folder: a function from a `Row` to a `Question`, registered with its usual
+path under the data root, its data set on the hub and the number of questions it must have.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ QUESTION = pl.Schema(
 """Columns of `Benchmark.questions`; level, subject and choices may be null. `problem` lists the choices."""
 
 SHOT = pl.Schema({**QUESTION, "thought": pl.String()})
-"""Columns of `Benchmark.shots`: development rows, with the reasoning where there is one."""
+"""Columns of `Benchmark.shots`: development rows, with the reasoning when there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Question:
     problem: str
     answer: str
     question_id: str | None = None
-    """None: numbered by its row."""
+    """None: the row number is used."""
     level: str | None = None
     subject: str | None = None
     choices: tuple[str, ...] | None = None
@@ -45,7 +45,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """Where a benchmark lives on the hub."""
+    """Where a benchmark is on the hub."""
 
     name: str
     subset: str = ""
@@ -57,26 +57,26 @@ class Spec:
     name: str
     title: str
     file: str
-    """Usual place below the data root."""
+    """Usual path under the data root."""
     hub: Hub
     n_questions: tuple[int, ...]
     """Row counts that a complete copy may have (mirrors of one benchmark can differ by a row)."""
     parse: Callable[[Row], Question]
     shots_file: str
-    """Usual place of the development rows below the data root; empty: it has none."""
+    """Usual path of the development rows under the data root; empty: it has none."""
     shots_split: str
     """Their split on the hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Questions ready to be put to a model; `fingerprint` covers all of them, also those cut by `limit`."""
+    """Questions ready to be asked of a model; `fingerprint` covers all of them, even those cut by `limit`."""
 
     name: str
     questions: pl.DataFrame
     fingerprint: str
     shots: pl.DataFrame | None = None
-    """SHOT rows for worked examples, when they were asked for."""
+    """SHOT rows for worked examples, when requested."""
 
 
 _SPECS: dict[str, Spec] = {}
@@ -105,7 +105,7 @@ def register(
 
 
 def registered() -> dict[str, Spec]:
-    """All known benchmarks by name, sorted."""
+    """All known benchmarks, sorted by name."""
     return dict(sorted(_SPECS.items()))
 
 
@@ -122,12 +122,12 @@ def ask_choices(stem: str, choices: tuple[str, ...]) -> str:
 
 
 def list_options(choices: Sequence[str]) -> str:
-    """Write one option a line, behind its letter."""
+    """Write one option per line, after its letter."""
     return "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
 
 
 def split_options(problem: str, choices: Sequence[str]) -> str | None:
-    """Take the options off the end of a problem; None when they do not stand there as `list_options` writes.
+    """Strip the options from the end of a problem; None when they are not there in `list_options` form.
 
     >>> split_options(ask_choices("Which is even?", ("3", "4")), ("3", "4"))
     'Which is even?'

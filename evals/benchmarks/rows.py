@@ -1,4 +1,4 @@
-"""Reading benchmark rows: JSON lines, JSON or parquet from disk or the hub, and fields with readable errors.
+"""Readers of benchmark rows (JSON lines, JSON or parquet, from disk or the hub), with readable errors.
 
 for row in read_rows(Path("eval/gsm8k_test.jsonl.gz")):
     row.text("question")
@@ -18,19 +18,19 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a benchmark file; its methods name file, row and field when something is off."""
+    """One row of a benchmark file; errors from its methods name the file, row and field."""
 
     values: dict[str, Any]
     origin: str
     """File or hub data set the row comes from."""
     number: int
-    """Row number, from 1; in JSON lines the line."""
+    """Row number, from 1; in JSON lines, the line number."""
 
     def error(self, problem: str) -> ValueError:
         return ValueError(f"{self.origin}, row {self.number}: {problem}")
 
     def get(self, field: str) -> Any:
-        """Look a field up; `a.b` reaches into objects and `a.0` into lists. None when it is not there.
+        """Look up a field; `a.b` reaches into objects and `a.0` into lists. None when it is not there.
 
         >>> Row({"prompt": [{"content": "1+1"}], "a.b": 2}, "x.jsonl", 1).get("prompt.0.content")
         '1+1'
@@ -51,7 +51,7 @@ class Row:
         return self.get(field) not in (None, "", [])
 
     def value(self, *fields: str) -> Any:
-        """Return the first of `fields` that the row fills."""
+        """Return the first of `fields` that the row has and that is not empty."""
         for field in fields:
             if self.has(field):
                 return self.get(field)
@@ -61,11 +61,11 @@ class Row:
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise self.error(
             f"field {fields[0]!r} is missing; {hint}it has {', '.join(map(repr, self.values))}. "
-            "For your own file name the fields in the config (problem_field, answer_field)"
+            "For your own file, name the fields in the config (problem_field, answer_field)"
         )
 
     def text(self, *fields: str) -> str:
-        """Return a field as text; whole floats such as 27.0 become 27."""
+        """Return a field as text; integral floats such as 27.0 become 27."""
         value = self.value(*fields)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.error(f"field {fields[0]!r} is {type(value).__name__}, expected text or a number")
@@ -77,7 +77,7 @@ class Row:
         return text
 
     def optional(self, *fields: str) -> str | None:
-        """Return the first of `fields` that the row fills as text, or None."""
+        """Return the first of `fields` that is present and not empty, as text, or None."""
         return self.text(*fields) if any(self.has(field) for field in fields) else None
 
     def texts(self, *fields: str) -> tuple[str, ...]:
@@ -88,14 +88,14 @@ class Row:
         return tuple(str(item) for item in value)
 
     def message(self, field: str) -> str:
-        """Return the user's text of a chat field: [{"from": "user", "value": ...}] or role/content."""
+        """Return the user's text in a chat field: [{"from": "user", "value": ...}] or role/content."""
         messages = self.value(field)
         if not isinstance(messages, list):
             raise self.error(f"field {field!r} must be a list of chat messages")
         for message in messages:
             if message.get("from", message.get("role")) in ("user", "human", "Human"):
                 return str(message.get("value", message.get("content"))).strip()
-        raise self.error(f"field {field!r} has no message of the user")
+        raise self.error(f"field {field!r} has no message from the user")
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -121,7 +121,7 @@ def _read_list(path: Path) -> list[dict]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error}); is the file cut?") from error
+        raise ValueError(f"{path}: not valid JSON ({error}); is the file truncated?") from error
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise ValueError(f"{path}: expected a list of JSON objects")
     return values
@@ -135,7 +135,7 @@ def _read_lines(path: Path) -> Iterator[Row]:
                 if line.strip():
                     yield Row(_parse(line, path, number), str(path), number)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: the file ends or breaks after row {number}; fetch it again") from error
+        raise ValueError(f"{path}: the file ends or breaks after row {number}; download it again") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}, row {number + 1}: not UTF-8 ({error.reason})") from error
 
@@ -151,7 +151,7 @@ def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
 
 
 def read_hub(name: str, subset: str, split: str) -> Iterator[Row]:
-    """Yield the rows of a data set on the hub (or of a local folder laid out like one)."""
+    """Yield the rows of a data set on the hub (or of a local folder with the same layout)."""
     from datasets import load_dataset  # slow to import, and only needed here
 
     origin = ":".join(part for part in (name, subset, split) if part)

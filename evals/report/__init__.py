@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained HTML page from `ReportData`."""
+"""The report of a run: one self-contained HTML page made from `ReportData`."""
 
 from evals.report.data import Headline, ReportData, headlines
 from evals.report.render import render_report

@@ -102,7 +102,7 @@ def pass_and_majority(name: str, curves: dict[str, pl.DataFrame]) -> Figure:
 
 
 def flips(name: str, deltas: np.ndarray) -> Figure:
-    """Each question's change in share of correct samples, sorted: who gained, who lost."""
+    """Each question's change in its share of correct samples, sorted from gains to losses."""
     figure, (ax,) = panel(HALF)
     ordered = np.sort(deltas)[::-1]
     edges = np.arange(len(ordered) + 1)
@@ -113,7 +113,7 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
     ax.plot([], [], color=LINE, linewidth=5, label=f"{int((ordered == 0).sum())} unchanged")
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_ylim(min(-0.25, ordered[-1]) - 0.05, max(0.25, ordered[0]) + 0.05)
-    ax.set_xlabel(f"questions of {name}, most improved first")
+    ax.set_xlabel(f"questions in {name}, most improved first")
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_above(ax)
@@ -121,7 +121,7 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
 
 
 def length_histograms(completions: dict[str, pl.DataFrame]) -> Figure:
-    """Lengths of right (up) and wrong (down) responses, one row per model, common scale."""
+    """Lengths of right (up) and wrong (down) responses, one row per model, on a common scale."""
     figure, axes = panel((HALF[0], 1.05 + 0.85 * len(completions)), rows=len(completions))
     longest = max(int(frame["n_response_tokens"].max() or 1) for frame in completions.values())  # type: ignore[arg-type]
     bins = np.linspace(0, longest + 1, min(40, longest + 2))
@@ -165,7 +165,7 @@ def accuracy_by_group(groups: dict[str, pl.DataFrame], label: str) -> Figure:
 
 
 def levels_by_step(checkpoints: pl.DataFrame) -> Figure:
-    """Heat map: accuracy of every level (rows) at every evaluated step (columns), written into its cell."""
+    """Heat map: accuracy at every level (rows) and evaluated step (columns), written in each cell."""
     means = checkpoints.group_by("step", "level").agg(accuracy=pl.col("is_correct").mean())
     means = means.sort("step", "level")
     levels, steps = means["level"].drop_nulls().unique().sort(), means["step"].unique().sort()

@@ -1,7 +1,7 @@
-"""Drawing for a page with two color schemes: matplotlib figures as inline SVG in the page's own colors.
+"""The canvas for a page with two color schemes: matplotlib figures as inline SVG in the page's colors.
 
-Figures are drawn in stand-in colors; on export each becomes a CSS variable, so light and dark need no second
-copy. The same input gives the same bytes: ids are salted with the figure's name and no date is written.
+Figures are drawn in placeholder colors; on export, each becomes a CSS variable, so one copy serves light and
+dark. The same input gives the same bytes: ids are salted with the figure's name and no date is written.
 """
 
 import html
@@ -28,7 +28,7 @@ _VARIABLES = {
 }
 
 HALF, THIRD_WIDTH = (5.0, 2.75), (3.45, 2.15)
-"""Sizes in inches at 72 points: two or three figures beside each other on a wide page, one on a phone."""
+"""Sizes in inches at 72 points: two or three figures side by side on a wide page, one on a phone."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -71,7 +71,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Set matplotlib's style for the figures of a report, and put it back afterwards."""
+    """Set matplotlib's style for the figures of a report, and restore it afterward."""
     with matplotlib.rc_context(_STYLE):
         yield
 
@@ -85,14 +85,14 @@ def panel(size: tuple[float, float] = HALF, *, rows: int = 1) -> tuple[Figure, l
 
 
 def legend_above(ax: Axes, *, right: bool = False) -> None:
-    """Put the legend between title and axes, where it covers no data."""
+    """Put the legend between the title and the axes, where it covers no data."""
     if ax.get_legend_handles_labels()[0]:
         place: Literal["lower right", "lower left"] = "lower right" if right else "lower left"
         ax.legend(loc=place, bbox_to_anchor=(float(right), 1.0), ncols=4, borderaxespad=0, borderpad=0.3)
 
 
 def to_svg(figure: Figure, name: str, alt: str) -> str:
-    """Export a figure as inline `<svg>`; `alt` is what a screen reader says, `name` makes ids unique."""
+    """Export a figure as inline `<svg>`; a screen reader reads `alt`, and `name` makes ids unique."""
     buffer = io.StringIO()
     nameless = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):

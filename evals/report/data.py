@@ -1,4 +1,4 @@
-"""What a report is made of: plain frames and texts that the pipeline fills in; what is None is left out."""
+"""The data of a report: frames and texts that the pipeline fills in; parts that are None are omitted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,20 +20,20 @@ class Headline:
     before: float | None
     after: float | None
     unit: Unit = "share"
-    """share: shown as per cent; tokens: one decimal; number: three digits."""
+    """share: shown as a percentage; tokens: one decimal; number: three digits."""
     before_ci95: tuple[float, float] | None = None
     after_ci95: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything on the page. Schemas in capitals are those of `rewards.contracts.records` and
+    """Everything on the page. Schemas in capitals are defined in `rewards.contracts.records` and
     `evals.statistics.compare`."""
 
     run: str
     """Name of the run: the page's title."""
     subtitle: str = ""
-    """One line below it: what was trained, on what."""
+    """One line below the title: what was trained, and on what."""
     headlines: tuple[Headline, ...] = ()
     """See `headlines()`."""
     config: str = ""
@@ -49,8 +49,8 @@ class ReportData:
     timings: pl.DataFrame | None = None
     """TIMING rows."""
     reflection: pl.DataFrame | None = None
-    """Reflection over the steps, as training measured it or `evals.statistics.reflection.by_step(rollouts)`
-    counts it."""
+    """Reflection by step, as measured in training or counted by
+    `evals.statistics.reflection.by_step(rollouts)`."""
     checkpoints: pl.DataFrame | None = None
     """Evaluations before, during and after training: COMPLETION rows with a column `step`."""
     funnel: pl.DataFrame | None = None
@@ -63,15 +63,15 @@ class ReportData:
     lineage: pl.DataFrame | None = None
     """Artifacts: [artifact, fingerprint]."""
     timing_note: str = ""
-    """A line on cost: wall and CPU time, machine."""
+    """One line on cost: wall and CPU time, machine."""
     notes: tuple[str, ...] = field(default=())
-    """Remarks for the reader, such as what was set aside."""
+    """Remarks for the reader, such as what was skipped."""
 
 
 def headlines(
     base: pl.DataFrame, final: pl.DataFrame, extra: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Headline, ...]:
-    """Compute the usual headlines from two COMPLETION frames; `extra` shares such as reward come first."""
+    """Compute the usual headlines from two COMPLETION frames; `extra` shares, such as reward, come first."""
     given = tuple(Headline(name, *ends) for name, ends in (extra or {}).items())
     length = "n_response_tokens"
     before, before_ci95 = _accuracy(base)
@@ -80,7 +80,7 @@ def headlines(
         *given,
         Headline("Accuracy", before, after, "share", before_ci95, after_ci95),
         Headline("Response length", _mean(base, length), _mean(final, length), unit="tokens"),
-        Headline("In the asked format", _mean(base, "is_formatted"), _mean(final, "is_formatted")),
+        Headline("In the requested format", _mean(base, "is_formatted"), _mean(final, "is_formatted")),
         Headline("Truncated", _mean(base, "is_truncated"), _mean(final, "is_truncated")),
     )
 

@@ -1,4 +1,4 @@
-"""Figures of the data: what curation kept, and what kinds of answers the rewards check."""
+"""Figures of the data: what curation kept, and the types of answers that rewards check."""
 
 import polars as pl
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from evals.report.canvas import BASE, FINAL, HALF, MUTED, panel
 
 
 def funnel(steps: pl.DataFrame) -> Figure:
-    """Rows kept after each step, the dropped part beside it."""
+    """Rows kept after each step, with the dropped rows beside them."""
     figure, (ax,) = panel((HALF[0], max(1.6, 0.7 + 0.3 * steps.height)))
     widest = max(1, int(steps["read"].max() or 1))  # type: ignore[arg-type]
     for y, row in enumerate(steps.iter_rows(named=True)):
@@ -28,7 +28,7 @@ def funnel(steps: pl.DataFrame) -> Figure:
 
 
 def answer_types(types: pl.DataFrame) -> Figure:
-    """Problems by type of their reference answer, most frequent first."""
+    """Problems by type of reference answer, most frequent first."""
     ordered = types.sort(["count", "answer_type"], descending=[True, False]).head(12)
     total = max(1, int(types["count"].sum()))
     figure, (ax,) = panel((HALF[0], max(1.6, 0.7 + 0.3 * ordered.height)))

@@ -1,4 +1,4 @@
-"""The figures of a report as files of their own, for papers and slides: PNG and PDF in the light colors.
+"""The figures of a report as separate files for papers and slides: PNG and PDF in the light colors.
 
 write_figures(build_page(data), Path("runs/demo/figures"))
 """
@@ -24,7 +24,7 @@ LIGHT = {
     MUTED: "#676d75",
     PAPER: "#ffffff",
 }
-"""The stand-in colors of the canvas on white paper, as the page's light theme has them."""
+"""The canvas's placeholder colors on white paper, as in the page's light theme."""
 
 FORMATS = ("png", "pdf")
 _PROPERTIES = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
@@ -51,7 +51,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def use_light_colors(figure: Figure) -> None:
-    """Replace the stand-in colors of everything drawn."""
+    """Replace the placeholder colors of everything drawn."""
     for artist in figure.findobj():
         for name in _PROPERTIES:
             getter, setter = getattr(artist, f"get_{name}", None), getattr(artist, f"set_{name}", None)
@@ -62,7 +62,7 @@ def use_light_colors(figure: Figure) -> None:
 
 
 def _light(value: Any) -> Any:
-    """The light colors for a color or an array of them; None when it holds no stand-in."""
+    """The light colors for a color or an array of colors; None when there is no placeholder in it."""
     if isinstance(value, str) and value in ("none", "auto"):
         return None
     colors = np.atleast_2d(np.asarray(value if isinstance(value, np.ndarray) else to_rgba(value)))

@@ -1,4 +1,4 @@
-"""Published numbers to set a run against (Open-Reasoner-Zero, arXiv 2503.24290, tables 2 to 4), as shares."""
+"""Published results to compare with, as shares (Open-Reasoner-Zero, arXiv 2503.24290, tables 2 to 4)."""
 
 import polars as pl
 

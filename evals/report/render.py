@@ -1,10 +1,10 @@
-"""Render the report of a run: one HTML page that opens offline, in light and dark, on a screen or a phone.
+"""Renderer of a run's report: one HTML page that works offline, in light and dark, on a screen or a phone.
 
     path.write_text(render_report(ReportData(run="demo", metrics=metrics, base=base, final=final)))
 
 The page loads nothing: figures are inline SVG, samples are JSON data that a short script inserts as text. A
-content security policy allows that one script by its hash, so nothing a model wrote can run. The same data
-give the same bytes.
+content security policy allows only that script, by its hash, so nothing a model wrote can run. The same data
+gives the same bytes.
 """
 
 import base64
@@ -27,7 +27,7 @@ from evals.statistics.turning_point import TurningPoint, find_turning_point
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything computed from the data: what the template shows and what figure files are made of."""
+    """Everything computed from the data, for the template and the figure files."""
 
     models: dict[str, pl.DataFrame]
     summaries: dict[str, pl.DataFrame]
@@ -56,7 +56,7 @@ def render_report(data: ReportData) -> str:
 
 
 def render_page(data: ReportData, page: Page) -> str:
-    """Put a built page into its template."""
+    """Render a built page with its template."""
     samples = draw_samples(page.models) if page.models else []
     environment = _environment()
     script = environment.get_template("browser.js.j2").render()
@@ -120,7 +120,7 @@ def show_change(headline: Headline) -> str:
 
 
 def _sentence(items: tuple[Headline, ...]) -> str:
-    """Say the finding in one sentence from the first share and the first length that have both ends."""
+    """State the finding in one sentence, from the first share and the first length with both values."""
     parts = []
     for unit, suffix in (("share", ""), ("tokens", " tokens")):
         for item in items:
@@ -139,7 +139,7 @@ def _movement(name: str, before: float, after: float, unit: str) -> str:
 
 
 def _turning_point(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> TurningPoint | None:
-    """Where reward, length and, where responses reflect at every step, correct reflection length bend up."""
+    """Where reward and length bend up together, and correct reflection length if it exists at every step."""
     if metrics is None or metrics.height < 20:
         return None
     series = {name: metrics[name].to_list() for name in ("reward", "response_tokens")}
@@ -151,14 +151,14 @@ def _turning_point(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None
 
 
 def _results(summaries: dict[str, pl.DataFrame]) -> list[dict]:
-    """SUMMARY rows with their model, the models of one benchmark below each other."""
+    """SUMMARY rows with their model, the models of one benchmark in adjacent rows."""
     rows = [row | {"model": label} for label, frame in summaries.items() for row in frame.to_dicts()]
     order = list(dict.fromkeys(row["benchmark"] for row in rows))
     return sorted(rows, key=lambda row: order.index(row["benchmark"]))
 
 
 def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:
-    """Rows of the reflection table, the patterns that occur spelled out."""
+    """Rows of the reflection table, with the patterns that occur listed."""
     rows = analyze(completions).to_dicts()
     for row in rows:
         found = by_pattern(completions.filter(pl.col("benchmark") == row["benchmark"]))
@@ -170,7 +170,7 @@ def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:
 
 
 def _references(summaries: dict[str, pl.DataFrame]) -> list[dict]:
-    """Published accuracies on the benchmarks of this run: {model, <benchmark>: accuracy}."""
+    """Published accuracies on this run's benchmarks: {model, <benchmark>: accuracy}."""
     names = {name for summary in summaries.values() for name in summary["benchmark"]}
     rows: dict[str, dict] = {}
     for row in REFERENCE.filter(pl.col("benchmark").is_in(list(names))).iter_rows(named=True):

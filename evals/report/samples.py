@@ -1,4 +1,4 @@
-"""The rows of the sample browser: a fair draw of responses, as JSON that is safe inside a page."""
+"""Rows for the sample browser: a fair draw of responses, as JSON that is safe inside a page."""
 
 import json
 import os
@@ -13,7 +13,7 @@ MAX_SAMPLES_PER_QUESTION = 2
 
 
 def draw_samples(models: dict[str, pl.DataFrame], *, max_bytes: int = MAX_BYTES) -> list[dict]:
-    """Pick questions by the hash of their ids until the page is full; each with its samples of every model.
+    """Pick questions by the hash of their ids until the page is full, each with every model's samples.
 
     `change` says whether a question gained or lost correct samples between the two models.
     """
@@ -70,7 +70,7 @@ def _entry(row: dict, problem: str, change: str) -> dict:
 
 
 def _problems(prompts: pl.Series) -> dict[str, str]:
-    """Take what all prompts share (instructions, worked examples) off each prompt, whole lines only."""
+    """Strip what all prompts share (instructions, worked examples) from each prompt, whole lines only."""
     distinct = prompts.unique().to_list()
     prefix = os.path.commonprefix(distinct)
     suffix = os.path.commonprefix([text[::-1] for text in distinct])[::-1]
@@ -82,7 +82,7 @@ def _problems(prompts: pl.Series) -> dict[str, str]:
 
 
 def to_script_json(value: object) -> str:
-    r"""Write JSON that cannot end the script element it stands in, whatever a model wrote.
+    r"""Write JSON that cannot end the script element around it, whatever a model wrote.
 
     >>> to_script_json("</script><!--")
     '"\\u003c/script\\u003e\\u003c!--"'

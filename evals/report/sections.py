@@ -1,4 +1,4 @@
-"""The parts of the page in their order: which figures each section has, given what the data hold."""
+"""The sections of the page, in order, and the figures in each, depending on the available data."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from evals.statistics.turning_point import TurningPoint
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """One figure of the page: its name in files, its title, what to see in it, and the SVG."""
+    """One figure of the page: its file name, its title, its caption, and the SVG."""
 
     key: str
     title: str
@@ -42,7 +42,7 @@ def build_sections(
     comparison: pl.DataFrame | None,
     point: TurningPoint | None,
 ) -> list[Section]:
-    """Draw every figure that the data allow; sections without figures are left out."""
+    """Draw every figure that the data allows; sections without figures are omitted."""
     with drawing():
         sections = [
             Section("training", "Training", _training_lead(data, point), tuple(_training(data, point))),
@@ -66,12 +66,12 @@ def _training_lead(data: ReportData, point: TurningPoint | None) -> str:
     if n_steps < 40:
         return f"{n_steps} steps."
     if point is None:
-        return f"{n_steps} steps. Faint lines are single steps, strong ones their running mean."
+        return f"{n_steps} steps. Faint lines are single steps, bold ones their running mean."
     names = {"response_tokens": "response length", "correct_reflection_tokens": "correct-reflection length"}
     first, *others = (names.get(name, name) for name in point.slope_before)
     what = " and ".join([", ".join([first.capitalize(), *others[:-1]]), others[-1]])
     return (
-        f"{n_steps} steps. {what} bend upwards together at step "
+        f"{n_steps} steps. {what} bend upward together at step "
         f"{point.step:.0f} (change-point test, p = {point.p_value:.3f})."
     )
 
@@ -82,7 +82,9 @@ def _training(data: ReportData, point: TurningPoint | None) -> Iterator[Plate]:
         draw = training_figures
         caption = "Binary reward, mean over the step's responses."
         yield _plate("reward", "Reward", caption, draw.reward(metrics, point))
-        yield _plate("length", "Response length", "Tokens a response.", draw.response_length(metrics, point))
+        yield _plate(
+            "length", "Response length", "Tokens per response.", draw.response_length(metrics, point)
+        )
         title = "Length of right and wrong responses"
         yield _plate("outcome", title, "Tokens, mean.", draw.length_by_outcome(metrics))
         title = "Format and truncation"
@@ -98,7 +100,7 @@ def _training(data: ReportData, point: TurningPoint | None) -> Iterator[Plate]:
 
 
 def _checkpoints(checkpoints: pl.DataFrame) -> Iterator[Plate]:
-    """Accuracy against the step, and by level where the benchmark has levels."""
+    """Accuracy by step, and by level when the benchmark has levels."""
     accuracy = by_checkpoint(checkpoints)
     for number, name in enumerate(accuracy["benchmark"].unique(maintain_order=True)):
         yield _plate(
@@ -126,7 +128,7 @@ def _benchmarks(
         yield _plate(
             "delta",
             "Paired difference",
-            "Sign-flip test by question, Holm-corrected; filled: p < 0.05.",
+            "Sign-flip test over questions, Holm-corrected; filled: p < 0.05.",
             benchmark_figures.paired_delta(comparison),
         )
     names = list(dict.fromkeys(name for summary in summaries.values() for name in summary["benchmark"]))
@@ -136,7 +138,7 @@ def _benchmarks(
             yield _plate(
                 f"passk{number}",
                 f"pass@k and maj@k, {name}",
-                "Solid: any of k samples is right; dashed: their vote is.",
+                "Solid: any of k samples is right; dashed: their majority is.",
                 benchmark_figures.pass_and_majority(name, by_model),
             )
         if comparison is not None:
@@ -160,7 +162,7 @@ def _lengths(models: dict[str, pl.DataFrame]) -> Iterator[Plate]:
     yield _plate(
         "histogram",
         "Response lengths, right and wrong",
-        "Right upwards, wrong downwards; share of all responses.",
+        "Right up, wrong down; share of all responses.",
         benchmark_figures.length_histograms(models),
     )
     wanted: tuple[tuple[str, str, Callable[[pl.DataFrame], bool]], ...] = (
@@ -187,7 +189,7 @@ _OPTIMIZATION = (
     ("policy_loss", "Policy loss", "Clipped surrogate, token mean.", False),
     ("value_loss", "Value loss", "Clipped, token mean.", False),
     ("explained_variance", "Explained variance", "Of the critic, before its update.", False),
-    ("entropy", "Entropy", "Of the policy, nats a token.", False),
+    ("entropy", "Entropy", "Of the policy, nats per token.", False),
     ("clip_fraction", "Clipped tokens", "Share whose ratio left the trust region.", True),
     ("approx_kl", "Policy change", "Approximate KL between new and old.", False),
 )
@@ -202,10 +204,10 @@ def _optimization(data: ReportData) -> Iterator[Plate]:
 
 def _data(data: ReportData) -> Iterator[Plate]:
     if data.funnel is not None and data.funnel.height:
-        caption = "Problems kept after each step; what it dropped in gray."
+        caption = "Problems kept after each step; dropped ones in gray."
         yield _plate("funnel", "Curation", caption, data_figures.funnel(data.funnel))
     if data.answer_types is not None and data.answer_types.height:
-        caption = "Problems by what their reference answer is."
+        caption = "Problems by type of reference answer."
         yield _plate("types", "Answer types", caption, data_figures.answer_types(data.answer_types))
 
 

@@ -1,4 +1,4 @@
-"""Figures of a training run: what rose, what the updates did, and what the time went into."""
+"""Figures of a training run: rewards and lengths, optimization, and time."""
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from evals.statistics.turning_point import TurningPoint
 
 
 def curve(ax: Axes, steps: pl.Series, values: pl.Series, color: str, label: str = "", end: str = "") -> None:
-    """Draw a noisy series: the raw line faint, its running mean strong, and its last value at the end."""
+    """Draw a noisy series: the raw line faint, its running mean bold, and its last value at the end."""
     known = (
         pl.DataFrame({"x": steps, "y": values.cast(pl.Float64)}).drop_nulls().filter(pl.col("y").is_finite())
     )
@@ -91,7 +91,7 @@ def length_by_outcome(metrics: pl.DataFrame) -> Figure:
 
 
 def reflection(steps: pl.DataFrame) -> Figure:
-    """Length of the correct responses that reflect, against all responses: the paper's figure 6."""
+    """Length of the correct responses that reflect, compared with all responses: the paper's figure 6."""
     figure, (ax,) = panel(HALF)
     curve(ax, steps["step"], steps["response_tokens"], BASE, "all responses")
     curve(ax, steps["step"], steps["correct_reflection_tokens"], FINAL, "correct ones that reflect")
@@ -109,7 +109,7 @@ def reflection_rate(steps: pl.DataFrame) -> Figure:
 
 def truncation_and_format(metrics: pl.DataFrame) -> Figure:
     figure, (ax,) = panel(HALF)
-    curve(ax, metrics["step"], metrics["formatted"], FINAL, "in the asked format")
+    curve(ax, metrics["step"], metrics["formatted"], FINAL, "in the requested format")
     curve(ax, metrics["step"], metrics["truncated"], WARN, "truncated")
     ax.set_ylim(-0.02, 1.02)
     _finish(ax, percent=True, legend=True)
@@ -135,7 +135,7 @@ PHASES = {
 
 
 def time_per_phase(timings: pl.DataFrame) -> Figure:
-    """Mean seconds per step of each phase; what the phases do not cover is `other`."""
+    """Mean seconds per step in each phase; time outside the phases is `other`."""
     means = timings.select(pl.col("step_s", *PHASES).mean()).row(0, named=True)
     bars = [(label, means[column]) for column, label in PHASES.items()]
     bars.append(("other", max(0.0, means["step_s"] - sum(seconds for _, seconds in bars))))

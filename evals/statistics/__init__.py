@@ -1,1 +1,1 @@
-"""Figures that may be published: accuracies, intervals, tests, curves."""
+"""Publication-grade statistics: accuracies, intervals, tests, curves."""

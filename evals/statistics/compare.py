@@ -1,11 +1,11 @@
 """Paired comparison of two checkpoints on the same questions: is one better, by how much, and could we tell?
 
     comparison = compare(base, final)                 # two COMPLETION frames
-    decision = gate(comparison)                       # refuses only a significant regression
+    decision = gate(comparison)                       # fails only on a significant regression
 
 The test flips the sign of each question's difference at random (all 2^n ways when there are few), because
-under "no difference" the two checkpoints could have been swapped question by question. p-values are two-sided
-and corrected over benchmarks by Holm's method.
+under "no difference" the two checkpoints could be swapped on any question. p-values are two-sided and
+corrected over benchmarks by Holm's method.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ COMPARISON = pl.Schema(
 )
 
 _EXACT_LIMIT = 14
-"""Up to so many differing questions all 2^n sign patterns are tried."""
+"""Up to this many differing questions, all 2^n sign patterns are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Gate:
 def compare(
     before: pl.DataFrame, after: pl.DataFrame, *, n_permutations: int = 20_000, seed: int = 0
 ) -> pl.DataFrame:
-    """Compare two COMPLETION frames benchmark by benchmark; both must hold the same questions."""
+    """Compare two COMPLETION frames benchmark by benchmark; both must have the same questions."""
     check_samples(before)
     check_samples(after)
     paired = _pair(before, after)
@@ -98,10 +98,10 @@ def _pair(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def sign_flip_test(deltas: NDArray[np.float64], *, n_permutations: int = 20_000, seed: int = 0) -> float:
-    """Two-sided p-value of a zero mean of paired differences [n_questions].
+    """Two-sided p-value for a zero mean of paired differences [n_questions].
 
-    Exact for up to 14 non-zero differences; else by `n_permutations` draws, counting the observed one, so
-    that the p-value is never 0 (Phipson and Smyth 2010).
+    Exact for up to 14 non-zero differences; otherwise from `n_permutations` draws, counting the observed one,
+    so that the p-value is never 0 (Phipson and Smyth 2010).
 
     >>> sign_flip_test(np.array([1.0, 1.0, 1.0, 1.0]))
     0.125
@@ -124,7 +124,7 @@ def sign_flip_test(deltas: NDArray[np.float64], *, n_permutations: int = 20_000,
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Correct p-values for testing several benchmarks at once (Holm 1979), in the given order.
+    """Correct p-values for testing several benchmarks together (Holm 1979), in the given order.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -143,7 +143,7 @@ def minimal_detectable_effect(stderr: float, *, alpha: float = 0.05, power: floa
 
 
 def gate(comparison: pl.DataFrame, *, alpha: float = 0.05) -> Gate:
-    """Decide whether a checkpoint may pass: only a significant regression, after Holm, stops it."""
+    """Decide whether a checkpoint passes: only a significant regression, after Holm, stops it."""
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be in (0, 1), got {alpha}")
     worse = comparison.filter((pl.col("delta") < 0) & (pl.col("p_holm") < alpha))

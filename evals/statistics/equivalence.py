@@ -1,4 +1,4 @@
-"""Classes of equal answers to one question, so that a vote counts what responses mean, not how they spell it.
+"""Classes of equal answers to one question, so that votes count what responses mean, not how they spell it.
 
 classes = answer_classes(["1/2", "0.5", "2", None], [False, False, True, False])    # [1, 1, 0, None]
 """
@@ -10,14 +10,14 @@ from rewards.parsing.normalize import normalize
 from rewards.verdict import Reason
 
 MAX_COMPARED = 32
-"""Classes that a new spelling is compared with; beyond, in a question without any agreement, spelling
-counts."""
+"""Most classes that a new spelling is compared with; beyond that, in a question without any agreement, only
+equal spellings share a class."""
 
 
 def answer_classes(answers: Sequence[str | None], is_correct: Sequence[bool]) -> list[int | None]:
     """Number the classes of one question's answers: 0 right, 1 and up wrong ones by first appearance.
 
-    None stays None. Wrong answers are one class when the verifier holds them equal.
+    None stays None. Wrong answers share a class when the verifier considers them equal.
 
     >>> answer_classes(["1/2", r"\\frac{2}{4}", "2", None, "3"], [False, False, True, False, False])
     [1, 1, 0, None, 2]

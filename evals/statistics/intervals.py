@@ -1,9 +1,9 @@
-"""Means over questions with clustered standard errors, and intervals that hold near 0 and 1.
+"""Means over questions with clustered standard errors, and intervals that stay valid near 0 and 1.
 
 All samples of one question are one cluster: at k = 16 an interval that treats them as independent covers the
 truth about half the time. The interval is Wilson's with the effective number of observations that the
-clustered standard error implies, and Student's quantile: in simulation it covers 91 to 97 % where mean +- t *
-stderr covers 54 to 96 % (30 questions, accuracies from 2 to 75 %).
+clustered standard error implies, and Student's quantile: in simulation, it covers 91 to 97 % where
+mean +- t * stderr covers 54 to 96 % (30 questions, accuracies from 2 to 75 %).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Estimate:
 def mean_over_questions(means: NDArray[np.float64]) -> Estimate:
     """Estimate a share from its per-question means [n_questions], each in [0, 1].
 
-    Where the means show no spread, at 0 and 1 above all, the questions count as the observations.
+    When the means have no spread, as at 0 and 1, each question counts as one observation.
 
     >>> mean_over_questions(np.array([1.0, 0.0, 0.5, 0.5])).value
     0.5

@@ -4,7 +4,7 @@
     curve = curves(completions)            # pass@k and maj@k for k = 1 ... n
     levels = breakdown(completions, "level")
 
-Every frame here has one documented schema (SUMMARY, CURVE, GROUP); shares are in [0, 1], lengths in tokens.
+Every frame here has a documented schema (SUMMARY, CURVE, GROUP); shares are in [0, 1], lengths in tokens.
 """
 
 import numpy as np
@@ -55,7 +55,7 @@ GROUP = pl.Schema(
 
 
 def check_samples(completions: pl.DataFrame) -> None:
-    """Refuse completions in which a question has another number of samples than its benchmark, or repeats."""
+    """Reject completions in which a question has fewer samples than others in its benchmark, or repeats."""
     repeats = completions.filter(pl.struct("benchmark", "question_id", "sample").is_duplicated())
     if repeats.height:
         row = repeats.row(0, named=True)
@@ -123,7 +123,7 @@ def by_checkpoint(checkpoints: pl.DataFrame) -> pl.DataFrame:
 
 
 def curves(completions: pl.DataFrame, ks: list[int] | None = None) -> pl.DataFrame:
-    """pass@k and maj@k per benchmark for every k up to its samples (or those of `ks` that fit)."""
+    """pass@k and maj@k per benchmark for every k up to its number of samples (or those in `ks` that fit)."""
     check_samples(completions)
     rows = []
     for (name,), part in completions.group_by("benchmark", maintain_order=True):
@@ -151,7 +151,7 @@ def _curve(part: pl.DataFrame, ks: list[int]) -> list[tuple[int, float, float]]:
 
 
 def _votes(part: pl.DataFrame) -> list[tuple[int, tuple[int, ...], int]]:
-    """Per question: correct samples, sizes of the wrong answers' classes, samples without an answer."""
+    """Per question: correct samples, sizes of the wrong answer classes, samples without an answer."""
     counts = part.group_by("question_id", "is_correct", "answer_class").len().sort("question_id")
     votes: dict[str, tuple[int, list[int], int]] = {}
     for question_id, is_correct, answer_class, n in counts.iter_rows():

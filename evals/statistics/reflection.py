@@ -1,7 +1,7 @@
-"""How a model reasons: words of reflection, their share among right answers, and how much it repeats itself.
+"""Reflection and repetition: words of reflection, their rate among right answers, and repeated text.
 
 Follows Figure 6 of the paper: "average correct reflection length" is the mean length of the correct responses
-that reflect, set against the mean length of all responses.
+that reflect, compared with the mean length of all responses.
 """
 
 import re
@@ -12,13 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 PATTERNS = ("wait,", "recheck", "retry", "alternatively,", "however,")
-"""The paper's words of reflection (section 3.3), matched without regard to case."""
+"""The paper's words of reflection (section 3.3), matched case-insensitively."""
 
 SCHEMA = pl.Schema(
     {
         "benchmark": pl.String(),
         "reflection_rate": pl.Float64(),  # share of responses with any pattern
-        "reflection_rate_case_sensitive": pl.Float64(),  # as the reference script counts: lower case only
+        "reflection_rate_case_sensitive": pl.Float64(),  # as the reference script counts: lowercase only
         "n_correct_reflections": pl.Int64(),
         "correct_reflection_tokens": pl.Float64(),  # mean length of right responses that reflect, or null
         "response_tokens": pl.Float64(),  # mean length of all responses
@@ -37,13 +37,13 @@ class Reflection:
 
 
 def reflects(responses: pl.Series, *, is_case_sensitive: bool = False) -> pl.Series:
-    """Tell for each response whether it holds any pattern of reflection."""
+    """Tell for each response whether it contains any pattern of reflection."""
     flags = "" if is_case_sensitive else "(?i)"
     return responses.str.contains(flags + "|".join(map(re.escape, PATTERNS)))
 
 
 def by_pattern(completions: pl.DataFrame) -> list[Reflection]:
-    """Count the responses with each pattern, and how often those are right."""
+    """Count the responses with each pattern, and how often they are right."""
     found = []
     for pattern in PATTERNS:
         hits = completions.filter(pl.col("response").str.contains("(?i)" + re.escape(pattern)))
@@ -103,7 +103,7 @@ def repetition_score(text: str) -> float:
 
     A substring repeats as often as neighboring suffixes in sorted order share a prefix, so the number of
     repeats is the sum of those common prefixes. Suffixes are ranked by prefixes of growing width; going back
-    through the widths from the longest gives every common prefix, without a loop over characters.
+    through the widths from the longest gives every common prefix without a loop over characters.
     """
     n = len(text)
     if n < 2:
@@ -122,9 +122,9 @@ def _rank_suffixes(
 ) -> tuple[NDArray[np.int64], list[tuple[int, int, NDArray[np.int64]]]]:
     """Sort the suffixes: order [n], and (width, how often it can fit, ranks [n + 1]) for growing widths.
 
-    Equal ranks mean equal prefixes of that width. Ranks start at 1 and the empty suffix has 0, so a suffix
-    that ends within the width equals no other. The first prefixes are packed into one integer, later ones are
-    built from three of a third of the width.
+    Equal ranks mean equal prefixes of that width. Ranks start at 1 and the empty suffix has rank 0, so a
+    suffix that ends within the width equals no other. The first prefixes are packed into one integer; later
+    ones are built from three prefixes of a third of the width.
     """
     n = len(codes)
     is_present = np.zeros(int(codes.max()) + 1, dtype=np.int64)

@@ -1,11 +1,12 @@
-"""Find where a training run accelerates: the step at which several metrics bend upwards together.
+"""Turning point of a training run: the step at which several metrics bend upward together.
 
     point = find_turning_point(steps, {"reward": reward, "response_tokens": length})
 
-Each series is a line, perhaps with an upward bend and perhaps, later, a downward one (the run saturates); the
-steps of the bends are common to all series. Tested is the upward bend: the statistic is the sum over the
-series of the log ratio of residual sums without and with it, a downward bend allowed on both sides, and its
-p-value comes from simulated runs without an upward bend whose noise has each series' own autocorrelation.
+Each series is modeled as a line, perhaps with an upward bend and perhaps, later, a downward one (the run
+saturates); the steps of the bends are common to all series. The test is for the upward bend: the statistic
+is the sum over the series of the log ratio of residual sums without and with it, a downward bend allowed on
+both sides. Its p-value comes from simulated runs without an upward bend whose noise has each series'
+autocorrelation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,10 +34,10 @@ def find_turning_point(
     n_simulations: int = 999,
     seed: int = 0,
 ) -> TurningPoint | None:
-    """Return the step where all series bend upwards together; None when that is not significant at `alpha`.
+    """Return the step where all series bend upward together; None when that is not significant at `alpha`.
 
-    Needs at least 20 points. Silent on flat, noisy or steadily rising curves; a bend downwards, such as a
-    plateau at the end, is no turning point.
+    Needs at least 20 points. Finds nothing in flat, noisy or steadily rising curves; a downward bend, such as
+    a plateau at the end, is not a turning point.
     """
     x = np.asarray(steps, dtype=np.float64)
     values = np.stack([np.asarray(series[name], dtype=np.float64) for name in series])  # [n_series, n_steps]
@@ -67,7 +68,7 @@ def find_turning_point(
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """Where the chosen bends lie: their steps, upward one first, and their places among the candidates."""
+    """The chosen bends: their steps, the upward one first, and their positions among the candidates."""
 
     up: float | None
     knots: tuple[float, ...]
@@ -76,7 +77,7 @@ class _Fit:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """All candidate bends of a run, and the residual sums of every model made of them."""
+    """All candidate bends in a run, and the residual sums of every model made from them."""
 
     line: NDArray[np.float64]  # [n_steps, 2], orthonormal
     bends: NDArray[np.float64]  # [n_knots, n_steps], unit vectors orthogonal to lines
@@ -124,9 +125,9 @@ class _Search:
         return _Fit(float(self.knots[pair[0]]), tuple(self.knots[pair]), tuple(pair.tolist()))
 
     def _scores(self, residuals: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Log residual sums, added over series: of no bend, each downward one, each upward one, each pair.
+        """Log residual sums, added over series: with no bend, each downward one, each upward one, each pair.
 
-        Bends of the wrong sign are held at 0. A downward bend costs the price of the Bayesian information
+        Bends of the wrong sign are set to 0. A downward bend costs the penalty of the Bayesian information
         criterion.
         """
         n_series, n_steps = residuals.shape[-2:]
@@ -147,11 +148,11 @@ class _Search:
 
 
 def _draw_noise(noise: NDArray[np.float64], n_simulations: int, seed: int) -> NDArray[np.float64]:
-    """First-order autoregressive noise like that of each series: [n_simulations, n_series, n_steps]."""
+    """First-order autoregressive noise like each series' own: [n_simulations, n_series, n_steps]."""
     generator = np.random.default_rng(seed)
     n_series, n_steps = noise.shape
     drawn = generator.standard_normal((n_simulations, n_series, n_steps))
-    # Fitting a line and bends biases the lag towards 0; so much back keeps the test's level in simulation.
+    # Fitting a line and bends biases the lag toward 0; adding this back keeps the test's level in simulation.
     lags = (noise[:, 1:] * noise[:, :-1]).sum(axis=1) / (noise**2).sum(axis=1)
     lags = np.clip(lags + (6 + 10 * lags) / n_steps, 0.0, 0.98)
     drawn[..., 0] /= np.sqrt(1 - lags**2)

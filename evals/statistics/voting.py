@@ -1,6 +1,6 @@
-"""pass@k and maj@k from n samples, exact in expectation over which k of the n are drawn.
+"""pass@k and maj@k from n samples: exact expectations over which k of the n are drawn.
 
-Answers vote as equivalence classes: every response that the verifier accepts is one class, however it is
+Answers vote as equivalence classes: all responses that the verifier accepts form one class, however they are
 written.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def pass_at_k(n: int, n_correct: int, k: int) -> float:
-    """Probability that k samples drawn from n without replacement hold a correct one (Chen et al. 2021).
+    """Probability that k samples drawn from n without replacement include a correct one (Chen et al. 2021).
 
     >>> pass_at_k(4, 1, 2)
     0.5
@@ -23,7 +23,7 @@ def pass_at_k(n: int, n_correct: int, k: int) -> float:
 
 
 def maj_at_k(n_correct: int, wrong: tuple[int, ...], n_silent: int, k: int) -> float:
-    """Probability that the vote of k samples is right, drawn without replacement; a tie is broken by lot.
+    """Probability that the vote of k samples drawn without replacement is right; ties are broken at random.
 
     `wrong` are the sizes of the wrong answer classes, `n_silent` the responses without an answer, which do
     not vote. Sums over the number of right votes; the wrong classes enter as polynomials whose coefficient of

@@ -23,7 +23,7 @@ from rewards.contracts.files import hash_file, write_json
 
 CODE = (
     *("curation", "rewards/contracts", "rewards/extraction.py", "rewards/orz/extraction.py"),
-    *("evals/benchmarks", "pipelines/cards", "pipelines/stages/curate.py"),
+    *("evals/benchmarks/loading.py", "pipelines/cards", "pipelines/stages/curate.py"),
 )
 STAGE = Stage("curate", CODE)
 

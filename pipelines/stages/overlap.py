@@ -18,7 +18,7 @@ from training.data import select_rows
 
 logger = logging.getLogger(__name__)
 CODE = (
-    *("curation/decontaminate", "curation/text", "rewards/contracts", "evals/benchmarks"),
+    *("curation/decontaminate", "curation/text", "rewards/contracts", "evals/benchmarks/loading.py"),
     *("training/data.py", "pipelines/stages/overlap.py"),
 )
 STAGE = Stage("overlap", CODE)

@@ -25,7 +25,7 @@ CODE = (
     *("pipelines/stages/train.py", "pipelines/jobs/train.py", "pipelines/jobs/evaluate_in_training.py"),
 )
 IN_PLACE = (
-    *("evals/benchmarks", "evals/plan.py", "evals/profiles.py", "evals/replay.py"),
+    *("evals/plan.py", "evals/profiles.py", "evals/replay.py"),
     *("evals/sampling.py", "evals/scoring.py", "evals/choices.py"),
 )
 """What decides the evaluations of a training that makes some (`training.eval_every`)."""

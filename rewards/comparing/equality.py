@@ -140,13 +140,13 @@ def _relations(gold: Answer, response: Answer) -> Decision:
     if left is not None and right is not None:
         return same_relation(left, right)
     if isinstance(response, Relation) and response.operator == "=" and isinstance(gold, Scalar):
-        # "a + b = 5" for "5": the sum that was asked for, with its value.
+        # "a + b = 5" for "5": the requested sum, with its value.
         return _is_asked_for(response.left) and same_value(gold.value, response.right)
     return False
 
 
 def _is_asked_for(value: Expression) -> bool:
-    """A sum or product of bare variables, with no number in it."""
+    """A sum or product of bare variables, without any number."""
     if not isinstance(value, Operation) or value.name not in ("+", "*"):
         return False
     return all(

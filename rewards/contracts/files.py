@@ -55,10 +55,15 @@ def write_parquet(path: Path, frame: "polars.DataFrame", **options: Any) -> None
 
 
 def child_environment() -> dict[str, str]:
-    """Environment in which a Python child process imports this project, and nothing from its working folder:
-    a user's own rewards.py or evals/ there would shadow ours."""
-    own = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(own), "PYTHONSAFEPATH": "1"}
+    """Environment in which a Python child process imports this project and nothing from its working folder.
+
+    A user's rewards.py or evals/ there would otherwise take the place of ours.
+    """
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    if (ROOT / "pyproject.toml").exists():  # a clone may not be installed
+        others = os.environ.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{others}" if others else str(ROOT)
+    return environment
 
 
 def remove_leftovers(folder: Path) -> None:

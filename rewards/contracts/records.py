@@ -1,6 +1,6 @@
 """The records that stages pass to each other: every column, its type and its meaning, in one place.
 
-A parquet file in an artifact holds exactly the columns of one of these schemas, in this order.
+A parquet file in an artifact has exactly the columns of one of these schemas, in this order.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ REJECT = Schema(
         Column(
             "step", TEXT, "step that rejected the row: read, normalize, filter, dedup, decontaminate, ..."
         ),
-        Column("reason", TEXT, "reason code, lower case with underscores"),
+        Column("reason", TEXT, "reason code, lowercase with underscores"),
         Column("detail", TEXT, "what exactly was wrong, for a person"),
         Column("source", TEXT, "name of the source in the config"),
         Column("source_id", TEXT, "the row's id or row number in its source"),

@@ -183,7 +183,7 @@ class _Reader:
                 return value
 
     def script(self) -> Expression:
-        """What follows ^ or _: a group in braces, a whole number, or a name."""
+        """What follows ^ or _: a group in braces, an integer, or a name."""
         if self.next == "{":
             return self.group()
         if self.next.isalnum() or self.next.startswith("\\"):

@@ -1,4 +1,4 @@
-"""Bad input and broken runs: survived row by row, named, and without a trace in a later run."""
+"""Bad input and broken runs: bad rows are named and skipped, and a later run shows no trace of a kill."""
 
 import gzip
 import json
@@ -106,7 +106,7 @@ def test_killed_in_every_step_then_run_again_to_the_same_bytes(tmp_path):
 
 
 def test_full_disk_is_named_and_leaves_no_half_file(tmp_path):
-    """A limit on the size of files stands in for the disk; its error comes out, no half file stays."""
+    """A limit on file sizes simulates a full disk: its error is reported; no half-written file is left."""
     (tmp_path / "mine.jsonl").write_bytes(as_lines(GOOD * 200))
     config = CurationConfig.model_validate({"sources": [{"name": "mine", "file": "mine.jsonl"}]})
     (tmp_path / "config.json").write_text(config.model_dump_json())

@@ -1,4 +1,4 @@
-"""The whole stage: every row accounted for, equal frames on any number of threads, splits, tracing."""
+"""The whole stage: every row accounted for, equal frames with any number of threads, splits, tracing."""
 
 import json
 import os
@@ -218,7 +218,7 @@ def test_quotas_cap_thin_out_and_copy_by_any_attribute(config, tmp_path):
         MixConfig.model_validate({"quotas": [{"by": "source", "value": "x"}]})
 
 
-def test_rows_of_one_template_lie_in_one_split(tmp_path):
+def test_rows_of_one_template_are_in_one_split(tmp_path):
     places = ("harbor", "library", "meadow", "museum", "stadium", "temple")
     text = "At the old {} a guide counts {} chairs and {} lamps. How many things does the guide count?"
     rows = [
@@ -263,7 +263,7 @@ def test_split_cuts_no_cluster():
         assign_split(problems, MixConfig(n_validation=100), seed=0)
 
 
-def test_trace_shows_the_way_of_a_row(config, tmp_path):
+def test_trace_shows_the_path_of_a_row(config, tmp_path):
     result = curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "out")
     kept, follower = trace(result.problems, result.rejects, "mine:a")
     assert (kept["state"], follower["state"], follower["source_id"]) == ("kept", "rejected", "b")

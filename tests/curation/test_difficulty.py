@@ -1,4 +1,4 @@
-"""Pass rates from a real, tiny model; kept, hard and set-aside problems; a killed run that resumes."""
+"""Pass rates from a real, tiny model; kept, hard and rejected problems; a killed run that resumes."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def engine(tmp_path_factory):
 
 
 class Interrupted:
-    """The same engine, gone after some calls."""
+    """The same engine, interrupted after some calls."""
 
     def __init__(self, engine, n_calls: int) -> None:
         self.engine, self.n_calls = engine, n_calls

@@ -1,4 +1,4 @@
-"""Worker processes and a real Ray cluster: the same bytes as in one process, also when a worker is killed."""
+"""Worker processes and a real Ray cluster: the same bytes as in one process, even when a worker is killed."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def config_with(**execution) -> CurationConfig:
 
 
 class Killer(threading.Thread):
-    """Kills the first worker process that is seen at work, once."""
+    """Kills the first worker process that it sees working, once."""
 
     def __init__(self, is_worker) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Filters: each names its reason, and close relatives of what it removes stay."""
+"""Filters: each names its reason, and problems similar to those it removes stay."""
 
 import polars as pl
 import pytest

@@ -1,4 +1,4 @@
-"""Generators: exact answers checked by an independent evaluator, seeds, distinctness, knobs."""
+"""Generators: exact answers checked by an independent evaluator, seeds, distinctness, settings."""
 
 import re
 from fractions import Fraction
@@ -42,7 +42,7 @@ def test_plain_arithmetic_answers_are_right(family):
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_equation_of_a_solution_holds(family):
-    """Each `a op b = c` of whole numbers in a worked solution is true."""
+    """Each `a op b = c` of integers in a worked solution is true."""
     for task in tasks(family):
         for a, op, b, c in re.findall(r"(?<![\d*+/-])(\d+) ?([-+*]) ?(\d+) ?=(\d+)(?![\d/*])", task.solution):
             value = {"+": int(a) + int(b), "-": int(a) - int(b), "*": int(a) * int(b)}[op]
@@ -85,8 +85,8 @@ def test_number_theory_and_fractions_against_the_standard_library():
         assert int(a) * int(task.answer) + int(sign + b) == int(right)
 
 
-def test_knobs_that_allow_too_few_problems_are_refused():
-    with pytest.raises(ValueError, match="only 81 distinct problems, 100 were asked for"):
+def test_settings_that_allow_too_few_problems_are_refused():
+    with pytest.raises(ValueError, match="only 81 distinct problems, 100 were requested"):
         list(generate(GeneratorConfig(family="addition", digits=1, n_problems=100)))
 
 

@@ -107,7 +107,7 @@ def test_frequent_sentences_that_never_stand_alone_are_part_of_the_problem():
         "{}\n\n*Author: Jane Doe*", "{}\n*Jane Doe, Mary-Ann Roe*",
     ],
 )  # fmt: skip
-def test_shapes_are_taken_off_without_learning(wrapped):
+def test_shapes_are_stripped_without_learning(wrapped):
     text = PROBLEMS[0]
     assert Wrappers().strip(pl.Series([wrapped.format(text)])).to_list() == [text]
 

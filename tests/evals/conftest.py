@@ -1,4 +1,4 @@
-"""Fixtures of the evals tests: a small benchmark of sums, a config that asks for them bare, a toy engine."""
+"""Fixtures of the evals tests: a small benchmark of sums, a config with bare prompts, a toy engine."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from rewards.contracts.prompts import PromptConfig
 class ToyEngine:
     """A deterministic stand-in for a model that answers sums: the seed alone decides each response.
 
-    It is right in about `skill` of the responses; `dies_after` so many it is interrupted.
+    A share of about `skill` of its responses is right; it is interrupted after `dies_after` of them.
     """
 
     max_model_tokens = 400
@@ -59,7 +59,7 @@ class ToyEngine:
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[list[float]]:
-        """Prefer the second option, except after a prompt that holds NaN."""
+        """Prefer the second option, except after a prompt that contains NaN."""
         nan = float("nan")
         return [
             [nan if b"NaN" in bytes(prompt) else -abs(index - 1.0) for index in range(len(tokens))]
@@ -106,7 +106,7 @@ def toy_engine() -> type[ToyEngine]:
 
 @pytest.fixture(scope="session")
 def make_completions() -> Callable[..., pl.DataFrame]:
-    """Make COMPLETION rows from outcomes: {"a": "10"} is a question right in the first of two samples."""
+    """Make COMPLETION rows from outcomes: {"a": "10"} means right, then wrong."""
 
     def make(
         outcomes: dict[str, str], benchmark: str = "toy", levels: dict[str, str] | None = None

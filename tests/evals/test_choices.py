@@ -34,7 +34,7 @@ def test_choice_letter(answer, letter):
 
 
 def test_option_texts_that_are_letters_read_as_letters():
-    """GPQA has options 'd', 'a', 'b', 'c': the letter asked for wins over the text."""
+    """GPQA has options 'd', 'a', 'b', 'c': the option's letter takes precedence over its text."""
     assert choice_letter("A", ("d", "a", "b", "c")) == "A"
 
 

@@ -100,7 +100,7 @@ def test_shots_are_the_first_development_rows_of_the_subject(quiz, tmp_path):
     assert "Even numbers end in 4.</think><answer>\\boxed{B}</answer>" in prompt
     lettered = asked.model_copy(update={"profile": "letters", "n_shots": 2})
     assert make_plan(benchmark, lettered, EvalsConfig()).prompts["prompt"][0].count("Answer:") == 3
-    with pytest.raises(ValueError, match="2 development rows of subject 'high_school_math'"):
+    with pytest.raises(ValueError, match="2 development rows on subject 'high_school_math'"):
         make_plan(benchmark, asked.model_copy(update={"n_shots": 3}), EvalsConfig())
 
 

@@ -1,4 +1,4 @@
-"""Each adapter called as its library calls it (trl 1.16.0, verl 0.9.1, openrlhf 0.11.2)."""
+"""Each adapter, called the way its library calls it (trl 1.16.0, verl 0.9.1, openrlhf 0.11.2)."""
 
 import asyncio
 import importlib.util
@@ -24,7 +24,7 @@ def load(name: str):
 
 
 def test_trl_calls_with_columns_as_keywords() -> None:
-    """GRPOTrainer._calculate_rewards: every column, the trainer's state and two loggers are keywords."""
+    """GRPOTrainer._calculate_rewards: all columns, the trainer's state and two loggers are keywords."""
     logged: dict[str, list] = {}
     rewards = math_reward(
         prompts=["a", "b", "c", "d"],
@@ -51,7 +51,7 @@ def test_trl_conversations_other_columns_and_modes() -> None:
 
 
 def test_verl_calls_by_keyword_from_a_thread() -> None:
-    """reward_loop/reward_manager/naive.py: the function of a file, with merged kwargs, in an executor."""
+    """reward_loop/reward_manager/naive.py: a function from a file, with merged kwargs, in an executor."""
     compute_score = partial(load("verl").compute_score, mode="lenient")
 
     async def judge() -> dict:
@@ -79,7 +79,7 @@ def test_verl_batches() -> None:
 
 
 def test_openrlhf_calls_with_whole_queries() -> None:
-    """utils/agent.py: one query a call, positional, in a thread; 1-element tensors go into the experience."""
+    """utils/agent.py: one query per call, positional, in a thread; the experience gets 1-element tensors."""
     torch = pytest.importorskip("torch")
     reward_func = load("openrlhf").reward_func
     prompt = r"<|im_start|>user Put it in \boxed{9}<|im_end|>"

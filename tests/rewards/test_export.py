@@ -19,7 +19,7 @@ def compiled() -> pl.DataFrame:
 
 
 def test_orz_layout(compiled: pl.DataFrame, tmp_path) -> None:
-    """As orz/ppo/dataset.py of the original takes it apart: two messages, a value and a ground truth."""
+    """What the original's orz/ppo/dataset.py reads: two messages, a value and a ground truth."""
     dialogues = json.loads(export_prompts(compiled, tmp_path, "orz").read_text(encoding="utf-8"))
     assert all(len(dialogue) == 2 for dialogue in dialogues)
     assert [dialogue[0]["value"] for dialogue in dialogues] == ["What is 1?", "What is 2?"]

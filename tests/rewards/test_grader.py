@@ -77,7 +77,7 @@ def test_lenient_grading() -> None:
         pytest.param("x^{x^{x^{x^{x^x}}}}", "x", id="variable-tower"),
     ],
 )
-def test_hostile_answers_are_refused_quickly(answer: str, gold: str) -> None:
+def test_hostile_answers_are_rejected_quickly(answer: str, gold: str) -> None:
     verdict = verify(gold, rf"</think><answer>\boxed{{{answer}}}</answer>")
     assert verdict.reward == 0.0
     assert verdict.cpu_s < 1.0

@@ -1,4 +1,4 @@
-"""The labeling policy, clause by clause: policy_cases.txt was written from the policy, not from a bench."""
+"""The labeling policy, clause by clause; policy_cases.txt was written from the policy, not from a bench."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from rewards.grader import Reason, compare_answers
 
 Case = tuple[bool, str, str]
-"""Must it be paid, the reference, the answer."""
+"""Whether the answer must be accepted, the reference answer, the answer."""
 
 
 def read_cases() -> dict[str, list[Case]]:
@@ -33,7 +33,7 @@ def test_the_file_covers_the_policy() -> None:
 @pytest.mark.parametrize("clause", sorted(CASES))
 def test_clause(clause: str) -> None:
     mistakes = [
-        f"{'refused' if is_right else 'paid'}: {gold} | {answer}"
+        f"{'rejected' if is_right else 'accepted'}: {gold} | {answer}"
         for is_right, gold, answer in CASES[clause]
         if (compare_answers(gold, answer)[0] is Reason.CORRECT) != is_right
     ]

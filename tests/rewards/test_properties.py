@@ -1,4 +1,4 @@
-"""Properties of generated answers: equality is reflexive and symmetric, dress is free, and nothing raises."""
+"""Properties of generated answers: equality is reflexive and symmetric, style is free, nothing raises."""
 
 import itertools
 import math
@@ -83,7 +83,7 @@ def test_equality_is_symmetric(first, second) -> None:
 
 
 def in_floats(value, point: dict[str, float]) -> float:
-    """Value of a generated expression by Python's floats: nothing of ours takes part."""
+    """Value of a generated expression in Python floats, computed without any of our code."""
     if isinstance(value, Number):
         return value.value.numerator / value.value.denominator
     if isinstance(value, Constant):
@@ -97,7 +97,7 @@ def in_floats(value, point: dict[str, float]) -> float:
 
 
 def changed(value, place: int):
-    """The expression with one of its numbers, or a symbol, replaced."""
+    """The expression with one of its numbers or symbols replaced."""
     parts = [part for part in walk(value) if isinstance(part, Number | Symbol)]
     if not parts:
         return Operation("+", (value, ONE))
@@ -108,7 +108,7 @@ def changed(value, place: int):
 
 @settings(quick, max_examples=200)
 @given(expressions, st.integers(0, 9))
-def test_a_changed_expression_is_paid_only_where_floats_agree(value, place: int) -> None:
+def test_a_changed_expression_is_accepted_only_where_floats_agree(value, place: int) -> None:
     other = changed(value, place)
     accepted = is_accepted(render_answer(Scalar(value)), render_answer(Scalar(other)))
     points = [(0.37, -2.2), (-5.5, 1.9), (13.1, -0.6), (-0.013, 7.7)]
@@ -192,7 +192,7 @@ def dressed(text: str, steps: list) -> str:
 
 @settings(quick, max_examples=150)
 @given(answers, dresses)
-def test_every_kind_of_answer_equals_itself_in_any_dress(answer, steps) -> None:
+def test_every_kind_of_answer_equals_itself_in_any_style(answer, steps) -> None:
     text = render_answer(answer)
     assert is_accepted(text, text)
     assert is_accepted(text, dressed(text, steps)), dressed(text, steps)
@@ -201,7 +201,7 @@ def test_every_kind_of_answer_equals_itself_in_any_dress(answer, steps) -> None:
 
 @settings(quick, max_examples=150)
 @given(answers, answers, dresses)
-def test_dress_never_changes_a_verdict(first, second, steps) -> None:
+def test_style_never_changes_a_verdict(first, second, steps) -> None:
     left, right = render_answer(first), render_answer(second)
     verdict = is_accepted(left, right)
     assert is_accepted(right, left) is verdict
@@ -210,7 +210,7 @@ def test_dress_never_changes_a_verdict(first, second, steps) -> None:
 
 @settings(quick, max_examples=60)
 @given(answers)
-def test_wrong_neighbors_are_refused_both_ways(answer) -> None:
+def test_wrong_neighbors_are_rejected_both_ways(answer) -> None:
     text = render_answer(answer)
     for wrong in itertools.islice(wrong_neighbors(answer), 4):
         assert not is_accepted(text, render_answer(wrong))

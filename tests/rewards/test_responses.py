@@ -1,4 +1,4 @@
-"""Where the answer is: whole responses, written from the policy; must each be paid?"""
+"""Where the answer is: whole responses, written from the policy, and whether each must be accepted."""
 
 import pytest
 

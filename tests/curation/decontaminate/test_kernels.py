@@ -1,4 +1,4 @@
-"""The compiled comparison of rows with benchmark problems against slow loops over multisets."""
+"""The compiled comparison of rows with benchmark problems, checked against slow loops over multisets."""
 
 from collections import Counter
 

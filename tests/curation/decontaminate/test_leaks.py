@@ -1,4 +1,4 @@
-"""Leaks: equal, wrapped, embedded, reworded and short benchmark problems go, kindred ones stay."""
+"""Leaks: equal, wrapped, embedded, reworded and short benchmark problems go, similar ones stay."""
 
 import polars as pl
 import pytest
@@ -86,7 +86,7 @@ def test_leaks_are_found_and_named(text, matched):
         pytest.param(r"Expand and simplify completely: $(x+4)(x-6)$", id="short with other numbers"),
     ],
 )
-def test_kindred_problems_stay(text):
+def test_similar_problems_stay(text):
     assert leak_of(text) is None
 
 

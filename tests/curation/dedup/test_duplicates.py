@@ -1,4 +1,4 @@
-"""Duplicates: what merges and what must stay apart; which row is kept; union-find against a slow loop."""
+"""Duplicates: what merges and what must not, which row is kept, and union-find against a slow loop."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Sources: every format, nested fields, bad rows set aside with their place, unusable files refused."""
+"""Sources: every format, nested fields, bad rows rejected with their location, unusable files refused."""
 
 import gzip
 import json

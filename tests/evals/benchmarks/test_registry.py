@@ -220,7 +220,7 @@ def test_bad_custom_file(tmp_path, rows, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        # Ids of our own: a gzip header holds the time, and two test processes must collect the same names.
+        # Explicit ids: a gzip header contains the time, and two test processes must collect the same names.
         pytest.param(
             "cut.jsonl.gz",
             gzip.compress(b'{"problem": "1", "answer": "1"}\n' * 99)[:-9],
@@ -267,7 +267,7 @@ def test_protected_lists_every_problem():
     ("fields", "message"),
     [
         pytest.param({"benchmarks": [{"name": "x"}, {"name": "x"}]}, "named twice: x", id="twice"),
-        pytest.param({"benchmarks": [{"name": "A b"}]}, "lower case", id="name"),
+        pytest.param({"benchmarks": [{"name": "A b"}]}, "lowercase", id="name"),
         pytest.param({"benchmarks": [{"name": "x", "kind": "custom"}]}, "give file", id="custom"),
         pytest.param({"benchmarks": [{"name": "x", "n_samples": 0}]}, "at least 1", id="samples"),
         pytest.param({"temperature": 0.0}, "temperature 0 gives the same", id="greedy"),

@@ -82,7 +82,7 @@ def text(data) -> str:
 
 
 class Page(HTMLParser):
-    """Collects elements, ids and what would be fetched from elsewhere."""
+    """Collects elements, ids and everything that would be loaded from elsewhere."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ def test_page_is_whole_and_loads_nothing(text):
     assert page.tags.count("svg") == 6 + 2 + 4 + 3 + 6 + 2 + 2  # by section, in order
     assert len(text) < 3_000_000
     for number in range(1, 9):
-        assert f"#0000{number:02x}" not in text  # stand-in colors all became variables
+        assert f"#0000{number:02x}" not in text  # all placeholder colors became variables
     assert "var(--final)" in text
 
 
@@ -129,7 +129,7 @@ def test_headline_numbers_are_on_the_page(text):
 
 
 def test_untrusted_text_stays_text(text):
-    """Neither the samples nor the config may open an element of their own."""
+    """Neither the samples nor the config may open an element."""
     page = Page(text)
     assert page.tags.count("script") == 2
     assert "img" not in page.tags and "b" not in re.findall(r"<(b)>name", text)
@@ -175,7 +175,7 @@ def test_samples_are_fair_and_bounded(data):
     assert few == everything[: len(few)]
 
 
-def test_shared_instructions_are_taken_off_the_problem(data):
+def test_shared_instructions_are_stripped_from_the_problem(data):
     frame = data.final.with_columns(prompt=pl.lit("Be brief.\n") + pl.col("prompt") + "\nAssistant: <think>")
     assert {sample["problem"] for sample in draw_samples({"final": frame})} == {
         f"What is q{n}?" for n in range(8)
@@ -209,7 +209,7 @@ def test_figures_are_files_in_the_light_colors(data, tmp_path: Path):
     }
     red, green, blue = np.moveaxis(matplotlib.image.imread(paths[-2])[..., :3], -1, 0)
     assert ((green > red + 0.2) & (blue > red + 0.2)).mean() > 0.1  # cells in the page's teal
-    assert not ((red + green == 0) & (blue > 0) & (blue < 0.04)).any()  # no stand-in color is left
+    assert not ((red + green == 0) & (blue > 0) & (blue < 0.04)).any()  # no placeholder color is left
     again = write(tmp_path / "two")
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
 
@@ -222,7 +222,7 @@ def chromium() -> str | None:
 @pytest.mark.skipif(chromium() is None, reason="needs a Chromium on the PATH")
 def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
     """Open the page in a real browser, choose a filter, and read what is shown."""
-    # Without the policy, which would forbid the test's own click: only the page's script guards the text now.
+    # Without the policy, which would block the test's click: now only the page's script protects the text.
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     click = """<script>
       const select = document.getElementById("f-model");

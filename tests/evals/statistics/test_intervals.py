@@ -1,4 +1,4 @@
-"""Intervals, pass@k, maj@k and the sign-flip test against enumeration, closed forms and simulation."""
+"""Intervals, pass@k, maj@k and the sign-flip test, checked by enumeration, closed forms and simulation."""
 
 from itertools import combinations, permutations, product
 from statistics import NormalDist
@@ -61,7 +61,7 @@ def test_interval_covers_the_truth(k, right, wrong):
         n_covered += low <= truth <= high
         half = 1.96 * np.sqrt(means.mean() * (1 - means.mean()) / (100 * k))
         n_naive += abs(means.mean() - truth) <= half
-    # With one sample a share takes few values, which costs any interval some coverage (93 % at 0.2).
+    # With one sample, a share takes few values, which costs any interval some coverage (93 % at 0.2).
     assert (930 if k > 1 else 915) <= n_covered <= 970
     assert k == 1 or n_naive < 850
 
@@ -106,7 +106,7 @@ def test_sign_flip_test_enumerates_small_sets(deltas):
 
 
 def test_sign_flip_draws_agree_with_the_binomial_tail():
-    """With equal differences the sum of random signs is binomial: 30 of 40 better, two-sided."""
+    """With equal differences, the sum of random signs is binomial: 30 of 40 better, two-sided."""
     deltas = np.array([0.25] * 30 + [-0.25] * 10)
     from scipy.stats import binomtest
 
@@ -131,7 +131,7 @@ def test_no_difference_has_p_one():
 
 
 def test_holm_is_the_closed_test_of_bonferroni():
-    """Reject i exactly when every intersection that holds i is rejected by Bonferroni: the definition."""
+    """The definition: reject i exactly when Bonferroni rejects every intersection that contains i."""
     for p_values in permutations([0.004, 0.02, 0.03, 0.5]):
         for index, corrected in enumerate(holm(list(p_values))):
             others = [p for i, p in enumerate(p_values) if i != index]
@@ -141,7 +141,7 @@ def test_holm_is_the_closed_test_of_bonferroni():
 
 
 def test_minimal_detectable_effect_has_its_power():
-    """Simulate normal estimates whose true mean is the effect: four in five are significant."""
+    """Simulate normal estimates whose true mean is the effect: four out of five are significant."""
     effect = minimal_detectable_effect(0.02)
     draws = np.random.default_rng(5).normal(effect, 0.02, 20_000)
     assert np.mean(np.abs(draws) > 1.959964 * 0.02) == pytest.approx(0.8, abs=0.01)

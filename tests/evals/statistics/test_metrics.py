@@ -6,7 +6,7 @@ from evals.statistics.metrics import breakdown, curves, summarize
 
 
 def test_summary_of_a_hand_worked_benchmark(make_completions):
-    """Questions right in 2 of 2, 1 of 2 and 0 of 2 samples; the wrong ones are longer."""
+    """Questions with 2 of 2, 1 of 2 and 0 of 2 samples right; the wrong ones are longer."""
     row = summarize(make_completions({"a": "11", "b": "10", "c": "00"})).row(0, named=True)
     assert (row["n_questions"], row["n_samples"]) == (3, 2)
     assert row["accuracy"] == pytest.approx(0.5)

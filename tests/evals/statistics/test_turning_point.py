@@ -35,7 +35,7 @@ def test_common_acceleration_is_found_near_its_step():
 
 @pytest.mark.parametrize("trend", [0.0, 0.02], ids=["flat", "steady"])
 def test_silent_without_a_bend(trend):
-    """At alpha 0.05 about 5 % of 60 quiet runs may speak; 10 would be far beyond chance (p < 0.001)."""
+    """At alpha 0.05, about 5 % of 60 quiet runs may give one; 10 would be far beyond chance (p < 0.001)."""
     n_found = 0
     for seed in range(60):
         series = {"a": trend * STEPS + noise(seed, 0.1), "b": trend * STEPS + noise(seed + 500, 0.1)}

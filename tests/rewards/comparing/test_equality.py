@@ -1,4 +1,4 @@
-"""Pairs that must be equal and pairs that must not, by kind of answer."""
+"""Pairs that must be equal and pairs that must not be, by kind of answer."""
 
 import pytest
 

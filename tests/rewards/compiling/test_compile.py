@@ -59,7 +59,7 @@ def test_canonical_form_is_the_same_answer(gold: str) -> None:
 
 
 @pytest.mark.parametrize("gold", list(SPECIMENS))
-def test_wrong_neighbors_are_refused(gold: str) -> None:
+def test_wrong_neighbors_are_rejected(gold: str) -> None:
     neighbors = [render_answer(wrong) for wrong in wrong_neighbors(parse_answer(gold))]
     assert neighbors
     assert [wrong for wrong in neighbors if compare_answers(gold, wrong)[0] is Reason.CORRECT] == []
@@ -109,7 +109,7 @@ def test_no_rows() -> None:
     assert (result.compiled.height, result.rejects.height, result.answer_types.height) == (0, 0, 0)
 
 
-def test_config_decides_what_is_refused() -> None:
+def test_config_decides_what_is_rejected() -> None:
     config = RewardsConfig(refused_types=("integer",), n_neighbors=0, max_answer_chars=3)
     assert compile_answer("7", config).refusal == "refused_type"
     assert compile_answer("B", config).refusal is None
@@ -118,7 +118,7 @@ def test_config_decides_what_is_refused() -> None:
         RewardsConfig(refused_types=("vibes",))
 
 
-def test_a_verifier_that_pays_neighbors_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verifier_that_accepts_neighbors_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "rewards.compiling.compile.compare_answers", lambda gold, answer: (Reason.CORRECT, "typed")
     )

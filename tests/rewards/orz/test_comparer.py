@@ -23,12 +23,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("gold", "answer"), PAID)
-def test_paid_as_by_the_original(gold: str, answer: str) -> None:
+def test_accepted_as_by_the_original(gold: str, answer: str) -> None:
     assert is_equal(gold, answer)
 
 
 @pytest.mark.parametrize(("gold", "answer"), REFUSED)
-def test_refused_as_by_the_original(gold: str, answer: str) -> None:
+def test_rejected_as_by_the_original(gold: str, answer: str) -> None:
     assert not is_equal(gold, answer)
 
 
@@ -58,12 +58,12 @@ def test_the_mode_is_uniform() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "(1,2)", "5%", "x^-1", "1<x<2", r"\frac{1}", "答案", "{" * 500])
-def test_what_the_grammar_refuses(text: str) -> None:
+def test_what_the_grammar_rejects(text: str) -> None:
     with pytest.raises(UnparsableAnswer):
         read_latex(text)
 
 
-def test_long_repetitive_answers_are_refused() -> None:
+def test_long_repetitive_answers_are_rejected() -> None:
     long = "+".join(["1"] * 100)
     assert not is_equal("100", long)
     assert is_equal("100", "+".join(["1"] * 40 + ["60"]))

@@ -1,4 +1,4 @@
-"""Ways to write an answer: what must be accepted, what must not, and statements without a box."""
+"""Ways to write an answer: what must be accepted, what must be rejected, and statements without a box."""
 
 import pytest
 
@@ -226,7 +226,7 @@ def test_accepted(gold: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(("gold", "answer"), REFUSED)
-def test_refused(gold: str, answer: str) -> None:
+def test_rejected(gold: str, answer: str) -> None:
     assert compare_answers(gold, answer)[0] is not Reason.CORRECT
 
 
