@@ -1,9 +1,10 @@
-"""The public flows: python flows.py runs the embedded demo, without a server to start.
+"""The public Prefect flows: python flows.py runs the embedded demo and needs no server.
 
-reasoner_zero chains every stage; curate, score, train and evaluate run the chain up to their stage;
-evaluate_new benchmarks the checkpoints of a training, mine_hard finds the prompts it does not solve,
-ablate compares settings over seeds, publish sends a finished run's prompt set or model to a hub. The others
-take the path of a TOML file and a flat dictionary of overrides, such as {"training.n_steps": 20}.
+reasoner_zero runs all stages; curate, score, train and evaluate run those up to their own. evaluate_new
+benchmarks the checkpoints of a training run, mine_hard finds the prompts that it rarely solves, ablate
+compares settings over seeds, publish sends a finished run's prompt set or model to a hub. All but publish
+take the path of a TOML file; all but ablate and publish also take a flat dictionary of overrides, such as
+{"training.n_steps": 20}.
 """
 
 import logging
@@ -33,14 +34,14 @@ HOOKS: dict[str, Any] = dict.fromkeys(("on_failure", "on_crashed", "on_cancellat
 
 def open_workspace(config: str, overrides: Overrides | None, runs: str) -> Workspace:
     end_server_with_this_process()
-    # A worker's process takes warnings only; what the stages say belongs to the run's log on the server.
+    # A worker's process logs only warnings; the stages' messages belong in the run's log on the server.
     for package in LOGGED:
         logging.getLogger(package).setLevel(logging.INFO)
     return load_workspace(config, overrides, runs)
 
 
 def name_run() -> str:
-    """Name a flow run by its flow and the run: the name of the TOML file, unless overridden."""
+    """Name a flow run after its flow and its run (the name of the TOML file, unless overridden)."""
     given = flow_run.parameters
     config = Path(given["config"])
     file = config.parent.name if config.name == "config.json" else config.stem
@@ -68,7 +69,7 @@ def score(config: str = DEMO, overrides: Overrides | None = None, runs: str = "r
 
 @flow(name="train", flow_run_name=name_run, **HOOKS)
 def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Everything up to the trained model; returns the folder of the artifact."""
+    """Run everything up to the trained model; returns the folder of the artifact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     return str(tasks.train(workspace, prompts, tasks.make_base(workspace, prompts)).folder)
@@ -76,7 +77,7 @@ def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "r
 
 @flow(name="evaluate", flow_run_name=name_run, **HOOKS)
 def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Everything up to the benchmarks of the base model; returns the folder of the artifact."""
+    """Run everything up to the benchmarks of the base model; returns the folder of the artifact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
@@ -85,9 +86,9 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
 
 @flow(name="evaluate-new", flow_run_name=name_run, **HOOKS)
 def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> list[str]:
-    """Benchmark the checkpoints that training has exported since the last time, also while it still runs.
+    """Benchmark the checkpoints that training has exported since the last time, even while it still runs.
 
-    Returns the folders of all their artifacts; what is benchmarked already is found, not done again.
+    Returns the folders of the artifacts of all checkpoints; those already benchmarked are reused.
     """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
@@ -102,7 +103,7 @@ def mine_hard(
     config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", anneal_steps: int = 0
 ) -> str:
     """Sample the training prompts with the trained model and keep the hard ones; with `anneal_steps`, train
-    so many more steps on them and benchmark the result. Returns the folder of the last artifact."""
+    this many more steps on them and benchmark the result. Returns the folder of the last artifact."""
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
@@ -123,14 +124,14 @@ def ablate(
 ) -> list[list[str]]:
     """Train a grid of settings over seeds, each as a subflow, and compare them in one table.
 
-    `vary` holds KEY=VALUE,VALUE entries, such as training.ppo.gae_lambda=1.0,0.95.
+    `vary` has entries KEY=VALUE,VALUE, such as training.ppo.gae_lambda=1.0,0.95.
     """
     variants = read_grid(vary)
     cells = plan_cells(Path(config), variants, seeds, n_steps)
-    # One cell that fails does not keep the others from being trained.
+    # A cell that fails does not stop the others.
     ended = [train(config, cell.overrides, runs, return_state=True) for cell in cells]
     for state in ended:
-        state.result()  # raises what the cell raised
+        state.result()  # Raises what the cell raised.
     return tasks.compare_variants(config, variants, cells, runs)
 
 
@@ -145,7 +146,7 @@ def reasoner_zero(
 ) -> dict[str, Any]:
     """Curate, compile rewards, make the base model, benchmark it, train it, benchmark it again, report.
 
-    Where a repository is named, the prompt set or the model is published there at the end (see `publish`).
+    If a repository is named, the prompt set or the model is published there at the end (see `publish`).
     """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
@@ -171,7 +172,7 @@ def publish(
 ) -> str | None:
     """Send the prompt set or the model of a finished run to a hub and read it back; returns the commit.
 
-    `token_block` names the server's Secret block that holds the hub token; without one it is HF_TOKEN.
+    `token_block` names the server's Secret block with the hub token; without one, HF_TOKEN is used.
     """
     end_server_with_this_process()
     return tasks.publish(run, what, repo, dry_run, forced_licenses, token_block)

@@ -1,12 +1,12 @@
-"""The paper's ablations in the small: the demo's task, three seeds each, one table a question.
+"""Small versions of the paper's ablations: the demo's task, three seeds each, one table per question.
 
-    python bench/ablations.py                     every grid, about 25 CPU-minutes from nothing
+    python bench/ablations.py                     every grid, about 25 CPU-minutes from scratch
     python bench/ablations.py --only lambda kl    some of them
-    python bench/ablations.py --seeds 0 1 2 3 4   more seeds; what is trained already is found
+    python bench/ablations.py --seeds 0 1 2 3 4   more seeds; existing training artifacts are reused
 
 All train a model of 160 thousand parameters on sums, where a response has 10 to 30 tokens. They show how the
-switches work and what they do at this size; they cannot show what only appears after hundreds of steps or
-with responses of thousands of tokens.
+switches work and what they do at this size. They cannot show effects that appear only after hundreds of steps
+or with responses of thousands of tokens.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from pipelines.ablate import ablate, make_table, plan_cells, read_grid
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "demo.toml"
 
-# Two thirds of the demo's: variants are told apart by how fast they learn.
+# Two thirds of the demo's, because variants differ in how fast they learn.
 RATE: dict[str, Any] = {"training.actor.lr": 4e-4}
 
-# What decides is how far lambda looks, 1 / (1 - lambda) tokens, beside the length of a response: 0.95 sees 20
-# of the paper's thousand tokens and more, and here all 20. Two of 20 come closer.
+# What matters is how far lambda looks, 1 / (1 - lambda) tokens, relative to the response length. 0.95 sees 20
+# of the paper's thousand or more tokens, but here all 20. 0.5 sees two of 20, which is closer.
 LAMBDAS = read_grid(["training.ppo.gae_lambda=1.0,0.95,0.5"])
 
-# Sums of three digits: responses of 28 tokens instead of 20, and one in five worked out at the start.
+# Three-digit sums: responses of 28 tokens instead of 20, and one in five worked out at the start.
 THREE_DIGITS: dict[str, Any] = {
     "held_out.0.generator.digits": 3,
     "curation.sources.0.generator.digits": 3,
@@ -39,8 +39,7 @@ THREE_DIGITS: dict[str, Any] = {
     "training.model.warmup.phases.1.quick": 0.7,
 }
 
-
-# The base model warms up on all of them, and PPO asks for one source only.
+# The base model warms up on all sources; PPO trains on one of them.
 SOURCES: dict[str, Any] = {
     "curation.sources": [
         {
@@ -81,10 +80,10 @@ GRIDS = {
         SOURCES,
     ),
     "updates": Grid(
-        "Policy updates a step (paper: 1, strictly on-policy)",
+        "Policy updates per step (paper: 1, strictly on-policy)",
         read_grid(["training.ppo.policy_minibatches=1,4"]),
     ),
-    "shape": Grid("Prompts and samples, 128 responses a step", shapes((16, 8), (4, 32), (64, 2))),
+    "shape": Grid("Prompts and samples, 128 responses per step", shapes((16, 8), (4, 32), (64, 2))),
 }
 
 

@@ -1,11 +1,11 @@
-"""Check a curated corpus against benchmark files by other means than curation's own.
+"""Check a curated corpus against benchmark files with methods that curation does not use.
 
     python bench/curate_check.py runs/corpus/curate --benchmarks ../shared/data/eval
 
-Two questions a kept problem must answer with no: is it a benchmark problem once all but letters and digits
-is gone, and does it hold 80 % of a benchmark problem's runs of five words together with all of its numbers?
-Plain Python on sets of strings: no token weights, no learned wrappers, no compiled loops. A table shows where
-the rows went that pass for a benchmark problem by these means.
+A kept problem must fail two tests: is it a benchmark problem when reduced to letters and digits, and does it
+contain 80% of a benchmark problem's sequences of five words together with all of its numbers? Plain Python on
+sets of strings: no token weights, no learned wrappers, no compiled loops. A table shows what happened to the
+rows that look like a benchmark problem to these tests.
 """
 
 import argparse
@@ -27,7 +27,7 @@ OPTIONS = re.compile(r"(?s)\n\s*\(?A\s*[).:].*\n\s*\(?B\s*[).:].*$")
 
 
 def plain(text: str) -> str:
-    """Letters and digits alone, lower case."""
+    """Letters and digits only, in lower case."""
     return "".join(WORD.findall(unicodedata.normalize("NFKC", text).lower()))
 
 
@@ -37,7 +37,7 @@ def shingles(text: str) -> set[str]:
 
 
 class Checker:
-    """The benchmark problems, by their plain text and by their runs of words."""
+    """The benchmark problems, by plain text and by sequences of words."""
 
     def __init__(self, protected: pl.DataFrame) -> None:
         self.equal: dict[str, str] = {}
@@ -95,7 +95,7 @@ def main() -> None:
     for source, _, problem, step in rejects.filter(pl.col("step") != "read").iter_rows():
         if checker.check(problem)[0]:
             way[source][step] += 1
-    table = Table(title="Rows that pass for a benchmark problem, and where they went", title_justify="left")
+    table = Table(title="Rows that look like a benchmark problem, and where they went", title_justify="left")
     steps = ["kept", "decontaminate", "dedup", "filter", "normalize"]
     for name in ("source", *steps):
         table.add_column(name, justify="left" if name == "source" else "right")

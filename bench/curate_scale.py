@@ -1,10 +1,10 @@
-"""Measure time and memory of curation against the number of rows, on a corpus made from real problems.
+"""Measure time and memory of curation by number of rows, on a corpus made from real problems.
 
     python bench/curate_scale.py ../shared/data/raw --rows 250000 1000000 2000000
 
-Row i is a problem of the folder; seven of ten later copies of it get other numbers (another problem), the
-others repeat it, half of them inside an instruction. Each size runs in a process of its own; the slope from
-the smallest to the largest says what 10 million rows would take.
+Row i is a problem from the folder. Seven of ten further copies of a problem get other numbers (another
+problem); the others repeat it, half of them inside an instruction. Each size runs in a separate process; the
+slope from the smallest to the largest size predicts what 10 million rows would take.
 """
 
 import argparse
@@ -30,7 +30,7 @@ WRAPPER = "Think it over in peace, then put the result in a box. "
 
 
 def vary(text: str, copy: int, rng: random.Random) -> str:
-    """Copy 0 is the text itself."""
+    """Copy number `copy` of a text; copy 0 is the text itself."""
     if copy == 0:
         return text
     if rng.random() < 0.7:
@@ -39,7 +39,7 @@ def vary(text: str, copy: int, rng: random.Random) -> str:
 
 
 def make(texts: list[str], n_rows: int, folder: Path) -> list[str]:
-    """Write parquet files with `problem` and `answer`; returns their names."""
+    """Write Parquet files with `problem` and `answer`; returns their names."""
     rng, names = random.Random(0), []
     for begin in range(0, n_rows, ROWS_PER_FILE):
         rows = range(begin, min(n_rows, begin + ROWS_PER_FILE))
@@ -99,7 +99,7 @@ def main() -> None:
         per_row, s_per_row = (high_bytes - low_bytes) / (high - low), (high_s - low_s) / (high - low)
         at_10m = (high_bytes + per_row * (10**7 - high)) / 2**30
         console.print(
-            f"slope: {per_row:,.0f} bytes and {s_per_row * 1e6:.0f} CPU-us a row; "
+            f"slope: {per_row:,.0f} bytes and {s_per_row * 1e6:.0f} CPU-us per row; "
             f"10 million rows: {at_10m:.1f} GiB, {(high_s + s_per_row * (10**7 - high)) / 60:.0f} CPU-minutes"
         )
 

@@ -1,8 +1,9 @@
-"""Score decontamination on labeled rows: precision, recall, what was missed by kind, rows per CPU-second.
+"""Score decontamination on labeled rows: precision, recall, missed and wrong rows by kind, CPU seconds.
 
     python bench/decontaminate.py decontam_public.jsonl.gz --benchmarks eval/
 
-Columns: text, kind, leak (true: must go, false: stay, null: not scored), bench (these are protected).
+Columns: text, kind, leak (true: must be removed, false: must stay, null: not scored), bench (the benchmarks
+to protect).
 """
 
 import argparse

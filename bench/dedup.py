@@ -1,12 +1,12 @@
-"""Score deduplication on labeled rows, and measure its speed beside other tools on the same rows.
+"""Score deduplication on labeled rows, and compare its speed with that of other tools on the same rows.
 
     python bench/dedup.py dedup_public.jsonl.gz
     python bench/dedup.py dedup_public.jsonl.gz --speed ../shared/data/raw --peers
 
 Columns of the labeled rows: text, cluster (rows of one cluster are one problem), kind. `--speed` names a
-file or a folder of files with problems (every third is taken). `--peers` makes an environment with rensa,
-datasketch and datatrove and runs each of them, and ours, in a process of its own. Rows per CPU-second leave
-out start and compilation; bytes a row are resident memory above that of the texts.
+file or a folder of files with problems (every third is used). `--peers` makes an environment with rensa,
+datasketch and datatrove and runs each of them, and ours, in a separate process. Rows per CPU-second exclude
+startup and compilation; bytes per row are resident memory in addition to the texts.
 """
 
 import argparse
@@ -34,7 +34,7 @@ OURS = "curation.dedup"
 
 
 def quality(labeled: pl.DataFrame, roots: list[int]) -> dict[str, float]:
-    """Precision, recall and F1 over pairs of rows; share of look-alikes that merged with no other problem."""
+    """Precision, recall and F1 over pairs of rows; share of look-alikes not merged with another problem."""
     frame = labeled.with_columns(root=pl.Series(roots))
 
     def n_pairs(*columns: str) -> int:
@@ -64,7 +64,7 @@ def ours(texts: list[str]) -> list[int]:
 
 
 def run(tool: str, python: Path | str, texts: list[str], folder: Path) -> tuple[list[int], dict[str, float]]:
-    """Run one tool in a process of its own."""
+    """Run one tool in a separate process."""
     source, target = folder / "texts.parquet", folder / "roots.parquet"
     pl.DataFrame({"text": texts}).write_parquet(source)
     script = Path(__file__) if tool == OURS else Path(__file__).with_name("peers") / "dedup.py"
@@ -88,7 +88,7 @@ def main() -> None:
     )
     parser.add_argument("rows", type=Path, help="labeled rows")
     parser.add_argument("--speed", type=Path, help="file or folder of problems (default: the labeled rows)")
-    parser.add_argument("--peers", action="store_true", help="run the other tools too")
+    parser.add_argument("--peers", action="store_true", help="also run the other tools")
     arguments = parser.parse_args()
     labeled = pl.DataFrame(
         [row.value for row in read_rows(arguments.rows, max_row_bytes=10**8)], infer_schema_length=None

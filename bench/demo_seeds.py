@@ -1,13 +1,14 @@
-"""Does the demo learn at every seed? Reward, length and time of its training, one row a seed.
+"""Check that the demo learns with every seed: reward, length and time of its training, one row per seed.
 
 python bench/demo_seeds.py                      seeds 0, 1 and 2 of configs/demo.toml
 python bench/demo_seeds.py --seeds 3 4 --runs runs
 
-A seed decides base model, data order and sampling. Asked for: by step 25 a reward of 0.85 or more with longer
-responses than at the start, in at most four minutes. A step's reward is that of 128 samples, with a standard
-error of 0.03 near 0.85: what counts is the mean of three steps. The four minutes are CPU-time of base model
-and training, so that a busy machine does not decide. Trained runs are found again, also those of a grid
-(`python -m pipelines.ablate --config configs/demo.toml ...`). Ends with status 1 when a seed fails.
+A seed decides base model, data order and sampling. Required: by step 25, a reward of 0.85 or more with longer
+responses than at the start, in at most four minutes. A step's reward is the mean of 128 samples, with a
+standard error of 0.03 near 0.85, so the mean of three steps counts. The four minutes are CPU time of base
+model and training, so that a busy machine does not matter. Existing training artifacts are reused, including
+those of a grid (`python -m pipelines.ablate --config configs/demo.toml ...`). Exits with status 1 when a seed
+fails.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def train(cell: Cell, runs: Path) -> tuple[pl.DataFrame, float]:
-    """The steps of a trained run in order, and CPU seconds of base model and training, found or made."""
+    """The training steps in order, and CPU seconds of base model and training, run now or reused."""
     chain = Chain(Workspace.open(load_config(CONFIG, cell.overrides), runs))
     metrics = read_records(chain.trained.folder / "metrics.jsonl", METRIC).sort("step")
     return metrics, sum(artifact.manifest["usage"]["cpu_s"] for artifact in (chain.base, chain.trained))

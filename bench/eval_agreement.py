@@ -1,10 +1,11 @@
-"""Same model, same prompts, greedy: do lm-evaluation-harness and our evals agree, and what does ours cost?
+"""Compare our evals with lm-evaluation-harness on the same model and prompts, greedy; measure our overhead.
 
     python bench/eval_agreement.py --model runs/smollm2/base/model --data ../shared/data
 
 Three tasks (GSM8K, MATH500, MAWPS), a slice of each, four worked examples. lm-eval 0.4.13 runs in its own
-environment on this one's vLLM and scores by exact match of what is in the box. The second table is CPU time
-of our sampling, scoring and statistics against a bare `LLM.generate` on the same prompts in the same engine.
+environment with this environment's vLLM, and scores by exact match of the content of the box. The other table
+is CPU time of our sampling, scoring and statistics compared with a bare `LLM.generate` on the same prompts in
+the same engine.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, required=True, help="model folder in Hugging Face format")
     parser.add_argument("--data", type=Path, required=True, help="folder with raw/ and eval/")
-    parser.add_argument("--limit", type=int, default=40, help="questions a task (default: 40)")
+    parser.add_argument("--limit", type=int, default=40, help="questions per task (default: 40)")
     parser.add_argument("--tokens", type=int, default=64, help="longest response (default: 64)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the overhead table (default: 3)")
     arguments = parser.parse_args()
@@ -88,7 +89,7 @@ def main() -> None:
 
 
 def measure(engine, plans: list[Plan], benchmarks, config: EvalsConfig) -> tuple[float, float, pl.DataFrame]:
-    """CPU seconds of a bare generate and of ours, and our completions; the prefix cache is emptied before."""
+    """CPU seconds of a bare generate and of ours, each with an empty prefix cache, and our completions."""
     engine.llm.reset_prefix_cache()
     started = time.process_time()
     for plan in plans:

@@ -1,9 +1,9 @@
-"""Statistics and report of a full evaluation: CPU time of each step.
+"""Measure the CPU time of a full evaluation's statistics and report, step by step.
 
     python bench/eval_report.py
 
-12,128 made responses of about 3,000 characters: 758 questions (AIME 2024 and 2025, MATH500, GPQA Diamond)
-with 16 samples each, before and after training, and 1,000 training steps of metrics.
+12,128 synthetic responses of about 3,000 characters: 758 questions (AIME 2024 and 2025, MATH500, GPQA
+Diamond) with 16 samples each, before and after training; and metrics of 1,000 training steps.
 """
 
 import random
@@ -81,7 +81,7 @@ def main() -> None:
         metrics=metrics,
         timings=timings,
     )
-    table = Table(title=f"{base.height:,} responses before and as many after training", title_justify="left")
+    table = Table(title=f"{base.height:,} responses each, before and after training", title_justify="left")
     table.add_column("step")
     table.add_column("CPU seconds", justify="right")
     total = 0.0

@@ -1,9 +1,9 @@
-"""Kill a real evaluation twice with SIGKILL, resume it, and compare with an undisturbed one.
+"""Kill a real evaluation twice with SIGKILL, resume it, and compare it with an undisturbed one.
 
     python bench/eval_resume.py --model runs/smollm2/base/model --data ../shared/data
 
-GSM8K, MATH500 and MAWPS, a slice of each, two samples a question at temperature 1 through vLLM. The table
-shows what each start found and sampled; the last line is whether responses and summary are the same bytes.
+GSM8K, MATH500 and MAWPS, a slice of each, two samples per question at temperature 1 with vLLM. The table
+shows what each start found and sampled; the last line says whether responses and summary are the same bytes.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, required=True, help="model folder in Hugging Face format")
     parser.add_argument("--data", type=Path, required=True, help="folder with raw/ and eval/")
-    parser.add_argument("--limit", type=int, default=16, help="questions a task (default: 16)")
+    parser.add_argument("--limit", type=int, default=16, help="questions per task (default: 16)")
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.out:
@@ -44,7 +44,7 @@ def main() -> None:
         folder = Path(name)
         n_requests = 3 * arguments.limit * 2
         table = Table(title=f"{n_requests} responses of {arguments.model}", title_justify="left")
-        for column in ("start", "found", "ended by", "on the disk", "seconds"):
+        for column in ("start", "found", "ended by", "on disk", "seconds"):
             table.add_column(column, justify="left" if column in ("start", "ended by") else "right")
         run(folder / "whole", 0, "undisturbed", table)
         for number, share in enumerate((0.3, 0.7), start=1):
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def run(out: Path, kill_after: int, name: str, table: Table) -> None:
-    """Start the evaluation in a process; kill it once `kill_after` responses are on the disk."""
+    """Start the evaluation in a child process; kill it when `kill_after` responses are on disk."""
     found, started = n_stored(out), time.monotonic()
     process = subprocess.Popen([sys.executable, *sys.argv, "--out", str(out)], stdout=subprocess.DEVNULL)
     while process.poll() is None:

@@ -1,10 +1,10 @@
-"""Exported prompt sets, read by the trainers' own loaders.
+"""Check that other trainers' own loaders read our exported prompt sets.
 
     python bench/export_loaders.py runs/demo/rewards/prompts.parquet
 
-Each trainer gets an environment of its own (bench/peers/environment.py) on this project's torch and datasets;
-its own code is imported there and reads the exported file. What comes out is compared row by row.
-Open-Reasoner-Zero is no installable package: its layout is checked in tests/rewards/test_export.py.
+Each trainer gets a separate environment (bench/peers/environment.py) with this project's torch and datasets;
+its own code is imported there and reads the exported file. The result is compared row by row.
+Open-Reasoner-Zero is not an installable package; its layout is checked in tests/rewards/test_export.py.
 """
 
 import argparse
@@ -72,7 +72,7 @@ ANSWER = '\njson.dump(found, open(sys.argv[2], "w"))\n'
 PEERS = {
     "trl": (["trl==1.16.0"], TRL),
     "verl": (
-        # --no-deps: its trainers' dependencies are not needed to read a file.
+        # --no-deps: the dependencies of its trainers are not needed to read a file.
         [
             *("--no-deps", "verl==0.9.1", "tensordict", "omegaconf", "antlr4-python3-runtime==4.9.3"),
             *("pyvers", "codetiming", "hydra-core", "ray"),
@@ -86,7 +86,7 @@ PEERS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("prompts", type=Path, help="prompts.parquet of a run's rewards")
-    parser.add_argument("--rows", type=int, default=500, help="compare so many rows (default: 500)")
+    parser.add_argument("--rows", type=int, default=500, help="number of rows to compare (default: 500)")
     arguments = parser.parse_args()
     compiled = pl.read_parquet(arguments.prompts).head(arguments.rows)
     expected = [
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def read_by_peer(layout: str, requirements: list[str], code: str, path: Path, found: Path) -> list[list[str]]:
-    """[prompt as the peer would send it, reference answer] of every row."""
+    """[prompt as the trainer would send it, reference answer] of every row."""
     python = peer_environment(layout, requirements, shares=True)
     command = [str(python), "-c", TOKENIZER + code + ANSWER, str(path), str(found)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,10 +1,10 @@
-"""Measure how often mode `orz_compat` gives the verdict of Open-Reasoner-Zero's own code.
+"""Measure how often mode `orz_compat` gives the same verdict as Open-Reasoner-Zero's own code.
 
 python bench/orz_compat.py --code path/to/orz/ppo/tools/math_utils.py --python path/to/env/bin/python \
     --rows ../shared/bench/verify_public.jsonl --data ../shared/data/raw
 
 The code is theirs and not part of this project; the environment needs sympy and antlr4-python3-runtime 4.11.
-Pairs: labeled rows, and for every file of `--data` some real reference answers, each with itself, a
+Pairs: labeled rows; and for every file of `--data`, some real reference answers, each paired with itself, a
 restyled copy, generated wrong neighbors and the answer of another row.
 """
 
@@ -33,7 +33,7 @@ MAX_GOLD_CHARS = 200
 
 
 def real_pairs(folder: Path, per_file: int) -> dict[str, list[Pair]]:
-    """Sample reference answers of every file, by a fixed seed, and answer them rightly and wrongly."""
+    """Sample reference answers from every file with a fixed seed; pair them with right and wrong answers."""
     pairs: dict[str, list[Pair]] = {"themselves": [], "restyled": [], "neighbors": [], "other rows": []}
     for path in sorted(folder.glob("*.jsonl.gz")):
         golds = sorted({gold for gold in read_golds(path) if len(gold) <= MAX_GOLD_CHARS})
@@ -47,7 +47,7 @@ def real_pairs(folder: Path, per_file: int) -> dict[str, list[Pair]]:
 
 
 def run_peer(python: Path, code: Path, pairs: list[Pair]) -> list[bool | None]:
-    """Verdicts of the original; None where it did not come back."""
+    """Verdicts of the original; None where it did not return."""
     script = Path(__file__).with_name("peers") / "orz.py"
     lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
     done = subprocess.run(

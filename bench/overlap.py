@@ -1,14 +1,14 @@
-"""What runs beside rollout and update, as a share of the step; what one step off-policy costs in reward.
+"""Estimate what overlapping work saves per step, and measure what one step off-policy costs in reward.
 
     python bench/overlap.py                 measured on the demo's task; simulated for the paper's runs
     python bench/overlap.py --seeds 3 --steps 25
-    python bench/overlap.py --seeds 0       the simulated part alone
+    python bench/overlap.py --seeds 0       only the simulated part
 
-Simulated: steps early, middle and late in orz_7b.toml on 32 GPUs and orz_32b.toml on 128, without and with
-the verifier's work beside the sampling, the critic's early values (with ZeRO 2 and half of the memory for
-the engine; where they fit), requests in order of the prompt's mean length, sampling beside the update, and
-optimizer states in the host's memory. Measured: CPU seconds of real steps by phase (torch sampler), and the
-reward of the last five steps over seeds.
+Simulated: early, middle and late steps of orz_7b.toml on 32 GPUs and orz_32b.toml on 128, with and without
+verification during sampling, early critic values (with ZeRO 2 and half of the memory for the engine, where
+they fit), requests ordered by the prompt's mean length, sampling during the update, and optimizer states in
+the host's memory. Measured: CPU seconds of real steps by phase (torch sampler), and the reward of the last
+five steps over seeds.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
     show_simulated()
     rewards: dict[str, list[float]] = {name: [] for name in VARIANTS}
     columns = [name.removesuffix("_s") for name in (*PARTS, "step_s")]
-    phases = Table("CPU seconds a step", *columns, title="Measured", title_justify="left")
+    phases = Table("CPU seconds per step", *columns, title="Measured", title_justify="left")
     with tempfile.TemporaryDirectory() as temporary:
         for seed in range(arguments.seeds):
             base, rows = None, problems()
@@ -102,7 +102,7 @@ def problems() -> pl.DataFrame:
 
 
 def phases_of(timings: pl.DataFrame) -> list[str]:
-    """Median CPU seconds of the phases, all threads together; the first step is not counted."""
+    """Median CPU seconds of each phase, over all threads; the first step is not counted."""
     return [f"{timings[name][1:].median():.4f}" for name in (*PARTS, "step_s")]
 
 
@@ -121,7 +121,7 @@ def show_simulated() -> None:
             lengths = PAPER[config.model.path or ""].sample(number, *batch, limit, 0)
             run = partial(simulated, config, cluster, lengths, prompts)
             step, offloaded = run(), run(deepspeed={"offload_optimizer": True})
-            # Each engine's own requests, those to the prompt with the longest responses first.
+            # Each engine's requests, starting with those to the prompt with the longest responses.
             members = [np.arange(engine, len(lengths), n_engines) for engine in range(n_engines)]
             order = np.stack([mine[np.argsort(-lengths[mine].mean(1))] for mine in members])
             in_order = rollout_ends(config, cluster, shape, lengths[order.T.ravel()], prompts)
@@ -146,7 +146,7 @@ def simulated(
 
 
 def early_share(run: Callable[..., Step], config: TrainingConfig, n_gpus: int) -> float | None:
-    """What early values take off a step whose networks are whole on each GPU; None where those do not fit."""
+    """Share of a step that early values save if each GPU has the whole networks; None if they do not fit."""
     whole = {"deepspeed": {"zero_stage": 2}, "rollout": {"gpu_memory_utilization": 0.5}}
     sections = {name: getattr(config, name).model_copy(update=update) for name, update in whole.items()}
     plan = make_plan(config.model_copy(update=sections), n_gpus=n_gpus, gpu_gib=80, gpu_tflops=400)

@@ -1,15 +1,14 @@
-"""Time our full PPO step, critic included, beside TRL's GRPOTrainer on the same model, task and batch.
+"""Time our full PPO step, critic included, against TRL's GRPOTrainer on the same model, task and batch.
 
-python bench/ppo_step.py                 makes the model and TRL's environment, then alternates both
+python bench/ppo_step.py                 makes the model and TRL's environment, then alternates the two
 python bench/ppo_step.py --rounds 5 --steps 12
 
-128 responses (16 prompts x 8) of two-digit sums, at most 48 tokens, from a model of 160 thousand parameters
+128 responses (16 prompts x 8) to two-digit sums, at most 48 tokens, from a model of 160 thousand parameters
 that a short warm-up has taught to answer; one thread each. TRL generates with transformers and has no
-critic; our step samples with the torch sampler, scores with the verifier, fits the critic in twelve
-minibatches (ORZ's number; and in the demo's four), updates the policy, hands the weights over and writes all
-records to the disk. The sides run one after the other, several rounds, so that a busy machine is busy for
-all; CPU seconds are the measure, in the middle (median) and at best: what else runs on a machine slows all
-sides, but not at the same moments.
+critic. Our step samples with the torch sampler, scores with the verifier, fits the critic in twelve
+minibatches (ORZ's number) or in the demo's four, updates the policy, syncs the weights and writes all records
+to disk. The two run in turns for several rounds, so that a busy machine affects both. The measure is CPU
+seconds, as median and as minimum, because other programs slow both down, but not at the same moments.
 """
 
 import argparse
@@ -54,12 +53,12 @@ CRITIC_MINIBATCHES = (12, 4)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="times each side runs (default: 3)")
-    parser.add_argument("--steps", type=int, default=10, help="steps a round; the first two are not counted")
+    parser.add_argument("--steps", type=int, default=10, help="steps per round; the first two do not count")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         python = peer_environment("trl", [TRL], shares=True)
-        # Rates of 0: the policy, and with it the length of responses, stays the same on both sides.
+        # Learning rates of 0: the policy, and with it the response length, stays the same for both.
         configs = {}
         for n_parts in CRITIC_MINIBATCHES:
             changes = {"actor.lr": 0.0, "critic.lr": 0.0, "ppo.critic_minibatches": n_parts}
@@ -90,8 +89,8 @@ def make_model(config: TrainingConfig, folder: Path) -> tuple[Path, pl.DataFrame
 def run_ours(
     config: TrainingConfig, base: Path, rows: pl.DataFrame, out: Path, n_steps: int
 ) -> list[dict[str, float]]:
-    """Seconds of our steps and of their parts; `cpu` and `alone_cpu` are CPU seconds of the whole step, and
-    of sampling and policy update together."""
+    """Seconds of our steps and their phases. `cpu` is CPU seconds of the whole step, `alone_cpu` those of
+    sampling and policy update together."""
     ranks = join_ranks()
     engine = open_engine(config, base, config.rollout.max_prompt_tokens + config.rollout.max_new_tokens)
     ppo = build_ppo(config, base, ranks)

@@ -1,12 +1,12 @@
-"""Kill a training run (SIGKILL) in each of its phases, start it again, compare it with an undisturbed one.
+"""Kill a training run (SIGKILL) in each of its phases, resume it, and compare it with an undisturbed one.
 
 python bench/resume.py                    six phases, on one rank and on two
 python bench/resume.py --ranks 1 --phases policy save
 
 A tiny model (minutes on one core): four steps, the last two of them annealing on the prompts that the first
-two found hard, a checkpoint every second one, the kill in the third step, or in the middle of writing the
-second checkpoint. On two ranks only the last one is killed; the launcher ends the other. Compared are the
-bytes of metrics, rollouts and exported weights.
+two found hard, and a checkpoint every second step. The kill is in the third step, or in the middle of writing
+the second checkpoint. With two ranks, only the last one is killed; the launcher ends the other. The bytes of
+metrics, rollouts and exported weights are compared.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def make_config(n_ranks: int) -> TrainingConfig:
             },
             "prompt": {"template": "bare"},
             "n_steps": 2,
-            # Steps 3 and 4 are the annealing stage, on prompts that the first two found hard.
+            # Steps 3 and 4 are the annealing stage, on prompts that the first two steps found hard.
             "anneal": {"n_steps": 2, "hard_below": 1.0},
             "rollout": {
                 "engine": "torch",
@@ -77,7 +77,7 @@ def make_rows() -> pl.DataFrame:
 
 
 def train_once(base: Path, out: Path, n_ranks: int, phase: str = "") -> int:
-    """Train in a process of its own (one per rank), killed once in `phase`; returns the exit status."""
+    """Train in a child process per rank, killed once in `phase`; returns the exit status."""
     command = [sys.executable]
     if n_ranks > 1:
         command += ["-m", "torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
@@ -91,7 +91,7 @@ def train_once(base: Path, out: Path, n_ranks: int, phase: str = "") -> int:
 
 
 def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
-    """The run itself; the last rank kills itself in `phase` unless an earlier start already did."""
+    """The run itself; the last rank kills itself in `phase`, unless it did in an earlier start."""
     import torch
     from deepspeed.runtime.engine import DeepSpeedEngine
 
@@ -128,7 +128,7 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
     loop.run_step = counted
     before(TorchSampler, "generate", "rollout")
     before(batches, "score", "reward", nth=2)
-    # The first of the critic's minibatches is done, or the whole critic, or the actor's state is written.
+    # Killed after the critic's first minibatch, after the whole critic, or after the actor's state is saved.
     before(training.ppo, "value_loss", "critic", nth=2)
     before(training.ppo, "policy_loss", "policy")
     before(TorchSampler, "load_weights", "sync")
@@ -137,7 +137,7 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
 
 
 def fingerprint(out: Path) -> str:
-    """Hash of all that the run is: metrics, rollouts, exports; times differ and are left out."""
+    """Hash of the run's metrics, rollouts and exports; times differ and are left out."""
     files = [out / "metrics.jsonl", *sorted((out / "rollouts").iterdir())]
     files += sorted(path for path in (out / "exports").rglob("*") if path.is_file())
     return hash_text(json.dumps([(str(path.relative_to(out)), hash_file(path)) for path in files]), 16)

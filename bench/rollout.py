@@ -1,10 +1,10 @@
-"""The rollout alone beside bare vLLM: same engine, prompts and sampling, in turns; tokens per CPU-second.
+"""Compare the rollout with bare vLLM: same engine, prompts and sampling, in turns; tokens per CPU-second.
 
     python bench/rollout.py --model runs/smollm2/base/model
     python bench/rollout.py --model MODEL --prompts 64 --tokens 128 --turns 5
 
-Ours seeds every response, hands each one over as it ends and takes the log-probabilities of some for the
-probe; bare is `LLM.generate` without seeds, and once more with ours. On a GPU `bench/gpu/speed.py` does it.
+Ours seeds every response, returns each one as it ends and takes the log-probabilities of some for the probe.
+Bare is `LLM.generate` without seeds, and again with our seeds. On a GPU, use `bench/gpu/speed.py`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-time.perf_counter = time.process_time  # what bench.gpu.setting.timed reads; others use this machine, too
+time.perf_counter = time.process_time  # For bench.gpu.setting.timed; other programs use this machine too.
 # ruff: noqa: E402
 
 import torch
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--samples", type=int, default=4, help="responses to each prompt")
     parser.add_argument("--tokens", type=int, default=40)
-    parser.add_argument("--turns", type=int, default=5, help="the first is not counted")
+    parser.add_argument("--turns", type=int, default=5, help="rounds; the first is not counted")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     engine = VllmEngine(

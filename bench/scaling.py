@@ -1,12 +1,12 @@
-"""Curation on a Ray cluster and evaluation on several engines: time at 1, 2 and 4 workers.
+"""Measure how curation on a Ray cluster and evaluation on several engines scale: 1, 2 and 4 workers.
 
-    python bench/scaling.py ../shared/data/raw                 curation: 100,000 made rows
+    python bench/scaling.py ../shared/data/raw                 curation: 100,000 synthetic rows
     python bench/scaling.py ../shared/data/raw --workers 1 2 --work curate --rows 20000
 
-Curation's executor is Ray's, started on this machine; the kept rows are compared, which must be the same.
-Evaluation shares one plan over that many processes with a torch sampler each, as the stage `sample` does.
-A worker has one thread. The speed-up is of wall time, without the start of processes and of Ray, which stands
-beside it; CPU seconds say what splitting the work itself costs.
+Curation uses the Ray executor, on a cluster started on this machine; the kept rows must be the same.
+Evaluation divides one plan among the processes, with a torch sampler each, as the stage `sample` does. A
+worker has one thread. The speedup is of wall time, without the start of processes and of Ray, which is listed
+separately; CPU seconds show the cost of splitting the work.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     from curate_scale import make
     from dedup import problems_in
 
-    columns = ("work", "workers", "wall s", "speed-up", "CPU-s", "start s", "same result")
+    columns = ("work", "workers", "wall s", "speedup", "CPU-s", "start s", "same result")
     table = Table(*columns, title_justify="left")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -69,13 +69,13 @@ def main() -> None:
 
 
 def run(commands: list[list[str]]) -> tuple[float, float, float, object]:
-    """Run child processes side by side; the slowest one's wall seconds, CPU seconds of all, the longest
-    start, what they made.
+    """Run child processes in parallel; returns the longest wall time, CPU seconds of all, the longest start,
+    and what they made.
 
-    Work counts from the moment when a child has loaded what it needs, and started Ray.
+    Times count from the moment when a child has loaded what it needs and started Ray.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    environment["RAY_raylet_start_wait_time_s"] = "300"  # a busy machine takes long to start one
+    environment["RAY_raylet_start_wait_time_s"] = "300"  # A busy machine takes long to start one.
     children = [
         subprocess.Popen(
             [sys.executable, __file__, *command],
@@ -103,7 +103,7 @@ def curate_once(folder: Path, n_workers: int) -> None:
     from curation.config import CurationConfig
     from curation.curate import curate
 
-    # Started here, so that what follows is the work alone; curation takes a cluster that it finds.
+    # Started here, so that only the work is timed; curation uses a cluster that is running.
     ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
     start_s = age()
     sources = [{"name": file.stem, "file": file.name} for file in sorted(folder.glob("made-*.parquet"))]
@@ -125,19 +125,19 @@ def curate_once(folder: Path, n_workers: int) -> None:
 
 
 def tell(start_s: float, started: float, spent: float, result: list[str]) -> None:
-    """Hand the figures of the work since `started` to the parent, on the last line."""
+    """Pass the figures of the work since `started` to the parent, on the last line."""
     found = {"wall_s": time.perf_counter() - started, "cpu_s": cpu_seconds() - spent}
     sys.stdout.write("\n" + json.dumps(found | {"start_s": start_s, "result": result}) + "\n")
     sys.stdout.flush()
 
 
 def age() -> float:
-    """Seconds since this process began."""
+    """Seconds since this process started."""
     return time.time() - psutil.Process().create_time()
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and all below it, Ray's workers too, those that have ended included."""
+    """CPU seconds of this process and all its descendants, including Ray's workers and ended ones."""
     this = psutil.Process()
     return sum(sum(process.cpu_times()[:4]) for process in (this, *this.children(recursive=True)))
 

@@ -1,14 +1,14 @@
-"""Predict real training steps with the simulator and set the prediction beside the measurement.
+"""Predict real training steps with the simulator, and compare the prediction with the measurement.
 
-    python bench/simulate.py                                   three runs with models made on the spot
+    python bench/simulate.py                                   three runs with small random models
     python bench/simulate.py --model runs/smollm2/base/model   SmolLM2-135M as a fourth
-    python bench/simulate.py --run runs/smollm2                and a finished run that sampled through vLLM
+    python bench/simulate.py --run runs/smollm2                and a finished run that sampled with vLLM
 
-Calibration is one set of short runs of other sizes; from it come the machine's rates (seconds a FLOP, a byte,
-a layer call, ...). The runs that are predicted are of sizes, batches and lengths that the calibration has not
-seen; of them the simulator is told the configuration and what the responses of their first step were like
-(mean, spread, kinship), and says the time of the later steps by phase. Everything is in CPU seconds of one
-thread, so that other programs on the machine matter little.
+The machine's rates (seconds per FLOP, byte, layer call, ...) are fitted to short calibration runs. The
+predicted runs have sizes, batches and lengths that do not occur in the calibration. The simulator gets their
+configuration and the response lengths of their first step (mean, spread, kinship), and predicts the time of
+the later steps by phase. Everything is in CPU seconds of one thread, so that other programs on the machine
+matter little.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-# The loop times its phases with this clock; on a busy machine only CPU time repeats.
+# The loop times its phases with this clock; on a busy machine only CPU time is reproducible.
 time.perf_counter = time.process_time
 # ruff: noqa: E402
 
@@ -65,7 +65,7 @@ class Case:
     max_new_tokens: int
     minibatches: int = 4
     n_vocab: int = 0
-    """0: the characters of the sums."""
+    """0: the characters of the sums only."""
 
 
 # (width, layers, prompts, samples, response limit, critic minibatches)
@@ -77,7 +77,7 @@ CALIBRATION = (
     Case("256 x 4", 256, 4, 32, 8, 48),
     Case("512 x 4", 512, 4, 8, 4, 48, 2),
     Case("512 x 8", 512, 8, 12, 4, 64, 1),
-    # What a large vocabulary costs.
+    # For the cost of a large vocabulary.
     Case("128 x 2, wide", 128, 2, 8, 8, 32, 2, 32768),
 )
 PREDICTED = (
@@ -106,13 +106,13 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, help="also predict a run of this model folder")
     parser.add_argument("--run", type=Path, help="also predict this finished run (config.json, train/)")
-    parser.add_argument("--steps", type=int, default=5, help="steps a run; the first is not timed")
+    parser.add_argument("--steps", type=int, default=5, help="steps per run; the first is not timed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         runs, known = {}, []
-        # Before and after: what other programs leave of caches and memory bandwidth changes.
+        # Before and after, because the cache and memory bandwidth that other programs leave free changes.
         known += [calibration(case, folder / "before" / case.name) for case in CALIBRATION]
         for case in PREDICTED:
             runs[case.name] = run(settings(case), folder / case.name, arguments.steps)
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def calibration(case: Case, folder: Path) -> Ran:
-    """A short run; a model with many words is random, so that its responses reach the limit."""
+    """A short run; a model with a large vocabulary is random, so that its responses reach the limit."""
     if not case.n_vocab:
         return run(settings(case), folder, 3)
     n_heads, width = max(1, case.hidden // 64), 3 * case.hidden
@@ -159,7 +159,7 @@ def settings(case: Case, model: Path | None = None) -> TrainingConfig:
                 "stop": ["</answer>"],
             },
             "ppo": {"critic_minibatches": case.minibatches, "micro_batch_tokens": 1024 if model else 4096},
-            # Rates of 0: the policy, and with it the length of responses, stays the same.
+            # Learning rates of 0: the policy, and with it the response length, stays the same.
             "actor": {"lr": 0.0},
             "critic": {"lr": 0.0},
             "deepspeed": {"zero_stage": 0, "precision": "fp32", "gradient_checkpointing": False},
@@ -195,7 +195,7 @@ def run(config: TrainingConfig, folder: Path, n_steps: int) -> Ran:
 
 
 def calibrate(runs: list[Ran]) -> Machine:
-    """Rates of this machine from measured runs: every phase is a linear sum of what it does."""
+    """Rates of this machine, fitted to measured runs: a phase's time is linear in its work."""
     decoding, training, copying = [], [], []
     rewards, rests = [], []
     for ran in runs:
@@ -226,7 +226,7 @@ def calibrate(runs: list[Ran]) -> Machine:
 
 
 def compare(name: str, ran: Ran, machine: Machine) -> list[tuple[str, str, float, float]]:
-    """(run, phase, predicted, measured) in CPU seconds a step; told only what the first step was like."""
+    """(run, phase, predicted, measured) in CPU seconds per step; uses only the first step's lengths."""
     config, n_steps = ran.config, len(ran.times) - 1
     likeness, limit = measured(ran.lengths[0]), config.rollout.max_new_tokens
     prompts = np.full(len(ran.prompts[0]), round(float(ran.prompts[0].mean())))
@@ -247,7 +247,7 @@ def compare(name: str, ran: Ran, machine: Machine) -> list[tuple[str, str, float
 
 
 def show_machine(machine: Machine) -> None:
-    table = Table("", "GFLOP/s", "GB/s", "µs a layer", "µs a call", title="Rates", title_justify="left")
+    table = Table("", "GFLOP/s", "GB/s", "µs per layer", "µs per call", title="Rates", title_justify="left")
     for name in ("decode", "train", "update"):
         rates: Rates = getattr(machine, name)
         table.add_row(
@@ -261,7 +261,7 @@ def show_machine(machine: Machine) -> None:
 
 
 def show(rows: list[tuple[str, str, float, float]]) -> None:
-    table = Table("run", "phase", title="CPU seconds a step", title_justify="left")
+    table = Table("run", "phase", title="CPU seconds per step", title_justify="left")
     for column in ("predicted", "measured", "error"):
         table.add_column(column, justify="right")
     for name, phase, predicted, ran in rows:

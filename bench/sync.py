@@ -1,10 +1,10 @@
-"""Hand trained weights to the rollout engine: seconds, and whether it then holds exactly them.
+"""Measure the weight sync to the rollout engine: its time, and whether the weights arrive exactly.
 
     python bench/sync.py                                    a tiny model, torch and vLLM
     python bench/sync.py --model runs/smollm2/base/model    and SmolLM2-135M
 
-Every weight of the trainer's copy is changed at random before each hand-over. The difference is between the
-engine's log-probabilities of freshly sampled tokens and the trainer's, before the hand-over and after it.
+Every weight of the trainer's copy is changed randomly before each sync. The difference is that between the
+engine's log-probabilities of newly sampled tokens and the trainer's, before and after the sync.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, help="also this model folder")
+    parser.add_argument("--model", type=Path, help="also measure this model folder")
     parser.add_argument("--one", nargs=2, metavar=("ENGINE", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -47,7 +47,7 @@ def main() -> None:
         models |= {f"{arguments.model.parent.name}": arguments.model} if arguments.model else {}
         for name, folder in models.items():
             for engine in ("torch", "vllm"):
-                # A process each: vLLM looks into whatever else is loaded.
+                # One process each, because vLLM inspects what else is loaded.
                 command = [sys.executable, __file__, "--one", engine, str(folder)]
                 environment = os.environ | {"OMP_NUM_THREADS": "1"}
                 done = subprocess.run(command, capture_output=True, text=True, env=environment)

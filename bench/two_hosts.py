@@ -1,10 +1,11 @@
-"""Train on two hosts that share nothing but a network and a disk, kill one, and resume (Linux, root).
+"""Train on two hosts that share only a network and a disk, kill one, and resume (Linux, needs root).
 
 python bench/two_hosts.py
 
-The hosts are two network namespaces joined by a veth pair; torchrun meets over it, one rank on each. The run
-must equal one of two ranks on a single host, byte for byte; when one host's rank is killed, the other host's
-launcher ends by itself, and the same two commands finish the run with the same bytes.
+The hosts are two network namespaces joined by a veth pair, over which torchrun's launchers meet, one rank on
+each. The run must equal one with two ranks on a single host, byte for byte. When one host's rank is killed,
+the other host's launcher must end by itself, and the same two commands must finish the run with the same
+bytes.
 """
 
 import os
@@ -57,7 +58,7 @@ def train_on_hosts(base: Path, out: Path, phase: str = "none") -> list[int]:
         command = ["ip", "netns", "exec", name, sys.executable, "-m", "torch.distributed.run"]
         command += ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=two-hosts"]
         command += [f"--rdzv-endpoint={first}:{PORT}", f"--local-addr={HOSTS[name]}", "--max-restarts=0"]
-        # Both namespaces share one host name, by which torchrun would find out who holds the meeting.
+        # Both namespaces have the same host name, by which torchrun would decide who hosts the rendezvous.
         command.append(f"--rdzv-conf=is_host={int(HOSTS[name] == first)}")
         command += [str(ROOT / "bench" / "resume.py"), "--child", str(base), str(out), "2", phase]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": LINKS[name]}
@@ -74,7 +75,7 @@ def train_on_hosts(base: Path, out: Path, phase: str = "none") -> list[int]:
         if launcher.poll() is None:
             os.killpg(launcher.pid, signal.SIGKILL)
             launcher.wait()
-            raise RuntimeError(f"a launcher did not end within {DEADLINE_S} s; logs lie in {out.parent}")
+            raise RuntimeError(f"a launcher did not end within {DEADLINE_S} s; see the logs in {out.parent}")
     return [launcher.returncode for launcher in launchers]
 
 

@@ -1,14 +1,14 @@
 """Measure the verifier on labeled rows and on real reference answers, with Math-Verify in the same run.
 
 python bench/verify.py rows.jsonl                                  our figures, and every row we get wrong
-python bench/verify.py rows.jsonl --peer                           Math-Verify on the same rows too
-python bench/verify.py rows.jsonl --peer --golds ../shared/data/raw  throughput on real reference answers too
+python bench/verify.py rows.jsonl --peer                           also Math-Verify on the same rows
+python bench/verify.py rows.jsonl --peer --golds ../shared/data/raw  also throughput on real reference answers
 
 A row is JSON with gold, response, expected (is the response right?), category, and debatable (not scored).
-The real mix: reference answers of all files of a folder as often as they occur, in whole responses, 40 %
-restyled, 20 % as they are, 30 % generated wrong neighbors, 10 % the answer of another row. CPU time is that
-of this thread and of the worker processes it used; each mix starts with empty caches. Everything runs in an
-empty folder: what a response writes there is counted.
+The real mix: reference answers from all files of a folder, as often as they occur, in whole responses; 40%
+restyled, 20% unchanged, 30% generated wrong neighbors, 10% the answer of another row. CPU time is that of
+this thread and of the worker processes it used; each mix starts with empty caches. Everything runs in an
+empty folder; files that a response writes there are counted.
 """
 
 import argparse
@@ -46,7 +46,7 @@ THOUGHT = "We compute the quantity step by step and check each step again. " * 3
 
 @dataclass
 class Score:
-    """What one verifier did on all rows."""
+    """The results of one verifier on all rows."""
 
     name: str
     n_rows: int = 0
@@ -104,13 +104,13 @@ def _share(part: int, whole: int) -> str:
 
 
 def measure(name: str, judge: Judge, rows: list[dict]) -> Score:
-    """Judge every row, timing each by itself; an exception counts as a crash."""
+    """Judge every row, with a separate time for each; an exception counts as a crash."""
     score = Score(name)
     for row in rows:
         started = cpu_time()
         try:
             accepted: bool | None = judge(row["gold"], row["response"])
-        except Exception as problem:  # noqa: BLE001  a peer may raise anything: that is a result here
+        except Exception as problem:  # noqa: BLE001  a peer may raise anything, which is a result here
             logging.getLogger(__name__).info("%s raised on %s: %r", name, row.get("id"), problem)
             accepted = None
         score.add(row, accepted, cpu_time() - started)
@@ -131,7 +131,7 @@ def math_verify() -> Judge:
 
 
 def same_from_threads(rows: list[dict], expected: list[bool | None]) -> bool:
-    """Judge all rows from several threads at once, caches empty; True when every thread says the same."""
+    """Judge all rows in several threads together, with empty caches; True when all threads agree."""
     clear_caches()
     results: dict[int, list[bool]] = {}
 
@@ -147,14 +147,14 @@ def same_from_threads(rows: list[dict], expected: list[bool | None]) -> bool:
 
 
 def clear_caches() -> None:
-    """Forget every answer that was parsed or compared."""
+    """Clear all cached parses and comparisons."""
     for function in gc.get_objects():
         if isinstance(function, functools._lru_cache_wrapper) and function.__module__.startswith("rewards."):
             function.cache_clear()
 
 
 def peak_memory_bytes() -> int:
-    """Peak resident memory of this process and its children together."""
+    """Peak resident memory of this process plus its children."""
     me = str(os.getpid())
     total = 0
     for status in Path("/proc").glob("[0-9]*/status"):
@@ -168,7 +168,7 @@ def peak_memory_bytes() -> int:
 
 
 def real_mix(folder: Path, n_pairs: int) -> list[tuple[str, str]]:
-    """(gold, response) with reference answers as often as they occur, answered rightly and wrongly."""
+    """(gold, response), with reference answers as often as they occur, and right and wrong responses."""
     golds = [
         gold for path in sorted(folder.glob("*.jsonl.gz")) for gold in read_golds(path) if len(gold) <= 400
     ]
@@ -210,7 +210,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", type=Path, help="JSON lines with gold, response, expected, category")
-    parser.add_argument("--peer", action="store_true", help="measure Math-Verify on the same rows too")
+    parser.add_argument("--peer", action="store_true", help="also measure Math-Verify on the same rows")
     parser.add_argument("--golds", type=Path, help="folder of *.jsonl.gz files with reference answers")
     parser.add_argument("--pairs", type=int, default=20_000, help="pairs of the real mix")
     parser.add_argument("--debatable", action="store_true", help="score the debatable rows as well")
@@ -241,7 +241,7 @@ def main() -> None:
         table.add_row(*score.cells)
     console.print(table)
     console.print(
-        f"ours: {wall_s:.1f} s wall; {N_THREADS} threads at once {'agree' if is_same else 'DISAGREE'}; "
+        f"ours: {wall_s:.1f} s wall; {N_THREADS} threads together {'agree' if is_same else 'DISAGREE'}; "
         f"{n_files} files written by responses; peak memory with workers {memory / 1e6:.0f} MB"
     )
     if len(scores) > 1:

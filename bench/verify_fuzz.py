@@ -1,12 +1,12 @@
-"""Fuzz the verifier: mutated references and responses, looking for exceptions, slow rows, memory, asymmetry.
+"""Fuzz the verifier with mutated references and responses: exceptions, slow rows, memory use, asymmetry.
 
 python bench/verify_fuzz.py --minutes 10
-python bench/verify_fuzz.py --minutes 10 --data ../shared/data/raw     real references as seeds too
+python bench/verify_fuzz.py --minutes 10 --data ../shared/data/raw     also real references as seeds
 
 Every round judges one mutated pair in every mode, and compares the two answers both ways. Findings are
-printed with the seed that makes them again: --seed S --minutes 0 --rounds 1. The exit status is 1 when there
-are findings. A pair that only one order accepts is a finding unless the policy is one-sided there: percent
-signs, "a + b = 5" for 5, an option's text for its letter.
+printed with the seed that reproduces them: --seed S --minutes 0 --rounds 1. The exit status is 1 when there
+are findings. A pair that is accepted in only one order is a finding, unless the policy is one-sided there:
+percent signs, "a + b = 5" for 5, an option's text for its letter.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def is_one_sided(left: str, right: str) -> bool:
 
 
 def play(seed: int, seeds: list[str]) -> list[str]:
-    """Play one round; return what was found."""
+    """Play one round; returns the findings."""
     chance = random.Random(seed)
     gold = chance.choice(seeds)
     gold = mutate(gold, chance) if chance.random() < 0.5 else gold
@@ -127,9 +127,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=0, help="play at least so many rounds")
+    parser.add_argument("--rounds", type=int, default=0, help="play at least this many rounds")
     parser.add_argument("--seed", type=int, default=0, help="number of the first round")
-    parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz files whose references are seeds too")
+    parser.add_argument("--data", type=Path, help="folder of *.jsonl.gz files with more seeds")
     arguments = parser.parse_args()
     seeds = list(SEEDS)
     if arguments.data:
@@ -142,7 +142,7 @@ def main() -> None:
     while time.monotonic() < deadline or number < arguments.seed + arguments.rounds:
         try:
             findings = play(number, seeds)
-        except Exception as problem:  # noqa: BLE001  any exception is what this looks for
+        except Exception as problem:  # noqa: BLE001  any exception is a finding
             findings = [f"raised {problem!r}"]
         for finding in findings:
             counts[finding.split(":")[0].split(" ")[0]] += 1

@@ -1,11 +1,12 @@
-"""Check the verifier against real reference answers: each with itself, its restyled copy, and wrong ones.
+"""Check the verifier on real reference answers: each against itself, a restyled copy, and wrong answers.
 
 python bench/verify_golds.py --data ../shared/data/eval                 every *.jsonl.gz of a folder
 python bench/verify_golds.py --data ../shared/data/eval --cross math500  and every pair of different answers
 
 Answers are put into whole responses and read in training mode. `neighbors` are generated wrong answers (off
-by one, sign, an item dropped or swapped, an end opened). With --cross, every answer of the named file is
-given to every other question; a pair that is accepted is listed, for a person to see that the two are equal.
+by one, sign, an item dropped or swapped, an interval end opened). With --cross, every answer of the named
+file is given to every other question; accepted pairs are listed, so that a person can check that they are
+equal.
 """
 
 import argparse
@@ -35,7 +36,7 @@ MAX_NEIGHBORS = 6
 
 @dataclass
 class Tally:
-    """What became of the answers of one file."""
+    """The results for one file's answers."""
 
     n_golds: int = 0
     n_itself: int = 0
@@ -51,7 +52,7 @@ class Tally:
 
 
 def check(golds: list[str]) -> Tally:
-    """Try every answer; equal spellings are tried once and counted as often as they occur."""
+    """Check every answer; equal spellings are checked once and counted as often as they occur."""
     tally = Tally()
     for gold, count in Counter(golds).items():
         itself = verify(gold, render_response("", gold)).is_correct
@@ -72,7 +73,7 @@ def check(golds: list[str]) -> Tally:
 
 
 def neighbors(gold: str) -> list[str]:
-    """Wrong answers close to `gold`; none for what the typed parser cannot read."""
+    """Wrong answers close to `gold`; none if the typed parser cannot read it."""
     try:
         wrong = itertools.islice(wrong_neighbors(parse_answer(normalize(gold))), MAX_NEIGHBORS)
         return [render_answer(answer) for answer in wrong]
@@ -81,7 +82,7 @@ def neighbors(gold: str) -> list[str]:
 
 
 def crossed(golds: list[str]) -> tuple[int, list[tuple[str, str]]]:
-    """Compare every two different spellings both ways; return how many pairs, and those accepted."""
+    """Compare every two different spellings both ways; returns the number of pairs, and those accepted."""
     spellings = sorted({normalize(gold) for gold in golds})
     pairs = list(itertools.permutations(spellings, 2))
     return len(pairs), [pair for pair in pairs if compare_answers(*pair)[0] is Reason.CORRECT]

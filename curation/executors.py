@@ -28,7 +28,7 @@ class ExecutionConfig(Settings):
     n_workers: int = Field(default=2, ge=1)
     """Worker processes, or CPUs of a local Ray cluster."""
     address: str | None = None
-    """Address of a running Ray cluster; null: a local one is started."""
+    """Address of a running Ray cluster; unset: a local one is started."""
     rows_per_part: int = Field(default=50_000, ge=1)
     """Rows read, cleaned up and filtered at a time."""
     rows_per_partition: int = Field(default=250_000, ge=1)

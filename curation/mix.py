@@ -22,7 +22,7 @@ class QuotaConfig(Settings):
     value: str
     """Its value, such as "Level 5"."""
     max_problems: int | None = Field(default=None, ge=0)
-    """Keep at most this many, drawn by seed; null: no cap."""
+    """Keep at most this many, drawn by seed; unset: no cap."""
     weight: float = Field(default=1.0, ge=0)
     """0.25 keeps a quarter, drawn by seed; 2.5 uses half of the problems twice and half three times."""
 
@@ -39,9 +39,9 @@ class MixConfig(Settings):
     quotas: tuple[QuotaConfig, ...] = ()
     """Caps and weights by source, subject, level or language, applied in order."""
     max_problems: int | None = Field(default=None, ge=1)
-    """Keep at most this many problems, drawn by seed; null: all. A cap per source is set with the source."""
+    """Keep at most this many problems, drawn by seed; unset: all. A cap per source is set with the source."""
     n_validation: int | None = Field(default=None, ge=0)
-    """Problems reserved for validation; null: validation_share decides."""
+    """Problems reserved for validation; unset: validation_share decides."""
     validation_share: float = Field(default=0.02, ge=0, lt=1)
     """Share of the problems reserved for validation."""
 

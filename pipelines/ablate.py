@@ -1,13 +1,14 @@
-"""Compare settings of one configuration over seeds: a small grid, every run an ordinary training artifact.
+"""Ablations: train a small grid of settings over several seeds and compare them in one table.
 
     python -m pipelines.ablate --config configs/demo.toml --vary training.ppo.gae_lambda=1.0,0.95
     python -m pipelines.ablate --config configs/demo.toml --vary training.ppo.kl_coef=0.0,0.1 --steps 30
 
-Several --vary make a grid. A seed decides base model, data order and sampling alike, so the variants are
-compared seed by seed: the table gives means with 95 % t-intervals over seeds, and the interval of the paired
-difference to the first variant. The reward's mean over all steps says how fast a variant learns, over the
-last five where it ends; "held out" is the accuracy on the run's benchmarks after the last step, for
-configurations that evaluate while they train. What is already trained is found and not trained again.
+Several --vary options make a grid. A seed decides base model, data order and sampling, so variants are
+compared seed by seed: the table gives means with 95% t-intervals over seeds, and the interval of the paired
+difference from the first variant. The mean reward over all steps shows how fast a variant learns, and over
+the last five where it ends. "held out" is the accuracy on the run's benchmarks after the last step, for
+configurations that evaluate during training. Every run is an ordinary training artifact, and one that exists
+is reused.
 """
 
 import argparse
@@ -35,21 +36,21 @@ from training.recorder import read_records
 COLUMNS = (
     "variant",
     "reward, all steps",
-    "less the first's, paired",
+    "minus the first, paired",
     "last five",
     "held out",
     "tokens",
     "steps to 0.8",
 )
 LAST = 5
-"""Steps whose mean is a run's final value."""
+"""Steps at the end whose mean is a run's final value."""
 TARGET = 0.8
-"""Reward whose first step is reported."""
+"""Reward for which the first step that reaches it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One training of a grid: which variant, which seed, and all it changes in the configuration."""
+    """One training run of a grid: its variant, its seed, and all overrides of the configuration."""
 
     variant: int
     seed: int
@@ -59,14 +60,14 @@ class Cell:
 def plan_cells(
     config: Path, variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None = None
 ) -> list[Cell]:
-    """Every variant with every seed; each cell is a run of its own, named by what it changes."""
+    """Every variant with every seed; each cell is a separate run, named by a hash of its overrides."""
     cells = []
     for seed, (number, variant) in itertools.product(seeds, enumerate(variants)):
         overrides = variant | {"training.seed": seed}
         if n_steps is not None:
             overrides |= {"training.n_steps": n_steps, "training.save_every": n_steps}
         training = load_config(config, overrides).training
-        # Read are the training rewards and the last evaluation; those on the way would only take time.
+        # Only the training rewards and the last evaluation are used; earlier evaluations would waste time.
         overrides["training.eval_every"] = training.total_steps if training.eval_every else 0
         name = f"ablate-{hash_text(json.dumps(overrides, sort_keys=True), 8)}"
         cells.append(Cell(number, seed, overrides | {"name": name}))
@@ -74,7 +75,7 @@ def plan_cells(
 
 
 def ablate(config: Path, cells: Sequence[Cell], runs: Path) -> pl.DataFrame:
-    """Train every cell, or find it trained; [variant, seed] and the columns of `measure`."""
+    """Train every cell, or reuse its artifact; returns [variant, seed] and the columns of `measure`."""
     rows = []
     for cell in cells:
         trained = Chain(Workspace.open(load_config(config, cell.overrides), runs)).trained
@@ -85,11 +86,11 @@ def ablate(config: Path, cells: Sequence[Cell], runs: Path) -> pl.DataFrame:
 
 
 def measure(metrics: pl.DataFrame, evaluations: pl.DataFrame) -> dict[str, float | int | None]:
-    """What a run's steps (METRIC) and its evaluations on the way (EVALUATION) come to.
+    """Summarize a run's steps (METRIC) and its evaluations during training (EVALUATION).
 
-    reward: mean over all steps; reward_last and response_tokens: over the last ones; held_out: accuracy after
-    the last step, the mean over benchmarks, NaN without an evaluation; steps_to_target: the first step up to
-    which three steps have a mean reward of TARGET or more, None when there is none.
+    reward: mean over all steps; reward_last and response_tokens: mean over the last ones; held_out: accuracy
+    after the last step, averaged over benchmarks, NaN without an evaluation; steps_to_target: the first step
+    at which the mean reward of three steps is TARGET or more, None when there is none.
     """
     is_last = pl.col("step") == metrics["step"].max()
     accuracies = evaluations.filter(is_last, pl.col("name").str.ends_with("/accuracy"))["value"]
@@ -107,7 +108,7 @@ def measure(metrics: pl.DataFrame, evaluations: pl.DataFrame) -> dict[str, float
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95 % t-interval; a single value has no interval (NaN).
+    """Mean and 95% t-interval; a single value has no interval (NaN).
 
     >>> [round(x, 3) for x in interval([1.0, 2.0, 3.0])]
     [2.0, -0.484, 4.484]
@@ -121,7 +122,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def make_table(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> Table:
-    """One row a variant."""
+    """The comparison as a table for the terminal."""
     table = Table(*COLUMNS, title=f"{frame['seed'].n_unique()} seeds", title_justify="left")
     for row in summary_rows(frame, variants):
         table.add_row(*row)
@@ -129,7 +130,7 @@ def make_table(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> Table
 
 
 def summary_rows(frame: pl.DataFrame, variants: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The comparison, one row a variant, columns COLUMNS."""
+    """The comparison, one row per variant, columns COLUMNS."""
     first = frame.filter(pl.col("variant") == 0).sort("seed")["reward"]
     rows = []
     for number, variant in enumerate(variants):
@@ -181,11 +182,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.ablate", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--vary", action="append", required=True, metavar="KEY=V1,V2")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML file of the run")
+    vary = "a field and the values to compare, such as training.ppo.gae_lambda=1.0,0.95 (repeatable)"
+    parser.add_argument("--vary", action="append", required=True, metavar="KEY=V1,V2", help=vary)
+    seeds = "seeds to train each variant with (default: 0 1 2)"
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help=seeds)
     parser.add_argument("--steps", type=int, help="training steps (default: the configuration's)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    runs = "folder of all runs (default: runs)"
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=runs)
     parsed = parser.parse_args(arguments)
     try:
         variants = read_grid(parsed.vary)

@@ -1,6 +1,6 @@
 """The benchmarks of a run: those made by generators, the curated validation split, and those of `evals`.
 
-Curation protects them before anything is trained; evaluation asks them later. Both get them from here.
+Curation keeps them out of the corpus, and evaluation measures models on them. Both load them from here.
 """
 
 from pathlib import Path
@@ -16,13 +16,12 @@ from pipelines.config import ConfigError, RunConfig
 from training.data import select_rows
 
 VALIDATION = "validation"
-"""Name of the frame benchmark that is the validation split of what is trained on; it is not known before
+"""Name of the frame benchmark that is the validation split of the prompt set; not available before
 curation."""
 
 
 def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> list[Benchmark]:
-    """Load every benchmark of `config.evals`; without `prompts` (compiled), the validation split is left
-    out."""
+    """Load every benchmark of `config.evals`; without compiled `prompts`, the validation split is skipped."""
     root = Path(config.data_root) if config.data_root else None
     held_out = {entry.name: entry for entry in config.held_out}
     loaded = []
@@ -43,7 +42,7 @@ def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> l
 
 
 def protected_benchmarks(config: RunConfig) -> list[Benchmark]:
-    """Every benchmark that must not leak into training, whole: those of `evals` and those of `protect`."""
+    """Every benchmark that must not leak into training, with all its questions: `evals` and `protect`."""
     names = {entry.name for entry in config.evals.benchmarks}
     also = tuple(BenchmarkConfig(name=name) for name in config.protect if name not in names)
     entries = tuple(entry.model_copy(update={"limit": 0}) for entry in config.evals.benchmarks)
@@ -52,13 +51,13 @@ def protected_benchmarks(config: RunConfig) -> list[Benchmark]:
 
 
 def generated_frame(generator) -> pl.DataFrame:
-    """Problems of one generator: [problem, answer], each once."""
+    """Distinct problems of one generator: [problem, answer]."""
     tasks = [(task.problem, task.answer) for task in generate(generator)]
     return pl.DataFrame(tasks, schema=["problem", "answer"], orient="row").unique(maintain_order=True)
 
 
 def protected_files(names: tuple[str, ...], data_root: Path | None) -> list[Path]:
-    """The files behind `protect_files`; ConfigError names one that is not there."""
+    """The files that `protect_files` names; ConfigError for one that does not exist."""
     found: list[Path] = []
     for name in names:
         path = (data_root or Path()) / name

@@ -1,7 +1,6 @@
-"""The whole configuration of a run: one TOML file, overrides on the command line, checked before anything
-starts.
+"""The configuration of a run: one TOML file plus command-line overrides, checked before anything starts.
 
-Precedence: defaults < TOML file < command line. Environment variables do not change the science.
+Precedence: defaults < TOML file < command line. Environment variables do not change results.
 """
 
 import difflib
@@ -26,49 +25,50 @@ from training.config import TrainingConfig
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the message names each key and what to do."""
+    """An invalid configuration; the message names each key and what to do."""
 
 
 class HeldOutConfig(Settings):
-    """A benchmark made by a generator: its problems are kept out of the corpus by decontamination."""
+    """A benchmark made by a generator; decontamination keeps its problems out of the corpus."""
 
     name: str
     """Name of the benchmark; list it under evals.benchmarks with kind = "frame"."""
     generator: GeneratorConfig
-    """What makes the problems; use another seed than the corpus."""
+    """Generator of the problems; use a different seed than for the corpus."""
 
 
 class RunConfig(Settings):
-    """One run of the whole chain: curate, compile rewards, train, evaluate, report."""
+    """One run of all stages: curate, compile rewards, train, evaluate, report."""
 
     name: str
-    """Name of the run: its results lie in runs/<name>."""
+    """Name of the run; its results are in runs/<name>."""
     data_root: str | None = None
-    """Folder that `file = ...` entries are relative to; unset: sources come from the hub."""
+    """Folder that `file = ...` entries are relative to. Unset: a source that also names a hub data set is
+    read from the hub, any other from the working folder."""
     deadline_hours: float | None = Field(None, gt=0)
-    """Hours after which a child process (base model, training, sampling) is taken for hung and ended; the
-    next start resumes. Unset: never (ours)."""
+    """Hours after which a child process (base model, training, sampling) is considered hung and is stopped;
+    the next start resumes. Unset: never (ours)."""
     held_out: tuple[HeldOutConfig, ...] = ()
-    """Benchmarks made by generators."""
+    """Benchmarks made by generators, kept out of the corpus."""
     protect: tuple[str, ...] = ()
-    """Registered benchmarks that curation keeps out of the corpus although this run does not score them."""
+    """Registered benchmarks that curation keeps out of the corpus, in addition to those under evals."""
     protect_files: tuple[str, ...] = ()
-    """Files or folders of further problems that curation keeps out: JSON(L), Parquet or CSV, relative
-    to the data root; the problem is found in any usual layout."""
+    """Files or folders of other problems that curation keeps out of the corpus: JSON(L), Parquet or CSV,
+    relative to the data root. The problem field is found in any common layout."""
     curation: CurationConfig
-    """Sources, filters, deduplication, decontamination, split."""
+    """Sources, filters, deduplication, decontamination and split."""
     rewards: RewardsConfig = RewardsConfig()
     """Compilation of the reference answers."""
     difficulty: DifficultyConfig = DifficultyConfig()
-    """Pass rates of the problems, and the hard ones (`reasoner-zero difficulty`)."""
+    """Measurement of pass rates, and what counts as hard (`reasoner-zero difficulty`)."""
     training: TrainingConfig
     """Model and PPO."""
     evals: EvalsConfig = EvalsConfig()
-    """Benchmarks of the base and the trained model."""
+    """Benchmarks for the base and the trained model."""
 
     @property
     def eval_prompt_tokens(self) -> int:
-        """Longest prompt of a benchmark, in tokens: its own limit, or that of training."""
+        """Longest prompt of a benchmark, in tokens: the limit of evals, or that of training."""
         return self.evals.max_prompt_tokens or self.training.rollout.max_prompt_tokens
 
     @property
@@ -78,10 +78,10 @@ class RunConfig(Settings):
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """Read a TOML file (or a run's config.json) and apply overrides by dotted key; ConfigError says what is
-    wrong.
+    """Read a TOML file (or a run's config.json) and apply overrides by dotted key.
 
-    Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}.
+    Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}. ConfigError says what is
+    wrong.
     """
     table = read_table(path)
     for key, value in (overrides or {}).items():
@@ -104,7 +104,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def _set(table: Any, keys: list[str], value: Any) -> None:
-    """Set a nested entry, making the tables on the way."""
+    """Set a nested entry, creating missing tables."""
     *path, last = keys
     key = last
     try:
@@ -117,8 +117,10 @@ def _set(table: Any, keys: list[str], value: Any) -> None:
 
 
 def override_from_command_line(config: RunConfig, path: Path, arguments: list[str]) -> RunConfig:
-    """Apply arguments such as `--training.n-steps 20` (any field; tyro explains them all with
-    --help-config); ConfigError says in one line what is wrong with one."""
+    """Apply arguments such as `--training.n-steps 20`; with --help-config, tyro explains every field.
+
+    ConfigError says in one line what is wrong with an argument.
+    """
     try:
         return _parse(config, path, arguments, is_silent="--help" not in arguments)
     except ValidationError as error:
@@ -126,13 +128,13 @@ def override_from_command_line(config: RunConfig, path: Path, arguments: list[st
     except SystemExit as stop:
         if stop.code:
             _check_pairs(config, arguments)
-            # Not a wrong key or value, so a mistake in the form: tyro says it best.
+            # Not a wrong key or value, so the syntax is wrong: tyro explains it best.
             _parse(config, path, arguments, is_silent=False)
         raise
 
 
 def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bool) -> RunConfig:
-    import tyro  # takes a fifth of a second, and only overrides need it
+    import tyro  # Takes a fifth of a second, and only overrides need it.
 
     unseen = redirect_stderr(io.StringIO()) if is_silent else nullcontext()
     with warnings.catch_warnings(), unseen:
@@ -142,13 +144,13 @@ def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bo
             default=config,
             args=arguments,
             prog=f"reasoner-zero run --config {path}",
-            # An optional section stays what the file says: no subcommand chooses it.
+            # An optional section stays as in the file; no subcommand selects it.
             config=(tyro.conf.AvoidSubcommands,),
         )
 
 
 def _check_pairs(config: RunConfig, arguments: list[str]) -> None:
-    """Raise the ConfigError of the first `--key value` that the configuration refuses, if one does."""
+    """Raise the ConfigError of the first `--key value` that the configuration rejects, if any."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     for name, text in zip(words, words[1:], strict=False):
         if not name.startswith("--"):
@@ -163,7 +165,7 @@ def _check_pairs(config: RunConfig, arguments: list[str]) -> None:
 
 
 def explain(origin: Path | str, error: ValidationError) -> str:
-    """Write one line per problem: where, what, and the nearest known key for an unknown one."""
+    """One line per problem: where, what, and the closest known key for an unknown one."""
     lines = []
     for item in error.errors():
         where = ".".join(map(str, item["loc"])) or "config"
@@ -183,7 +185,7 @@ def explain(origin: Path | str, error: ValidationError) -> str:
 
 
 def _section(location: tuple[Any, ...]) -> type[Settings]:
-    """The settings class that holds the key at `location`."""
+    """The settings class that contains the key at `location`."""
     section: type[Settings] = RunConfig
     for part in location:
         if isinstance(part, str) and part in section.model_fields:

@@ -1,7 +1,7 @@
-"""Make .venv with the exact versions of cpu.txt or gpu.txt: python3 requirements/install.py [--check]
+"""Create .venv with the exact versions of cpu.txt or gpu.txt: python3 requirements/install.py [--check]
 
-Needs only Python 3.11 or later. Picks the set by what the machine has and says what it picked; uses uv when
-it is there or can be had, else pip. A second run takes a fraction of a second; an interrupted one starts over
+Needs only Python 3.11 or later. Chooses the set that fits the machine and says which; uses uv if it is
+installed or can be, else pip. A second run takes a fraction of a second; an interrupted one starts over
 cleanly.
 """
 
@@ -30,7 +30,7 @@ def main() -> None:
     )
     parser.add_argument("--check", action="store_true", help="only say what would be installed")
     arguments = parser.parse_args()
-    if sys.version_info < (3, 11):  # noqa: UP036 (this file meets older Pythons)
+    if sys.version_info < (3, 11):  # noqa: UP036 (this file may be run by an older Python)
         fail(
             f"Python 3.11 or later is needed, this is {platform.python_version()} ({sys.executable})",
             "install python3.11 (Debian, Ubuntu: apt-get install python3.11 python3.11-venv) "
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def pick() -> tuple[str, str]:
-    """gpu when an NVIDIA driver answers, else cpu; REASONER_ZERO_SET overrides."""
+    """The set and the reason: gpu if an NVIDIA driver answers, else cpu, unless REASONER_ZERO_SET is set."""
     forced = os.environ.get("REASONER_ZERO_SET")
     if forced:
         if forced not in NEEDED_BYTES:
@@ -65,11 +65,11 @@ def pick() -> tuple[str, str]:
         listed = subprocess.run([tool, "-L"], capture_output=True, text=True)
         if listed.returncode == 0 and "GPU" in listed.stdout:
             return "gpu", listed.stdout.splitlines()[0].split(" (UUID")[0]
-    return "cpu", "no NVIDIA GPU answers"
+    return "cpu", "no NVIDIA GPU found"
 
 
 def stamp(kind: str) -> str:
-    """What a finished environment was made from."""
+    """A hash of what a finished environment is made from."""
     parts = [kind, sys.version, str(VENV)]
     parts += [(ROOT / name).read_text() for name in (f"requirements/{kind}.txt", "pyproject.toml")]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest() + "\n"
@@ -78,13 +78,13 @@ def stamp(kind: str) -> str:
 def warn_compiler() -> None:
     if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
         say(
-            "no C++ compiler: everything runs, vLLM's samplers just stay uncompiled. "
-            f"To have one: {system_install('g++')}, then the next run uses it"
+            "no C++ compiler: everything runs, but vLLM's samplers stay uncompiled. "
+            f"To install one: {system_install('g++')}; the next run uses it"
         )
 
 
 def system_install(package: str) -> str:
-    """The command that installs a system package here."""
+    """The command that installs a system package on this machine."""
     names = {"g++": {"dnf": "gcc-c++", "apk": "g++", "pacman": "gcc", "zypper": "gcc-c++"}}
     for manager, verb in (
         ("apt-get", "install"),
@@ -116,15 +116,16 @@ def room(kind: str) -> dict[str, str]:
 
 
 def make_venv(environment: dict[str, str]) -> None:
-    """Start from an empty environment: half of an interrupted install is never trusted."""
+    """Create an empty environment; what an interrupted installation left is removed."""
     shutil.rmtree(VENV, ignore_errors=True)
     command = [sys.executable, "-m", "venv", str(VENV)]
     made = subprocess.run(command, env=environment, capture_output=True, text=True)
     if made.returncode:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         fail(
-            "this Python cannot make a virtual environment:\n" + (made.stdout + made.stderr).strip(),
-            f"install its venv module: {system_install(f'python{version}-venv')}, then run the same again",
+            "this Python cannot create a virtual environment:\n" + (made.stdout + made.stderr).strip(),
+            f"install its venv module: {system_install(f'python{version}-venv')}, then run the same command "
+            "again",
         )
 
 
@@ -135,8 +136,8 @@ def install(kind: str, environment: dict[str, str]) -> None:
     uv = shutil.which("uv") or own_uv(python, environment)
     if uv:
         say(f"installing {lock.name} with uv")
-        # Compiled now, or by every process anew where PYTHONDONTWRITEBYTECODE is set, as in many containers:
-        # importing vLLM takes 7 CPU-seconds instead of 17.
+        # Compiled now: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would
+        # compile again. Importing vLLM takes 7 CPU-seconds instead of 17.
         options = ["--no-deps", "--compile-bytecode"]
         if kind == "gpu":
             options += ["--torch-backend", "auto"]
@@ -150,8 +151,7 @@ def install(kind: str, environment: dict[str, str]) -> None:
         command = [python, "-m", "pip", "install", "--no-deps", "-r", str(lock)]
     run(command, environment)
     if not uv and kind == "cpu" and not local_torch:
-        # pip's torch is a CUDA build whose libraries the CPU lock does not name; it runs on a CPU once they
-        # are there.
+        # pip's torch is a CUDA build, whose libraries the CPU lock does not list; with them it runs on a CPU.
         run([python, "-m", "pip", "install", "-r", str(lock), "torch"], environment)
     project = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     if uv:
@@ -161,7 +161,7 @@ def install(kind: str, environment: dict[str, str]) -> None:
 
 
 def has_local_cpu_torch() -> bool:
-    """True when pip is configured with a local folder that holds a CPU build of torch."""
+    """True when pip is configured with a local folder that contains a CPU build of torch."""
     shown = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
     folders = os.environ.get("PIP_FIND_LINKS", "").split()
     for line in shown.stdout.splitlines():
@@ -179,7 +179,7 @@ def has_local_cpu_torch() -> bool:
 
 
 def own_uv(python: str, environment: dict[str, str]) -> str | None:
-    """Install uv into the environment; None where that fails, and pip goes on alone."""
+    """Install uv into the environment; None if that fails, so that pip is used instead."""
     if os.environ.get("REASONER_ZERO_INSTALLER") == "pip":
         return None
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV]
@@ -195,8 +195,8 @@ def run(command: list[str], environment: dict[str, str]) -> None:
     if done.returncode:
         fail(
             f"the installation failed (exit status {done.returncode})",
-            "read the message above; when it is about the network or the disk, mend that and run the "
-            "same command again: it starts over cleanly and reuses what was downloaded",
+            "read the message above; if it is about the network or the disk, fix that and run the same "
+            "command again: it starts over cleanly and reuses what was downloaded",
         )
 
 
@@ -206,7 +206,7 @@ def say(text: str) -> None:
 
 
 def fail(problem: str, remedy: str) -> None:
-    sys.exit(f"setup: {problem}\nsetup: to mend it: {remedy}")
+    sys.exit(f"setup: {problem}\nsetup: to fix it: {remedy}")
 
 
 if __name__ == "__main__":

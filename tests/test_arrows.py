@@ -1,4 +1,4 @@
-"""The arrows of the layout point one way: flows -> pipelines -> {curation, training, evals} -> rewards."""
+"""Imports go one way: flows -> pipelines -> {curation, training, evals} -> rewards."""
 
 import ast
 import subprocess
@@ -29,7 +29,7 @@ def source_files(package: str) -> list[Path]:
 
 
 def imported_packages(path: Path) -> set[str]:
-    """Top-level names that a file imports anywhere, also inside functions."""
+    """Top-level names that a file imports anywhere, including inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -59,7 +59,7 @@ def test_only_the_prefect_glue_imports_prefect() -> None:
 
 
 def imported_modules(path: Path) -> set[Path]:
-    """The files of ours that a file imports anywhere."""
+    """The project files that a file imports anywhere."""
     found: set[Path] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -75,7 +75,7 @@ def imported_modules(path: Path) -> set[Path]:
 
 
 def find_circle(arrows: dict[str, set[str]]) -> list[str]:
-    """A way from a name back to itself; empty when there is none.
+    """A path from a name back to itself; empty when there is none.
 
     >>> " -> ".join(find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) or ["none"])
     'b -> c -> b'
@@ -104,7 +104,7 @@ ROOMS = sorted({path.parent for path in ALL_ARROWS})
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
 def test_no_circle_among_the_files_and_folders_of_a_room(room: Path) -> None:
-    """Taken for every room, this leaves no import cycle anywhere."""
+    """True for every folder, this means that there is no import cycle anywhere."""
     arrows: dict[str, set[str]] = {}
     for source, targets in ALL_ARROWS.items():
         for target in targets if room in source.parents else ():

@@ -1,4 +1,4 @@
-"""The flows: what is public, what the deployments promise, and the whole chain killed and resumed."""
+"""The flows: the public ones, the deployments, and the whole chain killed and resumed."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def start(config: Path, runs: Path) -> subprocess.Popen:
 
 
 def users_folder(runs: Path) -> Path:
-    """A working folder with files of the user's named like our packages; importing one would end the run."""
+    """A working folder with user files named like our packages; importing one would end the run."""
     folder = runs / "working-folder"
     for file in (
         "rewards.py",
@@ -109,13 +109,13 @@ def finish(process: subprocess.Popen, runs: Path) -> None:
 
 
 def files_with(folder: Path, secret: str) -> list[Path]:
-    """Files below `folder` that hold `secret`; databases, logs and archives included."""
+    """Files in `folder` that contain `secret`, including databases, logs and archives."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     return [path for path in files if secret.encode() in path.read_bytes()]
 
 
 def artifacts(runs: Path) -> dict[str, str]:
-    """Newest data of every artifact, by key, from the file of the run's own server."""
+    """Newest data of every artifact, by key, from the database file of the run's temporary server."""
     with closing(sqlite3.connect(runs / ".prefect" / "prefect.db")) as database:
         return dict(database.execute("select key, data from artifact_collection"))
 
@@ -182,7 +182,7 @@ def test_public_flows_have_names_and_typed_parameters():
 
 
 def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):
-    """The flow's function without Prefect, its tasks noted down."""
+    """The flow's function without Prefect; its tasks are only recorded."""
     import flows
 
     noted: list[tuple] = []
@@ -224,7 +224,7 @@ def test_a_lost_server_is_one_message(small_config, tmp_path, monkeypatch, capsy
     said = capsys.readouterr().err.splitlines()
     assert said == [
         "reasoner-zero: the Prefect server is gone (Connection refused); "
-        "the same command continues where this one stopped"
+        "run the same command again to continue"
     ]
 
 
@@ -255,7 +255,7 @@ def test_every_deployment_names_a_flow_and_a_config_that_loads():
         validated = flow.validate_parameters(deployment["parameters"])
         if "config" in validated:
             load_config(ROOT / validated["config"])
-        # What has a schedule waits for its turn, and is switched on by the operator.
+        # Deployments with a schedule queue their runs, and the operator enables the schedule.
         for schedule in deployment.get("schedules", ()):
             assert deployment["concurrency_limit"]["collision_strategy"] == "ENQUEUE"
             assert schedule["active"] is False and {"cron", "interval"} & set(schedule)
@@ -293,7 +293,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     assert not list((killed / "artifacts").rglob("*.partial"))
     assert wait_until(lambda: not our_processes(killed), 30), our_processes(killed)
 
-    # A third time nothing is left to do: no stage starts a worker.
+    # The third time there is nothing to do: no stage starts a worker.
     before = (killed / "small" / "logs" / "train.log").stat().st_mtime_ns
     finish(start(small_config, killed), killed)
     assert (killed / "small" / "logs" / "train.log").stat().st_mtime_ns == before
@@ -301,7 +301,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
 
 
 def check_annealing(config: Path, runs: Path) -> None:
-    """Beside the chain: what the trained model finds hard, and more steps on that from where it was."""
+    """Optional stages: prompts that are hard for the trained model, and more steps on them."""
     mining = {"difficulty.n_samples": 2, "difficulty.hard_below": 64}
     chain = Chain(open_workspace(config, mining, runs))
     annealed = chain.anneal(2)
@@ -311,7 +311,7 @@ def check_annealing(config: Path, runs: Path) -> None:
     assert set(asked) <= set(hard["problem_id"])
     rates = read_records(annealed.folder / "metrics.jsonl", METRIC)["actor_lr"].to_list()
     assert rates[0] > rates[1] == pytest.approx(1e-5)
-    # It goes on with both models: the critic begins where the trained one ended, not at the policy.
+    # Both models continue: the critic starts from the trained critic, not from the policy.
     actor, critic = (last_export(chain.trained, name) for name in ("actor", "critic"))
     after = last_export(annealed, "critic")
     shared = sorted(actor.keys() & critic.keys() & after.keys())

@@ -1,4 +1,4 @@
-"""The GPU script: it imports only what a bare machine has, ends what overruns, keeps what was measured."""
+"""The GPU script: it imports only what a bare machine has, kills parts at their limit, keeps measurements."""
 
 import argparse
 import subprocess

@@ -1,7 +1,7 @@
-"""Build the wheel, install it away from the project and use it as a stranger would: python tests/wheel.py
+"""Build the wheel, install it outside the project and use it as a new user would: python tests/wheel.py
 
-Everything runs in a folder that holds a rewards.py, a flows.py, an evals/ and a training/ of the user's:
-none of them may ever be imported. Needs a package index.
+Everything runs in a folder with a user's own rewards.py, flows.py, evals/ and training/, none of which may
+ever be imported. Needs a package index.
 """
 
 import json
@@ -20,7 +20,7 @@ BESIDE = ("flows.py", "pyproject.toml", "README.md", "LICENSE")
 CODE_BESIDE_PYTHON = {".j2", ".json", ".typed"}
 TRAP = "raise SystemExit('the user\\'s own file was imported')\n"
 BASE_LIMIT_BYTES = 120 * 2**20
-"""Size of an environment that holds the verifier alone, pip and setuptools left out."""
+"""Size of an environment with only the verifier, without pip and setuptools."""
 CONFIG = """\
 name = "mine"
 [[curation.sources]]
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def build(folder: Path) -> Path:
-    """Build from a copy: setuptools leaves files beside the source."""
+    """Build from a copy, because setuptools leaves files in the source folder."""
     source = folder / "source"
     source.mkdir()
     for package in PACKAGES:
@@ -81,7 +81,7 @@ def build(folder: Path) -> Path:
 
 
 def check_contents(wheel: Path) -> None:
-    """Every template, table and marker beside the code is in the wheel."""
+    """Check that the wheel has every template, table and marker file."""
     inside = set(zipfile.ZipFile(wheel).namelist())
     files = {
         path.relative_to(ROOT).as_posix()
@@ -95,7 +95,7 @@ def check_contents(wheel: Path) -> None:
 
 
 def make_traps(folder: Path) -> Path:
-    """A working folder whose names are those of our packages."""
+    """A working folder with files named like our packages."""
     for package in ("evals", "training"):
         (folder / package).mkdir(parents=True)
         (folder / package / "__init__.py").write_text(TRAP)
@@ -105,7 +105,7 @@ def make_traps(folder: Path) -> Path:
 
 
 def install(place: Path, what: str) -> Path:
-    """Make an environment with `what`; returns its folder of commands."""
+    """Create an environment with `what`; returns its folder of commands."""
     venv.create(place, with_pip=True)
     tool = shutil.which("uv") or (ROOT / ".venv" / "bin" / "uv")
     python = str(place / "bin" / "python")
@@ -129,7 +129,7 @@ def use_verifier(commands: Path, place: Path) -> None:
     run(python, "-P", "-c", ADAPTERS, at=place)
     said = run(command, "verify", "--gold", r"\frac{1}{2}", r"so we get \boxed{0.5}", at=place)
     assert "correct" in said
-    # Only sympy decides this one, in a process that is started in the user's folder.
+    # Only sympy can decide this one, in a process that is started in the user's folder.
     said = run(command, "verify", "--gold", r"\log_{2}(x^2+2x+1)", r"\boxed{2\log_{2}(|x+1|)}", at=place)
     assert "reward    1.0" in said, said
     assert "python" in run(command, "doctor", at=place)
@@ -162,7 +162,7 @@ def use_curation(commands: Path, place: Path) -> None:
 
 
 def run(*command: str, at: Path, status: int | None = 0) -> str:
-    """Run a command and return what it said; AssertionError unless it ends with `status`."""
+    """Run a command and return its output; AssertionError unless it exits with `status`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     if os.environ.get("PIP_FIND_LINKS"):
         environment.setdefault("UV_FIND_LINKS", os.environ["PIP_FIND_LINKS"])

@@ -30,7 +30,7 @@ def hard_prompts(rollouts: Path, last_step: int, prompts: list[Prompt], below: f
     kept = [prompt for prompt in prompts if prompt.problem_id in hard]
     if not kept:
         raise ValueError(
-            f"training.anneal: every sampled prompt was solved in at least {below:.2%} of its responses; "
+            f"training.anneal: no prompt was solved in less than {below:.2%} of its responses; "
             "raise training.anneal.hard_below or set n_steps = 0"
         )
     logger.info("annealing prompts=%d of=%d hard_below=%g", len(kept), len(prompts), below)

@@ -120,7 +120,7 @@ def keep_exports(root: Path, history: Iterable[Mapping], n_best: int) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Flush every file below `folder`, and the folders themselves, to the disk."""
+    """Flush every file in `folder`, and the folders themselves, to disk."""
     for path in [*folder.rglob("*"), folder]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -24,7 +24,8 @@ class ScratchConfig(Settings):
     n_layers: int = Field(3, ge=1)
     """Number of transformer blocks."""
     n_heads: int = Field(2, ge=1)
-    """Attention heads. The head size, hidden / n_heads, must be a multiple of 32 (vLLM supports those)."""
+    """Attention heads. The head size, hidden / n_heads, must be a multiple of 32 that vLLM supports (32, 64,
+    96, 128, ...)."""
     intermediate: int = Field(192, ge=1)
     """Width of the feed-forward layers."""
     max_tokens: int = Field(128, ge=1)
@@ -87,9 +88,7 @@ class ModelConfig(Settings):
         if len(origins) != 1:
             raise ValueError(f"set exactly one of path, gguf, scratch; got {origins or 'none'}")
         if self.warmup is not None and self.scratch is None:
-            raise ValueError(
-                "warmup works only with a model made from scratch; remove warmup or set scratch"
-            )
+            raise ValueError("warmup works only with a model made from scratch; remove warmup or set scratch")
         return self
 
 
@@ -146,8 +145,8 @@ class OptimConfig(Settings):
     weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay (paper, section 2.3: none)."""
     final_lr: float | None = Field(None, ge=0)
-    """Learning rate at the end of the annealing stage, reached linearly. Unset: constant (paper, section 2.3:
-    3e-7 for the policy)."""
+    """Learning rate at the end of the annealing stage, reached linearly. Unset: no change (paper, section
+    2.3: 3e-7 for the policy)."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm (reference code: deepspeed gradient_clipping)."""
 
@@ -158,15 +157,14 @@ class PPOConfig(Settings):
     gamma: float = Field(1.0, ge=0, le=1)
     """Discount factor (paper, section 2.2)."""
     gae_lambda: float = Field(1.0, ge=0, le=1)
-    """GAE lambda (paper, section 2.2). With gamma = lambda = 1 the advantage is the return minus the value."""
+    """GAE lambda (paper, section 2.2). With gamma = lambda = 1, the advantage is return minus value."""
     advantages: Estimator = "gae"
     """Advantage estimator (paper, section 2.2: gae, with a critic). For ablations, without a critic: grpo and
     rloo compare the responses to a prompt; reinforce_pp whitens the rewards of the step."""
     clip_eps: float = Field(0.2, gt=0, lt=1)
     """Clip range of the policy ratio (paper, section 2.2)."""
     clip_eps_high: float | None = Field(None, gt=0)
-    """Separate clip range above 1, for ablations (DAPO, arXiv 2503.14476, section 3.1: 0.28). Unset:
-    clip_eps."""
+    """Clip range above 1, for ablations (DAPO, arXiv 2503.14476, section 3.1: 0.28). Unset: clip_eps."""
     entropy_coef: float = Field(0.0, ge=0)
     """Weight of an entropy bonus, for ablations (paper, section 2.2: none)."""
     kl_coef: float = Field(0.0, ge=0)
@@ -182,8 +180,8 @@ class PPOConfig(Settings):
     value_clip_eps: float = Field(0.2, gt=0)
     """Clip range of a value's change from the old value (reference code)."""
     whiten_advantages: bool = True
-    """Scale advantages to zero mean and unit variance over all response tokens of the step (reference script:
-    advantage_normalize). Not applied to grpo and rloo."""
+    """Normalize advantages to zero mean and unit variance over all response tokens of the step (reference
+    script: advantage_normalize). Not applied to grpo and rloo."""
     policy_minibatches: int = Field(1, ge=1)
     """Policy updates per step. 1: strictly on-policy (paper, section 2.3); more are for ablations."""
     critic_minibatches: int = Field(12, ge=1)
@@ -357,7 +355,7 @@ class TrainingConfig(Settings):
         per_rank = n_responses // self.deepspeed.n_ranks
         for name in ("policy_minibatches", "critic_minibatches"):
             if getattr(self.ppo, name) > per_rank:
-                raise ValueError(f"ppo.{name} must be at most {per_rank}, the responses per rank and step")
+                raise ValueError(f"ppo.{name} must be at most the {per_rank} responses per rank and step")
         if self.ppo.advantages in ("grpo", "rloo") and self.rollout.samples_per_prompt < 2:
             raise ValueError(f"ppo.advantages = {self.ppo.advantages!r} needs 2 samples_per_prompt or more")
         context = self.rollout.max_prompt_tokens + self.rollout.max_new_tokens

@@ -83,7 +83,7 @@ def is_plain(engine: Any) -> bool:
 
 
 def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.device) -> Any:
-    """A model that is not trained: moved to the device as it is, or sharded like the trained ones (ZeRO-3)."""
+    """A model that is not trained: moved to the device whole, or sharded like the trained ones (ZeRO-3)."""
     module.requires_grad_(False)
     if config.zero_stage < 3:
         return module.to(device)

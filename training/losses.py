@@ -74,7 +74,7 @@ def importance_weights(logprobs: Tensor, engine_logprobs: Tensor, cap: float) ->
 
 
 def explained_variance(sums: Tensor) -> float:
-    """1 - Var(R - V) / Var(R) from the sums (n, R, R^2, e, e^2), e = R - V; 0 when the return R is constant."""
+    """1 - Var(e) / Var(R) from the sums (n, R, R^2, e, e^2), where e = R - V; 0 when R is constant."""
     n, total, squares, error, error_squares = sums.tolist()
     variance = squares / n - (total / n) ** 2
     residual = error_squares / n - (error / n) ** 2

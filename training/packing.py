@@ -21,7 +21,7 @@ HALF = (torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where each packed token is in the layout that attention reads."""
+    """Maps between packed tokens and the layout that attention reads."""
 
     sources: Tensor
     """[places]: the packed token at each place of the layout; arbitrary at padding."""
@@ -30,7 +30,7 @@ class Packing:
     blocks: tuple[tuple[int, int], ...] = ()
     """Padded layout: (sequences, width) of consecutive blocks, each of sequences of similar length."""
     starts: Tensor | None = None
-    """Unpadded layout: [sequences + 1], int32, the place where each sequence begins, then the total length."""
+    """Unpadded layout: [sequences + 1], int32, the place where each sequence begins, and the total length."""
     longest: int = 0
     """Unpadded layout: length of the longest sequence, in tokens."""
 
@@ -87,7 +87,7 @@ def _pad(sources: Tensor, lengths: Tensor, row: Tensor, column: Tensor) -> Packi
 
 
 def block_width(length: int) -> int:
-    """Width of the padded block for a sequence of `length` tokens: 16 or less than 1.5 times the length.
+    """Width of the padded block for a sequence of `length` tokens: at least 16, below 1.5 times the length.
 
     >>> [block_width(n) for n in (1, 16, 17, 24, 25, 40, 100, 1000)]
     [16, 16, 24, 24, 32, 48, 128, 1024]

@@ -1,7 +1,7 @@
 """Guardrails: conditions checked at every step, each of which warns, skips the update or stops the run.
 
 `warn` logs a line, `skip` leaves out the step's update, `checkpoint_and_stop` saves the state and ends the
-run with a message. The same command then continues from there, once the cause is fixed or the rail is changed.
+run with a message. Once the cause is fixed or the rail is changed, the same command continues from there.
 """
 
 import logging

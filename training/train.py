@@ -37,8 +37,10 @@ from training.rollout.engine import RolloutEngine, open_engine
 logger = logging.getLogger(__name__)
 
 Evaluate = Callable[[Engine, int, tuple[int, int]], Mapping[str, tuple[float, int]]]
-"""(engine, step, (index, number of shares)) -> total and count by measure. Evaluates the engine after a step on
-one share of the questions; totals and counts are then added up over all shares."""
+"""(engine, step, (index, number of shares)) -> total and count by measure.
+
+Evaluates the engine after a step on one share of the questions; totals and counts are then added up over all
+shares."""
 
 
 def train(
@@ -59,9 +61,9 @@ def train(
     Writes to `out`: prompts.parquet (the training prompts), rejects.parquet, metrics.jsonl, timings.jsonl,
     evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable checkpoints.
     `on_step` is called on the first rank after each step. The caller provides `read_texts` and `evaluate`;
-    evaluations may need a context of `min_context` tokens. `critic` is the folder of a trained critic; without
-    one, the critic is `base` with a zero value head. Raises training.rails.Stopped when a guardrail ends the
-    run.
+    evaluations may need a context of `min_context` tokens. `critic` is the folder of a trained critic; if it
+    is None, the critic is `base` with a zero value head. Raises training.rails.Stopped when a guardrail ends
+    the run.
     """
     ranks = join_ranks()
     torch.manual_seed(config.seed)

@@ -1,11 +1,11 @@
-"""A server, a worker and several runs at once: what an operator relies on, tried for real.
+"""Test what an operator relies on, for real: a server, a worker and several runs at the same time.
 
     python bench/flows/deployments.py                              everything
     python bench/flows/deployments.py --parts interval failure
 
-Three runs of reasoner-zero/demo start together, two of them with one configuration, on one GPU slot. Then
-evaluate-new fires by an interval schedule, a refreshed corpus starts a training, and a training that fails
-sends word through a notification block to a web server of ours. Everything on loopback, with the chain of
+Three runs of reasoner-zero/demo start together on one GPU slot, two of them with the same configuration. Then
+evaluate-new runs on an interval schedule, a refreshed corpus starts a training run, and a training run that
+fails notifies a local web server through a notification block. Everything is on 127.0.0.1, with the chain of
 bench/flows/small_chain.py.
 """
 
@@ -73,7 +73,7 @@ Row = tuple[str, str, bool]
 
 
 def at_once(api: str, runs: Path, config: Path) -> Iterator[Row]:
-    """Three runs at the same time: they share what is the same, and take turns on the slot."""
+    """Three runs at the same time: they share equal artifacts and take turns on the slot."""
     changes = ({}, {"name": "twin"}, {"name": "other", "training.seed": 1})
     ids = [
         chain.create_run(
@@ -86,7 +86,7 @@ def at_once(api: str, runs: Path, config: Path) -> Iterator[Row]:
     def are_over() -> bool:
         nonlocal most_flows, most_on_slot
         lines = [line for process in chain.processes_of(runs) if (line := command_line(process))]
-        # A child takes the slot's place on the device; the flow's process itself computes nothing there.
+        # Only child processes compute on the device; the flow's own process does not.
         most_on_slot = max(most_on_slot, len({line for line in lines if "pipelines.jobs.worker" in line}))
         states = [chain.state_of(api, run) for run in ids]
         most_flows = max(most_flows, states.count("RUNNING"))
@@ -95,16 +95,16 @@ def at_once(api: str, runs: Path, config: Path) -> Iterator[Row]:
     chain.wait_for(are_over, "three runs end", pause_s=0.3, limit_s=2 * chain.LONG_S)
     states = [chain.state_of(api, run) for run in ids]
     shown = f"{most_flows} ran together: {', '.join(states)}"
-    yield "three runs at once", shown, set(states) == {"COMPLETED"}
+    yield "three runs together", shown, set(states) == {"COMPLETED"}
     yield "on the one GPU slot", f"{most_on_slot} at a time", most_on_slot == 1 and most_flows > 1
     problems = [line for name in (chain.NAME, "twin", "other") for line in check_run(runs / name)]
     partial = list((runs / "artifacts").glob("*/*.partial"))
     yield "files that differ from their manifest", str(len(problems)), not problems
-    yield "half artifacts", str(len(partial)), not partial
+    yield "incomplete artifacts", str(len(partial)), not partial
     made = [path.parent.name for path in (runs / "artifacts" / "train").glob("*/manifest.json")]
     links = [(runs / name / "train").resolve() for name in (chain.NAME, "twin", "other")]
     is_shared = links[0] == links[1] != links[2]
-    yield "trainings made for three runs, two alike", str(len(made)), len(made) == 2 and is_shared
+    yield "training artifacts of three runs, two of them equal", str(len(made)), len(made) == 2 and is_shared
 
 
 def command_line(process: psutil.Process) -> str:
@@ -134,16 +134,16 @@ def by_interval(api: str, runs: Path, config: Path) -> Iterator[Row]:
     states = {run["state_type"] for run in over}
     creators = {(run["created_by"] or {}).get("type") for run in over}
     shown = f"{len(over)}: {', '.join(states)}"
-    yield f"runs by an interval of {INTERVAL_S} s", shown, states == {"COMPLETED"}
-    yield "made by", ", ".join(map(str, creators)), creators == {"SCHEDULE"}
+    yield f"runs on an interval of {INTERVAL_S} s", shown, states == {"COMPLETED"}
+    yield "created by", ", ".join(map(str, creators)), creators == {"SCHEDULE"}
 
 
 def by_new_corpus(api: str, runs: Path, config: Path) -> Iterator[Row]:
-    """The automation train-on-new-corpus, switched on, after a refresh of the corpus."""
+    """The automation train-on-new-corpus, enabled, after a refresh of the corpus."""
     wanted = {"automations": {"name": {"any_": ["train-on-new-corpus"]}}}
     (automation,) = chain.ask(f"{api}/automations/filter", wanted)
     chain.ask(f"{api}/automations/{automation['id']}", {"enabled": True}, method="PATCH")
-    time.sleep(5)  # the server's triggers learn of the change
+    time.sleep(5)  # The server's triggers need this time to notice the change.
     asked = {
         "config": str(config),
         "runs": str(runs),
@@ -157,11 +157,11 @@ def by_new_corpus(api: str, runs: Path, config: Path) -> Iterator[Row]:
         found = chain.ask(f"{api}/flow_runs/filter", wanted)
         return found[0] if found and found[0]["state_type"] in ("COMPLETED", "FAILED", "CRASHED") else None
 
-    run = chain.wait_for(started, "a training starts by itself and ends", pause_s=1.0)
+    run = chain.wait_for(started, "a training run starts automatically and ends", pause_s=1.0)
     given = run["parameters"]
     is_same = asked.items() <= given.items()
     shown = f"{run['state_type']}, with {Path(given['config']).name} and {given['overrides']}"
-    yield "training started by a new corpus", shown, run["state_type"] == "COMPLETED" and is_same
+    yield "training run started by a new corpus", shown, run["state_type"] == "COMPLETED" and is_same
 
 
 def word_of_failure(api: str, runs: Path, config: Path) -> Iterator[Row]:
@@ -172,15 +172,15 @@ def word_of_failure(api: str, runs: Path, config: Path) -> Iterator[Row]:
         subprocess.run(command, cwd=chain.ROOT, env=environment, check=True)
         time.sleep(5)
         chain.create_run(api, "train/on-demand", {"config": "absent.toml", "runs": str(runs)})
-        chain.wait_for(lambda: received, "word of a failed training")
+        chain.wait_for(lambda: received, "the notification of a failed training run")
     text = received[0].decode()
     Console().print(text, markup=False)
-    yield "word of a failed training", text[:60], "Training train absent: Failed" in text
+    yield "notification of a failed training run", text[:60], "Training train absent: Failed" in text
 
 
 @contextmanager
 def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """A web server on loopback that keeps what is posted to it."""
+    """A web server on 127.0.0.1 that stores what is posted to it."""
     received: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):

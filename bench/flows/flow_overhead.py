@@ -1,10 +1,10 @@
-"""What Prefect costs: the whole chain as a flow beside the bare stage functions, in CPU-seconds.
+"""Measure Prefect's overhead: all stages as a flow, compared with the bare stage functions, in CPU-seconds.
 
     python bench/flows/flow_overhead.py
 
-Both run the chain of small_chain.py, one after the other: once from nothing, once with everything made.
-The flow brings a server of its own. All processes that they start are counted, servers and orphans included.
-The last rows are the answers that a user waits for.
+Both run the chain of small_chain.py, one after the other: once from scratch, once with all artifacts present.
+The flow starts a temporary server. All processes that they start are counted, including servers and orphans.
+The last rows are short commands, for whose output a user waits.
 """
 
 import ctypes
@@ -47,16 +47,16 @@ report_stage(whole.workspace)
 
 
 def main() -> None:
-    # Orphans become ours, so that their time is counted when they end.
+    # Adopt orphans, so that their time is counted when they end.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     folder = Path(tempfile.mkdtemp(prefix="flow-overhead-"))
     config = chain.write_config(folder)
-    table = Table("", "CPU-s", "wall s", "over the bare functions", "limit")
+    table = Table("", "CPU-s", "wall s", "more than the bare functions", "limit")
     is_good = True
     try:
-        # Loops that are compiled once per installation belong to neither.
+        # Loops that are compiled once per installation count for neither.
         measure([sys.executable, "-c", CURATE, str(config), str(folder / "first")], folder / "first")
-        for what in ("from nothing", "all made"):
+        for what in ("from scratch", "all present"):
             bare = measure([sys.executable, "-c", BARE, str(config), str(folder / "bare")], folder / "bare")
             run = ["-m", "pipelines", "run", "--config", str(config), "--runs", str(folder / "flow")]
             flow = measure([sys.executable, *run], folder / "flow")
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def measure(command: list[str], runs: Path, status: int = 0) -> tuple[float, float]:
-    """CPU and wall seconds of a command with all that it starts, to the end of the last process."""
+    """CPU seconds of a command and of all that it starts, until the last process ends; wall seconds."""
     runs.mkdir(exist_ok=True)
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with chain.output_log(runs).open("ab") as log:

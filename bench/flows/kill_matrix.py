@@ -1,24 +1,25 @@
-"""Kill the chain in each of its stages in turn, each time continue, and compare with an undisturbed run.
+"""Kill a run in each of its stages in turn, continue each time, and compare with an undisturbed run.
 
     python bench/flows/kill_matrix.py                          every victim and stage (about half an hour)
     python bench/flows/kill_matrix.py --victims flow disk --stages curate train --undisturbed /tmp/undisturbed
 
-A column is one run that is struck in every stage, one after the other, and continued in between:
+A column is one run that is struck in every stage, one after the other, and continued each time:
 
 flow      SIGKILL to the flow's process        } started by `reasoner-zero run`,
 child     SIGKILL to the process that samples, } continued by the same command
           or to a rank of the training         }
-server    SIGKILL to Prefect's own server      }
+server    SIGKILL to the temporary server      }
 term      SIGTERM to the flow's process        }
-disk      no byte free from the middle of the  }
-          stage on (a tmpfs of its own)        }
+disk      no free byte from the middle of the  }
+          stage on (on a separate tmpfs)       }
 d-flow    SIGKILL to the flow's process        } started by a worker from a deployment,
 d-cancel  prefect flow-run cancel              } continued by prefect flow-run retry
 d-worker  SIGKILL to the worker                ) continued, after down and up, by
 d-server  SIGKILL to the server                ) prefect flow-run retry
 
-A cell is `same` when the stage's artifact holds the same bytes as the undisturbed run's, nothing was left
-running, and no half artifact lay under a final name. The last row compares summary.json and looks for rests.
+A cell is `same` when the stage's artifact has the same bytes as the undisturbed run's, nothing was left
+running, and no incomplete artifact had a final name. The last row compares summary.json and looks for
+leftovers.
 """
 
 import argparse
@@ -53,12 +54,12 @@ console = Console()
 
 
 class Missed(RuntimeError):
-    """The stage was over before it could be struck."""
+    """The stage ended before it could be struck."""
 
 
 @dataclass(slots=True)
 class Place:
-    """A stage of the run: where its artifact will lie, and what it must hold."""
+    """A stage of the run: where its artifact will be, and its expected content."""
 
     stage: str
     folder: Path
@@ -71,7 +72,7 @@ class Place:
 
 @dataclass(slots=True)
 class Column:
-    """One run that is struck again and again."""
+    """One run that is struck repeatedly."""
 
     victim: str
     runs: Path
@@ -91,7 +92,7 @@ class Column:
         kind = stage.partition("-")[0]
         return Place(stage, self.runs / "artifacts" / kind / known["fingerprint"], known["content"])
 
-    # Starting, continuing and waiting, by the command or through a deployment.
+    # Start, continue and wait, with the command or through a deployment.
 
     def go(self) -> psutil.Process:
         """Start or continue the run; returns the flow's process."""
@@ -124,7 +125,7 @@ class Column:
         return None
 
     def ended(self, flow: psutil.Process) -> None:
-        """Wait until the flow's process has ended, and all that belongs to it."""
+        """Wait until the flow's process and everything that belongs to it have ended."""
         if self.command is not None:
             self.command.wait(timeout=chain.LONG_S)
         else:
@@ -134,7 +135,7 @@ class Column:
         chain.wait_for(left, f"{self.victim}: nothing is left running", limit_s=120)
 
     def services(self) -> list[psutil.Process]:
-        """Server and worker of a deployment, which stay."""
+        """Server and worker of a deployment, which keep running."""
         path = self.runs / ".prefect" / "services.json"
         stored = read_json(path) if self.api and path.exists() else {}
         found = [
@@ -150,7 +151,7 @@ def is_child(process: psutil.Process) -> bool:
 
 
 def reach(column: Column, stage: str, flow: psutil.Process) -> None:
-    """Wait until `stage` is in the middle of its work; a short one is stopped there (SIGSTOP)."""
+    """Wait until `stage` is in the middle of its work; a short stage is paused there (SIGSTOP)."""
     place, log = column.place(stage), column.folder / "logs" / f"{stage}.log"
     said = log.stat().st_size if log.exists() else 0
     final = column.folder / "evaluate-final"
@@ -159,7 +160,7 @@ def reach(column: Column, stage: str, flow: psutil.Process) -> None:
         if not flow.is_running() or flow.status() == psutil.STATUS_ZOMBIE:
             raise chain.NotReached(f"{stage}: the run ended before it")
         if stage == "report":
-            # Linked anew by every run: the last thing before the report.
+            # Every run links this again, as its last action before the report.
             return final.is_symlink() and final.lstat().st_mtime > flow.create_time()
         if place.folder.exists():
             raise Missed(stage)
@@ -181,7 +182,7 @@ def reach(column: Column, stage: str, flow: psutil.Process) -> None:
 
 
 def strike(column: Column, stage: str, flow: psutil.Process) -> None:
-    """Do to the run what the column says, and wait until it has ended."""
+    """Strike the run as the column says, and wait until it has ended."""
     victim = column.victim
     if victim in ("flow", "d-flow"):
         flow.kill()
@@ -196,7 +197,7 @@ def strike(column: Column, stage: str, flow: psutil.Process) -> None:
     elif victim == "disk":
         fill(column.runs)
     elif victim == "d-cancel":
-        # The command and the worker take seconds; a tiny stage would be over before.
+        # The command and the worker take seconds; a tiny stage would end before.
         held = [flow, *(process for process in flow.children(recursive=True) if is_child(process))]
         for process in held:
             process.suspend()
@@ -213,7 +214,7 @@ def strike(column: Column, stage: str, flow: psutil.Process) -> None:
         restart_services(column)
     column.ended(flow)
     if victim == "d-cancel":
-        # A worker of Prefect 3.7.7 cancels a run once; after a retry only a new worker would hear of it.
+        # A worker of Prefect 3.7.7 cancels a run only once; after a retry, only a new worker would do it.
         column.final_state()
         restart_services(column)
     (column.runs / "ballast").unlink(missing_ok=True)
@@ -230,7 +231,7 @@ def awaits_sigterm(process: psutil.Process) -> bool:
 
 
 def fill(runs: Path) -> None:
-    """Leave not a byte on the disk below `runs`."""
+    """Fill the disk of `runs` to the last byte."""
     with (runs / "ballast").open("wb", buffering=0) as file:
         for size in (2**20, 2**12, 1):
             try:
@@ -241,20 +242,20 @@ def fill(runs: Path) -> None:
 
 
 def restart_services(column: Column) -> None:
-    """What an operator does: everything down, everything up again."""
+    """Do what an operator does: stop everything and start it again."""
     port = int(column.api.split(":")[2].split("/")[0])
     chain.take_down(column.runs)
     chain.bring_up(column.runs, port)
 
 
 def strike_in(column: Column, stage: str) -> str:
-    """Run up to `stage`, strike there; returns what was wrong, or how the run ended."""
+    """Run up to `stage` and strike there; returns what was wrong, or how the run ended."""
     for _attempt in range(4):
         flow = column.go()
         try:
             reach(column, stage, flow)
         except Missed:
-            # Over too soon: let the run end, take the result away, try again.
+            # The stage ended too soon: end the run, remove the result, try again.
             flow.kill()
             column.ended(flow)
             shutil.rmtree(column.place(stage).folder, ignore_errors=True)
@@ -266,7 +267,7 @@ def strike_in(column: Column, stage: str) -> str:
         return "never hit"
     finals = [path for path in (column.runs / "artifacts").glob("*/*") if path.is_dir() and not path.suffix]
     if half := [path.name for path in finals if check(path)]:
-        return f"half made: {', '.join(half)}"
+        return f"incomplete: {', '.join(half)}"
     if stage == "report" and (column.folder / "summary.json").exists():
         return "not disturbed"
     if (
@@ -300,12 +301,12 @@ def run_column(column: Column, stages: list[str]) -> None:
         if path.suffix in (".partial",) or ".damaged" in path.name
     ]
     same = read_json(column.folder / "summary.json") == column.expected
-    column.cells["in the end"] = f"rests: {rests}" if rests else "same" if same else "another summary"
+    column.cells["in the end"] = f"leftovers: {rests}" if rests else "same" if same else "other summary"
 
 
 @contextmanager
 def disk_of(runs: Path, is_small: bool) -> Iterator[None]:
-    """Give `runs` a small disk of its own (a tmpfs; needs the right to mount)."""
+    """Put `runs` on a small separate disk (a tmpfs; needs the right to mount)."""
     runs.mkdir(parents=True)
     if is_small:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(runs)], check=True)
@@ -323,11 +324,11 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--victims", nargs="+", choices=PLAIN + DEPLOYED, default=PLAIN + DEPLOYED)
     parser.add_argument(
-        "--undisturbed", type=Path, metavar="DIR", help="keep the undisturbed run there, or find it made"
+        "--undisturbed", type=Path, metavar="DIR", help="folder to keep or reuse the undisturbed run in"
     )
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="kill-matrix-"))
-    # The small disk is below the limit of training's own rail, which would stop it before it is full.
+    # The small disk is below the limit of training's guardrail, which would stop training before it is full.
     changes = {"training.deepspeed.n_ranks": 2, "training.rails.disk": {"action": "warn", "limit": 0}}
     config = chain.write_config(folder, **changes)
     started, columns = time.monotonic(), []
@@ -350,7 +351,7 @@ def main() -> None:
 
 
 def seed(column: Column, whole: Path, stages: list[str]) -> None:
-    """Give the run all but the struck stages; what follows them is found made, if it is the same."""
+    """Copy all artifacts but those of the struck stages; later stages are reused if they are the same."""
     shutil.copytree(whole / "artifacts", column.runs / "artifacts")
     for stage in stages:
         if column.place(stage).content:

@@ -1,7 +1,7 @@
-"""The whole chain in seconds, and the processes of its runs; what the benches of the flows share.
+"""All stages in seconds, and the processes of a run; shared by the benches of the flows.
 
 The demo with one-digit sums, a model of a few thousand parameters and a few steps on two ranks. It is started
-as a user would: by the command, which brings a Prefect server of its own, or through a server with a worker.
+as a user would: with the command, which starts a temporary Prefect server, or through a server with a worker.
 """
 
 import json
@@ -41,7 +41,7 @@ SMALL = {
     "evals.benchmarks.0.n_samples": 2,
 }
 LONG_S = 900.0
-"""A generous limit for anything that is waited for; a loaded machine is many times slower."""
+"""Generous time limit in seconds for whatever is waited for; a loaded machine is many times slower."""
 
 
 class NotReached(RuntimeError):
@@ -57,7 +57,7 @@ def write_config(folder: Path, **overrides: Any) -> Path:
 
 
 def environment(runs: Path) -> dict[str, str]:
-    """Environment of a run below `runs`: its own Prefect home, one thread."""
+    """Environment of a run in `runs`: a separate Prefect home, one thread."""
     own = {"PREFECT_HOME": str(runs / ".prefect"), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"} | own
 
@@ -66,7 +66,7 @@ def start(config: Path, runs: Path) -> subprocess.Popen:
     """Start `reasoner-zero run`; its output goes to `runs`/output.log."""
     runs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--runs", str(runs)]
-    # Beside the runs, so that a full disk below them does not silence the program.
+    # Beside the runs, so that a full disk there does not silence the program.
     with output_log(runs).open("ab") as log:
         return subprocess.Popen(command, cwd=ROOT, env=environment(runs), stdout=log, stderr=log)
 
@@ -82,7 +82,7 @@ def finish(process: subprocess.Popen, runs: Path) -> None:
 
 
 def wait_for(condition: Callable[[], T], what: str, pause_s: float = 0.1, limit_s: float = LONG_S) -> T:
-    """Poll until `condition` gives something true; NotReached after `limit_s`."""
+    """Poll until `condition` returns something true; NotReached after `limit_s`."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         if found := condition():
@@ -92,7 +92,7 @@ def wait_for(condition: Callable[[], T], what: str, pause_s: float = 0.1, limit_
 
 
 def processes_of(runs: Path) -> list[psutil.Process]:
-    """Living processes, but this one, that belong to `runs`: by their command line or Prefect home."""
+    """Live processes, except this one, that belong to `runs` by their command line or Prefect home."""
     return [process for process in psutil.process_iter() if _belongs(process, runs)]
 
 
@@ -113,7 +113,7 @@ def free_port() -> int:
 
 
 def ask(url: str, body: Any = None, method: str = "") -> Any:
-    """GET a page of Prefect's API, or POST (or `method`) `body` to it."""
+    """GET a URL of Prefect's API, or POST (or `method`) `body` to it."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
         url, data, {"Content-Type": "application/json"}, method=method or ("GET" if data is None else "POST")
@@ -129,7 +129,7 @@ def delete(url: str) -> None:
 
 @contextmanager
 def services(runs: Path, *options: str) -> Iterator[str]:
-    """`reasoner-zero up` on a free port, and `down` at the end; yields the API's address."""
+    """`reasoner-zero up` on a free port, and `down` at the end; yields the API's URL."""
     port = free_port()
     bring_up(runs, port, *options)
     try:
@@ -149,7 +149,7 @@ def take_down(runs: Path) -> None:
 
 def _reasoner_zero(runs: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "pipelines", *arguments, "--runs", str(runs)]
-    # A worker that looks for work every two seconds instead of ten.
+    # The worker looks for work every two seconds instead of ten.
     quick = environment(runs) | {"PREFECT_WORKER_QUERY_SECONDS": "2"}
     done = subprocess.run(command, cwd=ROOT, env=quick, capture_output=True, text=True)
     if done.returncode:
@@ -157,7 +157,7 @@ def _reasoner_zero(runs: Path, *arguments: str) -> None:
 
 
 def prefect(api: str, runs: Path, *arguments: str) -> str:
-    """Run the `prefect` command against `api`; returns what it says."""
+    """Run the `prefect` command against `api`; returns its output."""
     command = [sys.executable, "-m", "prefect", *arguments]
     asked = environment(runs) | {"PREFECT_API_URL": api}
     done = subprocess.run(command, cwd=ROOT, env=asked, capture_output=True, text=True)
@@ -167,7 +167,7 @@ def prefect(api: str, runs: Path, *arguments: str) -> str:
 
 
 def create_run(api: str, deployment: str, parameters: dict[str, Any]) -> str:
-    """Ask for a run of a deployment; returns its id."""
+    """Request a run of a deployment; returns its id."""
     made = ask(f"{api}/deployments/name/{deployment}")
     body = {"parameters": made["parameters"] | parameters, "state": {"type": "SCHEDULED"}}
     return str(ask(f"{api}/deployments/{made['id']}/create_flow_run", body)["id"])

@@ -1,6 +1,7 @@
-"""SmolLM2-135M learns word problems by PPO: 120 steps, colocated vLLM with sleep mode, probe at every step.
+"""Train SmolLM2-135M on word problems with PPO: 120 steps, colocated vLLM in sleep mode, probe at every step.
 
-Held-out problems are answered before and after. Killed at its time limit, it continues when called again.
+Held-out problems are evaluated before and after. If it is killed at its time limit, it continues when started
+again.
 """
 
 import subprocess
@@ -26,7 +27,7 @@ N_HELD_OUT = 200
 
 def main() -> None:
     job = read_job()
-    # A process each: an engine gives back all GPU memory only when its process ends.
+    # One process per phase: an engine frees all GPU memory only when its process ends.
     for phase in ("before", "train", "after") if len(sys.argv) == 3 else ():
         subprocess.run([sys.executable, "-m", "bench.gpu.ppo", *sys.argv[1:], phase], check=True)
     if len(sys.argv) == 3:
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def settings(job: Job) -> TrainingConfig:
-    """configs/smollm2.toml's prompts; a batch that a GPU is worth."""
+    """The prompts of configs/smollm2.toml, with a batch size that suits a GPU."""
     table = tomllib.loads((ROOT / "configs" / "smollm2.toml").read_text())["training"]
     if job.small:
         demo = tomllib.loads((ROOT / "configs" / "demo.toml").read_text())["training"]
@@ -70,7 +71,7 @@ def settings(job: Job) -> TrainingConfig:
             save_every=2,
         )
     if job.model is None:
-        raise ValueError("--model: give SmolLM2-135M as a folder or a GGUF file")
+        raise ValueError("--model: give the folder or the GGUF file of SmolLM2-135M")
     return make_config(
         job,
         {"gguf" if job.model.endswith(".gguf") else "path": job.model},
@@ -90,7 +91,7 @@ def settings(job: Job) -> TrainingConfig:
 
 
 def problems(job: Job) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Prompts to train on and others held out: from the file given, or made on the spot."""
+    """Training prompts and held-out ones: from the given file, or generated."""
     if job.prompts is not None:
         frame = pl.read_parquet(job.prompts).sample(fraction=1, shuffle=True, seed=0)
     else:
@@ -105,7 +106,7 @@ def problems(job: Job) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def answer(job: Job, config: TrainingConfig, model: Path, held_out: pl.DataFrame, when: str) -> None:
-    """Sample held-out problems four times each and keep every verdict; once."""
+    """Sample held-out problems four times each and store every verdict; does nothing if that is done."""
     file = job.folder / f"answers-{when}.parquet"
     if file.exists():
         return
@@ -140,11 +141,11 @@ def answer(job: Job, config: TrainingConfig, model: Path, held_out: pl.DataFrame
 
 
 def compare(job: Job) -> None:
-    """Paired change by question, in the tests' own words where they can run."""
+    """The paired change by question, if the statistics can be imported."""
     before, after = (pl.read_parquet(job.folder / f"answers-{when}.parquet") for when in ("before", "after"))
     try:
         from evals.statistics.compare import compare as paired
-    except ImportError:  # scipy is not everywhere; the answers are kept, so this can be done later
+    except ImportError:  # scipy may be missing; the answers are stored, so this can be done later.
         return
     job.note(paired=paired(before, after).to_dicts()[0])
 

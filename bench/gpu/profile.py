@@ -1,4 +1,4 @@
-"""Where the time of a step goes: its phases, and the kernels of one rollout and one update."""
+"""Profile a step: the time of its phases, and the kernels of one rollout and one update."""
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -13,7 +13,7 @@ from training.rollout.engine import open_engine
 from training.train import build_ppo
 
 EARLY = 4
-"""Responses whose values are made together while others still grow (training.ppo.early_values)."""
+"""Responses whose values are computed together during sampling (training.ppo.early_values)."""
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         responses = Responses.build(prompts, [c.tokens for c in found], ranks.device)
         return ppo.update(1, responses, [float(i % 2) for i in range(len(found))], [None] * len(found))
 
-    update(sample())  # compilation and first calls are not what a step costs
+    update(sample())  # Compilation and first calls are not part of a step's cost.
     found, seconds["rollout_s"] = timed(sample)
     _, seconds["sleep_s"] = timed(engine.sleep)
     (_, phases), seconds["update_s"] = timed(lambda: update(found))

@@ -1,13 +1,13 @@
-"""All figures that need a GPU, in one command that can be given several times until all is done.
+"""Measure everything that needs a GPU, with one command that can be repeated until all parts are done.
 
     python bench/gpu/run.py --out figures --model SMOLLM2 --prompts prompts.parquet
     python bench/gpu/run.py --out figures --small               the same parts on a CPU, tiny
 
 Parts: smoke (versions, engine, probe, sleep), ppo (training with evaluations before and after), speed-0.5b
-and speed-1.5b (rollout, training, sync, memory of models of Qwen2.5's shapes with random weights), profile
-(where a step's time goes). Each is a child process with a time limit of its own; what is finished is not done
-again, and ppo continues from its checkpoint. Imports only torch, transformers, vllm, deepspeed, polars,
-pydantic and this project: see README.md beside this file.
+and speed-1.5b (rollout, training, sync, memory, for models of Qwen2.5's dimensions with random weights),
+profile (where a step's time goes). Each part is a child process with its own time limit; finished parts are
+not run again, and ppo continues from its checkpoint. Imports only torch, transformers, vllm, deepspeed,
+polars, pydantic and this project; see README.md in this folder.
 """
 
 import argparse
@@ -28,22 +28,22 @@ PARTS = {
     "speed-1.5b": ("speed", 400),
     "profile": ("profile", 240),
 }
-"""Name of a part: its module, and the seconds it may take at a time."""
+"""Name of a part: its module, and the seconds that one start may take."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the figures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the figures")
     parser.add_argument(
-        "--state", type=Path, default=Path("/tmp/reasoner-zero-gpu"), help="folder that outlives a command"
+        "--state", type=Path, default=Path("/tmp/reasoner-zero-gpu"), help="folder kept between commands"
     )
     parser.add_argument("--small", action="store_true", help="tiny models on a CPU")
     parser.add_argument("--model", help="SmolLM2-135M: folder in Hugging Face format, or a GGUF file")
-    parser.add_argument("--prompts", help="compiled prompts (rewards/prompts.parquet of a run)")
+    parser.add_argument("--prompts", help="compiled prompt set (rewards/prompts.parquet of a run)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
-    parser.add_argument("--seconds", type=float, default=570.0, help="end after so long (default: 570)")
+    parser.add_argument("--seconds", type=float, default=570.0, help="total time limit (default: 570)")
     arguments = parser.parse_args()
     ends = time.monotonic() + arguments.seconds
     for folder in (arguments.out, arguments.state):
@@ -51,9 +51,9 @@ def main() -> None:
     for part in arguments.parts:
         module, limit = PARTS[part]
         if is_done(arguments.state, part):
-            say(f"{part}: done before")
+            say(f"{part}: already done")
         elif ends - time.monotonic() < min(60, limit):
-            say(f"{part}: no time left, run the same command again")
+            say(f"{part}: no time left; run the same command again")
         else:
             run_part(part, module, min(limit, ends - time.monotonic()), arguments)
         copy_figures(arguments.state, part, arguments.out)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def run_part(part: str, module: str, limit: float, arguments: argparse.Namespace) -> None:
-    """Run one part in a process group of its own, which is ended when its time is over."""
+    """Run one part in a separate process group, which is killed at its time limit."""
     folder = arguments.state / part
     folder.mkdir(exist_ok=True)
     job = {"part": part, "small": arguments.small, "model": arguments.model, "prompts": arguments.prompts}
@@ -98,7 +98,7 @@ def run_part(part: str, module: str, limit: float, arguments: argparse.Namespace
 
 
 def copy_figures(state: Path, part: str, out: Path) -> None:
-    """Leave everything small that a part wrote: figures, tables, logs; no weights."""
+    """Copy everything small that a part wrote: figures, tables, logs; no weights."""
     for path in sorted([*(state / part).glob("*"), *(state / part / "run").glob("*.jsonl")]):
         if path.suffix in (".json", ".jsonl", ".txt", ".parquet") and path.stat().st_size < 8 * 2**20:
             (out / part).mkdir(exist_ok=True)

@@ -1,5 +1,4 @@
-"""What the parts share: their job, the configuration of a run, models of a given shape, and one file of
-figures."""
+"""Shared code of the parts: the job and its figures, configurations, and models of given dimensions."""
 
 import json
 import sys
@@ -24,7 +23,7 @@ TINY = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One part's folder and what it was asked for."""
+    """One part's folder and options."""
 
     folder: Path
     part: str
@@ -33,7 +32,7 @@ class Job:
     prompts: str | None
 
     def note(self, **figures: Any) -> None:
-        """Add figures to figures.json at once: what a killed part measured stays."""
+        """Add figures to figures.json immediately, so that those of a killed part are kept."""
         path = self.folder / "figures.json"
         known = json.loads(path.read_text()) if path.exists() else {}
         write_json(path, known | figures)
@@ -47,7 +46,7 @@ def read_job() -> Job:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Result and seconds of `work`, the device's included."""
+    """Result and seconds of `work`, including its work on the device."""
     synchronize()
     started = time.perf_counter()
     result = work()
@@ -61,11 +60,10 @@ def synchronize() -> None:
 
 
 def make_model(shape: Shape, n_context: int, folder: Path, *, names_all: bool = False) -> Path:
-    """Write a model of `shape` with random weights and a character tokenizer; found again when it is there.
+    """Write a model of `shape` with random weights and a character tokenizer, or reuse it if it exists.
 
-    `names_all` gives every token of the vocabulary a character, which the torch sampler wants.
-
-    Llama's class carries the shape: same matrices, same biases of query, key and value, one vector more.
+    `names_all` gives every token of the vocabulary a character, which the torch sampler needs. The model is
+    Llama's class with these dimensions: same matrices, same biases of query, key and value, one more vector.
     """
     if (folder / "config.json").exists():
         return folder
@@ -103,7 +101,7 @@ def make_model(shape: Shape, n_context: int, folder: Path, *, names_all: bool = 
 
 
 def make_config(job: Job, model: dict, **sections: Any) -> TrainingConfig:
-    """bf16 with recomputation on the one GPU, fp32 on a CPU; `sections` go over that."""
+    """bf16 with recomputation on a GPU, fp32 on a CPU; `sections` override that."""
     engine = {"zero_stage": 0, "precision": "fp32", "gradient_checkpointing": False}
     if not job.small:
         engine = {"zero_stage": 2, "precision": "bf16", "gradient_checkpointing": True}

@@ -1,4 +1,4 @@
-"""Versions; the engine samples what the trainer's policy would; it sleeps, wakes and takes new weights."""
+"""Smoke test: versions; the engine samples as the trainer would, sleeps, wakes and takes new weights."""
 
 import importlib.metadata
 
@@ -46,7 +46,7 @@ def main() -> None:
         gap = mismatch(engine, ppo)
         job.note(**{f"mismatch, {label}": gap})
         if gap > MAX_MISMATCH[config.deepspeed.precision]:
-            raise RuntimeError(f"{label}: engine and trainer differ by {gap:.3g} nats a token")
+            raise RuntimeError(f"{label}: engine and trainer differ by {gap:.3g} nats per token")
     if torch.cuda.is_available():
         before = torch.cuda.mem_get_info()[0]
         _, sleep_s = timed(engine.sleep)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def mismatch(engine, ppo) -> float:
-    """Mean |log-prob difference| of engine and trainer over fresh responses."""
+    """Mean |log-prob difference| between engine and trainer over newly sampled responses."""
     from training.batching import Responses
 
     prompts = [engine.encode(f"{i}+{i}=?") for i in range(1, 9)]

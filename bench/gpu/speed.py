@@ -1,4 +1,4 @@
-"""Rollout beside bare LLM.generate, MFU of the update at 8k responses, sync, memory beside the plan."""
+"""Measure rollout vs. bare LLM.generate, the update's MFU at 8k tokens, weight sync, and memory vs. plan."""
 
 import json
 import statistics
@@ -35,7 +35,7 @@ def main() -> None:
     rollouts = Rollouts(config, engine, ranks)
     _, sleep_s = timed(engine.sleep)
     job.note(sleep_s=sleep_s)
-    # The sleeping engine's pool still counts as allocated in torch's books, although nothing backs it.
+    # torch still counts the sleeping engine's pool as allocated, although no memory backs it.
     asleep = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
     ppo = build_ppo(config, model, ranks)
     update(job, config, ppo, asleep)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def settings(job: Job, size: str) -> tuple[TrainingConfig, Path, int, int]:
-    """Configuration, model folder, requests of the rollout and their tokens."""
+    """Configuration, model folder, number of rollout requests, tokens per request."""
     n_new, micro = (96, 512) if job.small else (8000, 16384)
     shape = (TINY if job.small else SHAPES)[size]
     model = make_model(shape, N_PROMPT + n_new, job.folder / "model")
@@ -72,7 +72,7 @@ def settings(job: Job, size: str) -> tuple[TrainingConfig, Path, int, int]:
 
 
 def matmul_tflops(job: Job) -> float:
-    """What the chip reaches on one large product in the training precision: the measure of MFU."""
+    """What the GPU reaches on one large matrix product in the training precision, the reference for MFU."""
     n = 512 if job.small else 8192
     kind = {"device": "cpu"} if job.small else {"device": "cuda", "dtype": torch.bfloat16}
     a, b = torch.randn(n, n, **kind), torch.randn(n, n, **kind)
@@ -81,7 +81,7 @@ def matmul_tflops(job: Job) -> float:
 
 
 def rollout(job: Job, engine: Any, n_requests: int, n_tokens: int) -> None:
-    """Tokens a second of our generate and of a bare LLM.generate in the same engine."""
+    """Tokens per second of our generate and of a bare LLM.generate in the same engine."""
     generator = torch.Generator().manual_seed(0)
     prompts = torch.randint(8, 40, (n_requests, 64), generator=generator).tolist()
     rates = beside_bare(engine, prompts, Sampling(n_tokens), n_logprobs=16, n_turns=3)
@@ -92,8 +92,8 @@ def rollout(job: Job, engine: Any, n_requests: int, n_tokens: int) -> None:
 def beside_bare(
     engine: Any, prompts: list[list[int]], sampling: Sampling, *, n_logprobs: int, n_turns: int
 ) -> dict[str, list[float]]:
-    """Tokens a second in turns: ours, with a seed for each response and log-probabilities of some; vLLM's own
-    generate with the same sampling; and that with our seeds."""
+    """Tokens per second, in turns: ours, with a seed for each response and log-probabilities of some; vLLM's
+    own generate with the same sampling; and the latter with our seeds."""
     from vllm import SamplingParams
 
     inputs = [{"prompt_token_ids": prompt} for prompt in prompts]
@@ -134,7 +134,7 @@ def beside_bare(
 
 
 def update(job: Job, config: TrainingConfig, ppo, asleep: int) -> None:
-    """Time and memory of a PPO update on responses of full length; the second one is timed."""
+    """Time and memory of a PPO update on full-length responses; the second update is timed."""
     n, n_new = 8, config.rollout.max_new_tokens
     generator = torch.Generator().manual_seed(1)
     tokens = torch.randint(8, 40, (n, N_PROMPT + n_new), generator=generator).tolist()
@@ -167,8 +167,8 @@ def measured(job: Job) -> float:
 
 
 def useful_flops(shape: Shape, n: int, n_prompt: int, n_new: int) -> float:
-    """Forward and backward of policy and critic, and the values before: 3 + 3 + 1 passes over `n` responses
-    to as many prompts. Recomputed activations are no useful work."""
+    """FLOPs of forward and backward of policy and critic, and of the values before: 3 + 3 + 1 passes over `n`
+    responses to `n` prompts. Recomputed activations do not count as useful work."""
     length = n_prompt + n_new
     policy, critic = (shape.forward_flops(n * length, n * length**2, scored) for scored in (n * n_new, None))
     return 3 * policy + 4 * critic

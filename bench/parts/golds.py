@@ -1,4 +1,4 @@
-"""Reference answers of published files, as the benches need them: one reader for all their layouts."""
+"""Reader of reference answers in published files, for all their layouts."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ _HASHES = re.compile(r"####\s*(.+)\s*$")
 
 
 def read_golds(path: Path) -> Iterator[str]:
-    """Yield the reference answer of every row of a gzipped JSON-lines file that states one."""
+    """Yield the reference answer of every row of a gzipped JSON-lines file that has one."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             gold = _gold(json.loads(line))

@@ -1,7 +1,7 @@
-"""What vLLM's decoding costs on this machine, and a finished run that used it beside its prediction.
+"""Rates of vLLM's decoding on this machine, and the comparison of a finished vLLM run with its prediction.
 
-Part of bench/simulate.py (`--run`). Small models with random weights sample batches of several sizes, a
-process each, in CPU seconds of one thread; from them come the rates.
+Part of bench/simulate.py (`--run`). The rates are fitted to small models with random weights, one process
+each, that sample batches of several sizes; in CPU seconds of one thread.
 """
 
 import json
@@ -29,7 +29,7 @@ from training.rollout.limits import MAX_SEQUENCES
 
 WIDTH = 4
 N_NEW = 48
-# Narrower ones say more about Python than about arithmetic.
+# Narrower models would measure Python more than arithmetic.
 SHAPES = (
     Shape(128, 6, 2, 2, 384, 8192, True, 64),
     Shape(256, 4, 4, 4, 768, 512, True, 64),
@@ -38,11 +38,11 @@ SHAPES = (
     Shape(512, 3, 8, 4, 1536, 32768, True, 64),
 )
 BATCHES = ((1, 4, 100), (4, 4, 30), (8, 8, 100), (16, 8, 30))
-"""(prompts, responses to each, tokens of a prompt)."""
+"""(prompts, responses to each, tokens per prompt)."""
 
 
 def decode_rates() -> Rates:
-    """Rates of vLLM's decoding here, and how far single rollouts are off, to the console."""
+    """Rates of vLLM's decoding here; prints how far single rollouts deviate from them."""
     rows = np.array([row for shape in SHAPES for row in decode_in_a_process(shape)])
     rates = Rates(*fit_rates(rows[:, :-1], rows[:, -1]))
     off = np.abs(rates.seconds(rows[:, :-1]) / rows[:, -1] - 1)
@@ -55,10 +55,10 @@ def decode_rates() -> Rates:
 def compare_run(
     folder: Path, machine: Machine, phases: tuple[str, ...]
 ) -> list[tuple[str, str, float, float]]:
-    """(run, phase, predicted, measured) for the run in `folder` (config.json, train/), in seconds a step.
+    """(run, phase, predicted, measured) for the run in `folder` (config.json, train/), in seconds per step.
 
-    Told its configuration and what the responses of its first step were like. Its own times are wall times:
-    they mean something where it had a core to itself.
+    The prediction uses its configuration and the lengths in its first step. The run's own times are wall
+    times, so they are meaningful only if it had a core to itself.
     """
     config = RunConfig.model_validate_json((folder / "config.json").read_text()).training
     times = pl.read_ndjson(folder / "train" / "timings.jsonl")
@@ -84,7 +84,7 @@ def compare_run(
 
 
 def decode_in_a_process(shape: Shape) -> list[list[float]]:
-    """Rows of (work of a rollout, CPU seconds); vLLM looks into whatever else is loaded."""
+    """Rows of (work of a rollout, CPU seconds); separate, because vLLM inspects what else is loaded."""
     command = [sys.executable, __file__, json.dumps(astuple(shape))]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -94,7 +94,7 @@ def decode_in_a_process(shape: Shape) -> list[list[float]]:
 
 
 def decode_once(shape: Shape) -> None:
-    time.perf_counter = time.process_time  # what `timed` reads; other programs use this machine, too
+    time.perf_counter = time.process_time  # `timed` reads this; CPU time is unaffected by other programs.
     from bench.gpu.setting import make_model, timed
     from rewards.contracts.engine import Sampling
     from training.rollout.vllm import VllmEngine
@@ -117,7 +117,7 @@ def decode_once(shape: Shape) -> None:
                     lambda prompts=prompts, seeds=seeds: engine.generate(prompts, seeds, Sampling(N_NEW))
                 )
                 n = np.array([len(completion.tokens) for completion in found])
-                # All grow at once: steps, tokens drawn, tokens of context read.
+                # All grow together: steps, tokens sampled, context tokens read.
                 amounts = np.array([n.max(), n.sum(), (n * length + n * (n - 1) / 2).sum()])
                 read = prefill_work(shape, WIDTH, np.full((1, n_prompts), length))[0]
                 if turn:

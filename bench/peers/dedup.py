@@ -1,9 +1,9 @@
-"""Run one deduplication tool on a column of texts; `bench/dedup.py --peers` calls it in their environment.
+"""Run one deduplication tool on a column of texts; `bench/dedup.py --peers` starts it in its environment.
 
     python bench/peers/dedup.py TOOL texts.parquet roots.parquet
 
-Writes each row's root and prints JSON: CPU seconds of the work alone, resident bytes it added. Settings are
-the tools' usual ones: 128 permutations, similarity 0.7; datatrove's own 14 bands of 8.
+Writes each row's root and prints JSON: CPU seconds of the work alone, and resident bytes it added. Settings
+are the tools' usual ones: 128 permutations, similarity 0.7; datatrove's own 14 bands of 8.
 """
 
 import json
@@ -127,7 +127,7 @@ def resident_bytes() -> int:
 
 
 def measure(work: Callable[[list[str]], list[int]], texts: list[str]) -> tuple[list[int], dict[str, float]]:
-    """Run `work` once on a few texts, then on all: its roots, CPU seconds, and resident bytes it added."""
+    """Run `work` on a few texts, then on all; returns its roots, CPU seconds, and resident bytes it added."""
     work(texts[:200])
     before, cpu = resident_bytes(), cpu_seconds()
     roots = work(texts)

@@ -1,8 +1,8 @@
-"""An environment for another tool: on top of the project's packages, never inside them.
+"""Python environments for other tools, separate from the project's own.
 
     python = peer_environment("lm-eval", ["lm-eval==0.4.13", "sacrebleu"], shares=True)
 
-Environments lie in .venv.bench/ beside the project's own and are made once.
+Environments are in .venv.bench/, beside the project's own, and are created once.
 """
 
 import shutil
@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2] / ".venv.bench"
 
 
 def peer_environment(name: str, requirements: list[str], *, shares: bool = False) -> Path:
-    """Return the Python of an environment with `requirements`; made on first use.
+    """Return the Python of an environment with `requirements`, which is created on first use.
 
-    `shares`: it also sees this environment's packages, so a peer runs on the very same torch and vLLM and
+    `shares`: it also sees this environment's packages, so that a peer runs with the same torch and vLLM, and
     only what is missing is installed.
     """
     folder = ROOT / name

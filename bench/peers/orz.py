@@ -2,8 +2,9 @@
 
     PYTHON bench/peers/orz.py path/to/math_utils.py < pairs.jsonl > verdicts.jsonl
 
-PYTHON is an environment with sympy and antlr4-python3-runtime 4.11. The original gives each comparison a
-second in a process pool; here an alarm ends it, with the same verdict. `null`: extraction took ten seconds.
+PYTHON belongs to an environment with sympy and antlr4-python3-runtime 4.11. The original gives each
+comparison one second in a process pool; here an alarm ends it, with the same verdict. `null`: extraction took
+ten seconds.
 """
 
 import importlib.util
@@ -16,7 +17,7 @@ PATTERN = re.compile(r"<answer>.*?(\\boxed{.*}).*?</answer>", re.DOTALL)
 
 
 class OutOfTime(BaseException):
-    """Not an Exception: the original catches those."""
+    """Not an Exception, because the original catches those."""
 
 
 def on_alarm(*_: object) -> None:
@@ -44,7 +45,7 @@ def judge(code: object, gold: str, response: str) -> bool | None:
 def main() -> None:
     specification = importlib.util.spec_from_file_location("orz_math_utils", sys.argv[1])
     assert specification is not None and specification.loader is not None
-    verdicts, sys.stdout = sys.stdout, sys.stderr  # the original prints
+    verdicts, sys.stdout = sys.stdout, sys.stderr  # The original prints.
     code = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(code)
     signal.signal(signal.SIGALRM, on_alarm)

@@ -1,6 +1,6 @@
-"""The peer of ppo_step.py: TRL's GRPOTrainer with transformers' generate; runs in an environment of its own.
+"""The peer of ppo_step.py: TRL's GRPOTrainer with transformers' generate, in a separate environment.
 
-python bench/peers/trl_step.py MODEL PROMPTS.json N_STEPS   prints the steps' seconds and lengths as JSON
+python bench/peers/trl_step.py MODEL PROMPTS.json N_STEPS   prints seconds and lengths of the steps as JSON
 """
 
 import json
@@ -32,7 +32,7 @@ class Clock(TrainerCallback):
 
 
 def reward(completions: list[str], answer: list[str], **_) -> list[float]:
-    """1 for the right boxed answer: a line of text, far less work than the suite's verifier."""
+    """1 for the right boxed answer, by comparing text: far less work than the suite's verifier."""
     found = [BOX.search(text) for text in completions]
     return [float(hit is not None and hit[1] == gold) for hit, gold in zip(found, answer, strict=True)]
 
@@ -42,7 +42,7 @@ def main(model: str, prompts: str, n_steps: int) -> None:
     rows = json.loads(Path(prompts).read_text(encoding="utf-8"))
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     clock = Clock()
-    # A trainer's step, without GRPO's KL term: the least work that TRL does for a policy update.
+    # A training step without GRPO's KL term: the least work that TRL does for a policy update.
     config = GRPOConfig(
         output_dir=sys.argv[2] + ".out",
         per_device_train_batch_size=BATCH,

@@ -21,11 +21,11 @@ class HubDataset(Settings):
     id: str
     """Repository, such as openai/gsm8k, or a local folder that `datasets` can load."""
     config: str | None = None
-    """Configuration name, such as main; null: the data set's default."""
+    """Configuration name, such as main; unset: the data set's default."""
     split: str = "train"
     """Split to read."""
     revision: str | None = None
-    """Commit, tag or branch; null: the newest, whose commit is recorded."""
+    """Commit, tag or branch; unset: the newest, whose commit is recorded."""
     rename: tuple[str, ...] = ()
     """Columns whose names differ from those in the file, as "Question=problem" (hub name = name here)."""
 
@@ -68,13 +68,13 @@ class SourceConfig(Settings):
     subject: str | None = None
     """Field of the subject."""
     id: str | None = None
-    """Field of the row's own id; null: the row number, from 1."""
+    """Field of the row's own id; unset: the row number, from 1."""
     license: str | None = None
-    """License of the source; null: none stated, so the data is usable but not publishable."""
+    """License of the source; unset: none stated, so the data is usable but not publishable."""
     n_rows: int | None = Field(default=None, ge=1)
-    """Read at most this many rows; null: all."""
+    """Read at most this many rows; unset: all."""
     max_problems: int | None = Field(default=None, ge=1)
-    """Keep at most this many problems from this source in the end, drawn by seed; null: all."""
+    """Keep at most this many problems from this source in the end, drawn by seed; unset: all."""
     max_row_bytes: int = Field(default=1_000_000, ge=1)
     """A row with more bytes than this is rejected unread."""
 

@@ -1,1 +1,1 @@
-"""The store of what stages make, and where each artifact comes from."""
+"""The artifact store, and the provenance of each artifact."""

@@ -1,12 +1,12 @@
-"""The contract between stages: a folder with data, rejects and a manifest, named by what it was made from.
+"""Artifacts, the contract between stages: folders of data, rejects and a manifest, named by their origin.
 
     store = Store(Path("runs"))
-    artifact = store.produce(stage, config, inputs, build)     # returns at once when it is already there
+    artifact = store.produce(stage, config, inputs, build)     # returns immediately if it exists
 
 An artifact's `fingerprint` is the hash of its stage, config, inputs and code: the cache key. Its `content`
-is the hash of its files. A folder appears under its final name only when everything in it, manifest
-included, is on the disk. What a failed build had made is removed, or kept as a `.partial` folder that the
-next run continues (resumable stages); so is what a kill leaves.
+is the hash of its files. A folder gets its final name only when everything in it, including the manifest, is
+on disk. What a failed or killed build has left is removed, or, for resumable stages, kept as a `.partial`
+folder that the next run continues.
 """
 
 import fcntl
@@ -39,7 +39,7 @@ from rewards.contracts.usage import measured
 logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 LAYOUT = 1
-"""Version of this contract; a change makes every older artifact unknown."""
+"""Version of this contract; after a change, older artifacts are no longer found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,19 @@ class Artifact:
 
 @dataclass(slots=True)
 class Draft:
-    """An artifact being made: write files below `folder`, and say what was counted."""
+    """An artifact in progress: the builder writes files to `folder` and records counts."""
 
     folder: Path
     counts: dict[str, int] = field(default_factory=dict)
     """read, kept, rejected; read must equal kept + rejected."""
     seeds: dict[str, int] = field(default_factory=dict)
     volatile: set[str] = field(default_factory=set)
-    """Files or folders that differ from run to run (timings); they do not count for `content`."""
+    """Files or folders that differ from run to run (timings), left out of `content`."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Anything else worth knowing, for the manifest."""
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        """Write a frame as parquet."""
+        """Write a frame as a Parquet file."""
         write_parquet(self.folder / name, frame, statistics=False)
 
     def count(self, read: int, kept: int, rejected: int) -> None:
@@ -90,19 +90,19 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What identifies a stage's code: its name, and the folders (or single files) that decide its output.
+    """A stage's name, and the folders and files of code that decide its output.
 
-    `tests/pipelines/test_code_lists.py` follows the imports and names every file that is missing.
+    `tests/pipelines/test_code_lists.py` follows the imports and names every missing file.
     """
 
     name: str
     packages: tuple[str, ...]
     is_resumable: bool = False
-    """True when the builder continues what a killed one left in its folder."""
+    """True when the builder continues what a killed one has left in its folder."""
 
 
 class Store:
-    """All artifacts below one folder, by stage and fingerprint."""
+    """All artifacts in one folder, by stage and fingerprint."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "artifacts"
@@ -119,7 +119,7 @@ class Store:
         return hash_text(canonical_json(key), 16)
 
     def find(self, stage: str, fingerprint: str) -> Artifact | None:
-        """The finished artifact, its files checked against the manifest; a damaged one is set aside."""
+        """The finished artifact, with files checked against its manifest; a damaged one is renamed."""
         artifact = Artifact(stage, fingerprint, self.root / stage / fingerprint)
         if not artifact.folder.exists():
             return None
@@ -139,10 +139,10 @@ class Store:
         build: Callable[[Draft], None],
         announce: Callable[[Path], None] | None = None,
     ) -> Artifact:
-        """Return the artifact for (stage, config, inputs), building it when it is not there.
+        """Return the artifact for (stage, config, inputs), and build it if it does not exist.
 
-        `inputs` maps a name to a content hash. `announce` is told the working folder before the build starts.
-        Two processes that want the same artifact: one builds, the other waits and finds it.
+        `inputs` maps names to content hashes. `announce` is called with the working folder before the build.
+        If two processes want the same artifact, one builds it, and the other waits and finds it.
         """
         fingerprint = self.fingerprint(stage, config, inputs)
         final = self.root / stage.name / fingerprint
@@ -212,7 +212,7 @@ def manifest(
 
 
 def check(folder: Path) -> list[str]:
-    """Compare an artifact's files with its manifest; returns what is wrong, file by file."""
+    """Compare an artifact's files with its manifest; returns one message per wrong file."""
     if not (folder / MANIFEST).exists():
         return [f"{MANIFEST} is missing"]
     problems = []
@@ -227,7 +227,7 @@ def check(folder: Path) -> list[str]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock; the kernel drops it when the process dies."""
+    """Hold an exclusive lock; the kernel releases it when the process dies."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

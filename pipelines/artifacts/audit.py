@@ -1,5 +1,4 @@
-"""Looking back at a run: any row's way through the stages, and whether every file is what its manifest
-says."""
+"""Audit of a run: the path of any row through the stages, and a check of every file against its manifest."""
 
 from pathlib import Path
 
@@ -13,7 +12,7 @@ ROW_STAGES = (("curate", "data"), ("rewards", "prompts.parquet"))
 
 
 def trace_row(run: Path, query: str) -> pl.DataFrame:
-    """Where rows that match `query` (problem_id, source_id or text) went, stage by stage, and why."""
+    """What happened to rows that match `query` (problem_id, source_id or text), stage by stage, and why."""
     found: list[dict] = []
     n_stages = 0
     for stage, kept in ROW_STAGES:
@@ -24,7 +23,7 @@ def trace_row(run: Path, query: str) -> pl.DataFrame:
         rows = trace(pl.read_parquet(folder / kept), pl.read_parquet(folder / "rejects.parquet"), query)
         found += [{"stage": stage, **row} for row in rows]
     if not n_stages:
-        raise FileNotFoundError(f"{run}: no curated corpus there; give a run folder, such as runs/demo")
+        raise FileNotFoundError(f"{run}: no curated corpus; give a run folder, such as runs/demo")
     return pl.DataFrame(found, infer_schema_length=None)
 
 
@@ -32,7 +31,7 @@ def check_run(run: Path) -> list[str]:
     """Compare every linked artifact with its manifest, and every input with the artifact it names."""
     links = [path for path in sorted(run.iterdir()) if (path / MANIFEST).exists()]
     if not links:
-        raise FileNotFoundError(f"{run}: no artifact there; give a run folder, such as runs/demo")
+        raise FileNotFoundError(f"{run}: no artifact; give a run folder, such as runs/demo")
     contents = {link.name: read_json(link / MANIFEST)["content"] for link in links}
     problems = []
     for link in links:
@@ -40,6 +39,6 @@ def check_run(run: Path) -> list[str]:
         for name, content in read_json(link / MANIFEST)["inputs"].items():
             if name in contents and contents[name] != content:
                 problems.append(
-                    f"{link.name}: was made from another {name} artifact than the one linked here"
+                    f"{link.name}: was made from a different {name} artifact than the one linked here"
                 )
     return problems

@@ -1,4 +1,4 @@
-"""What a result was made from: the tree from an artifact back to the raw files, every hash checked.
+"""Lineage of a result: the tree from an artifact back to the raw files, with every hash checked.
 
     root = lineage(Path("runs/demo/evaluate-final"))
     root = lineage(Path("downloaded"), runs=Path("runs"))       # a published data set or model
@@ -20,7 +20,7 @@ from rewards.contracts.files import hash_file, read_json
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An artifact or a raw input, what it was made from, and what is wrong with it."""
+    """An artifact or a raw input, what it was made from, and its problems."""
 
     name: str
     detail: str
@@ -28,15 +28,17 @@ class Node:
     problems: tuple[str, ...] = ()
 
     def all_problems(self) -> Iterator[str]:
-        """Everything wrong in this node and below."""
+        """All problems of this node and those below it."""
         yield from (f"{self.name}: {problem}" for problem in self.problems)
         for node in self.inputs:
             yield from node.all_problems()
 
 
 def lineage(artifact: Path, runs: Path = Path("runs")) -> Node:
-    """Follow an artifact (or a run's link to it) back, or a copy of what was published, by its manifests and
-    the artifacts below `runs`. FileNotFoundError when it is neither."""
+    """Trace an artifact, a run's link to one, or a copy of what was published.
+
+    Follows manifests and the artifacts in `runs`. FileNotFoundError when `artifact` is neither.
+    """
     if (artifact / CHECKSUMS).exists():
         return published(artifact, runs)
     folder = artifact.resolve()
@@ -55,7 +57,7 @@ def lineage(artifact: Path, runs: Path = Path("runs")) -> Node:
 
 
 def published(folder: Path, runs: Path) -> Node:
-    """Check a published folder and follow it back to the run that it was made by, if that is at hand."""
+    """Check a published folder and trace it to the run that made it, if that run is in `runs`."""
     manifests = {path.stem: path for path in sorted((folder / MANIFESTS).glob("*.json"))}
     stage = "train" if "train" in manifests else "rewards"
     manifest = read_json(manifests[stage])
@@ -70,7 +72,7 @@ def published(folder: Path, runs: Path) -> Node:
 
 
 def _wrong_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    """Files that differ from the checksums, and models that are not those of the training's last step."""
+    """Files that differ from the checksums, and model files that are not those of the last training step."""
     for line in (folder / CHECKSUMS).read_text().splitlines():
         sha256, _, name = line.partition("  ")
         if not (folder / name).is_file():
@@ -83,7 +85,7 @@ def _wrong_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
         _, step, part, file = name.split("/", 3)
         copy = folder / file if part == "actor" else folder / part / file
         if step == last and copy.is_file() and hash_file(copy) != manifest["files"][name]["sha256"]:
-            yield f"{copy.relative_to(folder)} is not the one that training made"
+            yield f"{copy.relative_to(folder)} is not the file that training made"
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class _Walk:
     data_root: Path | None
 
     def node(self, name: str, found: Path) -> Node:
-        """Of an artifact's folder, or of a manifest alone."""
+        """The node of an artifact's folder, or of a manifest alone."""
         manifest = read_json(found / MANIFEST if found.is_dir() else found)
         sources = manifest["config"].get("sources") or () if manifest["stage"] == "curate" else ()
         files = {source["name"]: source.get("file") for source in sources}
@@ -111,7 +113,7 @@ class _Walk:
         return Node(name, f"{detail} (not on this machine)", tuple(inputs))
 
     def _raw(self, label: str, content: str, file: str | None) -> Node:
-        """A file, hub revision, generator or benchmark; a file that is at hand is hashed again."""
+        """A file, hub revision, generator or benchmark; a file on this machine is hashed again."""
         path = (self.data_root or Path()) / file if file else None
         if path is None or not path.is_file():
             return Node(label, content[:64])
@@ -120,7 +122,7 @@ class _Walk:
 
 
 def as_tree(node: Node) -> Tree:
-    """Render a lineage for a terminal; what is wrong stands behind a cross."""
+    """Render a lineage for a terminal; problems follow a cross."""
     tree = Tree(_line(node))
     for below in node.inputs:
         tree.add(as_tree(below))

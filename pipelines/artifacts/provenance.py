@@ -1,4 +1,4 @@
-"""Where a result comes from: hash of the code that made it, library versions, commit, machine."""
+"""Provenance of a result: hash of the code that made it, library versions, commit, machine."""
 
 import platform
 import subprocess
@@ -30,13 +30,15 @@ LIBRARIES = (
 
 @cache
 def code_version(packages: tuple[str, ...]) -> str:
-    """Hash of the source files of `packages`, 16 hex digits: folders, files, or patterns such as
-    training/*.py for the files of a folder without those below it."""
+    """Hash of the source files of `packages`, 16 hex digits.
+
+    Each is a folder, a file, or a pattern such as training/*.py for the files directly in a folder.
+    """
     files: list[Path] = []
     for package in packages:
         found = list(ROOT.glob(package))
         if not found:
-            raise FileNotFoundError(f"{package}: no such package or file below the project")
+            raise FileNotFoundError(f"{package}: no such package or file in the project")
         for path in found:
             files += [path] if path.is_file() else [p for p in path.rglob("*") if p.suffix in SOURCE_SUFFIXES]
     return hash_text(canonical_json({str(p.relative_to(ROOT)): hash_file(p) for p in files}), 16)
@@ -44,7 +46,7 @@ def code_version(packages: tuple[str, ...]) -> str:
 
 @cache
 def describe_environment() -> dict[str, Any]:
-    """Versions, commit and machine, for a manifest."""
+    """Versions, commit and machine, for manifests."""
     return {
         "python": platform.python_version(),
         "libraries": library_versions(),
@@ -56,7 +58,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries that decide results."""
+    """Installed versions of the libraries that affect results."""
     versions = {}
     for name in LIBRARIES:
         try:

@@ -1,7 +1,7 @@
-"""A run's place on the disk: runs/<name> with the resolved config, logs, summary and links to its artifacts.
+"""A run's folder, runs/<name>: the resolved config, logs, summary and links to its artifacts.
 
-runs/artifacts/<stage>/<fingerprint>/   shared by all runs: what is already made is not made again
-runs/<name>/<stage>                     link to the artifact this run used (or is making)
+runs/artifacts/<stage>/<fingerprint>/   shared by all runs: what exists is not made again
+runs/<name>/<stage>                     link to the artifact that this run uses (or is making)
 runs/<name>/{config.json, summary.json, report.html, logs/, tensorboard/}
 """
 
@@ -15,12 +15,12 @@ from pipelines.config import RunConfig, load_config
 from rewards.contracts.files import read_json, write_json
 
 COMMAND_OF = {"base": "train", "overlap": "eval", "sample": "eval", "evaluate": "eval"}
-"""The command that makes a linked artifact, where it is not named like it."""
+"""The command that makes an artifact, if their names differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One run: its config, its folder and the store of artifacts."""
+    """One run: its config, its folder and the artifact store."""
 
     config: RunConfig
     root: Path
@@ -59,8 +59,7 @@ class Workspace:
         build,
         link: str = "",
     ) -> Artifact:
-        """Make or find an artifact and link it into the run's folder as `link` (the stage's name by
-        default)."""
+        """Make or find an artifact and link it in the run's folder as `link` (default: the stage's name)."""
         name = link or stage.name
         artifact = self.store.produce(stage, section, inputs, build, lambda folder: self._link(name, folder))
         self._link(name, artifact.folder)
@@ -73,7 +72,7 @@ class Workspace:
             stage = name.partition("-")[0]
             command = COMMAND_OF.get(stage, stage)
             raise FileNotFoundError(
-                f"{link}: not made yet; run: reasoner-zero {command} --config FILE or run --config FILE"
+                f"{link}: not made yet; use reasoner-zero {command} --config FILE or run --config FILE"
             )
         target = link.resolve()
         return Artifact(target.parent.name, target.name, target)
@@ -81,7 +80,7 @@ class Workspace:
     def _link(self, name: str, target: Path) -> None:
         link = self.folder / name
         temporary = link.with_name(f".{name}.link")
-        # The same run may have been started twice.
+        # The same run may be active twice.
         with locked(self.folder / ".links.lock"):
             temporary.unlink(missing_ok=True)
             temporary.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
@@ -94,5 +93,5 @@ def open_workspace(config: str, overrides: dict[str, Any] | None = None, runs: s
 
 
 def section(model: Any, *excluded: str) -> Any:
-    """A config section as plain data for a manifest and a fingerprint, without fields that decide nothing."""
+    """A config section as plain data for manifest and fingerprint, without fields that affect nothing."""
     return model.model_dump(mode="json", exclude=set(excluded))

@@ -1,1 +1,1 @@
-"""What describes a data set or a model to its readers."""
+"""Cards and metadata that describe data sets and models to their users."""

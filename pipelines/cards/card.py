@@ -1,4 +1,4 @@
-"""Cards of published data sets and models: YAML front matter, then a Jinja template beside this file."""
+"""Cards of published data sets and models: YAML front matter, then a Jinja template from this folder."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 def render_card(template: str, front_matter: str, **values: Any) -> str:
-    """Fill `template` and put the YAML `front_matter` before it; the same values give the same bytes."""
+    """Render `template` after the YAML `front_matter`; the same values give the same bytes."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -22,7 +22,7 @@ def render_card(template: str, front_matter: str, **values: Any) -> str:
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
-    r"""Write a frame as a Markdown table, numbers to the right.
+    r"""Write a frame as a Markdown table, with numbers right-aligned.
 
     >>> print(markdown_table(pl.DataFrame({"source": ["a|b"], "rows": [1200]})))
     | source | rows |

@@ -1,9 +1,9 @@
-"""What describes a curated corpus beside its rows: card, Croissant metadata, statistics and plots.
+"""Description of a curated corpus: card, Croissant metadata, statistics and plots.
 
 describe(folder, facts={...}, benchmarks=frame)     # folder with data/, rejects.parquet, funnel.parquet
 
-Everything follows from the files in the folder, so equal corpora are described by equal bytes: a corpus is
-shared by all runs that ask for it, and their names stand nowhere in it.
+Everything follows from the files in the folder, so equal corpora get equal descriptions, byte by byte. Runs
+share a corpus, so it contains no run's name.
 """
 
 from pathlib import Path
@@ -26,15 +26,15 @@ _ANSWER_TYPES = (
     ("words", r"^[\p{L}\s.'-]{2,}$"),
     ("equation", r"="),
 )
-"""Kinds of answers by their looks, the first that matches; anything else is an expression."""
+"""Kinds of answers by their form; the first match counts, and anything else is an expression."""
 
 _LENGTHS = (50, 100, 200, 400, 800, 1600, 3200)
 
 
 def describe(folder: Path, facts: dict[str, Any], benchmarks: pl.DataFrame) -> None:
-    """Write README.md, croissant.json, statistics.json and plots/ into `folder`.
+    """Write README.md, croissant.json, statistics.json and plots/ to `folder`.
 
-    benchmarks: benchmark, fingerprint: what the corpus was checked against.
+    `benchmarks` [benchmark, fingerprint] are those that the corpus was checked against.
     """
     tables = statistics(folder)
     write_json(folder / "statistics.json", {title: table.to_dicts() for title, table in tables.items()})
@@ -44,7 +44,7 @@ def describe(folder: Path, facts: dict[str, Any], benchmarks: pl.DataFrame) -> N
 
 
 def statistics(folder: Path) -> dict[str, pl.DataFrame]:
-    """Counts of the corpus: splits, funnel, reasons, sources before and after, answers, lengths, ..."""
+    """Counts of the corpus by name: splits, funnel, reasons, sources before and after, answer types, ..."""
     rows = pl.scan_parquet(folder / "data" / "*.parquet")
     rejects = pl.scan_parquet(folder / "rejects.parquet")
     answer_type = pl.lit("expression")
@@ -103,7 +103,7 @@ def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:
             axes.legend(fontsize=8)
         axes.set_title(title, fontsize=10)
         with atomic_open(folder / f"{title.replace(' ', '-')}.png") as file:
-            # Without the software's version: the same corpus gives the same file.
+            # Without the software's version, so that the same corpus gives the same file.
             figure.savefig(file, format="png", dpi=80, metadata={"Software": None})
 
     funnel = tables["funnel"]
@@ -122,7 +122,7 @@ def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:
 
 
 def card(tables: dict[str, pl.DataFrame], facts: dict[str, Any], benchmarks: pl.DataFrame) -> str:
-    """Write the data-set card with its YAML front matter."""
+    """Write the data set card with its YAML front matter."""
     from huggingface_hub import DatasetCardData
 
     from pipelines.cards.licenses import hub_license
@@ -161,7 +161,7 @@ def card(tables: dict[str, pl.DataFrame], facts: dict[str, Any], benchmarks: pl.
 
 
 def size_category(n_rows: int) -> str:
-    """The hub's size class of a data set.
+    """The hub's size category of a data set.
 
     >>> size_category(75_000), size_category(999)
     ('10K<n<100K', 'n<1K')

@@ -45,7 +45,7 @@ _TYPES = {"String": "sc:Text", "Int64": "sc:Integer", "Float64": "sc:Float", "Bo
 
 
 def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM) -> None:
-    """Describe the parquet files below `folder`/data, their hashes and their columns."""
+    """Describe the Parquet files in `folder`/data, their hashes and their columns."""
     shards = sorted((folder / "data").glob("*.parquet"))
     files = [
         {

@@ -1,4 +1,4 @@
-"""Licenses of data as their authors write them, and as the hub names them."""
+"""Licenses: from the text of a data set's authors to the hub's identifier."""
 
 import re
 
@@ -16,12 +16,12 @@ HUB_LICENSES = {
     "mit",
     "odc-by",
 }
-"""Identifiers of the hub's list that math corpora use; any other license is `other` there and named in the
-table."""
+"""Identifiers in the hub's list that math corpora use. Any other license is `other` there; the card's table
+gives its name."""
 
 
 def hub_license(text: str) -> str:
-    """Identifier of a license in the hub's list, or `other`.
+    """The identifier of a license in the hub's list, or `other`.
 
     >>> hub_license("CC BY-SA 4.0"), hub_license("Apache-2.0"), hub_license("ask the authors")
     ('cc-by-sa-4.0', 'apache-2.0', 'other')

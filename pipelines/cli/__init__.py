@@ -1,1 +1,1 @@
-"""The command line: each command's arguments and its action in one file."""
+"""The command line; one file has the arguments and the actions of related commands."""

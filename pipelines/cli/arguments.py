@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the run that they name; the standard library alone."""
+"""Arguments that several commands share, and the run that they name; imports only the standard library."""
 
 import argparse
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 OVERRIDES = """\
-Any field of the configuration can be set behind the other arguments, dashes for underscores:
+Any field of the configuration can be set after the other arguments, with dashes for underscores:
   --training.n-steps 20 --training.ppo.gae-lambda 0.95
---help-config lists them all with their meaning and where their defaults come from.
+--help-config lists all fields, what they mean and where their defaults come from.
 """
 Action = Callable[[argparse.Namespace], int]
 Commands = Any
@@ -18,8 +18,8 @@ Commands = Any
 def add_command(
     commands: Commands, name: str, action: Action, text: str, extra: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
-    """Add a command that `action` carries out; it returns the exit status. `extra` of the package holds all
-    that it imports."""
+    """Add a command that runs `action`, which returns the exit status. `extra` names the optional
+    dependencies of the package that it needs."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
@@ -34,13 +34,13 @@ def add_command(
 def add_configured(
     commands: Commands, name: str, action: Action, text: str, extra: str
 ) -> argparse.ArgumentParser:
-    """Add a command on one run: a TOML file, overrides of any of its fields, and a place for the results."""
+    """Add a command for one run: a TOML file, overrides of any field, and a folder for the results."""
     parser = add_command(commands, name, action, text, extra, epilog=OVERRIDES)
     add_config(parser, "configs/demo.toml")
     parser.add_argument(
-        "--data-root", metavar="DIR", help="folder that `file = ...` is relative to; unset: the hub"
+        "--data-root", metavar="DIR", help="folder that `file = ...` is relative to (default: use the hub)"
     )
-    parser.add_argument("--name", help="name of the run: results go to runs/NAME (default: the config's)")
+    parser.add_argument("--name", help="name of the run; results go to runs/NAME (default: the config's)")
     add_runs(parser)
     parser.add_argument("--help-config", action="store_true", help="explain every field and exit")
     return parser

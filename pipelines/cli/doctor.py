@@ -1,4 +1,4 @@
-"""What this machine can run: versions, GPU, compiler, memory, disk, servers."""
+"""Checks of this machine: versions, GPU, compiler, memory, disk, servers."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ class Finding:
 
 
 def examine(runs: Path) -> list[Finding]:
-    """Look at the machine; imports neither torch nor vLLM, so it answers at once."""
+    """Check the machine; imports neither torch nor vLLM, so it answers immediately."""
     gpus = describe_gpus()
     return [
         Finding("ok", "python", platform.python_version(), ""),
@@ -39,11 +39,11 @@ def examine(runs: Path) -> list[Finding]:
 
 
 def _versions(kind: str) -> list[Finding]:
-    """Compare what is installed with the lock; one line when all agree."""
+    """Compare installed versions with the lock file; one line when all agree."""
     lock = ROOT / "requirements" / f"{kind}.txt"
     if not lock.exists():
         return [
-            Finding("note", "packages", "no lock beside the code", "installed without the project's checkout")
+            Finding("note", "packages", "no lock file", "installed as a package, without the project's clone")
         ]
     wrong = []
     for line in lock.read_text().splitlines():
@@ -56,20 +56,20 @@ def _versions(kind: str) -> list[Finding]:
         except metadata.PackageNotFoundError:
             found = "missing"
         if found != wanted:
-            wrong.append(Finding("problem", name, found, f"{lock.name} wants {wanted}; run: make setup"))
+            wrong.append(Finding("problem", name, found, f"{lock.name} requires {wanted}; run: make setup"))
     return wrong or [Finding("ok", "packages", f"as in requirements/{lock.name}", "")]
 
 
 def _accelerator(gpus: list[str]) -> Finding:
     if gpus:
         return Finding(
-            "ok", "GPU", f"{len(gpus)} x {gpus[0]}", "bf16 training; vLLM shares the GPU by sleep mode"
+            "ok", "GPU", f"{len(gpus)} x {gpus[0]}", "training in bf16; vLLM sleeps during updates"
         )
     return Finding(
         "note",
         "GPU",
         "none",
-        "demo and smollm2 run in fp32 on the CPU; the orz_* configs need GPUs (see: plan)",
+        "demo and smollm2 run in fp32 on the CPU; the orz_* configs need GPUs (see reasoner-zero plan)",
     )
 
 
@@ -81,7 +81,7 @@ def _compiler() -> Finding:
         "note",
         "C++ compiler",
         "none",
-        "vLLM's samplers stay uncompiled; to have one: apt-get install g++ (or gcc-c++)",
+        "vLLM's samplers stay uncompiled; to install one: apt-get install g++ (or gcc-c++)",
     )
 
 
@@ -100,7 +100,7 @@ def _disk(what: str, folder: Path, needed_gib: float) -> Finding:
 def _server() -> Finding:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        return Finding("ok", "Prefect server", "none", "flows start their own for the length of a run")
+        return Finding("ok", "Prefect server", "none", "each run starts a temporary one")
     host, _, port = url.split("//")[-1].split("/")[0].partition(":")
     try:
         socket.create_connection((host, int(port or 80)), timeout=1.0).close()
@@ -113,5 +113,5 @@ def _server() -> Finding:
 
 def _hub() -> Finding:
     if os.environ.get("HF_TOKEN"):
-        return Finding("ok", "hub token", "set", "publish can write")
+        return Finding("ok", "hub token", "set", "publish can use it")
     return Finding("note", "hub token", "not set", "only publishing needs it: set HF_TOKEN")

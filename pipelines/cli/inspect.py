@@ -1,4 +1,4 @@
-"""The commands that look at what is there: compare, audit, lineage, verify, doctor."""
+"""The commands that inspect and check: compare, audit, lineage, verify, doctor."""
 
 import argparse
 import sys
@@ -14,17 +14,17 @@ def add_commands(commands: Commands) -> None:
     _add_lineage(commands)
     _add_verify(commands)
     text = "check this machine: versions, GPU, memory, disk, servers"
-    add_runs(add_command(commands, "doctor", doctor, text, "rewards"), "folder of results")
+    add_runs(add_command(commands, "doctor", doctor, text, "rewards"), "folder of all runs")
 
 
 def _add_compare(commands: Commands) -> None:
-    text = "paired test between the benchmarks of two runs or checkpoints"
+    text = "compare the benchmark results of two models with paired tests"
     parser = add_command(commands, "compare", compare, text, "evals")
     for name, when in (("before", "first"), ("after", "second")):
         parser.add_argument(
             name,
             metavar=name.upper(),
-            help=f"{when} one: an evaluate artifact, such as runs/demo/evaluate-base",
+            help=f"the {when} evaluate artifact, such as runs/demo/evaluate-base",
         )
     parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
@@ -45,17 +45,19 @@ def compare(arguments: argparse.Namespace) -> int:
             )
         frames.append(pl.read_parquet(path))
     comparison = compare_completions(*frames)
-    show(comparison, "After against before, paired by question")
+    show(comparison, "After compared with before, paired by question")
     decision = gate(comparison, alpha=arguments.alpha)
     say(decision.reason)
     return 0 if decision.is_ok or not arguments.gate else 1
 
 
 def _add_audit(commands: Commands) -> None:
-    text = "why was this row kept or removed? and: are all files what they claim?"
+    text = "explain why a row was kept or removed, and check every file against its manifest"
     parser = add_command(commands, "audit", audit, text, "curation")
     parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
-    parser.add_argument("query", nargs="?", help="a problem_id, a source_id or a piece of the problem's text")
+    parser.add_argument(
+        "query", nargs="?", help="problem_id, source_id or part of a problem's text (default: check files)"
+    )
 
 
 def audit(arguments: argparse.Namespace) -> int:
@@ -79,13 +81,13 @@ def audit(arguments: argparse.Namespace) -> int:
 
 
 def _add_lineage(commands: Commands) -> None:
-    text = "what an artifact was made from, back to the raw files, all checked"
+    text = "trace an artifact back to its raw files and verify every hash"
     parser = add_command(commands, "lineage", lineage, text, "curation")
     parser.add_argument(
         "artifact",
         help="an artifact of a run, such as runs/demo/evaluate-final, or a folder downloaded from the hub",
     )
-    add_runs(parser, "folder of all runs, to follow a download back")
+    add_runs(parser, "folder of all runs, in which the source of a download is found")
 
 
 def lineage(arguments: argparse.Namespace) -> int:
@@ -95,23 +97,24 @@ def lineage(arguments: argparse.Namespace) -> int:
     root = follow(Path(arguments.artifact), Path(arguments.runs))
     say(as_tree(root))
     problems = list(root.all_problems())
-    say("\n".join(problems) or "every file is what its manifest says")
+    say("\n".join(problems) or "every file matches its manifest")
     return 1 if problems else 0
 
 
 def _add_verify(commands: Commands) -> None:
-    text = "check answers against references, from the shell or a JSONL file"
+    text = "check answers against reference answers, one pair or a JSONL file"
     parser = add_command(commands, "verify", verify, text, "rewards")
-    parser.add_argument("response", nargs="?", help="what the model wrote (or the bare answer)")
+    parser.add_argument("response", nargs="?", help="the model's response, or just the answer")
     parser.add_argument("--gold", help="the reference answer")
     parser.add_argument(
-        "--file", metavar="JSONL", help="check every row of a file with fields gold and response"
+        "--file", metavar="JSONL", help="check every row of a file with the fields gold and response"
     )
     parser.add_argument(
         "--mode",
         choices=("lenient", "orz", "orz_compat"),
         default="lenient",
-        help="orz: tags and box required; orz_compat: Open-Reasoner-Zero's own comparer, right or wrong",
+        help="lenient (default); orz: answer tags and box required; orz_compat: judge exactly as "
+        "Open-Reasoner-Zero's own comparer does, mistakes included",
     )
 
 

@@ -1,6 +1,6 @@
 """The command line: reasoner-zero COMMAND (also python -m pipelines COMMAND).
 
-Only the standard library is imported here, so that --help answers at once; each command imports what it
+Only the standard library is imported here, so that --help answers immediately; each command imports what it
 needs.
 """
 
@@ -15,12 +15,12 @@ from pipelines.cli.output import explain_failure, explain_os_error
 
 DESCRIPTION = """\
 From raw math corpora to a published, benchmarked reasoning model: PPO straight on a base model with a binary
-reward. One TOML file describes a run; every stage writes a folder that the next one reads and nobody makes
-twice.
+reward. One TOML file describes a run. Each stage writes one folder, the next stage reads it, and a folder
+that exists is reused.
 
-  reasoner-zero run --config configs/demo.toml          the whole chain on an embedded task, minutes on a CPU
-  reasoner-zero doctor                                  what this machine can run
-  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       is this answer right, and why
+  reasoner-zero run --config configs/demo.toml          run all stages on an embedded task, minutes on a CPU
+  reasoner-zero doctor                                  check what this machine can run
+  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       check an answer and see the reason
 """
 
 COMMANDS = (stages, inspect, plan, publish, server)
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="reasoner-zero", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--verbose", action="store_true", help="log more, and show tracebacks")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in COMMANDS:
         module.add_commands(commands)
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. Expected failures end in one clear message."""
+    """Run one command; returns the exit status. An expected failure ends with one clear message."""
     parser = build_parser()
     parsed, rest = parser.parse_known_args(arguments)
     if rest and not hasattr(parsed, "help_config"):
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for noisy in ("httpx", "httpx2", "httpcore", "asyncio", "urllib3", "filelock", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # Leave through the interpreter's exit, which ends child processes and Prefect's own server.
+    # Exit through the interpreter, which ends child processes and the temporary Prefect server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return parsed.action(parsed)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         needs = f"{parsed.command} needs the package {error.name}, which is not installed"
         return _stop(f"{needs}: pip install 'reasoner-zero[{parsed.extra}]'", 2)
     except KeyboardInterrupt:
-        return _stop("interrupted; the same command continues where this one stopped", 130)
+        return _stop("interrupted; run the same command again to continue", 130)
     except (ValueError, FileNotFoundError) as error:
         return _stop(str(error), 2)
     except OSError as error:

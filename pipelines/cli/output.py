@@ -1,4 +1,4 @@
-"""What commands print: tables, and what to do about a failure. rich is imported at the first line."""
+"""Output of commands: lines, tables, and advice on failures. rich is imported only when printing."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ DISK_REMEDY = "Finished stages are kept: free some space and run the same comman
 
 @cache
 def _console():
-    """None where only the verifier is installed: then lines are plain."""
+    """None when only the verifier is installed; output is then plain text."""
     try:
         from rich.console import Console
     except ModuleNotFoundError:
@@ -22,7 +22,7 @@ def _console():
 
 
 def say(text: Any) -> None:
-    """Print a line, or anything that rich renders; a long path is not broken."""
+    """Print a line, or anything that rich renders; long lines are not wrapped."""
     console = _console()
     if console is None:
         sys.stdout.write(re.sub(r"\[/?[a-z]+\]", "", str(text)) + "\n")
@@ -31,7 +31,7 @@ def say(text: Any) -> None:
 
 
 def show(frame, title: str) -> None:
-    """Print a frame as a table, numbers to the right."""
+    """Print a frame as a table, with numbers right-aligned."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -63,15 +63,15 @@ def cell(value: object) -> str:
 
 
 def say_made(artifact) -> int:
-    """End a stage's command: what was made, what it took and where it lies."""
+    """End a stage's command: print what was made, the time it took and where it is."""
     usage = artifact.manifest["usage"]
     say(f"{artifact.stage} {artifact.fingerprint}: {usage['wall_s']} s, {usage['cpu_s']} CPU-s when made")
-    say(f"lies in {artifact.folder}")
+    say(f"folder: {artifact.folder}")
     return 0
 
 
 def explain_os_error(error: OSError) -> str:
-    """Say what to do about a full disk; any other system error as it is."""
+    """The message of a system error; for a full disk, with what to do."""
     if error.errno != errno.ENOSPC:
         return f"{error.strerror or error}: {error.filename or ''}"
     where = f" (writing {error.filename})" if error.filename else ""
@@ -79,6 +79,6 @@ def explain_os_error(error: OSError) -> str:
 
 
 def explain_failure(error: RuntimeError) -> str:
-    """The message of a failed child or flow; when its disk was full, what to do comes last."""
+    """The message of a failed child process or flow; if the disk was full, with what to do at the end."""
     full = os.strerror(errno.ENOSPC) in str(error)
     return f"{error}\nthe disk is full. {DISK_REMEDY}" if full else str(error)

@@ -1,4 +1,4 @@
-"""The commands that look ahead: plan, simulate."""
+"""The commands that estimate a run: plan, simulate."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.cli.arguments import Commands, add_command, add_config
 from pipelines.cli.output import say, show
 
-GPUS = "GPUs in all (default: the config's ranks)"
+GPUS = "total number of GPUs (default: training.deepspeed.n_ranks)"
 
 
 def add_commands(commands: Commands) -> None:
@@ -15,16 +15,16 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_plan(commands: Commands) -> None:
-    text = "memory, tokens and FLOPs a configuration needs, before it runs"
+    text = "estimate the memory, tokens, FLOPs and time that a run needs, without running it"
     parser = add_command(commands, "plan", plan, text, "training")
     add_config(parser, "configs/orz_7b.toml")
     parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
     parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
     parser.add_argument(
-        "--gpu-hour-cost", type=float, default=0.0, metavar="PRICE", help="also price the run"
+        "--gpu-hour-cost", type=float, default=0.0, metavar="PRICE", help="also estimate the cost of the run"
     )
     parser.add_argument(
-        "--against", metavar="RUN", help="set the plan beside a finished run, such as runs/demo"
+        "--against", metavar="RUN", help="compare the plan with a finished run, such as runs/demo"
     )
     parser.add_argument(
         "--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)"
@@ -48,7 +48,7 @@ def plan(arguments: argparse.Namespace) -> int:
     verdict = "fits" if made.peak_gib <= limit else "does NOT fit"
     say(f"peak {made.peak_gib:.1f} GiB per GPU: {verdict} in {limit:g} GiB")
     if arguments.against:
-        show(_against(training, Path(arguments.against)), f"The plan beside {arguments.against}")
+        show(_against(training, Path(arguments.against)), f"The plan compared with {arguments.against}")
     return 0 if made.peak_gib <= limit else 1
 
 
@@ -70,23 +70,23 @@ def _against(training, run: Path):
 
 
 def _add_simulate(commands: Commands) -> None:
-    text = "step time, waiting GPUs, days and cost of a run on a cluster, as responses grow"
+    text = "estimate step time, GPU idle time, days and cost of a run on a cluster"
     parser = add_command(commands, "simulate", simulate, text, "training")
     add_config(parser, "configs/orz_7b.toml")
     parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
-    parser.add_argument("--plots", metavar="DIR", help="also draw phases.png and sensitivity.png there")
+    parser.add_argument("--plots", metavar="DIR", help="also write phases.png and sensitivity.png there")
     for name, default, meaning in (
         ("gpu-memory-gib", 80.0, "memory of one GPU"),
         ("gpu-tflops", 400.0, "sustained bf16 TFLOP/s of training"),
         ("gpu-memory-tbs", 2.4, "sustained memory bandwidth, TB/s"),
-        ("link-gbs", 100.0, "what one GPU receives from the others, GB/s"),
+        ("link-gbs", 100.0, "bandwidth at which one GPU receives from the others, GB/s"),
         ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),
-        ("prompt-tokens", 256.0, "mean length of a prompt"),
+        ("prompt-tokens", 256.0, "mean prompt length, tokens"),
     ):
         help_text = f"{meaning} (default: {default:g})"
         parser.add_argument(f"--{name}", type=float, default=default, metavar="X", help=help_text)
     for name, when in (("first-tokens", "first"), ("last-tokens", "last")):
-        help_text = f"mean response of the {when} step before the cut (default: the paper's figure 2)"
+        help_text = f"mean response length in the {when} step, tokens (default: from the paper's figure 2)"
         parser.add_argument(f"--{name}", type=float, metavar="N", help=help_text)
 
 
@@ -109,13 +109,13 @@ def simulate(arguments: argparse.Namespace) -> int:
     say(
         f"{training.total_steps:,} steps: {run.days:.1f} days, {run.days * 24 * n_gpus:,.0f} GPU hours, "
         f"cost {run.cost:,.0f}; GPUs wait {run.mean('waiting'):.0%} of the time; "
-        f"training needs {run.memory_gib:.1f} GiB a GPU"
+        f"training needs {run.memory_gib:.1f} GiB per GPU"
     )
     changed = sensitivity(training, cluster, lengths, **prices)
-    show(shortened(changed), "One thing changed")
+    show(shortened(changed), "With one setting changed")
     for name, why in changed.select("variant", "why_not").drop_nulls().iter_rows():
         say(f"{name}: {why}")
     if arguments.plots:
         for path in draw(run, changed, config.name, Path(arguments.plots)):
-            say(f"drew {path}")
+            say(f"wrote {path}")
     return 0

@@ -1,4 +1,4 @@
-"""The command publish: a data set or a model to a hub."""
+"""The command publish, which sends a data set or a model to a hub."""
 
 import argparse
 from pathlib import Path
@@ -13,15 +13,15 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("run", metavar="RUN", help="run folder, such as runs/demo")
     parser.add_argument("what", choices=("dataset", "model"), help="the prompt set or the trained model")
     parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="repository on the hub")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be sent, send nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be sent, but send nothing")
     parser.add_argument(
         "--force-license",
         action="append",
         default=[],
         metavar="SOURCE",
-        help="publish this source although it states no license (repeatable)",
+        help="publish this source even though it states no license (repeatable)",
     )
-    parser.add_argument("--out", metavar="DIR", help="also keep the folder that is sent")
+    parser.add_argument("--out", metavar="DIR", help="also write what is sent to this new folder")
 
 
 def publish(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The commands up and down: Prefect on this machine."""
+"""The commands up and down, which start and stop Prefect on this machine."""
 
 import argparse
 from pathlib import Path
@@ -10,18 +10,18 @@ from pipelines.cli.output import say
 def add_commands(commands: Commands) -> None:
     text = "start a Prefect server, a worker and all deployments on this machine"
     parser = add_command(commands, "up", up, text, "flows")
-    parser.add_argument("--port", type=int, default=4200, help="port on loopback (default: 4200)")
+    parser.add_argument("--port", type=int, default=4200, help="port on 127.0.0.1 (default: 4200)")
     parser.add_argument(
-        "--gpu-slots", type=int, metavar="N", help="GPU runs at once (default: the GPUs, at least 1)"
+        "--gpu-slots", type=int, metavar="N", help="GPU tasks at a time (default: number of GPUs, at least 1)"
     )
     parser.add_argument(
         "--notify",
         default="",
         metavar="TYPE/NAME",
-        help="notification block through which a failed training sends word, such as slack-webhook/alerts",
+        help="Prefect block that is messaged when a training run fails, such as slack-webhook/alerts",
     )
     add_runs(parser)
-    add_runs(add_command(commands, "down", down, "end what `up` started", "flows"))
+    add_runs(add_command(commands, "down", down, "stop what `up` started", "flows"))
 
 
 def up(arguments: argparse.Namespace) -> int:
@@ -43,5 +43,5 @@ def down(arguments: argparse.Namespace) -> int:
     from pipelines.orchestration import services
 
     ended = services.down(Path(arguments.runs))
-    say(f"ended the worker and the server at {ended.url}")
+    say(f"stopped the worker and the server at {ended.url}")
     return 0

@@ -1,4 +1,4 @@
-"""Simulate a run on a cluster, print it and draw it: reasoner-zero simulate --config ... --gpus 32."""
+"""Tables and plots of a simulated run: reasoner-zero simulate --config ... --gpus 32."""
 
 from pathlib import Path
 
@@ -13,8 +13,7 @@ HALF = 0.5
 
 
 def lengths_of(config: TrainingConfig, start: float | None, end: float | None) -> Lengths:
-    """Growth of responses: as given, as the paper's figure shows it for the model, or constant at half the
-    limit."""
+    """Growth of response lengths: as given, else from the paper's figure, else constant at half the limit."""
     known = PAPER.get(config.model.path or "")
     half = config.rollout.max_new_tokens * HALF
     first = start or (known.mean(0) if known else half)
@@ -25,7 +24,7 @@ def lengths_of(config: TrainingConfig, start: float | None, end: float | None) -
 def simulate(
     config: TrainingConfig, cluster: Cluster, lengths: Lengths, n_prompt_tokens: float, gpu_hour_cost: float
 ) -> tuple[Run, pl.DataFrame]:
-    """The run, and its table for people: one row a simulated step, whole seconds."""
+    """The run, and a readable table of it: one row per simulated step, whole seconds."""
     run = simulate_run(config, cluster, lengths, n_prompt_tokens=n_prompt_tokens, gpu_hour_cost=gpu_hour_cost)
     other = pl.col("reward_s") + pl.col("sync_s")
     seconds = {"rollout": "rollout_s", "values": "forward_s", "critic": "critic_s", "policy": "policy_s"}
@@ -47,7 +46,7 @@ def percentages() -> dict[str, pl.Expr]:
 
 
 def shortened(changed: pl.DataFrame) -> pl.DataFrame:
-    """A table of `training.planning.simulator.sensitivity` for people."""
+    """A readable table of `training.planning.simulator.sensitivity`."""
     return changed.select(
         "variant",
         pl.col("days").round(1),
@@ -76,22 +75,22 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
     times.stackplot(
         steps["step"], [steps[name] for name in shown], labels=[name.removesuffix("_s") for name in shown]
     )
-    times.set(title=f"{title}: seconds a step", xlabel="step", xlim=(1, steps["step"].max()))
+    times.set(title=f"{title}: seconds per step", xlabel="step", xlim=(1, steps["step"].max()))
     times.legend(loc="upper left")
     lengths = times.twinx()
     lengths.plot(steps["step"], steps["response_tokens"], color="black", linestyle="--")
-    lengths.set(ylabel="mean response, tokens (dashed)", ylim=(0, None))
+    lengths.set(ylabel="mean response length, tokens (dashed)", ylim=(0, None))
     for name, label in (
         ("waiting", "GPUs wait, share of the step"),
-        ("tail", "last 10 % of responses, share of the rollout"),
-        ("truncated", "responses cut at the limit"),
+        ("tail", "last 10% of responses, share of the rollout"),
+        ("truncated", "responses cut off at the limit"),
     ):
         shares.plot(steps["step"], steps[name] * 100, label=label)
     shares.set(title="Percent", xlabel="step", xlim=(1, steps["step"].max()), ylim=(0, 100))
     shares.legend(loc="best")
     written = [save(figure, "phases.png")]
 
-    # A layout that hardly works would make all others look alike.
+    # Leave out extremely slow layouts; they would make all others look alike.
     known = changed.filter(pl.col("days") < 4 * pl.col("days").first())
     figure = Figure(figsize=(9, 0.34 * known.height + 0.9), layout="constrained")
     axes = figure.subplots()
@@ -99,5 +98,5 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
     axes.bar_label(bars, [f"{days:.1f}" for days in known["days"]], padding=3)
     axes.invert_yaxis()
     axes.margins(x=0.1)
-    axes.set(title=f"{title}: days for the run, one thing changed (below four times as many)", xlabel="days")
+    axes.set(title=f"{title}: days for the run, with one setting changed (up to four times)", xlabel="days")
     return [*written, save(figure, "sensitivity.png")]

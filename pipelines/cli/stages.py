@@ -1,4 +1,4 @@
-"""The commands of the stages: run, curate, rewards, difficulty, train, eval, report."""
+"""The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from pipelines.cli.output import say, say_made, show, show_rows
 
 
 def add_commands(commands: Commands) -> None:
-    text = "the whole chain: curate, rewards, train, eval, report (a Prefect flow, no server needed)"
+    text = "run all stages: curate, rewards, train, eval, report (a Prefect flow; needs no server)"
     add_configured(commands, "run", run, text, "all")
     text = "collect, clean, deduplicate and decontaminate the corpus"
     add_configured(commands, "curate", curate, text, "curation")
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
     except HTTPError as error:
         raise RuntimeError(
-            f"the Prefect server is gone ({error}); the same command continues where this one stopped"
+            f"the Prefect server is gone ({error}); run the same command again to continue"
         ) from error
     say(summary_table(summary))
     say(f"took     {time.monotonic() - started:.0f} s")
@@ -61,13 +61,13 @@ def rewards(arguments: argparse.Namespace) -> int:
 
 
 def _add_difficulty(commands: Commands) -> None:
-    text = "pass rates of the training prompts, and the hard ones for annealing"
+    text = "measure pass rates of the training prompts, and find the hard ones for annealing"
     parser = add_configured(commands, "difficulty", difficulty, text, "training")
     parser.add_argument(
-        "--model", metavar="DIR", help="model that answers, in Hugging Face format (default: the base model)"
+        "--model", metavar="DIR", help="Hugging Face model folder to sample from (default: the base model)"
     )
     parser.add_argument(
-        "--rollouts", action="store_true", help="count the rollouts of the run's training instead of sampling"
+        "--rollouts", action="store_true", help="reuse the training run's own rollouts instead of sampling"
     )
 
 
@@ -88,21 +88,23 @@ def difficulty(arguments: argparse.Namespace) -> int:
     counts = artifact.read("counts.parquet").group_by("n_solved", "n_samples").agg(problems=pl.len())
     show(counts.sort("n_samples", "n_solved"), "Problems by how often they were solved")
     kept, hard = (artifact.read(f"{name}.parquet").height for name in ("prompts", "hard"))
-    say(f"kept {kept}, hard {hard} (hard.parquet), set aside {artifact.manifest['counts']['rejected']}")
+    say(f"kept {kept}, hard {hard} (hard.parquet), rejected {artifact.manifest['counts']['rejected']}")
     return say_made(artifact)
 
 
 def _add_train(commands: Commands) -> None:
-    parser = add_configured(commands, "train", train, "make the base model and train it by PPO", "training")
+    parser = add_configured(commands, "train", train, "make the base model and train it with PPO", "training")
     parser.add_argument(
-        "--preflight", action="store_true", help="first run the longest possible step, and say what it took"
+        "--preflight",
+        action="store_true",
+        help="first run one step of the largest possible size, and show the time and memory it took",
     )
     parser.add_argument(
         "--anneal",
         type=int,
         default=0,
         metavar="STEPS",
-        help="then mine the prompts that the trained model finds hard and train so many steps on them",
+        help="then find the prompts that are hard for the trained model and train this many steps on them",
     )
 
 
@@ -117,7 +119,7 @@ def train(arguments: argparse.Namespace) -> int:
 
         found = run_preflight(chain.workspace, chain.base)
         rows = [(name.removesuffix("_bytes"), _amount(name, value)) for name, value in found.items()]
-        show_rows(rows, "part", "amount", title="The longest possible step")
+        show_rows(rows, "part", "amount", title="The largest possible step")
     artifact = chain.anneal(arguments.anneal) if arguments.anneal else chain.trained
     metrics = read_records(artifact.folder / "metrics.jsonl", METRIC)
     every = max(1, metrics.height // 10)
@@ -134,7 +136,7 @@ def _amount(name: str, value: float) -> str:
 
 
 def _add_eval(commands: Commands) -> None:
-    text = "benchmark the base model, and the trained one when there is one"
+    text = "benchmark the base model, and the trained model if there is one"
     parser = add_configured(commands, "eval", evaluate, text, "training")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
@@ -144,7 +146,7 @@ def _add_eval(commands: Commands) -> None:
     instead.add_argument(
         "--samples",
         metavar="FOLDER",
-        help="score stored samples instead, without a model, such as runs/demo/sample-base/completions",
+        help="score stored responses instead, without a model, such as runs/demo/sample-base/completions",
     )
 
 
@@ -174,7 +176,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _add_report(commands: Commands) -> None:
-    text = "write report.html and summary.json of a run again, from its stored results"
+    text = "write report.html and summary.json of a run, from its stored results"
     parser = add_configured(commands, "report", report, text, "evals")
     parser.add_argument(
         "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"

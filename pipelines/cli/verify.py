@@ -1,4 +1,4 @@
-"""Checking answers from the shell: one pair, or a JSONL file of pairs."""
+"""Verification of answers on the command line: one pair, or a JSONL file of pairs."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ def verify_one(gold: str, response: str, mode: Mode, out: TextIO) -> int:
     """Print the verdict; exit status 0 for a correct answer, 1 otherwise."""
     verdict = verify(gold, response, mode)
     if verdict.reason is Reason.NO_ANSWER and "boxed" not in response and mode == "lenient":
-        # A bare answer on the command line is meant as one.
+        # Text without a box on the command line is meant as the answer itself.
         verdict = verify(gold, f"\\boxed{{{response}}}", mode)
     shown = {"gold": gold} | _describe(verdict) | {"meaning": verdict.reason.explanation}
     out.write("".join(f"{name:<10}{value}\n" for name, value in shown.items()))
@@ -21,9 +21,9 @@ def verify_one(gold: str, response: str, mode: Mode, out: TextIO) -> int:
 
 
 def verify_file(path: Path, mode: Mode, out: TextIO) -> int:
-    """Print one JSON verdict per row of `path`, and the counts of reasons at the end on a line of their own.
+    """Print one JSON verdict per row of `path`, and a last line with the counts of reasons.
 
-    ValueError names file, row and field of a row that is not {"gold": text, "response": text}.
+    ValueError for a row that is not {"gold": text, "response": text}, with file, row and field.
     """
     pairs = [_pair(path, number, line) for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)]
     verdicts = verify_batch(pairs, mode)

@@ -1,4 +1,4 @@
-"""Child process of stage difficulty: sample the training prompts and count what is solved."""
+"""Child process of stage difficulty: sample the training prompts and count correct responses."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the evals stage does, handed to the training loop: benchmarks in place, reading of responses."""
+"""Callbacks for the training loop: run the benchmarks in place, measure reflection and repetition."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from rewards.contracts.files import write_parquet
 from training.train import Evaluate
 
 MAX_SCORED_CHARS = 20_000
-"""Repetition is judged on the beginning of a response; the whole of a long one would take seconds a step."""
+"""Repetition is measured on this much of a response; all of a long one would take seconds per step."""
 
 
 def read_texts(texts: Sequence[str]) -> list[tuple[bool, float]]:
@@ -28,8 +28,8 @@ def read_texts(texts: Sequence[str]) -> list[tuple[bool, float]]:
 
 
 def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder: Path) -> Evaluate:
-    """Plan the run's benchmarks once; each evaluation keeps what it sampled and scored below
-    `folder`/step-N (COMPLETION rows, one parquet a benchmark and rank)."""
+    """Plan the run's benchmarks once; each evaluation then writes its COMPLETION rows to `folder`/step-N,
+    one parquet file per benchmark and engine."""
     evals = config.evals
     benchmarks = load_benchmarks(config, prompts)
     plans = list(zip(make_plans(evals, benchmarks, model), benchmarks, strict=True))
@@ -55,5 +55,5 @@ def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder:
 
 
 def context_tokens(config: RunConfig) -> int:
-    """Longest prompt plus response of the evaluations, in tokens; 0 when training makes none."""
+    """Longest prompt plus response of the evaluations during training, in tokens; 0 when there are none."""
     return config.eval_context_tokens if config.training.eval_every else 0

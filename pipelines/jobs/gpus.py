@@ -1,4 +1,4 @@
-"""The GPUs of this machine and those that this process may use, without loading torch."""
+"""GPUs of this machine, and those that this process may use, without importing torch."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def own_gpus(part: int, tensor_parallel: int) -> None:
-    """Leave this process its share of the GPUs that the run may see; called before torch looks for them."""
+    """Limit this process to its share of the run's GPUs; call it before torch looks for them."""
     visible = visible_gpus()
     if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(
@@ -16,7 +16,7 @@ def own_gpus(part: int, tensor_parallel: int) -> None:
 
 
 def visible_gpus() -> list[str]:
-    """Ids of the GPUs that this run may use, without loading torch."""
+    """Ids of the GPUs that this run may use."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [gpu for gpu in chosen.split(",") if gpu]
@@ -24,7 +24,7 @@ def visible_gpus() -> list[str]:
 
 
 def gpu_names() -> list[str]:
-    """The machine's NVIDIA GPUs, as its driver names them."""
+    """Names of the machine's NVIDIA GPUs, from the driver."""
     lines = [
         line
         for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
@@ -34,7 +34,7 @@ def gpu_names() -> list[str]:
 
 
 def describe_gpus() -> list[str]:
-    """Name and memory of each NVIDIA GPU, as nvidia-smi lists them."""
+    """Name and memory of each NVIDIA GPU, from nvidia-smi."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []

@@ -1,4 +1,4 @@
-"""The parent's side of a heavy stage: describe the job, start the child process, pass on its progress."""
+"""The parent's side of a job: describe it, start the child process, pass on its output."""
 
 import os
 import sys
@@ -14,22 +14,22 @@ from rewards.contracts.files import write_json
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker does; paths are absolute."""
+    """What a worker must do; paths are absolute."""
 
     stage: str
     config: dict[str, Any]
     out: str
     model: str = ""
-    """Model folder (train, sample) or empty."""
+    """Model folder (all stages but base)."""
     rows: str = ""
-    """Parquet with the problems (base) or compiled prompts (train)."""
+    """Parquet file with the compiled prompt set (base, train, difficulty)."""
     plans: str = ""
-    """Folder with one parquet of prompts a benchmark (sample)."""
+    """Folder with one parquet file of prompts per benchmark (sample)."""
     part: int = 0
-    """Which of several engines this is (sample)."""
+    """Number of this engine among several (sample)."""
     tensorboard: str = ""
     critic: str = ""
-    """Folder of the trained critic to go on with (train)."""
+    """Folder of a trained critic to start from (train)."""
 
 
 def run_job(
@@ -41,8 +41,8 @@ def run_job(
 ) -> None:
     """Run `job` in a child process; its output goes to `log` and `on_line`.
 
-    Several ranks run on this machine (torchrun) or, where the configuration names a hostfile, on its hosts
-    (deepspeed over ssh). Raises what `pipelines.jobs.process.run_child` raises, TimeoutError past the run's
+    Several ranks run on this machine (torchrun) or, if the configuration names a hostfile, on its hosts
+    (deepspeed over ssh). Raises what `pipelines.jobs.process.run_child` raises: TimeoutError after the run's
     `deadline_hours`.
     """
     job_file = Path(job.out) / f"job-{job.part}.json"
@@ -70,15 +70,15 @@ def run_job(
 
 
 def n_threads(config: dict[str, Any], n_ranks: int) -> int:
-    """Threads of one rank: a tiny model is faster on one, and gives the same numbers on every machine."""
+    """Threads per rank: a tiny model is faster on one, and then gives the same numbers on every machine."""
     if config["training"]["model"]["scratch"] is not None:
         return 1
     return max(1, min(8, len(os.sched_getaffinity(0))) // n_ranks)
 
 
 def cache_folders(out: Path) -> dict[str, str]:
-    """Compiled kernels and temporary files go beside the artifacts: /tmp may be small, full or another
-    disk."""
+    """Environment that puts compiled kernels and temporary files beside the artifacts, since /tmp may be
+    small, full or on another disk."""
     root = out.parents[2] / ".cache"
     folders = {
         "TMPDIR": root / "tmp",

@@ -1,4 +1,4 @@
-"""Child process of `train --preflight`, one a rank: run the longest step that may come."""
+"""Child process of `train --preflight`, one per rank: run one step of the largest possible size."""
 
 import os
 from pathlib import Path

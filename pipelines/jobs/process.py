@@ -1,6 +1,6 @@
-"""Run heavy work in a child process: its own process group, lines streamed, and nothing left behind.
+"""A child process in its own process group, with its output streamed and nothing left behind.
 
-Training and vLLM start processes of their own and may die hard; the parent must neither die with them nor
+Training and vLLM start processes themselves and may crash hard. The parent must neither die with them nor
 hang on a pipe that a grandchild keeps open.
 """
 
@@ -23,7 +23,7 @@ TAIL_LINES = 30
 
 
 class ChildFailed(RuntimeError):
-    """The child ended with an error; the message ends with its last lines."""
+    """The child process failed; the message ends with its last lines of output."""
 
 
 def run_child(
@@ -37,10 +37,9 @@ def run_child(
 ) -> None:
     """Run `command` to its end; every output line goes to `log` and to `on_line`.
 
-    Raises ChildFailed for a non-zero exit, or once another thread sets `stop`, and TimeoutError past
-    `deadline_s`. However it ends (failure, interrupt, cancel, success), the whole process group is ended
-    before this returns; should this process be killed outright, the kernel ends the child (see
-    `pipelines.jobs.worker`).
+    Raises ChildFailed for a non-zero exit, or when another thread sets `stop`, and TimeoutError after
+    `deadline_s`. However it ends (success, failure, interrupt, cancel), the whole process group is ended
+    before this returns. If this process is killed, the kernel ends the child (see `pipelines.jobs.worker`).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -70,7 +69,7 @@ def run_child(
         finally:
             end_group(process)
             reader.join(timeout=GRACE_S)
-        # What the pipe still held when the child ended: its last words, and the reason when it failed.
+        # What was still in the pipe when the child ended: its last lines, which say why if it failed.
         while not lines.empty():
             _drain(lines, file, tail, on_line)
     if process.returncode:
@@ -83,7 +82,7 @@ def _read(process: subprocess.Popen, lines: queue.Queue[str]) -> None:
     try:
         for line in process.stdout:
             lines.put(line.rstrip("\n"))
-    except ValueError:  # the pipe was closed under us after the group was ended
+    except ValueError:  # The pipe was closed after the group was ended.
         return
 
 
@@ -99,7 +98,7 @@ def _drain(lines: queue.Queue[str], file, tail: deque[str], on_line: Callable[[s
 
 
 def end_group(process: subprocess.Popen) -> None:
-    """End the child's whole process group: politely, then for good after GRACE_S seconds."""
+    """End the child's whole process group: with SIGTERM, then with SIGKILL after GRACE_S seconds."""
     for sign, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
         try:
             os.killpg(process.pid, sign)

@@ -1,6 +1,6 @@
-"""Progress of a stage: a rich bar on a terminal, one key=value line every few seconds elsewhere.
+"""Progress of a stage: a rich bar on a terminal, otherwise one key=value line every few seconds.
 
-A child process reports through its output: lines of `report(...)` are read back by `Progress.line`.
+A child process reports through its output: `Progress.line` reads the lines that `report(...)` prints.
 """
 
 import json
@@ -20,11 +20,11 @@ MARK = "@progress "
 QUIET_INTERVAL_S = 10.0
 console = Console(stderr=True)
 OnAdvance = Callable[[int, int | None], None]
-"""Told how many units are done, of how many."""
+"""Called with the number of units done and the total."""
 
 
 class Progress:
-    """Context manager around one stage; `advance` takes absolute counts, those of `n_parts` are added up."""
+    """Context manager around one stage; counts are absolute, and those of its `n_parts` are added up."""
 
     def __init__(self, stage: str, unit: str, n_parts: int = 1, on_advance: OnAdvance | None = None) -> None:
         self.stage, self.unit, self.on_advance = stage, unit, on_advance
@@ -53,7 +53,7 @@ class Progress:
             self.bar.stop()
 
     def advance(self, done: int, total: int | None, **fields: Any) -> None:
-        """Show `done` of `total` units and a few numbers beside them."""
+        """Show `done` of `total` units, and the numbers in `fields`."""
         if self.on_advance is not None:
             self.on_advance(done, total)
         note = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
@@ -64,11 +64,11 @@ class Progress:
             logger.info("stage=%s %s=%d/%s %s", self.stage, self.unit, done, total or "?", note)
 
     def line(self, text: str) -> None:
-        """Take a line of a child's output."""
+        """Read a line of a child's output."""
         self._take(0, text)
 
     def part(self, index: int) -> Callable[[str], None]:
-        """What takes the output lines of one of several children."""
+        """A function that reads the output lines of one of several children."""
         return partial(self._take, index)
 
     def _take(self, index: int, text: str) -> None:
@@ -83,7 +83,7 @@ class Progress:
 
 
 def report(done: int, total: int | None, **fields: Any) -> None:
-    """Tell the parent process how far this one is."""
+    """Report this process's progress to the parent."""
     sys.stdout.write(MARK + json.dumps({"done": done, "total": total, **fields}) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Child process of stage sample, one an engine: sample the planned prompts."""
+"""Child process of stage sample, one per engine: sample the planned prompts."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Child process of stages train and anneal, one a rank: run PPO."""
+"""Child process of stages train and anneal, one per rank: run PPO."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """The child process of the heavy stages: python -m pipelines.jobs.worker JOB.json [N_RANKS [HOSTFILE]]
 
 A job names a stage, the run's config and the folders of its inputs and output. Torch, vLLM and DeepSpeed are
-imported here and never in the parent. Should the parent be killed, the kernel kills this process too.
+imported here and never in the parent. If the parent is killed, the kernel kills this process too.
 """
 
 import ctypes
@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> None:
 
 
 def launch_ranks(job_file: str, n_ranks: str, hostfile: str = "") -> None:
-    """Run the launcher in this process, which dies with its parent; one of its own would train on alone.
+    """Run the launcher in this process, which dies with its parent; a separate one would go on training.
 
-    What it starts on other hosts ends when its connection or the process group breaks.
+    What it starts on other hosts ends when the connection or the process group breaks.
     """
     if hostfile:
         from deepspeed.launcher.runner import main as deepspeed
@@ -50,15 +50,17 @@ def launch_ranks(job_file: str, n_ranks: str, hostfile: str = "") -> None:
 
 
 def host_arguments(job_file: str, n_ranks: int, hostfile: str) -> list[str]:
-    """Arguments of the `deepspeed` command for the hosts of `hostfile`; ValueError when they have not n_ranks
-    slots."""
+    """Arguments of the `deepspeed` command for the hosts in `hostfile`; ValueError unless they have `n_ranks`
+    slots in total."""
     from deepspeed.launcher.runner import fetch_hostfile
 
     slots = fetch_hostfile(hostfile)
     if not slots or sum(slots.values()) != n_ranks:
         found = ", ".join(f"{host}: {n}" for host, n in (slots or {}).items()) or "no host"
-        raise ValueError(f"{hostfile}: its slots ({found}) are not training.deepspeed.n_ranks ({n_ranks})")
-    # The first host is where the ranks meet; asking it for its address would need ssh even for one host.
+        raise ValueError(
+            f"{hostfile}: its slots ({found}) do not add up to training.deepspeed.n_ranks ({n_ranks})"
+        )
+    # The ranks meet at the first host; asking it for its address would need ssh even for one host.
     meeting = ["--master_addr", next(iter(slots)), "--no_ssh_check"]
     return [
         "--hostfile",
@@ -72,7 +74,7 @@ def host_arguments(job_file: str, n_ranks: int, hostfile: str) -> list[str]:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when the parent dies; leave at once if it already has."""
+    """Ask the kernel for SIGKILL when the parent dies; exit immediately if it already has."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:
         sys.exit("the parent process is gone")

@@ -1,1 +1,1 @@
-"""The stages on a Prefect server; the only folder that imports Prefect."""
+"""Prefect: the stages as tasks, the server, live progress; the only folder that imports Prefect."""

@@ -1,11 +1,11 @@
-"""Ready automations of a Prefect server; `reasoner-zero up` makes them.
+"""Automations of a Prefect server; `reasoner-zero up` creates them.
 
-    python -m pipelines.orchestration.automations                            train-on-new-corpus, switched off
+    python -m pipelines.orchestration.automations                            train-on-new-corpus, disabled
     python -m pipelines.orchestration.automations --notify slack-webhook/alerts   and notify-failed-training
 
 train-on-new-corpus starts train/on-demand with the same configuration when the flow `curate` has finished;
-without anything new the training is found made. notify-failed-training sends word through a notification
-block when a run of a deployment tagged `training` fails or crashes.
+if nothing is new, the existing training artifact is reused. notify-failed-training sends a message through a
+notification block when a run of a deployment tagged `training` fails or crashes.
 """
 
 import argparse
@@ -23,14 +23,16 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 CURATED = "reasoner-zero.corpus.curated"
-"""Event of a finished refresh of the corpus; its payload holds config, overrides, runs and the artifact's
-fingerprint and content."""
+"""Event after the corpus is refreshed; its payload has config, overrides, runs and the artifact's fingerprint
+and content."""
 TRAINING = "train/on-demand"
 
 
 async def make_automations(api: str, notify: str = "") -> list[str]:
-    """Create or replace the automations of the server at `api`; returns their names. ValueError when a block
-    or deployment is missing."""
+    """Create or replace the automations on the server at `api`; returns their names.
+
+    ValueError when a block or deployment is missing.
+    """
     async with PrefectClient(api) as client:
         made = [await _train_on_new_corpus(client)]
         if notify:
@@ -46,8 +48,8 @@ async def _train_on_new_corpus(client: PrefectClient) -> AutomationCore:
     try:
         deployment = await client.read_deployment_by_name(TRAINING)
     except ObjectNotFound:
-        raise ValueError(f"no deployment {TRAINING}: run prefect --no-prompt deploy --all first") from None
-    # What was curated is what is trained on.
+        raise ValueError(f"no deployment {TRAINING}: first run prefect --no-prompt deploy --all") from None
+    # Train with the configuration that was curated.
     parameters: dict[str, Any] = {
         name: {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{name} }}}}"}
         for name in ("config", "runs")
@@ -69,12 +71,12 @@ async def _notify_failed_training(client: PrefectClient, notify: str) -> Automat
         block = await client.read_block_document_by_name(name, kind)
     except ObjectNotFound:
         raise ValueError(
-            f"no notification block {notify}: make one in the server's Blocks page and name it TYPE/NAME, "
-            "such as slack-webhook/alerts"
+            f"no notification block {notify}: create one on the server's Blocks page and give it as "
+            "TYPE/NAME, such as slack-webhook/alerts"
         ) from None
     return AutomationCore(
         name="notify-failed-training",
-        description="A failed or crashed training sends word.",
+        description="Send a message when a training run fails or crashes.",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             match_related={"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.training"},
@@ -95,7 +97,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--notify", default="", metavar="TYPE/NAME", help="notification block of the server")
+    text = "Prefect block that is messaged when a training run fails, such as slack-webhook/alerts"
+    parser.add_argument("--notify", default="", metavar="TYPE/NAME", help=text)
     arguments = parser.parse_args()
     api = PREFECT_API_URL.value()
     if not api:

@@ -1,7 +1,6 @@
-"""Prefect settings for a run without a server of one's own; imported before Prefect, which reads them at
-import.
+"""Prefect settings for a run with a temporary server; import this before Prefect, which reads them at import.
 
-Anything already set in the environment or in a Prefect profile's variables stays as it is.
+Variables that are already set in the environment stay as they are.
 """
 
 import os
@@ -11,7 +10,7 @@ from pipelines.orchestration.settings import settings
 
 HOME = Path(os.environ.get("PREFECT_HOME", Path("runs") / ".prefect")).resolve()
 OF_A_RUN = {
-    # The default of 20 s fails on a loaded machine.
+    # The default of 20 s is too short on a loaded machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_LOGGING_LEVEL": "WARNING",
 }

@@ -1,4 +1,4 @@
-"""State hooks of the flows: what a run that ended badly says on its page of the server."""
+"""State hooks of the flows: advice on the server's page of a run that failed, crashed or was canceled."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ ADVICE = """\
 
 {message}
 
-Finished stages are kept, and training goes on from its last checkpoint. Continue this run with
+Finished stages are kept, and training resumes from its last checkpoint. Continue this run with
 
     prefect flow-run retry {run}
 
-The stages' logs lie in `{runs}/<name>/logs`.
+The stages' logs are in `{runs}/<name>/logs`.
 """
 
 
 def say_how_to_continue(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
-    """Leave the artifact `how-to-continue` on a run that failed, crashed or was cancelled.
+    """Add the artifact `how-to-continue` to a run that failed, crashed or was canceled.
 
-    On a server of its own, which ends with the run, nobody would read it.
+    Not on a temporary server, which ends with the run.
     """
     if not PREFECT_API_URL.value():
         return

@@ -1,4 +1,4 @@
-"""A training as the Prefect server shows it while it runs: a progress bar, and a page with its curves.
+"""Live progress of a training run on the Prefect server: a progress bar, and a page with curves.
 
 live = LiveTraining("demo", workspace.folder / "train" / "metrics.jsonl")
 train_stage(workspace, prompts, base, live.update)
@@ -20,7 +20,7 @@ from training.recorder import read_lines
 
 logger = logging.getLogger(__name__)
 INTERVAL_S = 10.0
-"""Time between two updates; each costs two requests to the server."""
+"""Seconds between two updates; each costs two requests to the server."""
 WIDTH = 60
 BLOCKS = "▁▂▃▄▅▆▇█"
 CURVES = {
@@ -30,22 +30,22 @@ CURVES = {
     "truncated": "truncated responses",
     "entropy": "entropy",
 }
-"""Columns of metrics.jsonl that are shown, with their names."""
+"""Columns of metrics.jsonl that are shown, and their labels."""
 
 
 class LiveTraining:
-    """Two artifacts of the task run it is made in; a server that is away for a while is waited out."""
+    """Two artifacts of the task run that creates it; while the server is unreachable, updates are skipped."""
 
     def __init__(self, run: str, metrics: Path) -> None:
         self.run, self.metrics = run, metrics
         self.started: tuple[float, int] | None = None
-        """When the first step was reported, and which one."""
+        """Time of the first report, and its step."""
         self.last_update = -INTERVAL_S
         self.bar: UUID | None = None
         self.page: UUID | None = None
 
     def update(self, done: int, total: int | None) -> None:
-        """Take note that `done` of `total` steps are made; the artifacts change every INTERVAL_S seconds."""
+        """Report that `done` of `total` steps are done; the artifacts change every INTERVAL_S seconds."""
         now = time.monotonic()
         self.started = self.started or (now, done)
         if total is None or (now - self.last_update < INTERVAL_S and done < total):
@@ -55,10 +55,10 @@ class LiveTraining:
         try:
             self.send(100.0 * done / total, text)
         except httpx.HTTPError as error:
-            logger.warning("the server did not take the progress of training: %s", error)
+            logger.warning("the server did not accept the training progress: %s", error)
 
     def render(self, done: int, total: int, now: float) -> str:
-        """The page in Markdown."""
+        """The page, in Markdown."""
         assert self.started is not None
         steps = [record for record in read_lines(self.metrics) if record["step"] <= done]
         lines = [
@@ -77,7 +77,7 @@ class LiveTraining:
         return "\n".join(lines)
 
     def remaining(self, done: int, total: int, now: float) -> str:
-        """How long the rest will take at the pace since the first report; nothing when that is unknown."""
+        """Time left at the pace since the first report, as text; empty when that is unknown."""
         assert self.started is not None
         since, first = self.started
         if done in (total, first):
@@ -87,7 +87,7 @@ class LiveTraining:
 
     def send(self, percent: float, text: str) -> None:
         if self.bar is None or self.page is None:
-            note = f"Steps of the training of {self.run}."
+            note = f"Training steps of {self.run}."
             page = MarkdownArtifact(markdown=text, key="training-live", description=f"{self.run}, live.")
             bar = ProgressArtifact(progress=percent, key="training-progress", description=note)
             self.page, self.bar = _create(page), _create(bar)
@@ -104,7 +104,7 @@ def _create(artifact: Artifact) -> UUID:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Draw values from their smallest to their largest, in at most `width` characters of means.
+    """Draw values in at most `width` characters, scaled from the smallest mean to the largest.
 
     >>> sparkline([0, 1, 2, 3], 10), sparkline([1, 1, 1, 5], 2), sparkline([2, 2], 5)
     ('▁▃▆█', '▁█', '▁▁')
@@ -118,7 +118,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration for people.
+    """Write a duration in a readable unit.
 
     >>> duration(42), duration(600), duration(20000), duration(300000)
     ('42 s', '10 min', '5.6 h', '3.5 days')

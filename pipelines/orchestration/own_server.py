@@ -1,17 +1,16 @@
-"""No server of ours outlives the run: a flow without a configured API starts one, and SIGKILL would orphan
-it."""
+"""End of a run's temporary server: a flow without a configured API starts one, which SIGKILL would orphan."""
 
 import os
 import subprocess
 
 import psutil
 
-# Waits for the run to end, however it ends, then ends the server if it is still there.
+# Waits for the run to end, in whatever way, then ends the server if it still runs.
 WATCH = 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; sleep 5; kill "$2" 2>/dev/null'
 
 
 def end_server_with_this_process() -> None:
-    """Watch over the server that Prefect started for this process; without one there is nothing to do."""
+    """End the server that Prefect started for this process when the process ends; do nothing without one."""
     for child in psutil.Process().children():
         if "uvicorn" in " ".join(child.cmdline()):
             subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What a Prefect server needs before a worker starts: the work pool, the GPU slots, and runs that were lost.
+"""Setup of a Prefect server before a worker starts: work pool, GPU slots, and recovery of lost runs.
 
 asyncio.run(prepare("http://127.0.0.1:4200/api", n_gpus=1))
 """
@@ -25,12 +25,12 @@ UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 async def prepare(api: str, n_gpus: int) -> list[UUID]:
-    """Create (or renew) the pool and the limit; returns the runs that ended with an earlier worker."""
+    """Create or update the work pool and the GPU limit; returns runs lost with an earlier worker."""
     async with PrefectClient(api) as client:
         pool = WorkPoolCreate(name=POOL, type="process", base_job_template=read_json(TEMPLATE))
         await client.create_work_pool(pool, overwrite=True)
         with suppress(ObjectNotFound):
-            # Slots that a killed run still holds go with it.
+            # Frees slots that a killed run still occupies.
             await client.delete_global_concurrency_limit_by_name(GPU_LIMIT)
         await client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=n_gpus, slot_decay_per_second=0)
@@ -39,7 +39,7 @@ async def prepare(api: str, n_gpus: int) -> list[UUID]:
 
 
 async def close_lost_runs(client: PrefectClient) -> list[UUID]:
-    """Mark runs of deployments as crashed that say they run while no worker is up: they can be retried."""
+    """Mark deployment runs as crashed that seem to run although no worker is up, so they can be retried."""
     states = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED))
     lost = []
     for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter(state=states)):

@@ -1,9 +1,9 @@
-"""Prefect on this machine: a server, a work pool, a worker and all deployments, brought up and taken down.
+"""Prefect services on this machine: server, work pool, worker and all deployments, started and stopped.
 
     up(Path("runs"), port=4200)        # reasoner-zero up
     down(Path("runs"))                 # reasoner-zero down
 
-Everything listens on loopback and lives below runs/.prefect; services.json there names the processes.
+Everything listens on 127.0.0.1 and keeps its files in runs/.prefect; services.json there lists the processes.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from pipelines.orchestration.settings import LOGGED, POOL, settings
 from rewards.contracts.files import ROOT, read_json, write_json
 
 START_S, STOP_S = 180.0, 20.0
-"""How long the server may take to answer, and the processes to end; a loaded machine needs a minute."""
+"""Seconds that the server may take to answer, and processes to end; a loaded machine needs a minute."""
 
 
 class ServicesError(RuntimeError):
-    """The services cannot be brought up or taken down; the message says what to do."""
+    """The services cannot be started or stopped; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What runs: process ids with their start times (ids are used again), and where the server answers."""
+    """Running services: process ids with start times (the system reuses ids), and the server's URL."""
 
     url: str
     server: tuple[int, float]
@@ -42,19 +42,19 @@ class Services:
 
 
 def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify: str = "") -> Services:
-    """Start server and worker, create the pool and the limit of GPU slots, register every deployment and
-    the automations of `pipelines.orchestration.automations`.
+    """Start server and worker, create the work pool and the GPU slots, register all deployments and the
+    automations of `pipelines.orchestration.automations`.
 
-    `say` is told each step; `notify` names the block that a failed training sends word through.
-    ServicesError when they are up already, the port is taken or a step fails.
+    `say` is called with a message for each step; `notify` names the block that is messaged when a training
+    run fails. ServicesError when the services are already up, the port is in use or a step fails.
     """
     if not (ROOT / "prefect.yaml").exists():
         raise ServicesError(
-            f"{ROOT} holds no prefect.yaml: `up` serves a clone of the project, not a package"
+            f"{ROOT} has no prefect.yaml: `up` needs a clone of the project, not an installed package"
         )
     home = (runs / ".prefect").resolve()
     if (found := _stored(home)) and (_lives(found.server) or _lives(found.worker)):
-        raise ServicesError(f"already up at {found.url}; take it down with: reasoner-zero down --runs {runs}")
+        raise ServicesError(f"already up at {found.url}; stop it with: reasoner-zero down --runs {runs}")
     (home / "logs").mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
     _check_free(port)
@@ -69,7 +69,7 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
         _register(url, environment, n_gpus, say, notify)
         say("starting the worker")
         worker = _start(["worker", "start", "--pool", POOL, "--name", "local"], home, environment, "worker")
-    except BaseException:  # also an interrupt must not leave the server behind
+    except BaseException:  # An interrupt must not leave the server behind either.
         _end(_identity(server.pid))
         raise
     services = Services(url, _identity(server.pid), _identity(worker.pid))
@@ -78,11 +78,11 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
 
 
 def down(runs: Path) -> Services:
-    """End worker and server with everything they started; ServicesError when nothing is up."""
+    """Stop worker and server, and everything they started; ServicesError when nothing is up."""
     home = (runs / ".prefect").resolve()
     services = _stored(home)
     if services is None:
-        raise ServicesError(f"nothing is up below {runs}; bring it up with: reasoner-zero up --runs {runs}")
+        raise ServicesError(f"nothing is up in {runs}; start it with: reasoner-zero up --runs {runs}")
     _end(services.worker)
     _end_left_runs(home, services.url)
     _end(services.server)
@@ -104,15 +104,15 @@ def _environment(home: Path, url: str) -> dict[str, str]:
 def _register(
     url: str, environment: dict[str, str], n_gpus: int, say: Callable[[str], None], notify: str
 ) -> None:
-    """Tell the server what it needs to know; Prefect is imported here, as it takes seconds."""
-    # Read as Prefect is imported: its files belong below these runs, not where the command was given.
+    """Set up the server: work pool, deployments, automations. Imports Prefect here, which takes seconds."""
+    # Prefect reads this at import: its files belong in this runs folder, not in the working folder.
     os.environ.setdefault("PREFECT_HOME", environment["PREFECT_HOME"])
     from pipelines.orchestration.automations import make_automations
     from pipelines.orchestration.server_setup import prepare
 
     say(f"creating the work pool {POOL} and {n_gpus} GPU slots")
     for run in asyncio.run(prepare(f"{url}/api", n_gpus)):
-        say(f"a run was lost, continue it with: prefect flow-run retry {run}")
+        say(f"a run was lost; continue it with: prefect flow-run retry {run}")
     say("registering deployments and automations")
     _deploy_all(environment)
     try:
@@ -143,7 +143,7 @@ def _lives(identity: tuple[int, float]) -> bool:
 
 def _check_free(port: int) -> None:
     with socket.socket() as probe:
-        # Connections of a server that has just ended are no obstacle.
+        # Lingering connections of a server that has just ended do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -160,7 +160,7 @@ def _answers(url: str) -> bool:
 
 
 def _start(arguments: list[str], home: Path, environment: dict[str, str], name: str) -> subprocess.Popen:
-    """Start a Prefect process that outlives this one, in a process group of its own."""
+    """Start a Prefect process that outlives this one, in a separate process group."""
     with (home / "logs" / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "prefect", *arguments],
@@ -197,7 +197,7 @@ def _end_left_runs(home: Path, url: str) -> None:
             environment = process.environ()
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        # The worker sets the last one; a run that was started by hand has none and is left alone.
+        # The worker sets the last variable; a run started by hand has none and is left alone.
         if wanted.items() <= environment.items() and "PREFECT__FLOW_RUN_ID" in environment:
             left.append(_identity(process.pid))
     for identity in left:
@@ -205,7 +205,7 @@ def _end_left_runs(home: Path, url: str) -> None:
 
 
 def _end(identity: tuple[int, float]) -> None:
-    """End a process and all its descendants: politely first, then for good."""
+    """End a process and all its descendants: with SIGTERM, then with SIGKILL."""
     if not _lives(identity):
         return
     leader = psutil.Process(identity[0])

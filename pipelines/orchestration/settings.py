@@ -1,13 +1,13 @@
-"""Where Prefect keeps its files, and that it sends nothing home; the same for a run's own server and `up`."""
+"""Prefect settings that a run's temporary server and `up` share: where its files go, and no telemetry."""
 
 from pathlib import Path
 
 
 def settings(home: Path) -> dict[str, str]:
-    """Environment of everything that keeps its Prefect files below `home`."""
+    """Environment variables for processes that keep their Prefect files in `home`."""
     return {
         "PREFECT_HOME": str(home),
-        # Does not follow PREFECT_HOME by itself.
+        # Does not follow PREFECT_HOME automatically.
         "PREFECT_LOCAL_STORAGE_PATH": str(home / "storage"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -18,4 +18,4 @@ POOL, GPU_LIMIT = "local", "gpu"
 
 
 LOGGED = ("pipelines", "curation", "rewards", "evals")
-"""Packages whose log lines go to the server."""
+"""Packages whose log lines are sent to the server."""

@@ -1,7 +1,6 @@
-"""The stages as Prefect tasks: name, tags, artifacts on the server. No computation, no caching of its own.
+"""The stages as Prefect tasks: names, tags and artifacts on the server, without computation or caching.
 
-Results are cached by content in the artifact store, which also serves runs without Prefect, so Prefect
-keeps none.
+The artifact store caches results, also for runs without Prefect, so Prefect keeps none.
 """
 
 from collections.abc import Callable
@@ -58,14 +57,14 @@ def _task(name: str, *tags: str, run_name: str = "") -> Callable[[Callable[..., 
 def gpu_slot() -> AbstractContextManager[Any]:
     """Wait for one of the server's GPU slots, so that runs take turns on the device.
 
-    A run on a server of its own is alone and needs none. On a shared server the limit must exist:
-    reasoner-zero up makes it, or prefect gcl create gpu --limit N --slot-decay-per-second 0.
+    A run on a temporary server is alone and needs none. On a shared server the limit must exist; create it
+    with reasoner-zero up, or with prefect gcl create gpu --limit N --slot-decay-per-second 0.
     """
     return concurrency(GPU_LIMIT, occupy=1, strict=True) if PREFECT_API_URL.value() else nullcontext()
 
 
 def _show_table(frame: pl.DataFrame, key: str, description: str) -> None:
-    """Make a table artifact; numbers are rounded for reading."""
+    """Create a table artifact, with numbers rounded for readability."""
     rows = [[_rounded(value) for value in row] for row in frame.iter_rows()]
     create_table_artifact([frame.columns, *rows], key=key, description=description)
 
@@ -85,7 +84,7 @@ def curate(workspace: Workspace) -> Artifact:
 
 @_task("announce-corpus")
 def announce_corpus(workspace: Workspace, curated: Artifact, config: str, overrides: dict[str, Any]) -> None:
-    """Tell the server that the corpus of a configuration is ready; an automation may train on it."""
+    """Emit the event that the corpus of a configuration is ready; an automation may then train on it."""
     resource = {"prefect.resource.id": f"reasoner-zero.corpus.{workspace.config.name}"}
     payload = {
         "config": config,
@@ -101,7 +100,7 @@ def announce_corpus(workspace: Workspace, curated: Artifact, config: str, overri
 def compile_rewards(workspace: Workspace, curated: Artifact) -> Artifact:
     artifact = rewards_stage(workspace, curated)
     types = artifact.read("answer_types.parquet")
-    _show_table(types, "answer-types", f"{workspace.config.name}: compiled rewards by type of answer")
+    _show_table(types, "answer-types", f"{workspace.config.name}: compiled rewards by answer type")
     return artifact
 
 
@@ -159,13 +158,13 @@ def report(workspace: Workspace) -> dict[str, Any]:
     text = [f"# {workspace.config.name}: {summary['steps']} PPO steps", "", markdown_table(overview(summary))]
     if summary["accuracy"]:
         text += ["", markdown_table(benchmark_table(summary["accuracy"]))]
-    text += ["", f"[The whole report]({path.as_uri()}): `{path}`"]
+    text += ["", f"[Full report]({path.as_uri()}): `{path}`"]
     create_markdown_artifact("\n".join(text), key="report", description=f"{workspace.config.name}: results")
     return summary
 
 
 def overview(summary: dict[str, Any]) -> pl.DataFrame:
-    """Reward, length and form before and after training."""
+    """Reward, response length and format, before and after training."""
     names = {
         "reward": "training reward",
         "response_length": "response length, tokens",
@@ -184,7 +183,7 @@ def overview(summary: dict[str, Any]) -> pl.DataFrame:
 def publish(
     run: str, what: Kind, repo: str, is_dry_run: bool, forced_licenses: tuple[str, ...], token_block: str
 ) -> str | None:
-    """The token is read here, from a Secret block, so that no parameter and no log ever holds it."""
+    """The token is read here, from a Secret block, so that no parameter and no log contains it."""
     token = read_token(token_block) if token_block else None
     shown = publish_run(
         Path(run), what, repo, is_dry_run=is_dry_run, forced_licenses=forced_licenses, token=token

@@ -1,1 +1,1 @@
-"""Sending data sets and models to a hub."""
+"""Publication of data sets and models on a hub."""

@@ -1,7 +1,7 @@
-"""May this prompt set be published? Licenses of its sources, and benchmark problems that it still holds.
+"""Clearance of a prompt set before publication: licenses of its sources, and remaining benchmark questions.
 
-Nothing is taken from what curation noted: the licenses are read from the rows, and the rows are compared with
-the benchmarks once more.
+It does not rely on curation's records: licenses are read from the rows, and the rows are compared with the
+benchmarks once more.
 """
 
 import re
@@ -20,14 +20,14 @@ FORBIDS = re.compile(
     r"|do not (share|distribute|redistribute)",
     re.IGNORECASE,
 )
-"""Licenses under which changed copies may not be passed on, whoever asks."""
+"""Licenses that forbid passing on modified copies; --force-license does not override them."""
 SHOWN = 5
 
 
 def check_licenses(prompts: pl.DataFrame, forced: Collection[str]) -> None:
-    """Raise ValueError when a source's license forbids publication, or it states none and is not `forced`.
+    """Raise ValueError when a source's license forbids publication, or is missing and not `forced`.
 
-    Also when `forced` names no source of the prompt set.
+    Also when `forced` names a source that the prompt set does not have.
     """
     sources = set(prompts["source"].unique())
     if unknown := set(forced) - sources:
@@ -40,30 +40,30 @@ def check_licenses(prompts: pl.DataFrame, forced: Collection[str]) -> None:
         if license is not None and FORBIDS.search(license):
             raise ValueError(
                 f"not published: the license of {source} ({n:,} rows) forbids it: {license!r}. "
-                "Leave the source out of the configuration"
+                "Remove the source from the configuration"
             )
     missing = counts.filter(pl.col("license").is_null(), ~pl.col("source").is_in(sorted(forced)))
     if missing.height:
         named = ", ".join(f"{source} ({n:,} rows)" for source, _, n in missing.iter_rows())
         raise ValueError(
             f"not published: no license is stated for {named}. State it in the config "
-            "(curation.sources: license = '...'), leave the source out, or publish it all the same with "
+            "(curation.sources: license = '...'), remove the source, or publish it anyway with "
             f"{' '.join(f'--force-license {source}' for source in missing['source'])}"
         )
 
 
 def check_leaks(prompts: pl.DataFrame, config: RunConfig) -> int:
-    """Compare every row with every benchmark of the run; returns how many questions that were.
+    """Compare every row with every benchmark of the run; returns the number of benchmark questions.
 
-    ValueError names the rows that still repeat one.
+    ValueError names rows that still repeat one.
     """
     data_root = Path(config.data_root) if config.data_root else None
     files = protected_files(config.protect_files, data_root)
     questions = pl.concat(
         [protected(protected_benchmarks(config)), *(read_benchmarks(file) for file in files)]
     )
-    # Free rewordings were judged in curation, by the weights of all its rows; those of the rows that are left
-    # would turn borderline cases around.
+    # Curation judged free rewordings with word weights from all its rows; weights from the remaining rows
+    # would change borderline cases.
     judged = config.curation.decontaminate.model_copy(update={"free_coverage": 1.0})
     leaks = leaks_in_texts(prompts["problem"], questions, judged)
     if leaks.height:
@@ -74,6 +74,6 @@ def check_leaks(prompts: pl.DataFrame, config: RunConfig) -> int:
         )
         raise ValueError(
             f"not published: {leaks.height} of {prompts.height} problems still repeat a benchmark question: "
-            f"{shown}. Curate again, with a file of these problems under protect_files if they stay"
+            f"{shown}. Curate again; if they remain, list a file of these problems under protect_files"
         )
     return questions.height

@@ -1,6 +1,6 @@
-"""The files of a published prompt set: parquet shards, card, manifests.
+"""The files of a published prompt set: Parquet shards, card, manifests.
 
-`pipelines.publishing.clearance` says when it is refused.
+`pipelines.publishing.clearance` decides whether it may be published.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ SHARD_ROWS = 100_000
 
 
 def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licenses: set[str]) -> None:
-    """Write everything but the checksums into `folder`; ValueError says why it may not be published."""
+    """Write everything except the checksums to `folder`; ValueError says why it may not be published."""
     curated, compiled = workspace.linked("curate"), workspace.linked("rewards")
     prompts = COMPILED_REWARD.check(compiled.read("prompts.parquet"))
     check_licenses(prompts, forced_licenses)
@@ -46,7 +46,7 @@ def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licenses
 
 
 def write_shards(rows: pl.DataFrame, folder: Path, split: str) -> None:
-    """Write `rows` as `<split>-00000-of-0000N.parquet`, the hub's naming."""
+    """Write `rows` as `<split>-00000-of-0000N.parquet`, as the hub names shards."""
     n_shards = max(1, -(-rows.height // SHARD_ROWS))
     for index in range(n_shards):
         shard = rows.slice(index * SHARD_ROWS, SHARD_ROWS)
@@ -61,7 +61,7 @@ def dataset_card(
     splits: list[str],
     n_questions: int,
 ) -> str:
-    """Write the card: counts, licenses, funnel, decontamination, columns."""
+    """The card: counts, licenses, funnel, decontamination, columns."""
     from huggingface_hub import DatasetCardData
 
     licenses = (

@@ -1,7 +1,7 @@
-"""Sending a folder to a hub and reading it back, through huggingface_hub.
+"""Upload of a folder to a hub, and download for comparison, through huggingface_hub.
 
-The token comes from HF_TOKEN or the client's own log-in, or is handed through to the client; it is never
-logged. HF_ENDPOINT points the client at another hub.
+The token comes from the caller, from HF_TOKEN or from the client's own login; it is never logged. HF_ENDPOINT
+points the client at another hub.
 """
 
 import logging
@@ -18,22 +18,22 @@ Kind = Literal["dataset", "model"]
 Result = TypeVar("Result")
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Pauses between attempts; a little chance is added, so that two senders do not meet again."""
+"""Pauses between attempts; some randomness is added, so that two senders do not collide again."""
 PASSING = {408, 409, 412, 429, 500, 502, 503, 504}
-"""Answers that another attempt can cure: a busy hub, or somebody else's commit in between."""
+"""Status codes after which another attempt may succeed: a busy hub, or somebody else's commit in between."""
 
 
 def send_folder(folder: Path, kind: Kind, repo: str, message: str, token: str | None = None) -> str:
-    """Make the repository hold exactly the files of `folder`; returns the commit.
+    """Make the repository contain exactly the files in `folder`; returns the commit.
 
     Unchanged files are not sent, and no commit is made when nothing changed. The commit builds on the newest
-    one: when somebody else commits in between, it is made anew. ValueError when the hub refuses the token or
-    the files, RuntimeError when it stays out of reach.
+    one; if somebody else commits in between, it is tried again. ValueError when the hub refuses the token or
+    the files, RuntimeError when it stays unreachable.
     """
     from huggingface_hub import HfApi, get_token
 
     if (token or get_token()) is None:
-        raise ValueError("no hub token: set HF_TOKEN to one that may write, or log in with: hf auth login")
+        raise ValueError("no hub token: set HF_TOKEN to one that can write, or log in with: hf auth login")
     api = HfApi(token=token)
 
     def send() -> str:
@@ -55,7 +55,7 @@ def send_folder(folder: Path, kind: Kind, repo: str, message: str, token: str | 
 
 
 def tag_version(kind: Kind, repo: str, commit: str, tag: str, token: str | None = None) -> None:
-    """Name a commit on the hub; a tag that is there already stays where it is."""
+    """Tag a commit on the hub; an existing tag is not moved."""
     from huggingface_hub import HfApi
 
     def send() -> None:
@@ -98,27 +98,27 @@ def read_back(
     ]
     if wrong:
         raise RuntimeError(
-            f"{kind} {repo} at {commit} does not hold what was sent: {', '.join(wrong)}; publish again"
+            f"{kind} {repo} at {commit} differs from what was sent: {', '.join(wrong)}; publish again"
         )
 
 
 def persist(call: Callable[[], Result], what: str) -> Result:
-    """Call until it succeeds, while the hub's answers may pass; what was sent already is not sent again."""
+    """Call until it succeeds, as long as failures may be temporary; what has arrived is not sent again."""
     from huggingface_hub.errors import HTTPError
 
     for pause_s in (*PAUSES_S, None):
         try:
             return call()
         except (HTTPError, RuntimeError) as error:
-            # The client wraps what went wrong in the upload of one file.
+            # The client wraps the error of a single file's upload.
             fault = error.__cause__ if isinstance(error, RuntimeError) else error
             if not isinstance(fault, HTTPError):
                 raise
         problem = passing_problem(fault, what)
         if pause_s is None:
             raise RuntimeError(
-                f"the hub did not take {what} after {len(PAUSES_S) + 1} attempts ({problem}); publish again "
-                "later: what arrived is not sent again"
+                f"the hub did not accept {what} after {len(PAUSES_S) + 1} attempts ({problem}); publish "
+                "again later: what has arrived is not sent again"
             )
         logger.warning("hub busy what=%s problem=%s next_attempt_in_s=%.0f", what, problem, pause_s)
         time.sleep(pause_s * random.uniform(1.0, 1.3))
@@ -126,7 +126,7 @@ def persist(call: Callable[[], Result], what: str) -> Result:
 
 
 def passing_problem(fault: Exception, what: str) -> str:
-    """Say what went wrong if another attempt may cure it; ValueError or RuntimeError if none will."""
+    """Describe a failure that another attempt may fix; ValueError or RuntimeError for any other."""
     from huggingface_hub.errors import HfHubHTTPError
 
     if not isinstance(fault, HfHubHTTPError):
@@ -135,13 +135,13 @@ def passing_problem(fault: Exception, what: str) -> str:
     problem = f"status {status}" + (f": {said}" if said else "")
     if status == 401:
         raise ValueError(
-            f"the hub refused the token for {what} ({problem}); set HF_TOKEN to one that may write there"
+            f"the hub refused the token for {what} ({problem}); set HF_TOKEN to one that can write there"
         ) from None
     if status == 403:
         raise ValueError(
-            f"the hub refused {what} ({problem}); use a token that may write there, or make room if it "
-            "speaks of storage"
+            f"the hub refused {what} ({problem}); use a token that can write there, or free space there if "
+            "the message is about storage"
         ) from None
     if status not in PASSING:
-        raise RuntimeError(f"the hub did not take {what} ({problem})") from fault
+        raise RuntimeError(f"the hub did not accept {what} ({problem})") from fault
     return problem

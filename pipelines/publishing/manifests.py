@@ -1,4 +1,4 @@
-"""What goes along with published files: the manifest of their artifact, and the checksums of all files."""
+"""Manifests and checksums that accompany published files."""
 
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,19 @@ from rewards.contracts.files import hash_file, write_json, write_text
 
 
 def write_manifest(artifact: Artifact, folder: Path) -> None:
-    """Copy an artifact's manifest to `folder`/manifests; ValueError when its files are not what it says.
+    """Copy an artifact's manifest to `folder`/manifests; ValueError when its files differ from it.
 
-    Time and memory used are left out: they differ between equal artifacts, and equal content must upload
-    nothing.
+    Time and memory used are left out, because they differ between equal artifacts, and equal content must
+    upload nothing.
     """
     if problems := check(artifact.folder):
-        raise ValueError(f"{artifact.folder}: damaged: {problems[0]}; run the stage again to make it anew")
+        raise ValueError(f"{artifact.folder}: damaged: {problems[0]}; run the stage again to remake it")
     manifest = {name: value for name, value in artifact.manifest.items() if name != "usage"}
     write_json(folder / MANIFESTS / f"{artifact.stage}.json", without_folders(manifest))
 
 
 def without_folders(value: Any) -> Any:
-    """Cut absolute paths down to the file's name: where it lay on this machine is nobody else's business.
+    """Reduce absolute paths to the file's name, so that folders of this machine are not published.
 
     >>> without_folders({"file": "/home/me/mine.jsonl", "url": "hub:abc"})
     {'file': 'mine.jsonl', 'url': 'hub:abc'}
@@ -33,7 +33,7 @@ def without_folders(value: Any) -> Any:
 
 
 def write_checksums(folder: Path) -> list[tuple[str, int, str]]:
-    """Write SHA256SUMS (for `sha256sum -c`); returns (name, bytes, SHA-256) of every file, itself last."""
+    """Write SHA256SUMS (for `sha256sum -c`); returns (name, bytes, SHA-256) of all files, SHA256SUMS last."""
     files = [
         (path.relative_to(folder).as_posix(), path.stat().st_size, hash_file(path))
         for path in sorted(folder.rglob("*"))

@@ -1,6 +1,6 @@
 """The files of a published model: the final policy with tokenizer and chat template, the critic, the card.
 
-Weights are linked, not copied: a model of many gigabytes stays where it is until it is sent.
+Weights are linked, not copied, since a model may have many gigabytes.
 """
 
 import json
@@ -25,7 +25,7 @@ CURVE_COLUMNS = ("step", "reward", "pass_at_n", "response_tokens", "truncated", 
 
 
 def write_model(workspace: Workspace, repo: str, folder: Path) -> None:
-    """Write everything but the checksums into `folder`; ValueError or FileNotFoundError if not whole."""
+    """Write everything except the checksums to `folder`; ValueError or FileNotFoundError if incomplete."""
     trained = workspace.linked("train")
     summary = read_summary(workspace, trained)
     actor = final_model(trained)
@@ -42,19 +42,19 @@ def write_model(workspace: Workspace, repo: str, folder: Path) -> None:
 
 
 def read_summary(workspace: Workspace, trained: Artifact) -> dict[str, Any]:
-    """Read summary.json, which must tell of this very training."""
+    """Read summary.json, which must be about this training artifact."""
     path = workspace.folder / "summary.json"
     again = f"run: reasoner-zero report --config {workspace.folder / 'config.json'}"
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; {again}")
     summary = read_json(path)
     if summary["fingerprints"]["train"]["fingerprint"] != trained.fingerprint:
-        raise ValueError(f"{path}: tells of another training than the one linked as train; {again}")
+        raise ValueError(f"{path}: is about another training than the one linked as train; {again}")
     return summary
 
 
 def link_files(source: Path, folder: Path, pattern: str = "*") -> None:
-    """Link the files of `source` into `folder`."""
+    """Link the files in `source` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.glob(pattern)):
         if path.is_file():
@@ -62,11 +62,11 @@ def link_files(source: Path, folder: Path, pattern: str = "*") -> None:
 
 
 def check_model(folder: Path, actor: Path) -> None:
-    """Raise ValueError unless weights, config and tokenizer are there, of the policy and of the critic."""
+    """Raise ValueError unless policy and critic have weights, config and tokenizer."""
     for part in ("", "critic"):
         for pattern in ("config.json", "*.safetensors", "tokenizer*"):
             if not any((folder / part).glob(pattern)):
-                raise ValueError(f"{actor.parent / (part or 'actor')}: no {pattern}; the export is not whole")
+                raise ValueError(f"{actor.parent / (part or 'actor')}: no {pattern}: incomplete export")
 
 
 def has_chat_template(folder: Path) -> bool:
@@ -77,7 +77,7 @@ def has_chat_template(folder: Path) -> bool:
 
 
 def chat_template(prompt: PromptConfig) -> str:
-    r"""Write the run's prompt as a chat template: a user's message is put to the model as in training.
+    r"""The run's prompt as a chat template, which formats a user's message as in training.
 
     >>> print(chat_template(PromptConfig(template="bare")))
     {%- for message in messages -%}
@@ -104,7 +104,7 @@ def chat_template(prompt: PromptConfig) -> str:
 
 
 def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict[str, Any]) -> str:
-    """Write the card: results before and after, the training curve, how it was trained and how to load it."""
+    """The card: results before and after, the training curve, how it was trained and how to load it."""
     from huggingface_hub import EvalResult, ModelCardData
 
     training = workspace.config.training
@@ -149,20 +149,20 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
 
 
 def hub_base(workspace: Workspace) -> str | None:
-    """Repository of the base model, when it came from the hub."""
+    """Repository of the base model, if it came from the hub."""
     path = workspace.config.training.model.path
     return path if path and not Path(path).exists() else None
 
 
 def base_name(workspace: Workspace) -> str:
-    """Say what training started from."""
+    """The name of what training started from."""
     model = workspace.config.training.model
     given = model.gguf or model.path
     return hub_base(workspace) or (Path(given).name if given else "a model made from scratch")
 
 
 def benchmark_table(accuracy: dict[str, Any]) -> pl.DataFrame:
-    """One row a benchmark: accuracy in percent with its 95 % interval, before and after, and the change."""
+    """One row per benchmark: accuracy in percent with its 95% interval, before and after, and the change."""
     rows = [
         {
             "benchmark": f"{benchmark} (avg@{entry['after']['n_samples']})",
@@ -181,7 +181,7 @@ def _percent(value: float, interval: list[float]) -> str:
 
 
 def thin(frame: pl.DataFrame, n_rows: int) -> pl.DataFrame:
-    """Keep about `n_rows` evenly spaced rows, the first and the last among them."""
+    """Keep at most `n_rows` evenly spaced rows, including the first and the last."""
     if frame.height <= n_rows:
         return frame
     return frame[[round(i * (frame.height - 1) / (n_rows - 1)) for i in range(n_rows)]]

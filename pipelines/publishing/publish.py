@@ -1,10 +1,10 @@
-"""Publish a run's prompt set or trained model to a hub, verified by reading it back.
+"""Publication of a run's prompt set or trained model on a hub, verified by reading it back.
 
     reasoner-zero publish runs/demo dataset --repo me/sums --dry-run
     shown = publish(Path("runs/demo"), "model", "me/demo-ppo", is_dry_run=True)
 
-What is sent depends on the run's artifacts alone, so publishing twice changes nothing. Each version carries
-a tag with its fingerprint.
+What is sent depends only on the run's artifacts, so publishing twice changes nothing. Each version has a tag
+with its fingerprint.
 """
 
 import re
@@ -44,18 +44,18 @@ def publish(
 ) -> Shown:
     """Send the prompt set or the model of `run` to `repo`, then download and compare it.
 
-    `forced_licenses` names sources to publish although they state no license; `keep` is a new folder for a
+    `forced_licenses` names sources to publish even though they state no license; `keep` is a new folder for a
     copy of what is sent; `token` is used instead of HF_TOKEN. Raises ValueError when it may not be published,
-    RuntimeError when the hub holds something else afterwards.
+    RuntimeError when the hub's copy differs afterwards.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise ValueError(f"--repo must be OWNER/NAME, got {repo!r}")
     if what == "model" and forced_licenses:
-        raise ValueError("--force-license is for data sets; a model has no sources of its own")
+        raise ValueError("--force-license is for data sets; a model has no sources")
     if keep is not None and keep.exists():
-        raise ValueError(f"--out {keep}: exists already; name a new folder")
+        raise ValueError(f"--out {keep}: already exists; name a new folder")
     workspace = Workspace.reopen(run)
-    # Beside the artifacts, which are on a disk that holds such sizes; /tmp may not.
+    # Beside the artifacts, on a disk that is large enough; /tmp may not be.
     with tempfile.TemporaryDirectory(dir=workspace.folder, prefix=".publish-") as scratch:
         folder = Path(scratch) / "send"
         folder.mkdir()
@@ -77,5 +77,5 @@ def publish(
 
 
 def version_tag(artifact: Artifact) -> str:
-    """The tag of a published version: its stage's fingerprint, so the same version has the same tag."""
+    """The tag of a published version: its artifact's fingerprint, so the same version has the same tag."""
     return f"v-{artifact.fingerprint}"

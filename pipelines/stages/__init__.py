@@ -1,1 +1,1 @@
-"""The stages: config in, artifact out."""
+"""The stages of a run: each takes a config and artifacts, and makes an artifact."""

@@ -1,6 +1,6 @@
-"""Stage 3, base: the model that PPO starts from, in Hugging Face format below model/.
+"""Stage 3, base: the model that PPO starts from, in Hugging Face format in model/.
 
-Made from scratch (with a warm-up on the prompt set), dequantized from a GGUF file, or a link to a folder.
+Made from scratch (with a warm-up on the prompt set), dequantized from a GGUF file, or linked to a folder.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ STAGE = Stage("base", CODE)
 
 
 def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
-    """Make the base model, or find it made."""
+    """Make the base model, or reuse its artifact."""
     training = workspace.config.training
     model = training.model
     settings = {
@@ -44,7 +44,7 @@ def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
 
 
 def _inputs(workspace: Workspace, prompts: Artifact) -> dict[str, str]:
-    """What the model is made from: the prompt set only when it warms up on it."""
+    """What the model is made from; the prompt set only if the model is made from scratch."""
     model = workspace.config.training.model
     if model.scratch is not None:
         return {"rewards": prompts.content}

@@ -1,5 +1,7 @@
-"""The chain without Prefect: each property makes its artifact and whatever comes before it, or finds them
-made; each is looked for, and its files hashed, once."""
+"""The chain of stages without Prefect: each property makes its artifact and those it needs, or reuses them.
+
+Each artifact is looked up, and its files hashed, only once.
+"""
 
 from functools import cached_property
 
@@ -37,7 +39,7 @@ class Chain:
         return train_stage(self.workspace, self.prompts, self.base)
 
     def anneal(self, n_steps: int) -> Artifact:
-        """Go on for so many steps on the prompts that the trained model finds hard."""
+        """Train `n_steps` more steps on the prompts that are hard for the trained model."""
         hard = difficulty_stage(self.workspace, self.prompts, Model.of_stage(self.trained))
         return anneal_stage(self.workspace, hard, self.trained, n_steps)
 
@@ -46,7 +48,7 @@ class Chain:
         return evaluate_stage(self.workspace, self.prompts, Model.of_stage(self.base), "base")
 
     def evaluate(self, model: Model, which: str = "") -> Artifact:
-        """Benchmark any model, linked as evaluate-<which> (by default the name of its folder)."""
+        """Benchmark any model; the result is linked as evaluate-<which> (default: its folder's name)."""
         return evaluate_stage(self.workspace, self.prompts, model, which or model.folder.name)
 
     @cached_property

@@ -1,8 +1,8 @@
 """Stage 1, curate: sources and protected benchmarks in, clean problems and rejects out.
 
 Artifact: data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.parquet (REJECT), funnel.parquet
-[step, read, kept, dropped], conflicts.parquet (rows of one problem with several answers), timings.json. Its
-folder is a data set: README.md, croissant.json, statistics.json and plots/ describe it.
+[step, read, kept, dropped], conflicts.parquet (rows of problems that have several answers), timings.json. The
+folder is a complete data set, described by README.md, croissant.json, statistics.json and plots/.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ STAGE = Stage("curate", CODE)
 
 
 def curate_stage(workspace: Workspace) -> Artifact:
-    """Curate the run's corpus, or find it made."""
+    """Curate the run's corpus, or reuse its artifact."""
     config = workspace.config
     data_root = Path(config.data_root) if config.data_root else None
     benchmarks = protected_benchmarks(config)
@@ -73,8 +73,10 @@ def curate_stage(workspace: Workspace) -> Artifact:
 
 
 def source_hash(source: SourceConfig, data_root: Path | None) -> str:
-    """Content hash of a source before it is read: a file's SHA-256, a hub commit; generators are all
-    config."""
+    """Content hash of a source before it is read: a file's SHA-256 or a hub commit.
+
+    Generators are determined by the config.
+    """
     if source.generator is not None:
         return "generator"
     if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):

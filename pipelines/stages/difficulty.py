@@ -1,9 +1,9 @@
-"""Beside the chain, difficulty: compiled prompts and a model in, pass rates and the hard problems out.
+"""Optional stage, difficulty: compiled prompts and a model in, pass rates and the hard prompts out.
 
 Artifact: counts.parquet (curation.difficulty.COUNTS), prompts.parquet and hard.parquet
 (rewards.contracts.records.COMPILED_REWARD, then n_samples, n_solved, n_truncated, pass_rate),
-rejects.parquet; samples/*.jsonl are the resumable shards. With rollouts of a training run nothing is sampled:
-they are counted.
+rejects.parquet; samples/*.jsonl are the resumable shards. Instead of sampling, it can count the rollouts of a
+training run.
 """
 
 from dataclasses import asdict
@@ -28,7 +28,7 @@ STAGE = Stage("difficulty", CODE, is_resumable=True)
 
 
 def difficulty_stage(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact:
-    """Sample every training prompt with `model`, as training does, and sort by how often they are solved."""
+    """Sample every training prompt with `model`, as in training, and sort by how often it solves them."""
     config = workspace.config
     settings = {
         "difficulty": section(config.difficulty),
@@ -51,7 +51,7 @@ def difficulty_stage(workspace: Workspace, prompts: Artifact, model: Model) -> A
 
 
 def difficulty_of_rollouts(workspace: Workspace, prompts: Artifact, trained: Artifact) -> Artifact:
-    """Sort the prompts by how often the trainer's own rollouts solved them."""
+    """Sort the prompts by how often the rollouts of training solved them."""
     inputs = {"rewards": prompts.content, "train": trained.content}
 
     def build(draft: Draft) -> None:

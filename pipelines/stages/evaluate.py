@@ -1,9 +1,8 @@
-"""Stage 6, evaluate: sampled responses and the benchmarks in, verdicts and statistics out; needs no model.
+"""Stage 6, evaluate: sampled responses and benchmarks in, verdicts and statistics out; needs no model.
 
 Artifact: completions.parquet (rewards.contracts.records.COMPLETION), rejects.parquet, summary.parquet,
 curves.parquet (evals.statistics.metrics.SUMMARY, CURVE), reflection.parquet
-(evals.statistics.reflection.SCHEMA), lm-eval/ (results.json and samples as lm-evaluation-harness writes
-them).
+(evals.statistics.reflection.SCHEMA), lm-eval/ (results.json and samples in lm-evaluation-harness's format).
 """
 
 import polars as pl
@@ -25,7 +24,7 @@ STAGE = Stage("evaluate", ("evals", "rewards", "pipelines/stages/evaluate.py"))
 
 
 def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
-    """Benchmark a model: look for overlap with the training set, sample, score.
+    """Benchmark a model: check for overlap with the training set, sample, score.
 
     The results are linked into the run as sample-<which> and evaluate-<which>.
     """

@@ -1,4 +1,4 @@
-"""The models that stages make and benchmark: where they lie and what identifies them."""
+"""Models that stages make and benchmark: their folders and the hashes that identify them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,18 @@ from training.fingerprint import hash_model
 
 
 def final_model(trained: Artifact) -> Path:
-    """The policy after the last step."""
+    """The policy after the last training step."""
     return sorted((trained.folder / "exports").iterdir())[-1] / "actor"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model to benchmark: its folder in Hugging Face format, and the hash of what is in it."""
+    """A model to benchmark: its folder in Hugging Face format, and a hash of its content."""
 
     folder: Path
     content: str
     is_stored: bool = False
-    """The folder holds stored samples instead, which answer for a model."""
+    """True when the folder contains stored responses in place of a model."""
 
     @classmethod
     def of_stage(cls, artifact: Artifact) -> "Model":
@@ -31,7 +31,7 @@ class Model:
 
     @classmethod
     def of_folder(cls, folder: Path) -> "Model":
-        """Any model folder; FileNotFoundError when it holds none."""
+        """Any model folder; FileNotFoundError when it contains no model."""
         if not (folder / "config.json").exists():
             raise FileNotFoundError(f"{folder}: no config.json; give the folder of a Hugging Face model")
         return cls(folder.resolve(), hash_model(folder))
@@ -44,5 +44,5 @@ class Model:
 
     @classmethod
     def of_samples(cls, folder: Path) -> "Model":
-        """Stored samples: the folder `completions` of an earlier sampling, or files like its."""
+        """Stored responses: the folder `completions` of a sample artifact, or one with files like its."""
         return cls(folder.resolve(), Replay(folder).fingerprint, is_stored=True)

@@ -1,7 +1,7 @@
-"""Before every evaluation: do the prompts that are trained on still hold questions of the benchmarks?
+"""Check before every evaluation: do the training prompts still contain questions of the benchmarks?
 
-Curation has removed what it found; this looks again, at what is left, with the benchmarks of this run.
-Artifact: overlap.parquet (question by question), by_benchmark.parquet.
+Curation has removed what it found; this checks again what is left, with the benchmarks of this run.
+Artifact: overlap.parquet (one row per match), by_benchmark.parquet.
 """
 
 import logging
@@ -25,8 +25,7 @@ STAGE = Stage("overlap", CODE)
 
 
 def overlap_stage(workspace: Workspace, prompts: Artifact, benchmarks: Sequence[Benchmark]) -> Artifact:
-    """Look for benchmark questions among the training prompts; a warning names each benchmark that has
-    some."""
+    """Look for benchmark questions among the training prompts; warns of each benchmark that has some."""
     settings = section(workspace.config.curation.decontaminate)
     inputs = {"rewards": prompts.content} | {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
 
@@ -50,8 +49,10 @@ def overlap_stage(workspace: Workspace, prompts: Artifact, benchmarks: Sequence[
 
 
 def find_overlap(rows: pl.DataFrame, benchmarks: Sequence[Benchmark], workspace: Workspace) -> pl.DataFrame:
-    """One line per training prompt that repeats a question: [problem_id, benchmark, question_id, reason,
-    detail]."""
+    """One row per training prompt that repeats a benchmark question.
+
+    Columns: problem_id, benchmark, question_id, reason, detail.
+    """
     leaks = find_leaks(rows["problem"], protected(benchmarks), workspace.config.curation.decontaminate)
     parts = pl.col("matched").str.splitn(":", 2)
     return leaks.select(
@@ -64,7 +65,7 @@ def find_overlap(rows: pl.DataFrame, benchmarks: Sequence[Benchmark], workspace:
 
 
 def by_benchmark(overlap: pl.DataFrame, benchmarks: Sequence[Benchmark]) -> pl.DataFrame:
-    """Count overlapping questions: [benchmark, n_questions, n_overlapping], one row a benchmark."""
+    """Count overlapping questions: [benchmark, n_questions, n_overlapping], one row per benchmark."""
     counts = overlap.group_by("benchmark").agg(n_overlapping=pl.col("question_id").n_unique().cast(pl.Int64))
     every = pl.DataFrame(
         [(benchmark.name, benchmark.questions.height) for benchmark in benchmarks],

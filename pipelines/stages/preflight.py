@@ -1,5 +1,4 @@
-"""`train --preflight`: the worst step of a configuration, in a process of its own, before anything is
-trained."""
+"""`train --preflight`: run the largest possible step of a configuration in a child process."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +12,8 @@ from rewards.contracts.files import read_json
 
 
 def run_preflight(workspace: Workspace, base: Artifact) -> dict[str, float]:
-    """Measures of `training.planning.preflight.preflight`; RuntimeError says what to lower when it does not
-    fit."""
+    """Run `training.planning.preflight.preflight` and return its measures; RuntimeError says what to lower if
+    the step fails."""
     config = workspace.config
     place = workspace.root / ".preflight" / workspace.config.name
     place.mkdir(parents=True, exist_ok=True)
@@ -26,7 +25,7 @@ def run_preflight(workspace: Workspace, base: Artifact) -> dict[str, float]:
                 run_job(job, workspace.log("preflight"), progress.line, config.training.deepspeed.n_ranks)
         except ChildFailed as error:
             raise RuntimeError(
-                f"the longest step does not run: {error}\nLower training.ppo.micro_batch_tokens, "
+                f"the largest possible step failed: {error}\nLower training.ppo.micro_batch_tokens, "
                 "training.rollout.max_new_tokens or gpu_memory_utilization, raise "
                 "training.deepspeed.zero_stage, or add GPUs; reasoner-zero plan shows what fits"
             ) from error

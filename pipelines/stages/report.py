@@ -1,6 +1,6 @@
-"""Stage 7, report: everything a run has made in, report.html and summary.json in the run's folder out.
+"""Stage 7, report: all artifacts of a run in, report.html and summary.json in the run's folder out.
 
-Reads stored results only, so it can be made again at any time without a model.
+It reads stored results only, so it can run again at any time without a model.
 """
 
 import json
@@ -33,7 +33,7 @@ LINKS = (
 
 
 def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[str, Any]:
-    """Write report.html and summary.json, and the figures as files if asked; returns the summary."""
+    """Write report.html and summary.json, and on request the figures as files; returns the summary."""
     stages = {link: workspace.linked(link) for link in LINKS}
     metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
     before, after = stages["evaluate-base"], stages["evaluate-final"]
@@ -76,7 +76,7 @@ def describe_model(workspace: Workspace) -> str:
 
 
 def overlap_table(curated: Artifact, overlap: Artifact) -> pl.DataFrame:
-    """Benchmark questions in the training set now, and how many curation met in its sources and removed."""
+    """Benchmark questions in the training set now, and how many curation found in its sources and removed."""
     removed = (
         curated.read("rejects.parquet")
         .filter(pl.col("step") == "decontaminate")
@@ -93,20 +93,20 @@ def read_checkpoints(
 ) -> pl.DataFrame:
     """COMPLETION rows of the evaluations before, during and after training, with their `step`.
 
-    Those in between were made in place (`training.eval_every`) or of exported checkpoints.
+    Those in between were made by training itself (`training.eval_every`) or from exported checkpoints.
     """
     found = {0: base, last: final}
     for folder in trained.folder.glob("evaluations/step-*"):
         step = int(folder.name.removeprefix("step-"))
         found.setdefault(step, pl.read_parquet(folder / "*.parquet"))
-    for manifest in run.glob(f"evaluate-step-*/{MANIFEST}"):  # a killed evaluation has none
+    for manifest in run.glob(f"evaluate-step-*/{MANIFEST}"):  # A killed evaluation has none.
         step = int(manifest.parent.name.removeprefix("evaluate-step-"))
         found.setdefault(step, pl.read_parquet(manifest.with_name("completions.parquet")))
     return pl.concat([found[step].with_columns(step=pl.lit(step, pl.Int64())) for step in sorted(found)])
 
 
 def cost_note(stages: dict[str, Artifact]) -> str:
-    """Wall and CPU time of all stages when they were made, and the machine."""
+    """Wall and CPU time that all stages took when they ran, and the machine."""
     usages = [artifact.manifest["usage"] for artifact in stages.values()]
     wall, cpu = (sum(usage[name] for usage in usages) for name in ("wall_s", "cpu_s"))
     machine = stages["train"].manifest["environment"]["cpu"]

@@ -15,7 +15,7 @@ STAGE = Stage("rewards", ("rewards", "pipelines/stages/rewards.py"))
 
 
 def rewards_stage(workspace: Workspace, curated: Artifact) -> Artifact:
-    """Compile the rewards of a curated corpus, or find them compiled."""
+    """Compile the rewards of a curated corpus, or reuse their artifact."""
 
     def build(draft: Draft) -> None:
         problems = curated.read("data")

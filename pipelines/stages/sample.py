@@ -1,4 +1,4 @@
-"""Stage 5, sample: a model and the benchmarks in, their responses out; what only a model can do.
+"""Stage 5, sample: a model and benchmarks in, responses out; the part of an evaluation that needs the model.
 
 Artifact: plan/<benchmark>.parquet (evals.plan.PROMPT), completions/*.jsonl (resumable shards),
 responses.parquet (evals.sampling.RESPONSE), rejects.parquet.
@@ -59,8 +59,10 @@ def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: M
 
 
 def run_engines(workspace: Workspace, out: Path, model: Path, link: str) -> None:
-    """Run one child process per engine, side by side; when one fails, or this process is told to end, all are
-    ended. A rerun resumes."""
+    """Run one child process per engine, in parallel; when one fails, or this process must end, all are ended.
+
+    A rerun resumes.
+    """
     config = workspace.config
     n_engines = config.evals.n_engines
     dump = config.model_dump(mode="json")
@@ -79,12 +81,12 @@ def run_engines(workspace: Workspace, out: Path, model: Path, link: str) -> None
             for ended in as_completed([pool.submit(run, part) for part in range(n_engines)]):
                 ended.result()
         except BaseException:
-            stop.set()  # the pool waits for its threads
+            stop.set()  # The pool waits for its threads.
             raise
 
 
 def replay(workspace: Workspace, out: Path, stored: Path, plans: Sequence[Plan]) -> None:
-    """Answer the plans from stored samples, in this process."""
+    """Take the responses to the plans from stored ones, in this process."""
     engine, folder = Replay(stored), out / "completions"
     for plan in plans:
         generated = sample(engine, plan, config=workspace.config.evals, folder=folder)
@@ -92,7 +94,7 @@ def replay(workspace: Workspace, out: Path, stored: Path, plans: Sequence[Plan])
 
 
 def collect(draft: Draft, plans: Sequence[Plan], n_engines: int) -> None:
-    """Join what the engines wrote, in the order of the plans, whichever engine sampled what."""
+    """Join what the engines wrote, in the order of the plans, independent of which engine sampled what."""
     responses: list[pl.DataFrame] = [pl.DataFrame(schema=RESPONSE)]
     rejects: list[pl.DataFrame] = [REJECT.frame([])]
     folder = draft.folder / "completions"
@@ -106,7 +108,7 @@ def collect(draft: Draft, plans: Sequence[Plan], n_engines: int) -> None:
         rejects.append(set_aside.unique("source_id", keep="first", maintain_order=True))
         if joined.is_empty():
             raise ValueError(
-                f"{plan.benchmark}: no question has a response; the first was set aside because: "
+                f"{plan.benchmark}: no question has a response; the first was rejected because: "
                 f"{set_aside['detail'][0]}. For long prompts raise evals.max_prompt_tokens"
             )
     draft.write("responses.parquet", pl.concat(responses))

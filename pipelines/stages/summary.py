@@ -1,8 +1,8 @@
-"""What a run achieved, before -> after: the numbers of summary.json and of the closing table.
+"""Summary of a run, before and after training: the numbers of summary.json and of the closing table.
 
-`reward` is the training reward: step 1 (the base model's own responses) and the mean of the last LAST_STEPS
-steps. Everything else is measured on the benchmarks, by the same sampling, for the base and the trained
-model.
+`reward` is the training reward: that of step 1 (the base model's own responses) and the mean of the last
+LAST_STEPS steps. Everything else is measured on the benchmarks, with the same sampling for the base and the
+trained model.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ LAST_STEPS = 5
 def summarize_run(
     name: str, stages: dict[str, Artifact], metrics: pl.DataFrame, before: Artifact, after: Artifact
 ) -> dict[str, Any]:
-    """Collect the numbers of a finished run; plain data, the same for the same artifacts."""
+    """Collect the numbers of a finished run as plain data, the same for the same artifacts."""
     METRIC.check(metrics)
     completions = [artifact.read("completions.parquet") for artifact in (before, after)]
     summaries = [artifact.read("summary.parquet") for artifact in (before, after)]
@@ -51,7 +51,7 @@ def summarize_run(
 
 
 def worked_share(completions: pl.DataFrame) -> float:
-    """Share of responses with something written in the thought, before </think> or without any tag."""
+    """Share of responses with text before </think>, or with any text if there is no such tag."""
     thought = pl.col("response").str.split("</think>").list.first().str.strip_chars()
     return float(completions.select((thought.str.len_chars() > 0).mean()).item() or 0.0)
 

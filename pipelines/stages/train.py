@@ -1,9 +1,9 @@
 """Stage 4, train: PPO from the base model on the compiled prompts.
 
 Artifact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
-metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses below evaluations/, rollouts/
-(ROLLOUT), timings.jsonl (TIMING). While it runs, state/ holds the resumable checkpoints. Stage anneal,
-beside the chain, makes the same from a trained model and the hard prompts of stage difficulty.
+metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses in evaluations/, rollouts/
+(ROLLOUT), timings.jsonl (TIMING). During training, state/ has the resumable checkpoints. The optional stage
+anneal makes the same from a trained model and the hard prompts of stage difficulty.
 """
 
 import shutil
@@ -28,7 +28,7 @@ IN_PLACE = (
     *("evals/plan.py", "evals/profiles.py", "evals/replay.py"),
     *("evals/sampling.py", "evals/scoring.py", "evals/choices.py"),
 )
-"""What decides the evaluations of a training that makes some (`training.eval_every`)."""
+"""Code that decides the evaluations during training, if there are any (`training.eval_every`)."""
 STAGE = Stage("train", CODE, is_resumable=True)
 ANNEAL = Stage("anneal", CODE, is_resumable=True)
 
@@ -36,7 +36,7 @@ ANNEAL = Stage("anneal", CODE, is_resumable=True)
 def train_stage(
     workspace: Workspace, prompts: Artifact, base: Artifact, on_steps: OnAdvance | None = None
 ) -> Artifact:
-    """Train, continue a killed training, or find it done; `on_steps` is told how many steps are made."""
+    """Train, continue a killed training, or reuse its artifact; `on_steps` is called with the steps done."""
     inputs = {"rewards": prompts.content, "base": base.content}
     model, rows = base.folder / "model", prompts.folder / "prompts.parquet"
     return _produce(workspace, STAGE, workspace.config, inputs, on_steps, model=model, rows=rows)
@@ -45,7 +45,7 @@ def train_stage(
 def anneal_stage(
     workspace: Workspace, hard: Artifact, trained: Artifact, n_steps: int, on_steps: OnAdvance | None = None
 ) -> Artifact:
-    """Go on with the trained policy and critic for `n_steps` on the hard prompts of stage difficulty, while
+    """Train the trained policy and critic for `n_steps` more on the hard prompts of stage difficulty, while
     the learning rates fall to their final_lr (paper, section 2.3: 100 steps, to 3e-7)."""
     rows = hard.folder / "hard.parquet"
     if not pl.scan_parquet(rows).select(pl.len()).collect().item():
@@ -70,7 +70,7 @@ def _produce(
     rows: Path,
     critic: Path | None = None,
 ) -> Artifact:
-    """Train `model` as `config` says on `rows` in the stage's artifact, or find it done."""
+    """Train `model` on `rows` as `config` says, into the stage's artifact, or reuse the artifact."""
     training = config.training
 
     def build(draft: Draft) -> None:
@@ -88,7 +88,7 @@ def _produce(
         )
         with Progress(stage.name, "steps", on_advance=on_steps) as progress:
             run_job(job, workspace.log(stage.name), progress.line, training.deepspeed.n_ranks)
-        # The engines' states serve only to resume this very training; the exports are the result.
+        # The engines' states serve only to resume this training; the exports are the result.
         shutil.rmtree(draft.folder / "state")
         draft.volatile = {"timings.jsonl"}
         n_kept, n_rejected = (

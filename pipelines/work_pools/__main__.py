@@ -1,4 +1,4 @@
-"""Write the sbatch script of a Prefect worker: python -m pipelines.work_pools --help"""
+"""Write the sbatch script of a Prefect worker: python -m pipelines.work_pools --help."""
 
 import argparse
 import shlex
@@ -15,9 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m pipelines.work_pools",
         description="Write the sbatch script of a Prefect worker inside a Slurm allocation.",
     )
-    parser.add_argument("--api-url", required=True, help="the server, such as http://HOST:4200/api")
+    parser.add_argument("--api-url", required=True, help="Prefect API, such as http://HOST:4200/api")
     parser.add_argument("--partition", required=True, help="Slurm partition")
-    parser.add_argument("--gpus", type=int, default=8, help="GPUs of the node (default: 8)")
+    parser.add_argument("--gpus", type=int, default=8, help="GPUs per node (default: 8)")
     parser.add_argument("--cpus", type=int, default=32, help="CPU cores (default: 32)")
     parser.add_argument("--hours", type=int, default=24, help="time limit (default: 24)")
     parser.add_argument("--pool", default="slurm", help="work pool, of type process (default: slurm)")
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def sbatch_script(**values: str | int) -> str:
-    """Render the script; texts are quoted for the shell."""
+    """Render the script; strings are quoted for the shell."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, keep_trailing_newline=True
     )

@@ -91,7 +91,7 @@ def make_run(folder: Path, license: str) -> Workspace:
 
 @pytest.fixture
 def config_file(tmp_path: Path) -> Path:
-    """A whole configuration whose sources state their licenses."""
+    """A complete configuration whose sources state their licenses."""
     return write_config(tmp_path, LICENSE)
 
 
@@ -109,7 +109,7 @@ def unlicensed_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def cli() -> Cli:
-    """Run `reasoner-zero ARGUMENTS` in a process of its own."""
+    """Run `reasoner-zero ARGUMENTS` in a child process."""
 
     def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipelines", *arguments]
@@ -121,7 +121,7 @@ def cli() -> Cli:
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A run with a train artifact of two steps: a real tiny model and critic, numbers made by hand."""
+    """A run with a train artifact of two steps: a real tiny model and critic, with hand-made numbers."""
     workspace = make_run(tmp_path_factory.mktemp("trained"), LICENSE)
     prompts = workspace.linked("rewards")
     base = workspace.produce(base_stage.STAGE, {}, {"rewards": prompts.content}, write_base)
@@ -165,7 +165,7 @@ def write_training(draft: Draft) -> None:
 
 
 def tiny_model(folder: Path, seed: int) -> None:
-    """Write a llama of one layer and a character tokenizer without a chat template; no torch needed."""
+    """Write a one-layer Llama and a character tokenizer without a chat template; needs no torch."""
     folder.mkdir(parents=True)
     vocabulary = {chr(code): code - 32 for code in range(32, 127)} | {"\n": 95, "<eos>": 96}
     n_vocab, hidden, inner = len(vocabulary), 32, 48

@@ -1,4 +1,4 @@
-"""Grids and their table; the training of a cell is that of any run."""
+"""Grids and their table; the training of a cell is an ordinary run."""
 
 import math
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_wrong_grid_is_one_message(vary, said, config_file, tmp_path, capsys) 
     assert not (tmp_path / "runs").exists()
 
 
-def test_every_cell_is_a_run_of_its_own_that_is_found_again() -> None:
+def test_every_cell_is_a_separate_run_that_is_reused() -> None:
     variants = read_grid(["training.ppo.gae_lambda=1.0,0.95", "training.actor.lr=1e-4"])
     cells = plan_cells(DEMO, variants, [0, 1], n_steps=30)
     assert len({cell.overrides["name"] for cell in cells}) == len(cells) == 4

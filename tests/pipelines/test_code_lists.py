@@ -1,5 +1,4 @@
-"""Every file that a stage's code imports decides its key, or is named here with the reason why it need
-not."""
+"""Code lists of the stages: every file that a stage imports is in its list, or named here with a reason."""
 
 from pathlib import Path, PurePath
 
@@ -44,7 +43,7 @@ def is_listed(file: str, places: tuple[str, ...]) -> bool:
 
 
 def closure(starts: list[Path], left_out: tuple[str, ...]) -> set[str]:
-    """All files of ours that `starts` import, by way of others too; what is left out is not followed."""
+    """All project files that `starts` import, directly or indirectly; left-out ones are not followed."""
     found: set[str] = set()
     todo = list(starts)
     while todo:
@@ -58,7 +57,7 @@ def closure(starts: list[Path], left_out: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize("stage", JOBS, ids=lambda stage: f"{stage.name}-{len(stage.packages)}")
 def test_every_imported_file_is_in_the_list_or_named_here(stage: Stage) -> None:
-    # What another stage made is an input; its code is its own.
+    # What another stage made is an input; its code belongs to that stage.
     others = {path.relative_to(ROOT).as_posix() for paths in JOBS.values() for path in paths}
     own = {path.relative_to(ROOT).as_posix() for path in JOBS[stage]}
     in_place = () if stage is not train.STAGE else ("pipelines/jobs/evaluate_in_training.py",)
@@ -87,8 +86,7 @@ def test_every_place_in_a_list_is_needed(stage: Stage) -> None:
 def test_a_changed_file_changes_the_key(
     file: str, stages: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The version of each stage that needs the file follows it, and training does not follow what it need
-    not."""
+    """The version of each stage that needs a file depends on it, and training depends on nothing else."""
     from shutil import copytree, ignore_patterns
 
     for package in ("curation", "rewards", "training", "evals", "pipelines"):

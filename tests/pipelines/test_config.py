@@ -1,5 +1,4 @@
-"""Configuration: every preset loads, mistakes are refused with the cure, the command line wins over the
-file."""
+"""Configuration: presets load, mistakes are rejected with advice, the command line overrides the file."""
 
 import tomllib
 from pathlib import Path

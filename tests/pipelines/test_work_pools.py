@@ -1,4 +1,4 @@
-"""The work-pool templates: whole, explained, and rendered by Prefect's own code."""
+"""The work pool templates: complete, explained, and rendered by Prefect's own code."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A tiny base model, made once a session: the demo's kind, warmed up for seconds."""
+"""A tiny base model, made once per session: like the demo's, warmed up for seconds."""
 
 from pathlib import Path
 

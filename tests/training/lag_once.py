@@ -11,7 +11,7 @@ from training.train import train
 
 
 class Interrupted(Exception):
-    """The run is cut off here."""
+    """The run is interrupted here."""
 
 
 def main(base: Path, rows: Path, out: Path) -> None:

@@ -1,6 +1,6 @@
 """Train the tiny model for a few steps through the whole loop; started by test_learning.py.
 
-Writes metrics.jsonl and all the other records below the folder named by the second argument.
+Writes metrics.jsonl and all other records to the folder that the second argument names.
 """
 
 import sys
@@ -21,7 +21,7 @@ N_STEPS = 20
 def main(rows: Path, out: Path) -> None:
     torch.set_num_threads(1)
     model = tiny_config().model
-    # It learns to work sums out, and then that quick answers, mostly wrong, are the rule.
+    # It learns to work out sums, and then to give mostly quick answers, most of them wrong.
     phases = (
         CorpusPhase(n_steps=250, careful=0.9, quick=0.1),
         CorpusPhase(n_steps=40, careful=0.15, quick=0.75),

@@ -1,4 +1,4 @@
-"""Which prompts are hard: the latest word on each, over all ranks, up to the end of the main run."""
+"""Which prompts are hard: by the latest step of each, over all ranks, up to the end of the main run."""
 
 import polars as pl
 import pytest
@@ -10,7 +10,7 @@ PROMPTS = [Prompt(name, name, [1], "4") for name in "abcde"]
 
 
 def write(folder, step, rank, solved):
-    """One file of a rank: how many of four responses were right, by problem."""
+    """Write one rank's file: how many of four responses were right, by problem."""
     rows = [
         {"step": step, "problem_id": name, "reason": "correct" if i < right else "wrong"}
         for name, right in solved.items()
@@ -23,7 +23,7 @@ def test_the_latest_visit_up_to_the_boundary_decides(tmp_path):
     write(tmp_path, 1, 0, {"a": 0, "b": 4})
     write(tmp_path, 1, 1, {"c": 1})
     write(tmp_path, 2, 0, {"a": 3, "b": 1})
-    write(tmp_path, 3, 0, {"c": 4, "d": 0})  # annealing has begun
+    write(tmp_path, 3, 0, {"c": 4, "d": 0})  # Annealing has started.
     found = hard_prompts(tmp_path, 2, PROMPTS, below=0.5)
     assert [prompt.problem_id for prompt in found] == ["b", "c"]
 

@@ -1,4 +1,4 @@
-"""Sharing responses out among ranks: as many groups each, tokens as even as can be; and two real ranks."""
+"""Balancing responses among ranks: equally many groups, tokens as even as possible; and two real ranks."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_the_fuller_of_two_ranks_is_near_the_best_there_is(lengths):
 
 
 def test_groups_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match="3 groups cannot be shared out evenly among 2 ranks"):
+    with pytest.raises(ValueError, match="3 groups cannot be split evenly among 2 ranks"):
         assign([1, 2, 3], 2)
 
 
@@ -47,7 +47,7 @@ from training.batching import Responses
 from training.ranks import join_ranks
 ranks = join_ranks()
 long = ranks.rank == 0
-# Rank 0 holds two long groups, rank 1 two short ones; each response spells its rank, group and sample.
+# Rank 0 has two long groups, rank 1 two short ones; each response spells its rank, group and sample.
 prompts = [[ranks.rank, g] for g in range(2) for _ in range(2)]
 tokens = [[ranks.rank, g, s] + [7] * (20 * long + g) for g in range(2) for s in range(2)]
 rewards = [100.0 * ranks.rank + 10 * g + s for g in range(2) for s in range(2)]

@@ -1,4 +1,4 @@
-"""Cutting responses into batches: nothing lost, nothing repeated, masks on the right tokens."""
+"""Dividing responses into batches: nothing lost, nothing repeated, masks on the right tokens."""
 
 import torch
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Checkpoints and exports are whole or absent, and load back as what was trained."""
+"""Checkpoints and exports are complete or absent, and load as what was trained."""
 
 import os
 from dataclasses import dataclass
@@ -257,14 +257,14 @@ def test_a_checkpoint_that_does_not_load_says_which_folder_to_delete(base, tmp_p
     root = tmp_path / "state"
     save_state(root, 2, named(*engines(base)), 2, ALONE)
     (root / "step-000002" / "critic" / "state" / "weights.pt").unlink()
-    with pytest.raises(RuntimeError, match=rf"critic: .*delete {root / 'step-000002'} to go back"):
+    with pytest.raises(RuntimeError, match=rf"critic: .*delete {root / 'step-000002'} to resume from"):
         load_state(root, named(*engines(base)))
 
 
 def test_the_best_exports_and_the_last_are_kept(tmp_path):
     for step in (2, 4, 6, 8):
         step_folder(tmp_path, step).mkdir()
-    rewards = [0.1, 0.1, 0.9, 0.5, 0.6, 0.6, 0.2, 0.2]  # means by export: 0.1, 0.7, 0.6, 0.2
+    rewards = [0.1, 0.1, 0.9, 0.5, 0.6, 0.6, 0.2, 0.2]  # Means by export: 0.1, 0.7, 0.6, 0.2.
     history = [{"step": step, "reward": reward} for step, reward in enumerate(rewards, 1)]
     keep_exports(tmp_path, history, 2)
     assert saved_steps(tmp_path) == [4, 6, 8]

@@ -1,4 +1,4 @@
-"""The defaults are the paper's, bad combinations are refused by name, and every field explains itself."""
+"""The defaults are the paper's, bad combinations are rejected by name, and every field has a docstring."""
 
 import inspect
 

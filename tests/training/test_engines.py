@@ -1,4 +1,4 @@
-"""The learning-rate schedule and the clipped step by hand."""
+"""The learning rate schedule and the clipped step, computed by hand."""
 
 import math
 
@@ -31,7 +31,7 @@ def test_warm_up_is_linear_and_then_the_rate_is_constant(warmup_steps, optimizer
 
 
 def test_the_critic_warms_up_in_optimizer_steps_not_in_ppo_steps():
-    # Twelve critic updates a step: the fifth step (updates 48 to 59) reaches the full rate.
+    # Twelve critic updates per step: the fifth step (updates 48 to 59) reaches the full rate.
     optim, per_step = OptimConfig(lr=5e-6), 12
     last = [learning_rate(optim, (step - 1) * per_step + per_step - 1) for step in range(1, 7)]
     assert last == pytest.approx([1.2e-6, 2.4e-6, 3.6e-6, 4.8e-6, 5e-6, 5e-6], rel=1e-12)

@@ -1,4 +1,4 @@
-"""The identity of a model folder: what it generates with, not what it is called."""
+"""The fingerprint of a model folder: it depends on what the model generates with, not on the name."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Advantages against slow loops, hand-worked numbers and the paper's closed form."""
+"""Advantages compared with slow loops, hand-computed numbers and the paper's closed form."""
 
 import pytest
 import torch

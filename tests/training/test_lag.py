@@ -1,4 +1,4 @@
-"""One step off-policy: what is sampled when, that it resumes exactly, and that nobody turns it on by half."""
+"""One step off-policy: what is sampled when, that it resumes exactly, and that it needs all its settings."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ PROMPTS = [Prompt(f"p{i}", f"{i}", [i], f"{i}") for i in range(4)]
 
 @dataclass
 class Engine:
-    """Answers with its version of the weights."""
+    """An engine that responds with its version of the weights."""
 
     version: int = 0
     is_asleep: bool = False
@@ -97,8 +97,8 @@ def test_every_response_is_scored_and_its_length_remembered():
     batch = made.take(1, PROMPTS)
     assert [verdict.reward for verdict in batch.verdicts] == [1.0] * 4
     assert [len(c.tokens) for c in batch.completions] == [1 + prompt.tokens[0] for prompt in batch.asked]
-    assert set(made.engine.expected) == {8}  # nothing is known of them yet
-    made.take(3, PROMPTS)  # an epoch later
+    assert set(made.engine.expected) == {8}  # Nothing is known about them yet.
+    made.take(3, PROMPTS)  # An epoch later.
     known = {prompt.problem_id: 1.0 + prompt.tokens[0] for prompt in batch.asked}
     assert made.known_lengths.items() >= known.items()
     made.close()
@@ -128,7 +128,7 @@ def test_what_was_sampled_ahead_comes_back_from_a_checkpoint(tmp_path):
             "ppo", {"max_importance_weight": None}, "set ppo.max_importance_weight", id="no correction"
         ),
         pytest.param("rollout", {"max_mismatch": 0.0}, "rollout.max_mismatch", id="no limit"),
-        pytest.param("anneal", {"n_steps": 2}, "does not go with", id="annealing"),
+        pytest.param("anneal", {"n_steps": 2}, "cannot be combined with", id="annealing"),
     ],
 )
 def test_lag_is_not_turned_on_by_half(section, changes, message):

@@ -30,10 +30,10 @@ def test_reward_and_length_rise_together(sums, tmp_path):
     assert last["reward"][0] > first["reward"][0] + 0.25
     assert last["response_tokens"][0] > first["response_tokens"][0]
     assert last["entropy"][0] < first["entropy"][0]
-    # The engine and the trainer held the same policy at every step, and the probe saw it.
+    # Engine and trainer had the same policy at every step, and the probe saw it.
     assert metrics["mismatch_max"].max() < 1e-5 and metrics["mismatch_max"].null_count() == 0
     assert metrics["ratio"].to_list() == [1.0] * 20
-    # Answers that work the sum out hold a plus sign, which stands here for reflection.
+    # Answers that work out the sum contain a plus sign, which here counts as reflection.
     assert last["reflection_rate"][0] > first["reflection_rate"][0]
 
     timings = TIMING.check(read_records(out / "timings.jsonl", TIMING))

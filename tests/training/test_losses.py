@@ -1,4 +1,4 @@
-"""Losses against scalar loops and against cases worked by hand."""
+"""Losses compared with scalar loops and with cases computed by hand."""
 
 import math
 

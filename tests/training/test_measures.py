@@ -1,4 +1,4 @@
-"""The measures of a step, counted one response at a time."""
+"""The metrics of a step, counted one response at a time."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ PROMPTS = [Prompt("a", "2+2=?<think>", [1, 2, 3], "4"), Prompt("b", "8/2=?<think
 
 
 def step(samples):
-    """Metrics and rows of (tokens, text, finish reason), two samples a prompt."""
+    """Metrics and rows of (tokens, text, finish reason), two samples per prompt."""
     completions = [Completion(list(range(n)), text, finish) for n, text, finish in samples]
     asked = [prompt for prompt in PROMPTS for _ in range(2)]
     verdicts = score_batch(
@@ -32,7 +32,7 @@ def test_measures_by_hand():
     metrics, _ = step(
         [(10, RIGHT, "stop"), (20, WRONG, "stop"), (30, "no answer", "stop"), (40, RIGHT, "length")]
     )
-    # A right answer that was cut is paid nothing (paper: truncated = 0).
+    # A right answer in a truncated response gets no reward (paper: truncated = 0).
     assert metrics["reward"] == 0.25
     assert metrics["pass_at_n"] == 0.5
     assert metrics["response_tokens"] == 25
@@ -89,9 +89,9 @@ def test_readings_are_averaged_and_lengths_fall_into_their_bins():
     read = [(True, 0.5), (False, 0.1), (True, 0.2), (True, 0.4)]
     metrics, histograms = response_metrics(completions, verdicts, rewards, 2, 63, ALONE, lambda _: read)
     assert metrics["reflection_rate"] == 0.75
-    assert metrics["correct_reflection_tokens"] == 20  # of 10 and 30; the fourth is wrong
+    assert metrics["correct_reflection_tokens"] == 20  # Of 10 and 30; the fourth is wrong.
     assert metrics["repetition"] == pytest.approx(0.3)
-    # 64 lengths in 32 bins: two to a bin.
+    # 64 lengths in 32 bins: two per bin.
     expected = {"response_tokens": [5, 10, 15, 20], "response_tokens_correct": [5, 10, 15]}
     expected["response_tokens_wrong"] = [20]
     for name, bins in expected.items():

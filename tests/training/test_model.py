@@ -1,4 +1,4 @@
-"""Policy and critic against the whole logits, worked out row by row without padding or chunks."""
+"""Policy and critic compared with the full logits, computed row by row without padding or chunks."""
 
 import pytest
 import torch
@@ -105,13 +105,13 @@ def test_ranks_with_few_tokens_call_the_head_as_often_as_the_others(model):
     found, entropy = Policy(model, 1.0, 8, largest=five)(*inputs)
     assert asked == [3] and len(calls) == 5
     found_gradients = gradients(model, found.square().sum())
-    assert len(calls) == 10  # Recomputed in the backward pass, the empty ones too.
+    assert len(calls) == 10  # Recomputed in the backward pass, including the empty ones.
     assert torch.equal(found, expected) and len(entropy) == 20
     assert all(torch.equal(found_gradients[name], expected_gradients[name]) for name in expected_gradients)
 
 
 def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_nothing(model):
-    """Gradients and scores against one row at a time; two of the prompts differ in length alone."""
+    """Gradients and scores compared with one row at a time; two of the prompts differ only in length."""
     prompts = [[5, 6, 7], [5, 6, 7], [5, 6, 7], [5, 6], [5, 6], [6]]
     responses = [[5, 6], [8, 9, 3, 4] * 5, [7, 1], [2], [9, 9, 9, 9, 9], [6] * 16]
     rows = Responses.build(prompts, responses, torch.device("cpu"))
@@ -133,7 +133,7 @@ def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_not
         handle = embedding.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
         together = scores([*range(6)])
         handle.remove()
-        assert seen[0].shape == (1, 3 + 2 + 1 + 46)  # 60 tokens with every prompt repeated
+        assert seen[0].shape == (1, 3 + 2 + 1 + 46)  # 60 tokens with every prompt repeated.
         assert torch.allclose(together, alone, atol=1e-6)
         found = gradients(network, (together * weight).sum())
         for name, gradient in expected.items():
@@ -166,7 +166,7 @@ def test_a_response_token_depends_on_what_came_before_it_only(model):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8)), min_size=1, max_size=5))
 def test_the_mask_picks_the_response_tokens_in_row_order(sizes):
-    """The head is shown the state before each response token, and nothing else."""
+    """The head receives the state before each response token, and nothing else."""
     input_ids, attention, response = batch(sizes)
     policy = Policy(build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=0).eval(), 1.0, 5)
     seen = []

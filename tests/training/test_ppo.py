@@ -1,4 +1,4 @@
-"""The update through real DeepSpeed engines: how the tokens are cut, sharded or spread does not matter."""
+"""The update with real DeepSpeed engines: how tokens are divided among batches and ranks does not matter."""
 
 import json
 import subprocess

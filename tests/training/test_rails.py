@@ -1,4 +1,4 @@
-"""Each rail trips at its limit, after its steps in a row, with its action; and not before."""
+"""Each guardrail trips at its limit, after its number of consecutive steps, with its action; not before."""
 
 import logging
 
@@ -29,11 +29,11 @@ def rail(action="warn", limit=0.0, n_steps=1):
 @pytest.mark.parametrize(
     "name, limit, bad, words",
     [
-        ("not_finite", 0, {"actor_skipped": 1}, "1 updates left out"),
-        ("not_finite", 0, {"critic_skipped": 2}, "2 updates left out"),
-        ("reward_stuck", 0, {"reward": 0.0}, "the reward is 0"),
-        ("reward_stuck", 0, {"reward": 1.0}, "the reward is 1"),
-        ("reward_stuck", 0.1, {"reward": 0.05}, "the reward is 0.05"),
+        ("not_finite", 0, {"actor_skipped": 1}, "1 updates skipped"),
+        ("not_finite", 0, {"critic_skipped": 2}, "2 updates skipped"),
+        ("reward_stuck", 0, {"reward": 0.0}, "the mean reward is 0"),
+        ("reward_stuck", 0, {"reward": 1.0}, "the mean reward is 1"),
+        ("reward_stuck", 0.1, {"reward": 0.05}, "the mean reward is 0.05"),
         ("truncated", 0.5, {"truncated": 0.6}, "60.0% of the responses were cut"),
         ("verifier_timeouts", 0.05, {"timeouts": 0.06}, "6.0% of the answers"),
         ("disk", 1.0, {"free_gib": 0.5}, "only 0.50 GiB are free"),

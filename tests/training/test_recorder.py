@@ -1,4 +1,4 @@
-"""What a run writes: append, kill, resume; and what TensorBoard and the rollout files hold."""
+"""The records of a run: append, kill, resume; and the content of TensorBoard and the rollout files."""
 
 import json
 import sys

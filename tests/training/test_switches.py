@@ -1,4 +1,4 @@
-"""The ablation switches, each against loops over tokens; all of them off is the plain update."""
+"""The ablation switches, each compared with loops over tokens; with all of them off the update is plain."""
 
 import math
 
@@ -25,7 +25,7 @@ NEW, OLD, GAINS = (torch.randn(300, generator=GENERATOR, dtype=torch.float64) * 
 
 
 def reference():
-    """Another policy, as the base model that the KL terms hold on to."""
+    """Another policy, as the base model of the KL terms."""
     policy, _ = networks()
     generator = torch.Generator().manual_seed(9)
     with torch.no_grad():

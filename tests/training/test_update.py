@@ -1,4 +1,4 @@
-"""The whole update against one written as plain loops over responses and tokens, on ORZ's semantics."""
+"""The whole update compared with plain loops over responses and tokens, with ORZ's semantics."""
 
 import math
 
@@ -17,12 +17,12 @@ ALONE = Ranks(0, 1, torch.device("cpu"))
 SHAPE = ScratchConfig(hidden=32, n_layers=1, n_heads=1, intermediate=32, max_tokens=40)
 PROMPTS = [[5, 6], [7, 8, 9], [5, 6], [4]]
 TOKENS = [[3, 4, 5, 1], [9, 9], [3, 8, 8, 8, 8, 8, 8], [2]]
-# The second is wrong; the third was cut at the limit: it is paid nothing and still trained on.
+# The second is wrong; the third was cut off at the limit: it gets no reward and is still trained on.
 REWARDS = [1.0, 0.0, 0.0, 1.0]
 
 
 class PlainEngine:
-    """A module with plain SGD behind the calls that the update makes on an engine; gradients add up."""
+    """A module with plain SGD that has the engine methods the update calls; gradients accumulate."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module, self.rates = module, []

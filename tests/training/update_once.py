@@ -1,6 +1,6 @@
-"""Run one PPO update on fixed responses and save how the weights moved; started by test_ppo.py, one per rank.
+"""Run one PPO update on fixed responses and save the change of the weights; run by test_ppo.py on each rank.
 
-Plain SGD with rate 1 and no clipping stands in for AdamW, so that the movement is the gradient itself.
+Plain SGD with rate 1 and no clipping replaces AdamW, so that the change is the gradient itself.
 """
 
 import json
@@ -23,7 +23,7 @@ N_RESPONSES = 12
 
 
 def shard_everything() -> None:
-    """ZeRO-3 keeps small parameters whole; this model has no others, so nothing would be sharded."""
+    """ZeRO-3 does not shard small parameters; this model has no others, so nothing would be sharded."""
     import deepspeed
 
     initialize = deepspeed.initialize
@@ -36,7 +36,7 @@ def shard_everything() -> None:
 
 
 def load_fitted(folder: Path, precision: str) -> Critic:
-    """A critic that says something: its head does not start at zero."""
+    """A critic with nonzero values: its head does not start at zero."""
     critic = load_critic(folder, precision)
     with torch.no_grad():
         critic.head.weight.copy_(torch.linspace(-0.5, 0.5, critic.head.weight.shape[1]))

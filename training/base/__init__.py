@@ -1,1 +1,1 @@
-"""The model that PPO starts from."""
+"""Preparation of the base model, the one that PPO starts from."""

@@ -1,5 +1,4 @@
-"""Make the base model's folder: from scratch with a warm-up, from a GGUF file, or a link to an existing
-folder."""
+"""The base model's folder: made from scratch, dequantized from a GGUF file, or linked to an existing one."""
 
 import logging
 import os
@@ -25,10 +24,10 @@ def make_base_model(
     out: Path,
     on_progress: Callable[[int, float], None] | None = None,
 ) -> Path:
-    """Write or link the model below `out`/model in Hugging Face format; returns that folder.
+    """Write the model to `out`/model in Hugging Face format, or link it there; returns that folder.
 
-    `problems` (rewards.contracts.records.COMPILED_REWARD, train split) feeds the warm-up of a model made from
-    scratch.
+    `problems` (rewards.contracts.records.COMPILED_REWARD) is what a model made from scratch is warmed up on;
+    only rows of the train split are used.
     """
     folder = out / "model"
     if config.model.scratch is not None:
@@ -70,13 +69,13 @@ def _from_scratch(
 
 
 def _from_gguf(config: TrainingConfig, file: Path, folder: Path) -> None:
-    """Dequantize a GGUF file; its weights then are what the quantized ones stand for, exactly."""
+    """Dequantize a GGUF file; the weights written are exactly those that the quantized ones represent."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = DTYPES[config.deepspeed.precision]
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
     model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=dtype)
-    # What from_pretrained returns are plain weights already; without the marks it can be saved as such.
+    # from_pretrained returns plain weights already; with these marks removed the model can be saved as such.
     del model.config.quantization_config
     model.hf_quantizer, model.is_quantized = None, False
     model.to(dtype).save_pretrained(folder)
@@ -84,7 +83,7 @@ def _from_gguf(config: TrainingConfig, file: Path, folder: Path) -> None:
 
 
 def resolve_path(model: ModelConfig) -> Path:
-    """Folder of a local model, or of the hub snapshot (downloaded when needed)."""
+    """Folder of a local model, or of the hub snapshot, which is downloaded if needed."""
     assert model.path is not None
     if os.path.isdir(model.path):
         return Path(model.path).resolve()

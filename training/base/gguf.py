@@ -1,4 +1,4 @@
-"""Finding a GGUF file: a path, or the one inside an installed Python package."""
+"""Lookup of a GGUF file: a path, or the one in an installed Python package."""
 
 import importlib.metadata
 from pathlib import Path
@@ -7,7 +7,7 @@ PACKAGE = "package:"
 
 
 def find_gguf(reference: str) -> Path:
-    """Resolve `package:NAME` to the GGUF file inside an installed package, anything else to a path."""
+    """Resolve `package:NAME` to the GGUF file in an installed package, anything else to a path."""
     if not reference.startswith(PACKAGE):
         path = Path(reference)
         if not path.is_file():
@@ -24,4 +24,4 @@ def find_gguf(reference: str) -> Path:
     for file in files:
         if file.suffix == ".gguf":
             return Path(str(file.locate()))
-    raise FileNotFoundError(f"training.model.gguf: package {name!r} holds no .gguf file")
+    raise FileNotFoundError(f"training.model.gguf: package {name!r} contains no .gguf file")

@@ -1,4 +1,4 @@
-"""The tokenizer of models made from scratch: one token per character, one per tag of ORZ's answer format."""
+"""Tokenizer of models made from scratch: one token per character, and one per tag of ORZ's answer format."""
 
 import re
 
@@ -10,9 +10,9 @@ SPECIAL = ("<pad>", "<eos>", "<unk>")
 
 
 def build_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
-    """Build a character tokenizer over the characters of `texts` outside its tags, plus the closing brace.
+    """Build a tokenizer for the characters of `texts` outside tags, plus the closing brace.
 
-    Decoding gives the text back exactly, tags included.
+    Decoding restores the text exactly, tags included.
     """
     plain = re.sub("|".join(map(re.escape, TAGS)), "", "".join(texts))
     characters = sorted(set(plain) | {"}"})

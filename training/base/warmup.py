@@ -1,9 +1,9 @@
 """Supervised warm-up of a model made from scratch: it learns to answer in two ways, quickly and carefully.
 
-ORZ starts from a pretrained base model, which already holds many ways to answer, most of them poor. A model
-made on the spot holds none, so the demo first shows it a small corpus with the same property: careful worked
-answers that are right but rare, quick answers that are mostly wrong, and some junk. PPO then has something
-to find.
+ORZ starts from a pretrained base model, which already has many ways to answer, most of them poor. A randomly
+initialized model has none, so the demo first trains it on a small corpus with the same property: careful
+worked answers that are correct but rare, quick answers that are mostly wrong, and some junk. PPO then has
+something to find.
 """
 
 import logging
@@ -48,7 +48,7 @@ def write_response(item: WorkedProblem, phase: CorpusPhase, rng: random.Random) 
 
 
 def perturb(answer: str, rng: random.Random) -> str:
-    """Change one digit of `answer` to another one; an answer without digits gets one appended."""
+    """Change one digit of `answer`; append a digit to an answer without any."""
     digits = [index for index, character in enumerate(answer) if character.isdigit()]
     if not digits:
         return answer + rng.choice("123456789")
@@ -65,8 +65,7 @@ def batches(
     tokenizer: PreTrainedTokenizerFast,
     seed: str,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield `phase.n_steps` batches of (input_ids, labels), both [batch, seq]; labels are -100 off the
-    response."""
+    """Yield `phase.n_steps` batches (input_ids, labels), both [batch, seq]; labels are -100 off responses."""
     rng = random.Random(seed)
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     for _ in range(phase.n_steps):
@@ -94,9 +93,9 @@ def warm_up(
     seed: int,
     on_progress: Callable[[int, float], None] | None = None,
 ) -> float:
-    """Train `model` in place through the phases of `config`; returns the last loss (nats per token).
+    """Train `model` in place through the phases of `config`; returns the last loss, in nats per token.
 
-    `on_progress` is told the steps done so far and the loss.
+    `on_progress` is called with the number of steps done and the loss.
     """
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True
@@ -109,7 +108,7 @@ def warm_up(
             progress = step / phase.n_steps
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * min(1.0, (step + 1) / 20) * (1 - 0.9 * progress)
-            # Right padding under a causal mask: no response token sees a pad, so no mask is needed.
+            # Right padding under a causal mask: no response token sees padding, so no mask is needed.
             output = model(input_ids=input_ids, labels=labels)
             output.loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

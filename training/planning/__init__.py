@@ -1,1 +1,1 @@
-"""What a configuration needs, before it runs."""
+"""Estimates of memory, time and cost before a run, and a rehearsal of its largest step."""

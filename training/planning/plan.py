@@ -1,8 +1,8 @@
-"""What a configuration needs before it runs: memory per GPU by part, tokens and FLOPs per step, time per
-phase.
+"""Plan of a run: estimated memory per GPU by part, tokens and FLOPs per step, and time per phase.
 
-An estimate from the shapes alone. bf16 training holds 2 bytes a weight, 2 a gradient and 12 of optimizer
-state (fp32 master copy and two moments; Rajbhandari et al. 2020, section 3.1), sharded by the ZeRO stage.
+Computed from the model's dimensions alone. In bf16, training needs 2 bytes per weight, 2 per gradient and 12
+of optimizer state (fp32 master copy and two moments; Rajbhandari et al. 2020, section 3.1), sharded according
+to the ZeRO stage.
 """
 
 import json
@@ -16,14 +16,14 @@ from training.config import TrainingConfig
 
 GIB = 2**30
 DECODE_EFFICIENCY = 0.1
-"""Share of the chip's FLOP/s that decoding reaches; it is bound by memory bandwidth. A rule of thumb."""
+"""Share of the GPU's FLOP/s that decoding reaches, being bound by memory bandwidth. A rule of thumb."""
 LIBRARY_BYTES = 0.6 * GIB
-"""A process that has imported torch, transformers and DeepSpeed, and done nothing yet (measured on a CPU)."""
+"""Memory of a process that has only imported torch, transformers and DeepSpeed (measured on a CPU)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Dimensions of a decoder with grouped-query attention and a gated feed-forward layer."""
+    """Dimensions of a transformer decoder with grouped-query attention and gated feed-forward layers."""
 
     hidden: int
     n_layers: int
@@ -51,28 +51,27 @@ class Shape:
         return 2 * 2 * self.n_layers * self.n_kv_heads * self.head_dim
 
     def n_multiplied(self, *, with_head: bool = True) -> int:
-        """Weights that a token is multiplied with: all but the looked-up embedding, the vocabulary head if
-        wanted."""
+        """Weights that a token is multiplied by: all but the embedding table, and optionally the head."""
         table = self.n_vocab * self.hidden
         return self.n_parameters - table * (0 if self.is_tied else 1) - (0 if with_head else table)
 
     def decode_flops(self, length: float) -> float:
-        """FLOPs of one new token after `length` others: two a weight, and attention to all of them."""
+        """FLOPs of one new token after `length` others: two per weight, plus attention to all of them."""
         return 2 * self.n_multiplied() + 4 * self.n_layers * self.n_heads * self.head_dim * length
 
     def forward_flops(self, n_tokens: float, squares: float, n_scored: float | None) -> float:
         """FLOPs of a forward pass over sequences whose squared lengths add up to `squares`.
 
-        `n_tokens` is what is computed of them, shared prompts once; `n_scored` of these get log-probabilities
-        over the vocabulary, None: a critic, which has no such head. Attention, causal, meets half a sequence
-        on average; a shared prompt has its part in it with every response.
+        `n_tokens` are computed, with shared prompts counted once. `n_scored` of them get log-probabilities
+        over the vocabulary; None for a critic, which has no such head. Causal attention reads half a sequence
+        on average; a shared prompt is read again for every response.
         """
         attention = 2 * self.n_layers * self.n_heads * self.head_dim * squares
         head = 2 * self.n_vocab * self.hidden * (n_scored or 0)
         return 2 * self.n_multiplied(with_head=False) * n_tokens + attention + head
 
 
-# Published config.json of the models the presets name; read here because no hub is needed to plan.
+# From the published config.json of the presets' models, so that planning needs no hub.
 KNOWN = {
     "Qwen/Qwen2.5-0.5B": Shape(896, 24, 14, 2, 4864, 151936, True, 64, True),
     "Qwen/Qwen2.5-1.5B": Shape(1536, 28, 12, 2, 8960, 151936, True, 128, True),
@@ -86,7 +85,7 @@ KNOWN = {
 class Plan:
     n_parameters: int
     rows: list[tuple[str, float, str, str]]
-    """(what, number, unit, how it was computed)"""
+    """(part, amount, unit, how it was computed)"""
     peak_gib: float
 
     def table(self) -> pl.DataFrame:
@@ -94,7 +93,7 @@ class Plan:
 
 
 def find_shape(config: TrainingConfig) -> Shape:
-    """Dimensions of the configured model; ValueError when they cannot be known without a download."""
+    """Dimensions of the configured model; ValueError when they are unknown without a download."""
     model = config.model
     if model.scratch is not None:
         s = model.scratch
@@ -106,7 +105,7 @@ def find_shape(config: TrainingConfig) -> Shape:
     file = Path(name) / "config.json"
     if not file.is_file():
         raise ValueError(
-            f"training.model: the shape of {name!r} is not known; plan a local folder, or: {[*KNOWN]}"
+            f"training.model: the dimensions of {name!r} are unknown; give a local folder or: {[*KNOWN]}"
         )
     c = json.loads(file.read_text(encoding="utf-8"))
     kind = c.get("model_type", "llama")
@@ -132,11 +131,12 @@ def prompt_copies(
     *,
     is_drawn: bool = True,
 ) -> np.ndarray:
-    """How often a pass computes a prompt on average, whose `n_samples` responses have so many tokens in all.
+    """How many times a pass computes a prompt, on average, when its `n_samples` responses have
+    `response_tokens` in total.
 
-    Once in each of `n_parts` parts; where they are minibatches, into which responses are drawn at random
-    (`is_drawn`), in each that holds any of them. And once more wherever its responses go on in another
-    micro-batch (`training.batching.micro_batches`); between two prompts a new one costs nothing.
+    Once in each of `n_parts` parts; if the parts are minibatches into which responses are drawn at random
+    (`is_drawn`), once in each that contains any of them. And once more wherever its responses continue in
+    another micro-batch (`training.batching.micro_batches`); a cut between two prompts costs nothing.
     """
     n_held = n_parts * (1 - (1 - 1 / n_parts) ** n_samples) if is_drawn else n_parts
     cuts = np.asarray(response_tokens) / micro_batch_tokens * (1 - n_held / n_samples)
@@ -146,7 +146,7 @@ def prompt_copies(
 def train_flops(
     config: TrainingConfig, shape: Shape, n_prompt_tokens: float, n_response_tokens: float
 ) -> float:
-    """FLOPs of one step's passes over sequences of these mean lengths: forward, backward, recomputation."""
+    """FLOPs of one step's update for these mean lengths: forward, backward and recomputation passes."""
     n_prompts, n_samples = config.rollout.prompts_per_step, config.rollout.samples_per_prompt
     n_scored = n_prompts * n_samples * n_response_tokens
     squares = n_prompts * n_samples * (n_prompt_tokens + n_response_tokens) ** 2
@@ -158,10 +158,10 @@ def train_flops(
         return shape.forward_flops(n_tokens, squares, n_scored if is_policy else None)
 
     ppo, update = config.ppo, 4 if config.deepspeed.gradient_checkpointing else 3
-    # The policy's update gives the old log-probabilities too, unless later updates need them beforehand.
+    # The policy update also gives the old log-probabilities, unless more updates need them beforehand.
     flops = one_pass(1, True) * ((ppo.policy_minibatches > 1) + (ppo.kl_coef > 0))
     flops += one_pass(ppo.policy_minibatches, True) * update
-    # Log-probabilities are recomputed in the backward pass whatever else is (training.model.Policy).
+    # Log-probabilities are recomputed in the backward pass in any case (training.model.Policy).
     flops += 2 * shape.n_vocab * shape.hidden * n_scored * (4 - update)
     if ppo.has_critic:
         n_values = -(-n_samples // (ppo.early_values or n_samples))
@@ -170,14 +170,14 @@ def train_flops(
 
 
 def layer_bytes(config: TrainingConfig, shape: Shape) -> float:
-    """What the layers of a pass over a full micro-batch make at most at a time, without gradients."""
+    """Peak bytes of one layer's activations in a pass over a full micro-batch, without gradients."""
     inner = shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
     width = 2 if config.deepspeed.precision == "bf16" else 4
     return config.ppo.micro_batch_tokens * (6 * shape.hidden + 2 * inner + 3 * shape.intermediate) * width
 
 
 def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tuple[str, float, str]]:
-    """Bytes per GPU while training: (part, bytes, how)."""
+    """Memory per GPU during the update: (part, bytes, how it was computed)."""
     settings, n = config.deepspeed, shape.n_parameters
     zero, width = settings.zero_stage, 2 if settings.precision == "bf16" else 4
     states = 12 if width == 2 else 8
@@ -214,15 +214,15 @@ def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tu
         parts.append(("base model for the KL term", n * width / share(3), f"{width} bytes, ZeRO-{zero}"))
     return [
         *parts,
-        ("activations", kept + working, f"{tokens:,} tokens a micro-batch"),
-        ("logits", 3.0 * chunk * shape.n_vocab * 4, f"{chunk:,} tokens a chunk, fp32"),
+        ("activations", kept + working, f"{tokens:,} tokens per micro-batch"),
+        ("logits", 3.0 * chunk * shape.n_vocab * 4, f"{chunk:,} tokens per chunk, fp32"),
     ]
 
 
 def make_plan(
     config: TrainingConfig, *, n_gpus: int, gpu_gib: float, gpu_tflops: float, gpu_hour_cost: float = 0.0
 ) -> Plan:
-    """Estimate one step of `config` on `n_gpus` GPUs; responses are assumed half as long as their limit."""
+    """Estimate a step and the run of `config` on `n_gpus` GPUs, with responses half as long as the limit."""
     shape, rollout = find_shape(config), config.rollout
     n, width = shape.n_parameters, 2 if config.deepspeed.precision == "bf16" else 4
     parts = training_parts(config, shape, n_gpus)
@@ -241,39 +241,35 @@ def make_plan(
     seconds = flops / rate + decoding / rate / DECODE_EFFICIENCY
     rows = [(what, size / GIB, "GiB", how) for what, size, how in parts]
     rows += [
-        ("training peak", training / GIB, "GiB", "sum of the above; vLLM sleeps"),
+        ("training peak", training / GIB, "GiB", "sum of the above, while vLLM sleeps"),
         ("vLLM weights", engine_weights / GIB, "GiB", f"tensor parallel {rollout.tensor_parallel}"),
         ("vLLM KV cache", kv / GIB, "GiB", f"{kv / shape.kv_bytes_per_token:,.0f} tokens"),
-        ("resident while sampling", resident / GIB, "GiB", "weights and optimizer of the trainer"),
-        *(
-            [("early values", early / GIB, "GiB", "one pass of the critic beside the sampling")]
-            if early
-            else []
-        ),
+        ("resident while sampling", resident / GIB, "GiB", "the trainer's weights and optimizer"),
+        *([("early values", early / GIB, "GiB", "one critic pass during sampling")] if early else []),
         (
-            "tokens a step",
+            "tokens per step",
             n_responses * (n_prompt + n_response),
             "",
-            f"{n_responses:,} responses, half the limit long",
+            f"{n_responses:,} responses, half as long as the limit",
         ),
-        ("training", flops / 1e15, "PFLOP", "forward and backward of all networks"),
+        ("training", flops / 1e15, "PFLOP", "forward and backward passes of all networks"),
         ("training time", flops / rate, "s", f"{n_gpus} x {gpu_tflops:g} TFLOP/s"),
         ("rollout time", decoding / rate / DECODE_EFFICIENCY, "s", f"at {DECODE_EFFICIENCY:.0%} of that"),
         ("whole run", seconds * config.total_steps / 3600, "h", f"{config.total_steps:,} steps"),
     ]
     if gpu_hour_cost:
         cost = seconds * config.total_steps / 3600 * n_gpus * gpu_hour_cost
-        rows.append(("cost of the run", cost, "", f"{n_gpus} GPUs at {gpu_hour_cost:g} an hour each"))
+        rows.append(("cost of the run", cost, "", f"{n_gpus} GPUs at {gpu_hour_cost:g} per hour each"))
     return Plan(n, rows, max(training, resident + early + engine_weights + kv) / GIB)
 
 
 def compare_with_run(
     config: TrainingConfig, metrics: pl.DataFrame, timings: pl.DataFrame, n_prompt_tokens: float
 ) -> pl.DataFrame:
-    """Set the plan beside a finished run (METRIC and TIMING frames).
+    """Compare the plan with a finished run (METRIC and TIMING frames).
 
-    Speeds are no part of a plan: FLOP/s and tokens/s are taken from the first half of the steps and must
-    foretell the second half from its lengths. Columns: part, planned, measured, unit, error_percent.
+    A plan knows no speeds. FLOP/s and tokens/s are therefore measured on the first half of the steps, and
+    predict the second half from its response lengths. Columns: part, planned, measured, unit, error_percent.
     """
     shape, rollout = find_shape(config), config.rollout
     both = metrics.join(timings, on="step").sort("step")
@@ -290,7 +286,7 @@ def compare_with_run(
     memory = sum(size for _, size, _ in training_parts(config, shape, config.deepspeed.n_ranks))
     peaks = timings.select(pl.col("device_memory_bytes", "memory_bytes").max().cast(pl.Float64)).row(0)
     on_device, of_process = peaks
-    if not on_device:  # The whole process was measured, and on a CPU the engine does not sleep.
+    if not on_device:  # On a CPU the measurement is of the whole process, and the engine does not sleep.
         cache = rollout.kv_cache_gib * GIB if rollout.engine == "vllm" else 0.0
         memory += LIBRARY_BYTES + cache + shape.n_parameters * 4
     rows = [
@@ -299,13 +295,13 @@ def compare_with_run(
             "update, second half",
             sum(flops[half:]) / rate / n_later,
             sum(update_s[half:]) / n_later,
-            "s a step",
+            "s per step",
         ),
         (
             "rollout, second half",
             sum(decoded[half:]) / tokens_per_s / n_later,
             sum(rollout_s[half:]) / n_later,
-            "s a step",
+            "s per step",
         ),
         ("peak memory", memory / GIB, (on_device or of_process) / GIB, "GiB"),
     ]

@@ -1,8 +1,7 @@
-"""The worst step before the first one: the longest prompts and responses through engine, update and
-hand-over.
+"""Preflight: one step of the largest possible size, through sampling, update and weight sync.
 
-Out of memory is found in minutes and not at step 400, when responses have grown. Nothing of it is kept: it
-runs in a process of its own, on a copy of the base model.
+It finds a lack of memory within minutes, not at step 400, when responses have grown. It runs in a separate
+process, on a copy of the base model, and nothing of it is kept.
 """
 
 import time
@@ -20,9 +19,9 @@ from training.train import build_ppo, peak_memory
 
 
 def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[str, float]:
-    """Run one step at the limits on every rank; returns seconds and peak bytes, the largest of all ranks.
+    """Run one step at the limits on every rank; returns seconds and peak bytes, the maximum over ranks.
 
-    The engine samples this rank's whole batch at full length; the update sees every micro-batch full.
+    The engine samples this rank's whole batch at full length; every micro-batch of the update is full.
     """
     ranks = join_ranks()
     rollout, ppo_config = config.rollout, config.ppo
@@ -42,7 +41,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
         return torch.randint(n_vocab, (n, length), generator=generator).tolist()
 
     clock = time.perf_counter()
-    # Without stop strings most responses reach the limit; an end token still ends some.
+    # Without stop strings, most responses reach the limit; an end token still ends some.
     sampling = Sampling(n_response, rollout.temperature, rollout.top_p)
     asked = [prompt for prompt in draw(n_sampled // n_samples, n_prompt) for _ in range(n_samples)]
     engine.generate(asked, list(range(n_sampled)), sampling, n_logprobs=rollout.probe_responses)
@@ -54,7 +53,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     fitting = max(1, ppo_config.micro_batch_tokens // (n_prompt + n_response))
     n_parts = max(ppo_config.critic_minibatches, ppo_config.policy_minibatches)
     n_rows = -(-fitting * n_parts // n_samples) * n_samples
-    # No two rows share a prompt here: shared ones take less memory.
+    # No two rows share a prompt here, since shared prompts take less memory.
     responses = Responses.build(draw(n_rows, n_prompt), draw(n_rows, n_response), ranks.device)
     clock = time.perf_counter()
     ppo.update(1, responses, [float(row % 2) for row in range(n_rows)], [None] * n_rows)

@@ -1,10 +1,10 @@
-"""The responses of each step on this rank: which are asked for, sampled, and scored while others still grow.
+"""Each step's responses on this rank: prompts chosen, responses sampled, and scored while others still grow.
 
-With ppo.early_values the critic's values are made meanwhile, too.
+With ppo.early_values, critic values are computed during sampling too.
 
-Strictly on-policy (the default), `take` samples with the weights the engine has just been given. With
-training.rollout.lag = 1 the responses of the next step are sampled beside this step's update, by the policy
-before it; PPO then weighs them by how much the policy has moved (training.ppo.max_importance_weight).
+By default (strictly on-policy), `take` samples with the weights that the engine has just received. With
+training.rollout.lag = 1, the next step's responses are sampled during this step's update, by the policy
+before it. PPO then weights them by how much the policy has moved (training.ppo.max_importance_weight).
 """
 
 import time
@@ -29,7 +29,7 @@ from training.rollout.engine import RolloutEngine
 
 @dataclass(slots=True)
 class Batch:
-    """One step's responses on this rank; a prompt's are adjacent."""
+    """One step's responses on this rank; those to one prompt are adjacent."""
 
     asked: list[Prompt]
     """The prompt of each response."""
@@ -39,34 +39,34 @@ class Batch:
     sampling_s: float
     """Seconds from the first prompt to the last response."""
     reward_s: float
-    """Seconds that verdicts took beyond that."""
+    """Seconds from then to the last verdict."""
     values: list[list[float]] | None = None
-    """The critic's value of each token, where they are made early (ppo.early_values)."""
+    """The critic's value of each token, if computed early (ppo.early_values)."""
     value_s: float = 0.0
-    """Seconds that they took beyond the verdicts."""
+    """Seconds from the last verdict to the last value."""
 
 
 class Rollouts:
-    """Sample and score the steps of a run with one engine."""
+    """Sample and score the responses of a run's steps with one engine."""
 
     def __init__(
         self, config: TrainingConfig, engine: RolloutEngine, ranks: Ranks, value: Value | None = None
     ) -> None:
-        """`value` is the critic's, for ppo.early_values."""
+        """`value` computes the critic's values, for ppo.early_values."""
         self.config, self.engine, self.ranks = config, engine, ranks
         size = config.ppo.early_values
         self.values = EarlyValues(config.rollout.samples_per_prompt, size, value) if value else None
         self.known_lengths: dict[str, float] = {}
-        """Mean response of a problem when it was last asked, tokens."""
+        """Mean response length of each problem when it was last sampled, in tokens."""
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="score")
         self.sampler = ThreadPoolExecutor(1, thread_name_prefix="sample")
         self.ahead: Future[Batch] | None = None
-        """The next step's responses, being sampled (lag 1)."""
+        """The next step's batch, being sampled (lag 1)."""
         self.stored: list[Completion] | None = None
-        """Its responses, when a checkpoint holds them (lag 1)."""
+        """The next step's responses, restored from a checkpoint (lag 1)."""
 
     def take(self, step: int, prompts: list[Prompt]) -> Batch:
-        """The responses of `step`, sampled now or ahead; with lag 1 those of the next step are then begun."""
+        """The responses of `step`, sampled now or ahead; with lag 1, sampling for the next step starts."""
         ahead, self.ahead = self.ahead, None
         batch = self.sample(step, prompts) if ahead is None else ahead.result()
         if self.config.rollout.lag and step < self.config.total_steps:
@@ -76,7 +76,7 @@ class Rollouts:
         return batch
 
     def sync(self, actor: Any) -> None:
-        """Give the engine the trained weights; what is being sampled with the old ones is finished first."""
+        """Load the trained weights into the engine, after sampling with the old ones has finished."""
         if self.ahead is not None:
             self.ahead.result()
         self.engine.wake()
@@ -86,11 +86,11 @@ class Rollouts:
         """Sample this rank's responses of `step`, and score each as soon as it ends."""
         settings, ranks, n_samples = self.config.rollout, self.ranks, self.config.rollout.samples_per_prompt
         indices = choose_prompts(len(prompts), settings.prompts_per_step, step, self.config.seed)
-        # Ranks that share one tensor-parallel engine ask it the same prompts, then each keeps its own.
+        # Ranks that share a tensor-parallel engine all request the same prompts; then each keeps its own.
         n_shared = settings.tensor_parallel
         places = range(len(indices))[ranks.rank // n_shared :: ranks.world // n_shared]
         asked = [prompts[indices[place]] for place in places for _ in range(n_samples)]
-        # By place and not by problem: a prompt that stands twice in a step (short epochs) is sampled afresh.
+        # By place, not by problem: a prompt that occurs twice in a step (short epochs) gets other responses.
         seeds = [
             derive_seed(self.config.seed, "rollout", step, place, i)
             for place in places
@@ -143,21 +143,21 @@ class Rollouts:
             settings.sampling,
             n_logprobs=len(asked) if self.config.ppo.max_importance_weight else settings.probe_responses,
             on_completion=judge,
-            # Of a prompt not asked before nothing is known: it may be the longest.
+            # Nothing is known about a prompt not sampled before: its responses may be the longest.
             expected_tokens=[
                 self.known_lengths.get(prompt.problem_id, settings.max_new_tokens) for prompt in asked
             ],
         )
 
     def save(self, folder: Path, step: int) -> None:
-        """Keep what was sampled ahead of a checkpoint at `step`: no later policy can sample it again."""
+        """Store what was sampled ahead with the checkpoint at `step`; no later policy can sample it again."""
         if self.ahead is not None:
             write_json(self._file(folder, step), [asdict(c) for c in self.ahead.result().completions])
             for old in set(saved_steps(folder)) - set(saved_steps(folder)[-self.config.keep_checkpoints :]):
                 self._file(folder, old).unlink(missing_ok=True)
 
     def restore(self, folder: Path, step: int) -> None:
-        """Take up what was sampled ahead of the checkpoint at `step`."""
+        """Load what was sampled ahead and stored with the checkpoint at `step`."""
         file = self._file(folder, step)
         if self.config.rollout.lag and step and step < self.config.total_steps:
             self.stored = [Completion(**row) for row in read_json(file)]
@@ -166,7 +166,7 @@ class Rollouts:
         return folder / f"ahead-{step:06d}-rank-{self.ranks.rank:03d}.json"
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.sampler.shutdown()
         self.scorer.shutdown()
         if self.values is not None:

@@ -1,9 +1,9 @@
-"""A decoder for sampling: Llama-shaped models over a static key-value cache, without autograd.
+"""A transformer decoder for sampling: Llama-like models with a static KV cache, without autograd.
 
 Covers Llama, Mistral, Qwen2 and Qwen3 (grouped-query attention, gated feed-forward, optional biases and
-query/key norms). On a CPU in fp32 a row's numbers are bitwise the same in any batch: every product has at
-least four rows (below that the library takes another kernel), prompts are never padded, and attention reads
-the cache in whole blocks of 16 positions.
+query/key norms). On a CPU in fp32, a row's numbers are bitwise the same in any batch: every matrix product
+has at least four rows (with fewer, the library uses another kernel), prompts are never padded, and attention
+reads the cache in whole blocks of 16 positions.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
 @dataclass(slots=True)
 class Layer:
-    """Weights of one block, with the products that share an input stacked into one matrix."""
+    """Weights of one block; matrices that share an input are stacked into one."""
 
     attention_norm: Tensor
     qkv: Tensor
@@ -42,7 +42,7 @@ class Cache:
 
     def __init__(self, decoder: "Decoder", rows: int, width: int) -> None:
         shape = (decoder.n_layers, 2, rows, decoder.n_kv_heads, -(-width // BLOCK) * BLOCK, decoder.head_dim)
-        # Zeros and not garbage: a masked position still enters the sum, as 0 times its value.
+        # Zeros, not uninitialized memory: a masked position still enters the sum, as 0 times its value.
         self.kv = torch.zeros(shape, dtype=decoder.dtype, device=decoder.device)
 
     @property
@@ -50,7 +50,7 @@ class Cache:
         return self.kv.shape[4]
 
     def take(self, rows: Tensor, used: int, width: int) -> "Cache":
-        """A cache of `rows` (repeats allowed) whose first `used` positions are copied."""
+        """A new cache of `width` with copies of `rows` (repeats allowed), up to position `used`."""
         taken = Cache.__new__(Cache)
         shape = (
             *self.kv.shape[:2],
@@ -68,12 +68,12 @@ class Decoder:
     """The weights of a model, laid out for decoding."""
 
     def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device, max_tokens: int) -> None:
-        """Read the model in `folder` (Hugging Face format); ValueError for a kind it does not cover."""
+        """Read the model in `folder` (Hugging Face format); ValueError for an unsupported architecture."""
         config = AutoConfig.from_pretrained(folder)
         if config.model_type not in MODEL_TYPES or getattr(config, "use_sliding_window", False):
             raise ValueError(
                 f"training.rollout.engine: the torch sampler runs models of type {', '.join(MODEL_TYPES)} "
-                f"without a sliding window, not {config.model_type!r}; set it to vllm"
+                f'without a sliding window, not {config.model_type!r}; set it to "vllm"'
             )
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         model.to(device)
@@ -86,7 +86,7 @@ class Decoder:
         cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=dtype, device=device), positions)
         self.cos, self.sin = cos[0], sin[0]
         self.slots: dict[str, Tensor] = {}
-        """Where each weight lives, by its Hugging Face name."""
+        """The tensor of each weight, by its Hugging Face name."""
         self._lay_out({name: parameter.data for name, parameter in model.named_parameters()})
 
     def _lay_out(self, weights: dict[str, Tensor]) -> None:
@@ -123,7 +123,7 @@ class Decoder:
         self.head = self.embedding if head is None else head
         if unread := sorted(set(weights) - set(self.slots)):
             raise ValueError(
-                f"training.rollout.engine: the torch sampler does not know the weights {unread[:5]}"
+                f"training.rollout.engine: the torch sampler does not support the weights {unread[:5]}"
             )
 
     @torch.no_grad()
@@ -136,12 +136,10 @@ class Decoder:
             self.slots[name].copy_(tensor)
             loaded.add(name)
         if missing := set(self.slots) - loaded:
-            raise ValueError(
-                f"torch sampler: {len(missing)} weights were not handed over, such as {min(missing)}"
-            )
+            raise ValueError(f"torch sampler: {len(missing)} weights were not given, such as {min(missing)}")
 
     def prefill(self, prompts: Tensor, cache: Cache, rows: Tensor) -> Tensor:
-        """Read equally long prompts [n, length] into `rows` of the cache; their last states [n, width]."""
+        """Read equally long prompts [n, length] into `rows` of the cache; returns last states [n, width]."""
         n, length = prompts.shape
         cos, sin = self.cos[:length], self.sin[:length]
         x = F.embedding(prompts, self.embedding)
@@ -156,7 +154,7 @@ class Decoder:
         return x[:, -1]
 
     def step(self, tokens: Tensor, positions: Tensor, cache: Cache, used: int) -> Tensor:
-        """Append one token a row at its own position; hidden states [rows, width].
+        """Append one token per row at its position; returns hidden states [rows, width].
 
         `tokens` and `positions` are [rows], one per row of the cache; every position is below `used`.
         """
@@ -217,7 +215,7 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions; x [rows, heads, tokens, head size], cos and sin [(rows,) tokens, head size]."""
+    """Rotary embedding; x [rows, heads, tokens, head size], cos and sin [(rows,) tokens, head size]."""
     if cos.dim() == 3:
         cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
     first, second = x.chunk(2, dim=-1)

@@ -1,4 +1,4 @@
-"""Drawing tokens with one random number per token that depends on the response's seed and place alone."""
+"""Token sampling with one random number per token, which depends only on response seed and position."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 def uniforms(seeds: Tensor, place: int) -> Tensor:
     """Numbers in [0, 1) for token `place` of the responses with these seeds: [rows] int64 -> [rows] float64.
 
-    A counter-based generator (SplitMix64; Steele, Lea and Flood 2014, figure 17): nothing is carried from one
+    A counter-based generator (SplitMix64; Steele, Lea and Flood 2014, figure 17): no state passes from one
     token to the next, so neither order nor batch matters.
 
     >>> int(uniforms(torch.tensor([1234567]), 0) * 2**53) == 6457827717110365317 >> 11  # its published output
@@ -29,10 +29,10 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 
 def draw_tokens(logits: Tensor, numbers: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
-    """Sample a token per row by inverting the cumulative distribution; temperature 0 takes the likeliest.
+    """Sample a token per row by inverting the cumulative distribution; temperature 0 takes the most likely.
 
-    Shapes: logits [rows, vocabulary] float32, numbers [rows] in [0, 1) -> tokens [rows] and their
-    log-probabilities [rows] in the distribution sampled from.
+    Shapes: logits [rows, vocabulary] float32, numbers [rows] in [0, 1) -> tokens [rows], and their
+    log-probabilities [rows] under the distribution sampled from.
     """
     if temperature == 0:
         tokens = logits.argmax(-1)
@@ -41,14 +41,14 @@ def draw_tokens(logits: Tensor, numbers: Tensor, temperature: float, top_p: floa
     if top_p < 1:
         logprobs = torch.log_softmax(keep_nucleus(logprobs, top_p), dim=-1)
     cumulative = logprobs.double().exp_().cumsum(-1)
-    # Scaled by the total, which rounding leaves near 1: a number below 1 always lands inside.
+    # Scaled by the total, which after rounding is only near 1, so that a number below 1 is always inside.
     target = (numbers * cumulative[:, -1]).unsqueeze(-1)
     tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=logits.shape[-1] - 1)
     return tokens.squeeze(-1), logprobs.gather(-1, tokens).squeeze(-1)
 
 
 def keep_nucleus(logprobs: Tensor, top_p: float) -> Tensor:
-    """Put -inf on all but the fewest likeliest tokens that hold `top_p` of the mass: [rows, vocabulary]."""
+    """Keep the fewest, most likely tokens with `top_p` of the mass, others are -inf: [rows, vocabulary]."""
     ordered, order = logprobs.sort(dim=-1, descending=True, stable=True)
     mass_before = ordered.double().exp().cumsum(-1) - ordered.double().exp()
     dropped = torch.zeros_like(logprobs, dtype=torch.bool).scatter_(-1, order, mass_before >= top_p)

@@ -1,30 +1,31 @@
-"""The critic's values of responses that have ended, made while others still grow.
+"""Early critic values: computed for responses that have ended while others are still being sampled.
 
-A prompt's responses are cut into parts by their number, not by when they end: a part is packed and computed
-as soon as all of it has ended, so timing decides when, and never what. A run repeats to the bit.
+A prompt's responses are divided into parts by number, not by when they end. A part is packed and computed as
+soon as all of it has ended, so timing decides when a part is computed, but never what is in it: a run repeats
+to the bit.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 Value = Callable[[list[int], list[list[int]]], list[list[float]]]
-"""Values of the tokens of some responses to one prompt: (prompt, responses) -> by response and token."""
+"""(prompt, responses to it) -> critic values by response and token."""
 
 
 class EarlyValues:
-    """Collect responses and value them part by part, in a thread of its own."""
+    """Collects responses and computes their values part by part, in a separate thread."""
 
     def __init__(self, n_samples: int, size: int, value: Value) -> None:
-        """Responses are numbered prompt by prompt, `n_samples` each; parts hold `size` of them, or what is
-        left of their prompt's."""
+        """Responses are numbered prompt by prompt, `n_samples` each. A part has `size` of them; the last part
+        of a prompt may have fewer."""
         self.n_samples, self.size, self.value = n_samples, size, value
         self.ended: dict[range, dict[int, list[int]]] = {}
-        """Responses by number, of parts of which some still grow."""
+        """Ended responses by number, for parts that are not complete."""
         self.made: dict[range, Future[list[list[float]]]] = {}
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="values")
 
     def part(self, index: int) -> range:
-        """The responses that are valued together with response `index`.
+        """The responses whose values are computed together with those of response `index`.
 
         >>> EarlyValues(5, 2, lambda prompt, responses: []).part(8)
         range(7, 9)
@@ -34,7 +35,7 @@ class EarlyValues:
         return range(start, min(start + self.size, prompt + self.n_samples))
 
     def add(self, index: int, prompt: list[int], tokens: list[int]) -> None:
-        """Take the response `tokens`, which has ended."""
+        """Add response `index`, which has ended."""
         part = self.part(index)
         ended = self.ended.setdefault(part, {})
         ended[index] = tokens
@@ -43,11 +44,11 @@ class EarlyValues:
             self.made[part] = self.worker.submit(self.value, prompt, [ended[i] for i in part])
 
     def take(self, indices: Sequence[int]) -> list[list[float]]:
-        """The values of these responses, of which the parts are whole; waits for them, then forgets all."""
+        """The values of these responses, all of whose parts are complete; waits for them, then clears all."""
         made, self.made = self.made, {}
         parts = [self.part(index) for index in indices]
         return [made[part].result()[index - part.start] for index, part in zip(indices, parts, strict=True)]
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self.worker.shutdown()

@@ -1,4 +1,4 @@
-"""The seam between PPO and what samples for it: one protocol, two engines, chosen by the configuration."""
+"""The interface between PPO and the rollout engine: one protocol, two engines, one chosen by the config."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,21 +25,21 @@ class RolloutEngine(Engine, Protocol):
         on_completion: Callable[[int, Completion], None] | None = None,
         expected_tokens: Sequence[float] | None = None,
     ) -> list[Completion]:
-        """As `rewards.contracts.engine.Engine`; `on_completion` gets each response's index and the response
-        when it ends. Where not all fit at once, those with the most `expected_tokens` go first: the tail gets
-        shorter, the tokens stay the same."""
+        """As in `rewards.contracts.engine.Engine`; `on_completion` is called with each response's index and
+        the response when it ends. If not all fit together, those with the most `expected_tokens` go first:
+        the tail gets shorter, the tokens stay the same."""
         ...
 
     def load_weights(self, named_weights: Iterable[tuple[str, Tensor]]) -> None:
-        """Replace the weights (Hugging Face names) and forget everything computed with the old ones."""
+        """Replace the weights (Hugging Face names) and drop everything cached with the old ones."""
         ...
 
     def sleep(self) -> None:
-        """Give accelerator memory back to the trainer until `wake`."""
+        """Free accelerator memory for the trainer until `wake`."""
         ...
 
     def wake(self) -> None:
-        """Take the memory again."""
+        """Allocate the memory again."""
         ...
 
 

@@ -1,10 +1,10 @@
-"""The order in which requests are given to an engine that cannot hold them all at once."""
+"""Order of the requests to an engine that cannot sample all of them together."""
 
 from collections.abc import Sequence
 
 
 def longest_first(n: int, expected_tokens: Sequence[float] | None = None) -> list[int]:
-    """Indices of `n` requests, the longest expected first; equal ones, and unknown ones, as they stand.
+    """Indices of `n` requests, longest expected first; ties keep their order, as do all if none is expected.
 
     >>> longest_first(4, [5, 9, 5, 30])
     [3, 1, 0, 2]

@@ -1,4 +1,4 @@
-"""When a response ends: an end token, or a stop string, which is kept as the last part of its text."""
+"""Detection of a response's end: an end token, or a stop string, which is kept as the end of its text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-"""What a tokenizer shows for a token that holds part of a character."""
+"""What a tokenizer decodes a token to that contains only part of a character."""
 
 
 class Stopper:
-    """Watch growing responses for end tokens and stop strings.
+    """Watches growing responses for end tokens and stop strings.
 
-    Text is decoded only where the newest token could complete a stop string: when it holds a character that
-    one of them ends with.
+    Text is decoded only if the newest token could complete a stop string: if it contains a character that a
+    stop string ends with.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Stopper:
         result = self.ends[latest]
         candidates = (self.may_stop[latest] & ~result).nonzero().squeeze(-1)
         if len(candidates):
-            # A token stands for a character or more, or for a part of one: at most four to a character.
+            # A token is one or more characters, or part of one: at most four tokens per character.
             tails = tokens[rows[candidates], max(0, length - 4 * self.reach - 1) : length].tolist()
             texts = self.tokenizer.batch_decode(tails)
             hits = [any(stop in text for stop in self.stop) for text in texts]
@@ -44,7 +44,7 @@ class Stopper:
         return result
 
     def texts(self, tokens: Sequence[Sequence[int]]) -> list[str]:
-        """Decode whole responses: special tokens shown, end tokens not, nothing after a stop string."""
+        """Decode whole responses: with special tokens, without end tokens, nothing after a stop string."""
         shown = [[token for token in row if token not in self.end_ids] for row in tokens]
         return [self._cut(text) for text in self.tokenizer.batch_decode(shown)]
 

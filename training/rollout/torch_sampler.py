@@ -1,8 +1,8 @@
-"""The embedded sampler: torch alone, in this process; the fast choice for small models on a CPU.
+"""The embedded rollout engine: plain torch, in this process; the fast choice for small models on a CPU.
 
-`TorchSampler` is a `rewards.contracts.engine.Engine` whose weights follow the trainer's, like `VllmEngine`,
-and the cross-check of it. A prompt that is sampled many times is read once. A response is a function of
-weights, prompt and seed: neither the other prompts nor the size of the batch change a bit of it (fp32, CPU).
+`TorchSampler` is a `training.rollout.engine.RolloutEngine` like `VllmEngine`, and serves to cross-check it. A
+prompt that is sampled many times is read once. A response is a function of weights, prompt and seed: neither
+the other prompts nor the size of the batch change a bit of it (fp32, CPU).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ class TorchSampler:
         kv_cache_gib: float,
         device: torch.device | None = None,
     ) -> None:
-        """Load the model in `model` (Hugging Face format); `kv_cache_gib` bounds the rows sampled at once."""
+        """Load `model`, a folder in Hugging Face format; `kv_cache_gib` limits the rows sampled together."""
         device = device or torch.device("cpu")
         self.decoder = Decoder(model, DTYPES[precision], device, max_model_tokens)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
@@ -66,7 +66,7 @@ class TorchSampler:
             if not 0 < len(prompt) <= self.max_model_tokens - sampling.max_new_tokens:
                 raise ValueError(
                     f"prompt {index}: {len(prompt)} tokens; from 1 to {self.max_model_tokens} - "
-                    f"{sampling.max_new_tokens} new ones fit"
+                    f"{sampling.max_new_tokens} (the new tokens) are possible"
                 )
         stopper = self._stopper(sampling.stop)
         found: dict[int, Completion] = {}
@@ -111,13 +111,13 @@ class TorchSampler:
         self.decoder.load(named_weights)
 
     def sleep(self) -> None:
-        """Nothing to give back: the cache lives during a call only."""
+        """Nothing to free: the cache exists only during a call."""
 
     def wake(self) -> None:
         """The counterpart of `sleep`."""
 
     def close(self) -> None:
-        """Nothing outlives the object."""
+        """Nothing to close."""
 
     def _stopper(self, stop: tuple[str, ...]) -> Stopper:
         if stop not in self._stoppers:
@@ -131,7 +131,7 @@ class TorchSampler:
 
 
 class _Wave:
-    """Responses that are sampled together. A row of the cache is a response; finished ones are moved out."""
+    """Responses that are sampled together. Each is a row of the cache; finished rows are removed in time."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class _Wave:
         stopper: Stopper,
         on_end: "Callable[[list[int], _Wave], None]",
     ) -> None:
-        """`on_end` is told the rows that have just ended."""
+        """`on_end` is called with the rows that have just ended, and this wave."""
         self.decoder, self.prompts, self.sampling = decoder, prompts, sampling
         self.stopper, self.on_end = stopper, on_end
         n, device = len(prompts), decoder.device
@@ -172,7 +172,7 @@ class _Wave:
             self.on_end((~self.has_stopped).nonzero().squeeze(-1).tolist(), self)
 
     def _read_prompts(self) -> tuple[Tensor, Cache, Tensor]:
-        """Run each distinct prompt once, equally long ones together, and spread its cache over its rows."""
+        """Read each distinct prompt once, those of equal length together, and copy its cache to its rows."""
         decoder = self.decoder
         place_of: dict[tuple[int, ...], int] = {}
         places = [place_of.setdefault(tuple(prompt), len(place_of)) for prompt in self.prompts]
@@ -195,7 +195,7 @@ class _Wave:
         return last[spread], cache, torch.arange(len(self.prompts), device=decoder.device)
 
     def _draw(self, hidden: Tensor, rows: Tensor, place: int) -> Tensor:
-        """Sample the token at `place` of every row of the cache, note it, and see who stops."""
+        """Sample and store the token at `place` for every row of the cache, and find the rows that stop."""
         sampling = self.sampling
         numbers = uniforms(self.seeds[rows], place)
         latest, logprobs = draw_tokens(
@@ -211,7 +211,7 @@ class _Wave:
         return latest
 
     def completions(self, rows: list[int], scored: list[bool]) -> Iterator[tuple[int, Completion]]:
-        """The responses of rows that have ended; those `scored` with their log-probabilities."""
+        """The responses of rows that have ended, with log-probabilities for those that are `scored`."""
         lengths, stopped = self.n_tokens[rows].tolist(), self.has_stopped[rows].tolist()
         longest = max(lengths)
         tokens, logprobs = self.tokens[rows, :longest].tolist(), self.logprobs[rows, :longest].tolist()
@@ -223,7 +223,7 @@ class _Wave:
 
 
 def _end_ids(model: Path, tokenizer: Any) -> list[int]:
-    """Tokens that end a response: the tokenizer's, and those the model's generation settings name."""
+    """Tokens that end a response: the tokenizer's, and those in the model's generation settings."""
     ends = {tokenizer.eos_token_id}
     if (model / "generation_config.json").exists():
         named = GenerationConfig.from_pretrained(model).eos_token_id

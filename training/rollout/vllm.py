@@ -1,8 +1,7 @@
-"""The vLLM engine, inside this process, whose weights follow the trainer's.
+"""The vLLM rollout engine, inside this process, with weights kept in sync with the trainer's.
 
-`VllmEngine` is a `rewards.contracts.engine.Engine` with one more call, `load_weights`, for PPO. On a CPU it
-needs fp32: in bf16 its kernels differ from torch's by 0.2 to 0.3 nats a token, which is no longer the policy
-being trained.
+`VllmEngine` is a `training.rollout.engine.RolloutEngine`. On a CPU it needs fp32: in bf16 its kernels differ
+from torch's by 0.2 to 0.3 nats per token, which is no longer the policy being trained.
 """
 
 import os
@@ -15,13 +14,13 @@ from rewards.contracts.engine import Completion, FinishReason, Sampling
 from rewards.contracts.files import hash_text
 from training.fingerprint import hash_model
 
-# Read by vLLM at import. In-process keeps the weights reachable for the sync and starts ten times faster.
+# Read by vLLM at import. In one process the weights can be replaced, and it starts ten times faster.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 if shutil.which(os.environ.get("CXX", "g++")) is None:
-    # vLLM compiles its samplers at first use; without a C++ compiler they run as they are.
+    # vLLM compiles its samplers at first use; without a C++ compiler they run uncompiled.
     os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
 
 import torch
@@ -30,8 +29,8 @@ from training.rollout.limits import MAX_SEQUENCES
 from training.rollout.order import longest_first
 
 if torch.cuda.is_available():
-    # The older model runner, which 0.24 still takes for Qwen2, draws for each seeded request in a kernel of
-    # its own: hundreds a decoding step. FlashInfer's sampler knows no seeds.
+    # The older model runner, which vLLM 0.24 still uses for Qwen2, launches a separate sampling kernel for
+    # each seeded request: hundreds per decoding step. FlashInfer's sampler does not support seeds.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")
     os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
 
@@ -63,8 +62,7 @@ class VllmEngine:
         self.sleeps = sleeps and not self.is_cpu
         memory: dict[str, Any] = {"gpu_memory_utilization": gpu_memory_utilization}
         if self.is_cpu:
-            # A prompt cut over two prefills would rewind its seeded generator, which CPU generators cannot
-            # do.
+            # A prompt split over two prefills would rewind its seeded generator, which CPU generators cannot.
             memory = {
                 "max_num_seqs": MAX_SEQUENCES,
                 "kv_cache_memory_bytes": int(kv_cache_gib * 2**30),
@@ -80,13 +78,13 @@ class VllmEngine:
             enforce_eager=self.is_cpu,
             enable_prefix_caching=True,
             enable_sleep_mode=self.sleeps,
-            # What PPO compares are log-probabilities of the distribution that was sampled from.
+            # PPO compares log-probabilities of the distribution that was sampled from.
             logprobs_mode="processed_logprobs",
             seed=0,
             disable_log_stats=True,
             **memory,
         )
-        # vLLM reseeds the global generator and replaces torch.set_num_threads: both belong to the trainer.
+        # vLLM reseeds the global generator and replaces torch.set_num_threads; restore both for the trainer.
         torch.set_num_threads = set_num_threads
         torch.set_num_threads(n_threads)
         torch.set_rng_state(rng_state)
@@ -125,10 +123,10 @@ class VllmEngine:
         return [found[index] for index in range(len(prompts))]
 
     def _run(self, inputs: list[Any], params: list[Any]) -> Iterator[tuple[int, Any]]:
-        """Run requests and yield each one's place and output when it ends; what LLM.generate does, less the
-        wait for the last."""
+        """Run requests and yield each one's place and output when it ends; like LLM.generate, but without
+        waiting for the last."""
         ids = self.llm.enqueue(inputs, params, use_tqdm=False)
-        # Outputs carry the id without the suffix that makes it unique inside the engine.
+        # Outputs have the id without the suffix that makes it unique inside the engine.
         places = {request_id.partition("-")[0]: place for place, request_id in enumerate(ids)}
         while self.llm.llm_engine.has_unfinished_requests():
             for output in self.llm.llm_engine.step():
@@ -161,12 +159,12 @@ class VllmEngine:
         ]
 
     def load_weights(self, named_weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Replace the weights (Hugging Face names) and forget everything computed with the old ones."""
+        """Replace the weights (Hugging Face names) and drop everything cached with the old ones."""
         if self.is_cpu:
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(named_weights)})
             self.llm.apply_model(_repack_cpu_linears)
         else:
-            # One by one as they come: sharded weights are gathered in turn and never lie here all at once.
+            # One by one as they come: sharded weights are gathered in turn and never all in memory here.
             def load(model: Any) -> None:
                 model.load_weights(iter(named_weights))
 
@@ -174,7 +172,7 @@ class VllmEngine:
         self.llm.reset_prefix_cache()
 
     def sleep(self) -> None:
-        """Give the GPU memory back to the trainer until `wake`."""
+        """Free GPU memory for the trainer until `wake`."""
         if self.sleeps:
             self.llm.sleep(level=1)
 
@@ -202,8 +200,7 @@ class VllmEngine:
         return Completion(tokens, text, finish, logprobs)
 
     def _stop_token_ids(self, stop: tuple[str, ...]) -> list[int] | None:
-        """Token ids of the stop strings when each is one added token: then vLLM need not detokenize at
-        all."""
+        """Ids of the stop strings if each is one added token: vLLM then need not detokenize at all."""
         added = self.tokenizer.get_added_vocab()
         return [added[text] for text in stop] if all(text in added for text in stop) else None
 
@@ -226,10 +223,10 @@ class VllmEngine:
 
 
 def _repack_cpu_linears(model: torch.nn.Module) -> None:
-    """Rebuild the packed copies that vLLM's CPU build computes with.
+    """Rebuild the packed weight copies that vLLM's CPU build computes with.
 
-    `reload_weights` repacks ordinary linear layers but leaves a tied lm_head's packed copy stale without a
-    word: its log-probabilities are then off by 0.2 to 0.45 nats.
+    `reload_weights` repacks ordinary linear layers but silently leaves the packed copy of a tied lm_head
+    stale: log-probabilities are then off by 0.2 to 0.45 nats.
     """
     from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 

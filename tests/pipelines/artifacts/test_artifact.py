@@ -1,4 +1,4 @@
-"""The artifact contract: whole or absent, made once, found again, checked."""
+"""The artifact contract: complete or absent, made once, reused, checked."""
 
 import os
 import signal
@@ -62,13 +62,13 @@ def test_failing_builder_leaves_no_artifact(store: Store, error: BaseException) 
         store.produce(STAGE, {}, {}, build)
     assert store.find("toy", store.fingerprint(STAGE, {}, {})) is None
     assert not [path for path in (store.root / "toy").iterdir() if path.is_dir()]  # rolled back
-    # Nothing of the failed one is left in the result of the next attempt.
+    # The result of the next attempt contains nothing of the failed one.
     made = store.produce(STAGE, {}, {}, lambda draft: (draft.folder / "new.txt").write_text("x") and None)
     assert set(made.manifest["files"]) == {"new.txt"}
 
 
 def test_a_file_that_was_being_written_at_the_kill_is_no_part_of_the_artifact(store: Store) -> None:
-    """What SIGKILL leaves of an atomic write: its temporary file, which no one renamed or removed."""
+    """SIGKILL during an atomic write leaves its temporary file, neither renamed nor removed."""
     stage = Stage("toy", STAGE.packages, is_resumable=True)
     rows = store.root / "toy" / store.fingerprint(stage, {}, {})
     torn = rows.with_suffix(".partial") / "rollouts"
@@ -130,7 +130,7 @@ def test_second_call_does_not_build(store: Store) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest"])
-def test_damaged_artifact_is_set_aside_and_made_again(store: Store, damage: str) -> None:
+def test_damaged_artifact_is_renamed_and_made_again(store: Store, damage: str) -> None:
     made = store.produce(STAGE, {}, {}, write_one)
     target = made.folder / "rows.parquet"
     whole = target.read_bytes()
@@ -206,7 +206,7 @@ def test_volatile_files_do_not_change_the_content(tmp_path: Path) -> None:
         for i, texts in enumerate((("1 s", "same"), ("2 s", "same"), ("1 s", "other")))
     ]
     assert made[0].content == made[1].content != made[2].content
-    # They are checked all the same.
+    # They are checked anyway.
     (made[0].folder / "clock.txt").write_text("9 s")
     assert check(made[0].folder) == ["clock.txt differs from its SHA-256"]
 
@@ -248,7 +248,7 @@ def wait_for(path: Path) -> None:
 def test_two_processes_build_once(tmp_path: Path) -> None:
     log, gate = tmp_path / "log", tmp_path / "gate"
     both = [start(tmp_path, log, gate) for _ in range(2)]
-    # One builds and is held at the gate; the other must come to wait for it, and not build as well.
+    # One builds and is held at the gate; the other must wait for it and not build too.
     while len(said(log)) < 2:
         time.sleep(0.02)
     gate.touch()

@@ -1,4 +1,4 @@
-"""Looking back at a run: every row's way, and whether files and links are what they claim."""
+"""Audit of a run: the path of every row, and the check of files and links."""
 
 import shutil
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_link_to_another_input_is_named(copied: Workspace) -> None:
     content = copied.linked("curate").content
     manifest.write_text(text.replace(f'"content": "{content}"', '"content": "0000000000000000"'))
     assert check_run(copied.folder) == [
-        "rewards: was made from another curate artifact than the one linked here"
+        "rewards: was made from a different curate artifact than the one linked here"
     ]
 
 

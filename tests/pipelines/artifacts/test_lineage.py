@@ -63,7 +63,7 @@ def test_other_weights_are_found_even_with_fitting_checksums(download: Path, tmp
     lines = (
         "critic/config.json is missing",
         "model.safetensors differs from its SHA-256",
-        "model.safetensors is not the one that training made",
+        "model.safetensors is not the file that training made",
     )
     assert changed == [f"published model: {line}" for line in lines]
     (download / "SHA256SUMS").unlink()

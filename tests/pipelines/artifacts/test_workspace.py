@@ -1,4 +1,4 @@
-"""A run's folder: its links follow what was made, also when the same run is started twice."""
+"""A run's folder: its links follow what was made, even when the same run is started twice."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

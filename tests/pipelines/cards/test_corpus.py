@@ -1,4 +1,4 @@
-"""A curate artifact as a data set: opened by datasets and polars, described by valid metadata."""
+"""A curate artifact as a data set: readable with datasets and polars, described by valid metadata."""
 
 import json
 from pathlib import Path

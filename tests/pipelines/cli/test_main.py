@@ -1,4 +1,4 @@
-"""The command line: help that teaches, errors in one clear message, and the commands that need no model."""
+"""The command line: useful help, errors in one clear message, and the commands that need no model."""
 
 import json
 import logging
@@ -46,7 +46,8 @@ def test_help_of_the_configuration_explains_fields(
 ) -> None:
     text = shown_by(capsys, "run", "--config", str(config_file), "--help-config")
     assert "--training.ppo.gae-lambda" in text
-    assert "GAE lambda; with gamma = lambda = 1" in " ".join(re.sub(r"[│║]", " ", text).split())
+    words = " ".join(re.sub(r"[│║]", " ", text).split())
+    assert "With gamma = lambda = 1, the advantage is return minus value" in words
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Child processes: output, failure, deadline, and that nothing is left running however it ends."""
+"""Child processes: output, failure, deadline; and nothing is left running, however they end."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def child(code: str) -> list[str]:
 
 
 def is_running(pid: int) -> bool:
-    """False once the process is gone or only its exit status is left."""
+    """False when the process is gone or only its exit status is left."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -29,7 +29,7 @@ def is_running(pid: int) -> bool:
 
 
 def ends(pid: int) -> bool:
-    """Wait until `pid` has ended; pytest's own time limit ends a hopeless wait."""
+    """Wait until `pid` has ended; pytest's time limit ends a hopeless wait."""
     while is_running(pid):
         time.sleep(0.02)
     return True
@@ -47,7 +47,7 @@ def test_lines_go_to_log_and_callback_in_order(tmp_path: Path) -> None:
 
 
 def test_burst_of_lines_before_the_end_is_not_lost(tmp_path: Path) -> None:
-    """The child is gone long before its lines are handled."""
+    """The child ends long before its lines are handled."""
     lines: list[str] = []
     code = "import sys; sys.stdout.write('\\n'.join(map(str, range(20000))))"
     run_child(child(code), log=tmp_path / "a.log", on_line=lines.append)
@@ -200,7 +200,7 @@ def test_ending_the_parent_ends_the_worker(tmp_path: Path, sign: signal.Signals)
 
 @pytest.mark.slow
 def test_killing_the_parent_ends_launcher_and_ranks(tmp_path: Path) -> None:
-    # The job file is a pipe without content, so that the ranks wait in the middle of reading it.
+    # The job file is an empty pipe, so that the ranks wait in the middle of reading it.
     job = tmp_path / "job.json"
     os.mkfifo(job)
     writer = os.open(job, os.O_RDWR)
@@ -225,7 +225,7 @@ def has_open(process: psutil.Process, path: Path) -> bool:
         return False
 
 
-def test_worker_without_a_parent_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_without_a_parent_exits_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
     from pipelines.jobs import worker
 
     monkeypatch.setattr(os, "getppid", lambda: 1)

@@ -1,4 +1,4 @@
-"""How ranks are started on several hosts; the launched processes themselves are tested in test_process.py."""
+"""The start of ranks on several hosts; the launched processes are tested in test_process.py."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -28,13 +28,13 @@ def test_every_host_runs_the_worker_on_its_share_of_the_ranks(hosts: Path) -> No
     command, _, _ = runner.get_cmd({}, slots)
     assert command[command.index("-w") + 1] == "node-a,node-b"
     assert command[-2:] == ["pipelines.jobs.worker", "/runs/job-0.json"]
-    # Without the last one, each rank would get an argument that the worker does not know.
+    # Without the last argument, each rank would get one that the worker does not know.
     assert {"--master_addr=node-a", "--module", "--no_local_rank"} <= set(command)
     assert f"cd {Path.cwd()};" in command
 
 
 def test_slots_that_are_not_the_ranks_are_refused(hosts: Path) -> None:
-    with pytest.raises(ValueError, match=r"slots \(node-a: 8, node-b: 8\) are not .*n_ranks \(32\)"):
+    with pytest.raises(ValueError, match=r"slots \(node-a: 8, node-b: 8\) do not add up to .*n_ranks \(32\)"):
         host_arguments("job.json", 32, str(hosts))
     with pytest.raises(ValueError, match="no host"):
         host_arguments("job.json", 1, str(hosts.with_name("missing")))

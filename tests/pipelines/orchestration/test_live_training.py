@@ -1,4 +1,4 @@
-"""What the server shows of a training while it runs."""
+"""Live progress of training on the server."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipelines.orchestration.live_training import LiveTraining
 
 
 def write_metrics(path: Path, n_steps: int) -> None:
-    """As the recorder writes them, the last line torn."""
+    """Write metrics as the recorder does, with an incomplete last line."""
     names = ("pass_at_n", "response_tokens", "truncated")
     rows = [
         {"step": s, "reward": s / n_steps, "entropy": None} | dict.fromkeys(names, 1.0)
@@ -34,11 +34,11 @@ def test_page_shows_curves_and_the_time_to_go(tmp_path: Path, sent, monkeypatch:
     training = LiveTraining("demo", tmp_path / "metrics.jsonl")
     training.update(1, 8)
     now += live.INTERVAL_S / 2
-    training.update(2, 8)  # too soon after the last update
+    training.update(2, 8)  # Too soon after the last update.
     now += live.INTERVAL_S / 2
     training.update(3, 8)
     now += 1.0
-    training.update(8, 8)  # the end is always shown
+    training.update(8, 8)  # The end is always shown.
     assert [percent for percent, _ in sent] == [12.5, 37.5, 100.0]
     first, middle, last = (text for _, text in sent)
     assert "Step 1 of 8." in first and "`▁`" in first

@@ -1,4 +1,4 @@
-"""Prefect brought up on loopback for real: deployments registered, a run picked up, everything ended."""
+"""Real Prefect services on 127.0.0.1: deployments registered, a run executed, everything stopped."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_down_without_up_says_what_to_run(tmp_path):
         down(tmp_path)
 
 
-def test_a_taken_port_is_said_before_anything_starts(tmp_path):
+def test_a_used_port_is_reported_before_anything_starts(tmp_path):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -80,7 +80,7 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         assert done.returncode == 0, done.stdout + done.stderr
         assert (tmp_path / "runs" / "small" / "curate" / "manifest.json").exists()
         wanted = {"event": {"name": ["reasoner-zero.corpus.curated"]}}
-        end = time.monotonic() + 300  # the server writes events in batches
+        end = time.monotonic() + 300  # The server writes events in batches.
         while not (events := ask(f"{api}/events/filter", {"filter": wanted})["events"]):
             assert time.monotonic() < end, "no event of the finished corpus"
             time.sleep(0.5)

@@ -24,7 +24,7 @@ LARGE = (".parquet", ".safetensors")
 
 
 class HubServer:
-    """The state of the hub: repositories as lists of commits, each a dictionary from path to bytes."""
+    """State of the hub: repositories as lists of commits, each a dictionary from path to bytes."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -50,7 +50,7 @@ class HubServer:
         self.server.server_close()
 
     def files(self, name: str) -> dict[str, bytes]:
-        """Newest files of a repository, such as datasets/me/sums."""
+        """Newest files in a repository, such as datasets/me/sums."""
         return self.repos[name][-1][1]
 
     def commit(self, name: str, files: dict[str, bytes]) -> str:
@@ -208,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(404, {"error": f"no such call: {call}"})
 
     def describe_object(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Where to upload an object; nothing to do when it is here already."""
+        """Where to upload an object; empty when it is already here."""
         upload = {"upload": {"href": f"{self.hub.url}/objects/{item['oid']}"}}
         return item if item["oid"] in self.hub.objects else item | {"actions": upload}
 

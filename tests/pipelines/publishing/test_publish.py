@@ -1,4 +1,4 @@
-"""Publishing through the real hub client to a hub server on the loopback interface."""
+"""Publishing with the real hub client to a hub server on the loopback interface."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture
 def client(hub: HubServer, tmp_path: Path) -> dict[str, str]:
-    """Environment that points the hub client at our server, with a home of its own."""
+    """Environment that points the hub client at our server, with a separate home."""
     home = {"HF_HOME": str(tmp_path / "hf"), "HF_DATASETS_CACHE": str(tmp_path / "hf" / "datasets")}
     return {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1", **home}
 
@@ -94,14 +94,14 @@ def test_data_set_round_trip(
         assert hashlib.sha256((copy / entry["contentUrl"]).read_bytes()).hexdigest() == entry["sha256"]
     for shard in described["recordSet"]:
         assert [field["source"]["extract"]["column"] for field in shard["field"]] == prompts.columns
-    # Where a file lay on this machine is not published, only its name and row.
+    # The folder of a file on this machine is not published, only its name and row.
     folder = str(licensed_run.root.parent)
     assert prompts["provenance"].str.contains(folder, literal=True).any()
     mine = [row for row in loaded["train"] if row["source"] == "mine"][0]
     assert json.loads(mine["provenance"]) == {"file": "mine.jsonl", "row": int(mine["source_id"])}
     assert not any(folder.encode() in content for content in files.values())
 
-    # Published again, nothing is sent and no commit is made.
+    # On a second publication nothing is sent and no commit is made.
     n_commits, n_requests = len(hub.repos["datasets/me/sums"]), len(hub.requests)
     again = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
     assert again.returncode == 0, again.stderr
@@ -135,7 +135,7 @@ def test_data_set_card_says_where_rows_come_from(tmp_path: Path, licensed_run: W
 def test_dry_run_sends_nothing_and_lists_exactly_what_is_sent_later(
     hub: HubServer, client: dict[str, str], tmp_path: Path, cli: Cli, licensed_run: Workspace
 ) -> None:
-    # An older version with more shards: its files must go.
+    # An older version with more shards, whose files must be removed.
     hub.commit("datasets/me/sums", {".gitattributes": b"", "data/train-00001-of-00002.parquet": b"old"})
     kept = tmp_path / "kept"
     arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
@@ -179,7 +179,7 @@ def test_forbidding_license_is_refused_even_when_forced(licensed_run: Workspace)
 
 
 def test_a_leak_that_remains_is_found_and_refused(tmp_path: Path, licensed_run: Workspace) -> None:
-    """The benchmarks are asked again: one that curation did not know of is enough."""
+    """The benchmarks are checked again; one that curation did not know is enough."""
     shutil.copytree(licensed_run.root, tmp_path / "runs", symlinks=True)
     run = tmp_path / "runs" / "small"
     prompts = licensed_run.linked("rewards").read("prompts.parquet")
@@ -194,7 +194,7 @@ def test_a_leak_that_remains_is_found_and_refused(tmp_path: Path, licensed_run: 
         publish(run, "dataset", "me/sums", is_dry_run=True)
 
 
-def test_missing_token_is_said_before_anything_is_sent(
+def test_missing_token_is_reported_before_anything_is_sent(
     licensed_run: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
@@ -228,7 +228,7 @@ def test_passing_faults_are_overcome(
     done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
     assert done.returncode == 0, done.stderr
     assert not hub.faults and "published and read back" in done.stdout
-    assert len(hub.repos["datasets/me/sums"]) == 2  # created, published once
+    assert len(hub.repos["datasets/me/sums"]) == 2  # One commit creates the repository, one publishes.
     tag = f"v-{licensed_run.linked('rewards').fingerprint}"
     assert hub.tags["datasets/me/sums"] == {tag: hub.repos["datasets/me/sums"][-1][0]}
     assert TOKEN not in done.stdout + done.stderr
@@ -243,15 +243,15 @@ def test_a_rivals_commit_in_between_is_built_upon(
     assert len(hub.repos["datasets/me/sums"]) == 3 and "stray.txt" not in hub.files("datasets/me/sums")
 
 
-def test_a_full_quota_is_said_in_the_hubs_words(
+def test_a_full_quota_is_reported_in_the_hubs_words(
     hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
 ) -> None:
     hub.faults = [("POST /datasets/me/sums.git/info/lfs/objects/batch", 403)]
     done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
     assert done.returncode == 2
-    assert "planted 403" in done.stderr and "make room" in done.stderr
+    assert "planted 403" in done.stderr and "free space" in done.stderr
     assert TOKEN not in done.stdout + done.stderr
-    assert len(hub.repos["datasets/me/sums"]) == 1  # nothing half published
+    assert len(hub.repos["datasets/me/sums"]) == 1  # Nothing is partly published.
 
 
 def test_damage_on_the_hub_is_found_by_reading_back(
@@ -260,7 +260,7 @@ def test_damage_on_the_hub_is_found_by_reading_back(
     hub.damage = "data/validation-00000-of-00001.parquet"
     done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
     assert done.returncode == 1
-    assert f"does not hold what was sent: {hub.damage};" in done.stderr
+    assert f"differs from what was sent: {hub.damage};" in done.stderr
 
 
 def test_model_round_trip(hub: HubServer, client: dict[str, str], cli: Cli, trained_run: Workspace) -> None:
@@ -299,7 +299,7 @@ def test_model_without_its_own_summary_is_refused(tmp_path: Path, trained_run: W
     summary = json.loads((run / "summary.json").read_text())
     summary["fingerprints"]["train"]["fingerprint"] = "of another training"
     (run / "summary.json").write_text(json.dumps(summary))
-    with pytest.raises(ValueError, match="tells of another training"):
+    with pytest.raises(ValueError, match="is about another training"):
         publish(run, "model", "me/small-ppo", is_dry_run=True)
     (run / "summary.json").unlink()
     with pytest.raises(FileNotFoundError, match="reasoner-zero report"):
@@ -378,7 +378,7 @@ print(operator())
 def test_a_token_in_a_block_is_used_and_nowhere_written(
     hub: HubServer, client: dict[str, str], tmp_path: Path, licensed_run: Workspace
 ) -> None:
-    """The flow on a server of its own: logs, database, artifacts and what is sent do not hold the token."""
+    """The flow on a temporary server: logs, database, artifacts and what is sent do not contain the token."""
     home = tmp_path / "prefect"
     without = {name: value for name, value in client.items() if name != "HF_TOKEN"}
     environment = {**os.environ, **without, "PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)}

@@ -8,7 +8,7 @@ from pipelines.stages.overlap import overlap_stage
 
 @pytest.fixture
 def run(licensed_run: Workspace, tmp_path) -> Workspace:
-    """The shared run's config in a folder of its own."""
+    """The shared run's config in a separate folder."""
     return Workspace.open(licensed_run.config, tmp_path)
 
 

@@ -55,7 +55,7 @@ def small_evaluation(run: Workspace, folder: Path, **evals) -> Workspace:
 
 
 def interrupt():
-    """Send a real signal: it wakes a main thread that waits for a lock."""
+    """Send a real signal, which wakes a main thread that waits for a lock."""
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
@@ -67,7 +67,7 @@ def interrupt():
     ],
 )
 def test_engines_end_together(licensed_run, tmp_path, monkeypatch, end, error):
-    """One samples for ten minutes; the stage must not wait for it."""
+    """One engine samples for ten minutes; the stage must not wait for it."""
     workspace = small_evaluation(licensed_run, tmp_path, n_engines=2)
 
     def fake(job, log, on_line, stop):
@@ -108,7 +108,7 @@ def test_a_context_too_short_for_every_question_says_what_to_raise(licensed_run,
 
 @pytest.mark.slow
 def test_two_engines_give_what_one_gives_and_scoring_needs_neither(trained_run, tmp_path):
-    """Real engines in real processes; afterwards scores and statistics are made again without a model."""
+    """Real engines in real processes; then scores and statistics are computed again without a model."""
     results = []
     for n_engines in (1, 2):
         workspace = small_evaluation(trained_run, tmp_path / str(n_engines), n_engines=n_engines)

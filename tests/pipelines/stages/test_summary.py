@@ -1,4 +1,4 @@
-"""The numbers of summary.json, worked out by hand from a few completions and metrics."""
+"""The numbers of summary.json, computed by hand from a few completions and metrics."""
 
 import json
 from pathlib import Path

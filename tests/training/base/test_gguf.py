@@ -1,4 +1,4 @@
-"""Finding GGUF files: by path, and inside an installed package described by its own metadata."""
+"""Lookup of GGUF files: by path, and in an installed package through its metadata."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from training.base.gguf import find_gguf
 
 
 def install(site, name: str, files: list[str]) -> None:
-    """Lay out an installed distribution below `site`, as pip would."""
+    """Create an installed distribution in `site`, as pip would."""
     for file in files:
         (site / file).parent.mkdir(parents=True, exist_ok=True)
         (site / file).write_bytes(b"GGUF")
@@ -46,7 +46,7 @@ def test_the_file_of_an_installed_package_is_found(site, asked):
 
 def test_a_package_without_a_model_says_so(site):
     install(site, "r0-no-model", ["r0_no_model/__init__.py"])
-    with pytest.raises(FileNotFoundError, match=r"package 'r0-no-model' holds no \.gguf file"):
+    with pytest.raises(FileNotFoundError, match=r"package 'r0-no-model' contains no \.gguf file"):
         find_gguf("package:r0-no-model")
 
 

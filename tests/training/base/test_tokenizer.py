@@ -1,4 +1,4 @@
-"""The character tokenizer gives every text of its alphabet back, tags included."""
+"""The character tokenizer restores every text of its alphabet, tags included."""
 
 import re
 import string

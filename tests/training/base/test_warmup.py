@@ -1,4 +1,4 @@
-"""The demonstrations of the warm-up: their proportions, their labels, and that a model learns from them."""
+"""The warm-up: proportions and labels of its demonstrations, and that a model learns from them."""
 
 import math
 import random
@@ -23,7 +23,7 @@ EOS, PAD = TOKENIZER.eos_token_id, TOKENIZER.pad_token_id
 
 
 def kind(item: WorkedProblem, response: str) -> str:
-    """Name a demonstration by the format alone."""
+    """Classify a demonstration by its format alone."""
     if response == f"{item.solution}</think><answer>\\boxed{{{item.answer}}}</answer>":
         return "careful"
     match = re.fullmatch(r"</think><answer>\\boxed\{(.*)\}</answer>", response)

@@ -1,4 +1,4 @@
-"""What a plan says, against published totals and against sums by hand."""
+"""Plans compared with published totals and with numbers computed by hand."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_memory_of_a_7b_model_on_eight_gpus_by_hand():
     assert found["optimizer, actor and critic"] * GIB == pytest.approx(2 * n * 12 / 8)
     assert found["vLLM weights"] * GIB == pytest.approx(2 * n)
     # 128 prompts x 64 samples, each 512 prompt tokens and 4,000 response tokens.
-    assert found["tokens a step"] == 8192 * 4512
+    assert found["tokens per step"] == 8192 * 4512
 
 
 def test_training_fits_more_easily_on_more_gpus():
@@ -115,7 +115,7 @@ def test_the_peak_covers_training_and_sampling():
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="'some/model' is not known") as caught:
+    with pytest.raises(ValueError, match="'some/model' are unknown") as caught:
         find_shape(config("some/model"))
     assert all(name in str(caught.value) for name in KNOWN)
 
@@ -182,7 +182,7 @@ def test_no_critic_and_a_reference_model_change_the_memory():
 @pytest.mark.parametrize("n_parts", [1, 4])
 @pytest.mark.parametrize("budget", [300, 2000])
 def test_prompts_are_counted_as_often_as_packing_computes_them(n_parts, budget):
-    """Against the micro-batches of real minibatches: 30 prompts, 16 responses of uneven length to each."""
+    """Compared with the micro-batches of real minibatches: 30 prompts, 16 responses of uneven length each."""
     import torch
 
     from training.batching import Responses, micro_batches, minibatches
@@ -260,7 +260,7 @@ def test_early_values_need_memory_beside_the_engine():
 
 
 def test_a_run_that_follows_the_plan_has_no_error():
-    """Steps whose times are the plan's FLOPs and tokens at constant speeds, with growing responses."""
+    """Steps whose times are the plan's FLOPs and tokens at constant speeds, while responses get longer."""
     rollout = {"max_new_tokens": 40, "prompts_per_step": 2, "samples_per_prompt": 4}
     settings = config(rollout=rollout, ppo={"critic_minibatches": 4})
     shape, steps = find_shape(settings), range(1, 9)

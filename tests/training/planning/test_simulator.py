@@ -1,4 +1,4 @@
-"""The simulator against slow loops, sums by hand and what must hold for any machine."""
+"""The simulator compared with slow loops, numbers computed by hand, and properties of any machine."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_decoding_in_closed_form_is_decoding_token_by_token(rows, kv_tokens):
 
 
 def test_a_wave_does_what_the_torch_sampler_does():
-    """Against a record of the sampler's own calls."""
+    """Compared with a record of the sampler's own calls."""
     torch = pytest.importorskip("torch")
     from training.rollout.torch_sampler import _Wave
 
@@ -150,7 +150,7 @@ def test_a_step_by_hand_on_a_machine_that_only_counts_rows():
     )
     lengths = np.array([[10, 20], [5, 5], [30, 7], [1, 1]])
     step = simulate_step(settings, Cluster(2, machine), lengths, np.full(4, 3))
-    # Engines hold prompts 0 and 2, 1 and 3: 30 and 5 decoding steps, and a call that reads the prompts.
+    # Engines have prompts 0 and 2, 1 and 3: 30 and 5 decoding steps, and a call that reads the prompts.
     assert step.rollout_s == pytest.approx(31)
     assert step.forward_s == pytest.approx(10)
     assert step.critic_s == pytest.approx(3 * 2 * 10 + 2 * 100)
@@ -187,7 +187,7 @@ def test_the_vocabulary_is_scored_by_the_policy_alone_and_once_more_for_its_grad
     )
     lengths, n_vocab = np.array([[10, 20], [5, 5]]), KNOWN["Qwen/Qwen2.5-7B"].n_vocab
     step = simulate_step(settings, Cluster(1, machine), lengths, np.full(2, 3))
-    # Forward, forward again, backward twice; drawn once, after one look at each prompt.
+    # Forward, forward again, backward twice; sampled once, after one call for each prompt.
     assert step.policy_s == pytest.approx(4 * 40 * n_vocab)
     assert step.rollout_s == pytest.approx((40 + 2) * n_vocab)
     assert step.forward_s == step.critic_s == 0
@@ -204,7 +204,7 @@ def test_offload_by_hand():
     )
     phases = update_work(settings, 2, shape, 2, np.full(1, 100), np.full((1, 8), 900))
     hidden_s, visible_s = offload_seconds(settings, Cluster(2, machine), shape, phases["critic_s"])
-    assert hidden_s == pytest.approx(4 * 4 * share / 25e9)  # four micro-batches
+    assert hidden_s == pytest.approx(4 * 4 * share / 25e9)  # Four micro-batches.
     assert visible_s == pytest.approx(4 * (30 * share * 2 / 200e9 + 2 * share / 25e9))
     assert offload_seconds(settings, Cluster(2, machine), shape, phases["forward_s"]) == (0, 0)
     on_gpu = settings.deepspeed.model_copy(update={"offload_optimizer": False})
@@ -228,9 +228,9 @@ def test_one_gpu_never_waits_and_sharing_out_never_hurts():
 
 def test_a_layout_that_cannot_be_is_refused():
     settings = config(rollout={"prompts_per_step": 10, "tensor_parallel": 1})
-    with pytest.raises(ValueError, match="10 prompts a step cannot be dealt evenly to 4 GPUs"):
+    with pytest.raises(ValueError, match="10 prompts per step cannot be split evenly among 4 GPUs"):
         simulate_run(settings, Cluster(4, GPU), PAPER["Qwen/Qwen2.5-7B"], n_knots=1)
-    with pytest.raises(ValueError, match="no room for a key-value cache in 16 GiB"):
+    with pytest.raises(ValueError, match="no room for a KV cache in 16 GiB"):
         simulate_run(config(), Cluster(8, GPU, gpu_gib=16), PAPER["Qwen/Qwen2.5-7B"], n_knots=1)
 
 
@@ -244,7 +244,7 @@ def test_what_changes_moves_days_as_it_must():
     days = dict(found.select("variant", "days").iter_rows())
     base = days["as configured"]
     assert days["response limit 4,000"] < base < days["response limit 16,000"]
-    assert days["4 samples a prompt"] < base < days["32 samples a prompt"]
+    assert days["4 samples per prompt"] < base < days["32 samples per prompt"]
     assert days["16 GPUs"] < base < days["4 GPUs"]
     assert days["single responses exchanged"] < base < days["ranks train on what they sampled"]
-    assert {"4 engines a node", "2 engines a node", "1 engine a node"} < set(days)
+    assert {"4 engines per node", "2 engines per node", "1 engine per node"} < set(days)

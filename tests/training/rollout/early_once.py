@@ -1,5 +1,4 @@
-"""Train the tiny model with values made while sampling, whole, interrupted, and without them; started by
-test_early_values.py."""
+"""Train the tiny model with early values, whole and interrupted, and without; run by test_early_values.py."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Tokens are drawn as the logits say, by numbers that are uniform and unrelated."""
+"""Tokens are sampled in proportion to the logits, with uniform and unrelated random numbers."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ SEEDS = torch.randint(0, 2**62, (20_000,), generator=torch.Generator().manual_se
 
 
 def splitmix64(seed: int, place: int) -> float:
-    """Written with Python's integers, from the published code."""
+    """SplitMix64 with Python's integers, after the published code."""
     z = (seed + 0x9E3779B97F4A7C15 * (place + 1)) % 2**64
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64

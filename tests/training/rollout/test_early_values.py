@@ -1,4 +1,4 @@
-"""Values made while others still grow: the same parts whatever ends first, the same values, the same run."""
+"""Early critic values: the same parts whatever ends first, the same values, the same run."""
 
 import random
 import subprocess
@@ -18,7 +18,7 @@ N_SAMPLES = 5
 
 
 def value(prompt: list[int], responses: list[list[int]]) -> list[list[float]]:
-    """Different in another company, as rounding is."""
+    """A value that depends on the other responses of the part, like rounding."""
     return [[float(prompt[0] * 1000 + 10 * len(responses) + t) for t in tokens] for tokens in responses]
 
 
@@ -35,7 +35,7 @@ def test_parts_and_values_do_not_depend_on_what_ends_first(size):
             return value(prompt, responses)
 
         early = EarlyValues(N_SAMPLES, size, recorded)
-        for _step in range(2):  # what a step leaves behind must not reach the next
+        for _step in range(2):  # What a step leaves behind must not reach the next one.
             for index in random.Random(seed).sample(range(len(prompts)), len(prompts)):
                 early.add(index, prompts[index], tokens[index])
             found.append(early.take(range(len(prompts))))
@@ -104,6 +104,6 @@ def test_a_run_repeats_resumes_and_learns_what_it_learns_without(tiny_base, sums
         final = Path("exports/step-000004") / name
         assert (whole / final).read_bytes() == (resumed / final).read_bytes()
     early, late = (read_records(path / "metrics.jsonl", METRIC) for path in (whole, after))
-    # The critic's head starts at zero: from the second step on values say something.
+    # The critic's head starts at zero, so values are nonzero from the second step on.
     for name in ("value_loss", "explained_variance", "entropy", "actor_grad_norm", "critic_grad_norm"):
         assert early[name].to_list() == pytest.approx(late[name].to_list(), rel=2e-4), name

@@ -1,4 +1,4 @@
-"""The embedded sampler: the trainer's own log-probabilities, and responses that no batch can change."""
+"""The torch sampler: it has the trainer's log-probabilities, and no batch changes a response."""
 
 import random
 
@@ -41,7 +41,7 @@ def sampler(tiny_base):
 
 @pytest.fixture(scope="module")
 def prompts(sampler, sums):
-    """Twenty prompts of several lengths, the first one four times."""
+    """Twenty prompts of various lengths, the first one four times."""
     texts = [f"{'1+' * (i % 3)}{problem}<think>" for i, problem in enumerate(sums["problem"].head(17))]
     return [sampler.encode(text) for text in [texts[0]] * 3 + texts]
 
@@ -57,7 +57,7 @@ def trainer_logprobs(policy, prompts, completions):
 
 
 def mismatch(sampler, policy, prompts, sampling=SAMPLING):
-    """Largest |log-prob difference| between sampler and trainer over freshly sampled responses."""
+    """Largest |log-prob difference| between sampler and trainer over newly sampled responses."""
     completions = sampler.generate(prompts, list(range(len(prompts))), sampling, n_logprobs=len(prompts))
     theirs = torch.tensor([value for c in completions for value in c.logprobs])
     return (trainer_logprobs(policy, prompts, completions) - theirs).abs().max().item()
@@ -107,7 +107,7 @@ def test_no_batch_changes_a_bit_of_a_response(sampler, prompts, size):
             [prompts[i] for i in part], [seeds[i] for i in part], SAMPLING, n_logprobs=size
         )
         assert found == [whole[i] for i in part]
-    assert len({tuple(c.tokens) for c in whole[:4]}) > 1  # one prompt, four seeds
+    assert len({tuple(c.tokens) for c in whole[:4]}) > 1  # One prompt, four seeds.
 
 
 def test_a_small_cache_samples_in_turns_and_finds_the_same(sampler, tiny_base, prompts):
@@ -179,9 +179,7 @@ def test_new_weights_reach_every_layer_and_a_missing_one_is_named(tiny_base, pro
     assert mismatch(sampler, policy, prompts) < 1e-5
     weights = dict(policy.model.named_parameters())
     lost = weights.pop("model.layers.1.mlp.up_proj.weight")
-    with pytest.raises(
-        ValueError, match="1 weights were not handed over, such as model.layers.1.mlp.up_proj"
-    ):
+    with pytest.raises(ValueError, match="1 weights were not given, such as model.layers.1.mlp.up_proj"):
         sampler.load_weights(weights.items())
     with pytest.raises(ValueError, match="unknown weight model.new"):
         sampler.load_weights([("model.new", lost)])
@@ -196,7 +194,7 @@ def test_a_model_it_does_not_cover_is_refused_by_name(tmp_path):
     from transformers import GPT2Config
 
     GPT2Config(n_layer=1).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="not 'gpt2'; set it to vllm"):
+    with pytest.raises(ValueError, match="not 'gpt2'; set it to \"vllm\""):
         open_sampler(tmp_path)
 
 

@@ -1,6 +1,6 @@
-"""The real vLLM engine, in a process of its own.
+"""The real vLLM engine, in a separate process.
 
-At its start vLLM looks into every module that is loaded, and fails on some that other tests have loaded.
+At start, vLLM inspects every loaded module, and fails on some that other tests have loaded.
 """
 
 import subprocess

@@ -1,6 +1,6 @@
-"""The real vLLM engine on a tiny model with a tied lm_head: sampling, stopping, and the hand-over of weights.
+"""The real vLLM engine on a tiny model with a tied lm_head: sampling, stopping, and the sync of weights.
 
-Run by test_vllm.py in a process of its own; by hand: python -m pytest tests/training/rollout/vllm_checks.py
+Run by test_vllm.py in a separate process; by hand: python -m pytest tests/training/rollout/vllm_checks.py
 """
 
 import pytest
@@ -30,7 +30,7 @@ def engine(tiny_base):
 
 @pytest.fixture
 def policy(engine, tiny_base):
-    """The trainer's copy of the weights; the engine holds the same ones before and after each test."""
+    """The trainer's copy of the weights; the engine has the same ones before and after each test."""
     loaded = load_policy(tiny_base, "fp32", 1.0, 64)
     engine.load_weights(loaded.model.named_parameters())
     return loaded
@@ -42,7 +42,7 @@ def prompts(engine, sums):
 
 
 def mismatch(engine, policy, prompts) -> float:
-    """Largest |log-prob difference| between engine and trainer over freshly sampled responses."""
+    """Largest |log-prob difference| between engine and trainer over newly sampled responses."""
     completions = engine.generate(prompts, list(range(len(prompts))), SAMPLING, n_logprobs=len(prompts))
     responses = Responses.build(prompts, [c.tokens for c in completions], CPU.device)
     with torch.no_grad():
@@ -125,7 +125,7 @@ def test_a_stale_head_is_caught_by_the_probe(engine, policy, prompts, monkeypatc
     logprobs = torch.zeros(responses.mask.shape)
     logprobs[responses.mask] = flat
     probe = Probe(responses.mask, [c.logprobs for c in completions], tiny_config(), CPU)
-    with pytest.raises(OutOfSync, match="step 7: the rollout engine does not hold the trained weights"):
+    with pytest.raises(OutOfSync, match="step 7: the rollout engine does not have the trained weights"):
         probe.check(7, logprobs)
 
 

@@ -1,1 +1,1 @@
-"""A whole run on paper: lengths grow, engines decode, ranks update; how long does it take, and who waits?"""
+"""Simulation of a whole run on a cluster: how long it takes, what it costs, and how long GPUs are idle."""

@@ -1,9 +1,9 @@
-"""How an engine spends a rollout: which responses grow together, and when each one ends.
+"""Model of a rollout's decoding: which responses grow together, and when each one ends.
 
-Continuous batching (`decode`): a request waits until a row is free and its whole length fits into the
-key-value cache; between two such events the batch is constant and the time has a closed form, so that 8,192
-responses take a few hundredths of a second. vLLM admits more and takes some back (preemption), which takes
-about as long. The torch sampler's waves (`decode_wave`) keep finished rows until enough are finished.
+Continuous batching (`decode`): a request waits until a row is free and its whole length fits into the KV
+cache. Between two such events the batch is constant and its time has a closed form, so simulating 8,192
+responses takes a few hundredths of a second. vLLM admits more requests and preempts some, which takes about
+as long. The torch sampler's waves (`decode_wave`) keep finished rows until enough are finished.
 """
 
 import heapq
@@ -23,15 +23,15 @@ def decode(
     step: tuple[float, float, float],
     prefill_token_s: float,
 ) -> np.ndarray:
-    """When each response of one engine ends, in seconds: [requests], like the arguments; requests in order.
+    """When each response of one engine ends, in seconds: [requests], in the order of the arguments.
 
-    `prompts` and `lengths` are tokens, `fresh` marks the first request of a prompt (the others find it in the
-    cache). A decoding step costs step[0] + step[1] x rows + step[2] x tokens of context.
+    `prompts` and `lengths` are in tokens; `fresh` marks the first request of a prompt, which the others then
+    find in the cache. A decoding step takes step[0] + step[1] x rows + step[2] x tokens of context.
     """
     fixed_s, row_s, context_s = step
     asked, wanted, is_fresh = prompts.tolist(), lengths.tolist(), fresh.tolist()
     ends = np.zeros(len(wanted))
-    growing: list[tuple[int, int]] = []  # (decoding step after which it ends, request), a heap
+    growing: list[tuple[int, int]] = []  # A heap of (decoding step after which it ends, request).
     clock, done, context, reserved, following = 0.0, 0, 0, 0, 0
     while growing or following < len(wanted):
         while following < len(wanted) and len(growing) < rows:
@@ -56,8 +56,7 @@ def decode(
 
 
 def decode_wave(prompts: np.ndarray, lengths: np.ndarray, limit: int) -> tuple[int, float, float]:
-    """What the torch sampler does for one wave of responses: (steps, rows, tokens of context), summed over
-    steps.
+    """The torch sampler's work for one wave of responses: steps; rows and context tokens, summed over steps.
 
     Every row reads the cache as far as the longest sequence may reach, in whole blocks.
     """

@@ -1,7 +1,8 @@
-"""How long responses are: log-normal, cut at the limit, their mean growing over a run.
+"""Model of response lengths: log-normal, cut off at the limit, with a mean that grows over a run.
 
 The growth follows the paper's figure 2 (arXiv 2503.24290): the 7B model from about 700 to over 2,000 tokens,
-the 32B model to about 10,000. Spread and kinship of a prompt's responses are assumptions, named below.
+the 32B model to about 10,000. The spread, and how alike the responses to one prompt are, are assumptions
+(the constants below).
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 VARIATION = 0.8
-"""Standard deviation over mean of one step's responses before the cut (assumed)."""
+"""Standard deviation divided by mean of one step's lengths before the cutoff (assumed)."""
 KINSHIP = 0.5
-"""Share of the log variance that lies between prompts: a hard one has long responses (assumed)."""
+"""Share of the variance of log length that is between prompts: hard ones have long responses (assumed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,12 @@ class Lengths:
     """Distribution of response lengths over a run."""
 
     means: tuple[tuple[int, float], ...]
-    """(step, mean tokens before the cut), in order; straight lines between."""
+    """(step, mean tokens before the cutoff), in order, with linear interpolation."""
     variation: float = VARIATION
     kinship: float = KINSHIP
 
     def mean(self, step: float) -> float:
-        """Mean length before the cut at `step`."""
+        """Mean length at `step`, before the cutoff."""
         steps, means = zip(*self.means, strict=True)
         return float(np.interp(step, steps, means))
 
@@ -44,14 +45,14 @@ PAPER = {
     "Qwen/Qwen2.5-7B": Lengths(((0, 700), (1000, 2200))),
     "Qwen/Qwen2.5-32B": Lengths(((0, 700), (1000, 10000))),
 }
-"""Growth by base model. 7B and 32B: the paper's figure 2; the smaller two are assumptions of ours."""
+"""Growth by base model. 7B and 32B: the paper's figure 2; the two smaller ones are our assumptions."""
 
 
 def measured(lengths: np.ndarray) -> Lengths:
-    """Describe one measured step [n_prompts, n_samples], in which few responses were cut."""
+    """Fit a distribution to one measured step [n_prompts, n_samples], in which few responses were cut off."""
     logs = np.log(np.maximum(lengths, 1))
     total = logs.var()
-    # What remains in a group's mean of the variance within it is taken off.
+    # Part of the variance of group means comes from within the groups; subtract it.
     n_samples = lengths.shape[1]
     within = logs.var(axis=1, ddof=1).mean() if n_samples > 1 else 0.0
     between = max(0.0, float(logs.mean(axis=1).var()) - within / n_samples)

@@ -1,8 +1,9 @@
-"""What a machine sustains, and what a pass of a model costs on it.
+"""Model of a device: the rates it sustains, and the work of a model's passes on it.
 
-A pass costs the sum of three terms: arithmetic, bytes moved (weights, activations, keys and values), and a
-fixed time per layer and call. A sum and not the larger of the two: kernels alternate between being bound by
-one and the other. Rates are given (GPU, `Machine.of_gpu`) or fitted to small measured runs (`fit_rates`).
+A pass takes the sum of three terms: arithmetic, bytes moved (weights, activations, keys and values), and a
+fixed time per layer and call. It is a sum, not the larger of the first two, because kernels alternate between
+being bound by arithmetic and by memory. Rates are given (`Machine.of_gpu`) or fitted to small measured runs
+(`fit_rates`).
 """
 
 from dataclasses import dataclass
@@ -14,28 +15,30 @@ from training.planning.plan import Shape
 from training.rollout.limits import GPU_SEQUENCES
 
 SOFTMAX_BYTES = 4 * 6
-"""Bytes moved per logit: written, scaled, exponentiated, summed, in fp32."""
+"""Bytes moved per logit, which is written, scaled, exponentiated and summed in fp32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Seconds a unit of work: FLOP, byte, call of a layer, and once for each batch of work."""
+    """Seconds per unit of work: FLOP, byte, layer call, call (of the whole model), and logit."""
 
     flop_s: float
     byte_s: float
     layer_s: float
     call_s: float = 0.0
     logit_s: float = 0.0
-    """Of one vocabulary entry of one token: scaled, exponentiated, summed."""
+    """For one vocabulary entry of one token: scaled, exponentiated, summed."""
 
     def seconds(self, work: np.ndarray) -> np.ndarray:
-        """Time of rows of (FLOPs, bytes, layer calls, calls, logits): [..., 5] -> [...]."""
+        """Seconds for rows of (FLOPs, bytes, layer calls, calls, logits): [..., 5] -> [...]."""
         return work @ np.array([self.flop_s, self.byte_s, self.layer_s, self.call_s, self.logit_s])
 
 
 def fit_rates(work: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Seconds a unit, none negative, under which rows of work [n, units] took `seconds` [n], in relative
-    least squares: [units]."""
+    """Non-negative seconds per unit of work: [n, units], [n] -> [units].
+
+    Least squares on the relative error of the `seconds` that the rows of `work` took.
+    """
     scale = np.where(work.max(0) > 0, work.max(0), 1.0)
     found, _ = nnls(work / scale / seconds[:, None], np.ones(len(seconds)))
     return found / scale
@@ -43,42 +46,42 @@ def fit_rates(work: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Rates of decoding and of training on one device, and of what lies between devices."""
+    """Rates of decoding and training on one device, and of the links between devices."""
 
     decode: Rates
     train: Rates
     update: Rates
-    """Of the optimizer: bytes of its states, parameters' calls."""
+    """For the optimizer: bytes of its states, and calls."""
     reward_s: float = 1.1e-4
-    """Verifying one response (bench/verify.py on real answers)."""
+    """Seconds to verify one response (bench/verify.py on real answers)."""
     copy_byte_s: float = 0.0
-    """Seconds a byte of weights written into the engine."""
+    """Seconds per byte of weights written into the engine."""
     link_bytes_s: float = float("inf")
-    """What one device receives from the others when weights are gathered or gradients summed."""
+    """Bytes per second that one device receives from others when weights are gathered or gradients summed."""
     exchange_s: float = 0.0
-    """Latency of one sum over the devices that share an engine; two a layer."""
+    """Latency in seconds of one sum over the devices that share an engine; there are two per layer."""
     width: int = 2
-    """Bytes of a weight."""
+    """Bytes per weight."""
     host_link_bytes_s: float = float("inf")
-    """What one device exchanges with the memory of its host, a second and direction."""
+    """Bytes per second, in each direction, between one device and the memory of its host."""
     host_memory_bytes_s: float = float("inf")
-    """What the processors of a host move, a second; the devices of a node share it."""
+    """Bytes per second that the processors of a host move; shared by the devices of a node."""
     step_s: float = 0.0
-    """Everything of a step that grows with nothing: records, rails, hand-over."""
+    """Fixed seconds per step: records, rails, weight sync."""
 
     @classmethod
     def of_gpu(cls, tflops: float, memory_tb_s: float, link_gb_s: float) -> "Machine":
-        """A GPU by its sustained rates; decoding's 3 ms a token are scheduling and launches (assumed)."""
+        """A GPU with these sustained rates; scheduling and launches take 3 ms per decoding step (assumed)."""
         flop_s, byte_s = 1e-12 / tflops, 1e-12 / memory_tb_s
         return cls(
             decode=Rates(flop_s, byte_s, 0.0, 3e-3, SOFTMAX_BYTES * byte_s),
-            # What training moves besides arithmetic is within the sustained rate.
+            # The sustained rate of training already includes its memory traffic.
             train=Rates(flop_s, 0.0, 0.0),
             update=Rates(0.0, byte_s, 0.0),
             copy_byte_s=byte_s,
             link_bytes_s=link_gb_s * 1e9,
             exchange_s=2e-5,
-            # PCIe 4 x16, and about half of what a server's twelve to sixteen memory channels reach.
+            # PCIe 4 x16, and about half of what the 12 to 16 memory channels of a server reach.
             host_link_bytes_s=25e9,
             host_memory_bytes_s=200e9,
         )
@@ -86,14 +89,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """GPUs, a rank each."""
+    """GPUs, one rank on each."""
 
     n_gpus: int
     machine: Machine
     gpu_gib: float = 80.0
     gpus_per_node: int = 8
     max_sequences: int = GPU_SEQUENCES
-    """Responses that grow in one engine at once."""
+    """Most responses that grow in one engine at the same time."""
 
 
 def activation_bytes(shape: Shape, width: int) -> float:
@@ -120,7 +123,7 @@ def decode_work(shape: Shape, width: int, n_devices: int = 1) -> np.ndarray:
 
 
 def prefill_work(shape: Shape, width: int, prompts: np.ndarray) -> np.ndarray:
-    """Work of reading distinct prompts, one call for each row: lengths [rows, prompts] -> [rows, 5]."""
+    """Work of reading distinct prompts, one call per row: lengths [rows, prompts] -> [rows, 5]."""
     return np.stack([forward_work(shape, width, row, 1, float(len(row))) for row in prompts])
 
 
@@ -134,8 +137,8 @@ def forward_work(
 ) -> np.ndarray:
     """Work of one forward pass over sequences of `lengths` in `n_micro` calls: [5].
 
-    `n_scored` tokens get log-probabilities over the vocabulary; None: a critic, which has no such head.
-    `n_tokens` are computed, where sequences are packed and share prompts; None: all, in rows.
+    `n_scored` tokens get log-probabilities over the vocabulary; None for a critic, which has no such head.
+    `n_tokens` are computed when sequences are packed and share prompts; None: all tokens, one row each.
     """
     layout = 0.0 if n_tokens is None else layout_bytes(shape, width, lengths)
     n_tokens = float(lengths.sum()) if n_tokens is None else n_tokens
@@ -146,7 +149,7 @@ def forward_work(
 
 
 def layout_bytes(shape: Shape, width: int, lengths: np.ndarray) -> float:
-    """Bytes moved where queries, keys and values of packed tokens are laid out sequence by sequence, each
-    with a copy of its prompt's (training.packing.attend): read and written, and so is the result."""
+    """Bytes moved to lay out queries, keys and values of packed tokens sequence by sequence, each with a copy
+    of its prompt's (training.packing.attend), and to pack the result; all are read and written."""
     per_token = 2 * shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
     return 2.0 * width * shape.n_layers * per_token * float(lengths.sum())

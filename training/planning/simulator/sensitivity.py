@@ -1,5 +1,4 @@
-"""What a run would take with one thing changed: response limit, samples, layout of engines, size of the
-cluster."""
+"""Variants of a simulated run with one setting changed: response limit, samples, engines, cluster size."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ N_KNOTS = 5
 def variants(
     config: TrainingConfig, cluster: Cluster
 ) -> Iterator[tuple[str, TrainingConfig, Cluster, dict[str, Sharing]]]:
-    """(what is changed, configuration, cluster, options of simulate_run), the run as it is first."""
+    """(what changed, configuration, cluster, options of simulate_run), starting with the unchanged run."""
     rollout = config.rollout
 
     def with_rollout(**changes: int) -> TrainingConfig:
@@ -29,13 +28,13 @@ def variants(
         yield f"response limit {limit:,}", with_rollout(max_new_tokens=limit), cluster, {}
     for n_samples in (rollout.samples_per_prompt // 4, rollout.samples_per_prompt * 2):
         if n_samples:
-            yield f"{n_samples} samples a prompt", with_rollout(samples_per_prompt=n_samples), cluster, {}
+            yield f"{n_samples} samples per prompt", with_rollout(samples_per_prompt=n_samples), cluster, {}
     for shared in (1, 2, 4, 8):
         fits = cluster.n_gpus % shared == 0 and shared <= cluster.gpus_per_node
         if shared != rollout.tensor_parallel and fits:
             n_engines = cluster.gpus_per_node // shared
             plural = "s" * (n_engines > 1)
-            yield f"{n_engines} engine{plural} a node", with_rollout(tensor_parallel=shared), cluster, {}
+            yield f"{n_engines} engine{plural} per node", with_rollout(tensor_parallel=shared), cluster, {}
     for n_gpus in (cluster.n_gpus // 2, cluster.n_gpus * 2):
         if n_gpus and n_gpus % rollout.tensor_parallel == 0:
             yield f"{n_gpus} GPUs", config, replace(cluster, n_gpus=n_gpus), {}
@@ -51,8 +50,7 @@ def sensitivity(
     n_prompt_tokens: float,
     gpu_hour_cost: float,
 ) -> pl.DataFrame:
-    """One row a variant: days, cost, waiting share, tail, truncated share; a layout that cannot be has
-    nulls."""
+    """One row per variant: days, cost, waiting share, tail, truncated share; an impossible one has nulls."""
     rows: list[dict] = []
     for name, changed, other, options in variants(config, cluster):
         try:

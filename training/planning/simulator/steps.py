@@ -1,8 +1,9 @@
-"""One PPO step, phase by phase, and a whole run of them: seconds, who waits, days and cost.
+"""Simulation of one PPO step, phase by phase, and of a whole run: seconds, idle time, days and cost.
 
     found = simulate_run(config, Cluster(32, Machine.of_gpu(400, 2.4, 100)), PAPER["Qwen/Qwen2.5-7B"])
 
-The phases are those of training.train.run_step; responses lie on ranks and engines as `sample` lays them.
+The phases are those of training.train.run_step; responses are assigned to ranks and engines as in
+training.rollout.batches.Rollouts.sample.
 """
 
 from dataclasses import asdict, dataclass
@@ -20,14 +21,14 @@ from training.planning.simulator.update import early_values_left, update_seconds
 
 Sharing = Literal["none", "groups", "responses"]
 N_KNOTS = 12
-"""Steps that are simulated of a run; the rest lie between."""
+"""Number of steps of a run that are simulated; the others are interpolated."""
 TAIL = 0.9
 """The tail of a rollout begins when this share of the responses has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One simulated step. Shares are of the step's time on all devices."""
+    """One simulated step. Shares refer to the step's time on all devices."""
 
     step: int
     response_tokens: float
@@ -40,9 +41,9 @@ class Step:
     sync_s: float
     step_s: float
     waiting: float
-    """Share in which a device waits for a slower one."""
+    """Share of time in which a device waits for a slower one."""
     tail: float
-    """Share of the rollout that is left when 90 % of the responses have ended."""
+    """Share of the rollout's time that is left when 90% of the responses have ended."""
     tokens_per_s: float
     """Response tokens per second of rollout, all engines together."""
 
@@ -56,17 +57,19 @@ def simulate_step(
     *,
     sharing: Sharing = "groups",
 ) -> Step:
-    """Simulate a step whose responses have `lengths` [prompts, samples], to prompts of `prompts` tokens.
+    """Simulate a step with responses of `lengths` [prompts, samples] tokens to prompts of `prompts` tokens.
 
-    `sharing` says what ranks exchange before the update: groups, the responses to one prompt
-    (`training.balance`, what is done); none; or single responses, which would make all ranks equal.
+    `sharing` is what ranks exchange before the update: "groups", all responses to a prompt together, as
+    `training.balance` does; "none"; or single "responses", which would give all ranks equal work.
     """
     if len(lengths) % cluster.n_gpus:
-        raise ValueError(f"{len(lengths)} prompts a step cannot be dealt evenly to {cluster.n_gpus} GPUs")
+        raise ValueError(
+            f"{len(lengths)} prompts per step cannot be split evenly among {cluster.n_gpus} GPUs"
+        )
     shape, machine = find_shape(config), cluster.machine
     ends = rollout_ends(config, cluster, shape, lengths, prompts)
     rollout_s = float(ends.max())
-    # Ranks as `sample` deals: prompt by prompt in turn, all responses of one together.
+    # As in `Rollouts.sample`: prompts go to ranks in turn, each with all its responses.
     owners = np.arange(len(lengths)) % cluster.n_gpus
     reward_s = lengths.size / cluster.n_gpus * machine.reward_s
     if sharing == "groups":
@@ -84,7 +87,7 @@ def simulate_step(
         left = early_values_left(config, cluster, shape, lengths, prompts, ends)
         phases = phases + np.stack([left, 0 * left, 0 * left], axis=1)
     forward_s, critic_s, policy_s = (float(s) for s in phases.max(0))
-    # Every rank rebuilds the whole policy from the others' shards, then writes it into its engine.
+    # Every rank gathers the whole policy from the others' shards, then writes it into its engine.
     weights = shape.n_parameters * machine.width
     sync_s = weights / machine.link_bytes_s + 2 * weights * machine.copy_byte_s + machine.step_s
     step_s = rollout_s + reward_s + forward_s + critic_s + policy_s + sync_s
@@ -110,7 +113,7 @@ def simulate_step(
 def rollout_ends(
     config: TrainingConfig, cluster: Cluster, shape: Shape, lengths: np.ndarray, prompts: np.ndarray
 ) -> np.ndarray:
-    """When each response ends, in seconds of its engine: [engines, responses of one]."""
+    """When each response ends, in seconds since its engine started: [engines, responses per engine]."""
     machine, rollout = cluster.machine, config.rollout
     shared = rollout.tensor_parallel
     n_engines = cluster.n_gpus // shared
@@ -125,7 +128,7 @@ def rollout_ends(
         limit = rollout.max_new_tokens
         waves = [decode_wave(p, r, limit) for p, r in zip(repeated, requests, strict=True)]
         seconds = machine.decode.seconds(np.array(waves) @ work)
-        # Steps of a wave become cheaper as it goes on; for the end of each response their mean will do.
+        # Steps of a wave get cheaper as it goes on; for the end of each response their mean is enough.
         return prefill_s[:, None] + seconds[:, None] * requests / requests.max(1, keepdims=True)
     fixed, row, context = machine.decode.seconds(work).tolist()
     exchange = 2 * shape.n_layers * machine.exchange_s * (shared > 1)
@@ -133,7 +136,7 @@ def rollout_ends(
     free = rollout.gpu_memory_utilization * cluster.gpu_gib * GIB - weights
     kv_tokens = free * shared / (2 * machine.width * shape.n_layers * shape.n_kv_heads * shape.head_dim)
     if kv_tokens <= 0:
-        raise ValueError(f"the weights leave no room for a key-value cache in {cluster.gpu_gib:g} GiB")
+        raise ValueError(f"the weights leave no room for a KV cache in {cluster.gpu_gib:g} GiB")
     fresh = np.arange(requests.shape[1]) % n_samples == 0
     ends = [
         decode(
@@ -155,18 +158,18 @@ class Run:
     """A simulated run."""
 
     steps: list[Step]
-    """The steps that were simulated, evenly spread."""
+    """The simulated steps, evenly spaced."""
     days: float
     cost: float
-    """GPU hours times their price."""
+    """GPU hours times the price of one."""
     memory_gib: float
-    """Peak of training per GPU, from the plan."""
+    """Peak training memory per GPU, from the plan."""
 
     def table(self) -> pl.DataFrame:
         return pl.DataFrame([asdict(step) for step in self.steps])
 
     def mean(self, name: str) -> float:
-        """Mean of a column over the simulated steps; of `waiting` over their time."""
+        """Mean of a column over the simulated steps; for `waiting`, weighted by their time."""
         steps = self.table()
         weights = steps["step_s"].to_numpy() if name == "waiting" else None
         return float(np.average(steps[name].to_numpy(), weights=weights))
@@ -182,9 +185,9 @@ def simulate_run(
     n_knots: int = N_KNOTS,
     sharing: Sharing = "groups",
 ) -> Run:
-    """Simulate `n_knots` steps of the run `config` describes, and add the run up from them.
+    """Simulate `n_knots` steps of the run that `config` describes, and interpolate the whole run from them.
 
-    `n_prompt_tokens` is the mean length of a prompt. ValueError for a layout the cluster cannot hold.
+    `n_prompt_tokens` is the mean length of a prompt. ValueError for a layout that does not fit the cluster.
     """
     rollout = config.rollout
     if cluster.n_gpus % rollout.tensor_parallel:

@@ -1,5 +1,4 @@
-"""What a step costs once responses are there, on one rank: values, critic, policy, and who keeps the
-optimizer."""
+"""Model of the update on one rank: values, critic and policy passes, and optimizer steps."""
 
 from dataclasses import dataclass, replace
 
@@ -15,21 +14,21 @@ class UpdateWork:
     """One phase of the update on one rank."""
 
     passes: np.ndarray
-    """Of all forward and backward passes, as `machine.forward_work` counts: [5]."""
+    """Work of all forward and backward passes, as `machine.forward_work` counts it: [5]."""
     optimizer: np.ndarray
-    """Of the optimizer, in the same units: [5]."""
+    """Work of the optimizer, in the same units: [5]."""
     gathered_bytes: float
-    """Weights fetched from other ranks."""
+    """Bytes of weights fetched from other ranks."""
     n_micro: float
-    """Micro-batches."""
+    """Number of micro-batches."""
 
 
 def update_work(
     config: TrainingConfig, n_gpus: int, shape: Shape, width: int, prompts: np.ndarray, lengths: np.ndarray
 ) -> dict[str, UpdateWork]:
-    """What one rank does for its responses `lengths` [prompts, samples], by phase of training.ppo.
+    """Work of one rank for its responses `lengths` [prompts, samples], by phase of training.ppo.
 
-    Values that are made early (ppo.early_values) are no part of it.
+    Values that are computed early (ppo.early_values) are not included.
     """
     ppo, n_samples = config.ppo, lengths.shape[1]
     sequences = (lengths + prompts[:, None]).ravel()
@@ -41,7 +40,7 @@ def update_work(
     def work(n_passes: float, n_updates: int, scored: float | None) -> UpdateWork:
         copies = prompt_copies(n_samples, max(n_updates, 1), lengths.sum(1), ppo.micro_batch_tokens)
         n_tokens = float((copies * prompts).sum()) + n_scored
-        # A response is not cut, so half of one on average finds no room in a micro-batch.
+        # A response is not split, so a micro-batch has on average half a response less than its limit.
         room = max(1.0, ppo.micro_batch_tokens - lengths.mean() / 2)
         n_micro = max(1, n_updates) * max(1.0, np.ceil(n_tokens / max(1, n_updates) / room))
         passes = forward_work(shape, width, sequences, n_micro, scored, n_tokens) * n_passes
@@ -52,7 +51,7 @@ def update_work(
 
     n_before = (ppo.policy_minibatches > 1) + (ppo.kl_coef > 0)
     policy = work(1 + backward, ppo.policy_minibatches, n_scored)
-    # Log-probabilities are recomputed in the backward pass whatever else is (training.model.Policy).
+    # Log-probabilities are recomputed in the backward pass in any case (training.model.Policy).
     logits = shape.n_vocab * n_scored
     head = np.array([2.0 * shape.hidden * logits, 0.0, 0.0, 0.0, logits])
     policy = replace(policy, passes=policy.passes + head * (3 - backward))
@@ -72,12 +71,12 @@ def update_work(
 def update_seconds(
     config: TrainingConfig, cluster: Cluster, shape: Shape, prompts: np.ndarray, lengths: np.ndarray
 ) -> list[float]:
-    """Seconds of one rank: values (and old log-probabilities), critic, policy."""
+    """Seconds of one rank for each phase: values (and old log-probabilities), critic, policy."""
     machine = cluster.machine
     phases = update_work(config, cluster.n_gpus, shape, machine.width, prompts, lengths)
     seconds = []
     for phase in phases.values():
-        # Fetching weights hides behind the arithmetic as long as that lasts.
+        # Fetching weights overlaps with the arithmetic.
         computing = float(machine.train.seconds(phase.passes))
         passes_s = max(computing, phase.gathered_bytes / machine.link_bytes_s)
         if config.deepspeed.offload_optimizer:
@@ -91,13 +90,13 @@ def update_seconds(
 def offload_seconds(
     config: TrainingConfig, cluster: Cluster, shape: Shape, phase: UpdateWork
 ) -> tuple[float, float]:
-    """What optimizer states in the host's memory cost one rank in a phase: seconds that can hide behind the
-    passes, and seconds that cannot.
+    """Seconds that offloaded optimizer states cost one rank in a phase: those that can overlap with the
+    passes, and those that cannot.
 
-    As DeepSpeed 0.19 does it (runtime/zero/stage3.py, partition_grads): in every micro-batch the rank's share
-    of the gradients, in fp32, goes down to the host, and what is there comes up to be added to, the other
-    way. The update itself waits for the last of them, reads gradient, weight and both moments and writes the
-    last three there, and the new weights come up.
+    As in DeepSpeed 0.19 (runtime/zero/stage3.py, partition_grads): in every micro-batch the rank's share of
+    the gradients, in fp32, goes to the host, and the sum stored there comes back to be added to; the two
+    directions overlap. The optimizer step waits for the last of them. On the host it reads gradient, weight
+    and both moments and writes the last three; then the new weights come to the device.
     """
     machine = cluster.machine
     share = shape.n_parameters / (cluster.n_gpus if config.deepspeed.zero_stage else 1)
@@ -117,10 +116,10 @@ def early_values_left(
     prompts: np.ndarray,
     ends: np.ndarray,
 ) -> np.ndarray:
-    """Seconds that each rank still needs for the critic's values when the rollout ends: [GPUs].
+    """Seconds that each rank still needs for critic values when the rollout ends: [GPUs].
 
-    Part by part as responses end (`training.rollout.early_values`); at best, as if neither values nor
-    sampling slowed the other down.
+    Values are computed part by part as responses end (`training.rollout.early_values`). A lower bound:
+    values and sampling are assumed not to slow each other down.
     """
     machine, shared, size = cluster.machine, config.rollout.tensor_parallel, config.ppo.early_values
     n_engines, n_samples = cluster.n_gpus // shared, lengths.shape[1]
