@@ -68,7 +68,7 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
         figure.savefig(folder / name, dpi=90)
         return folder / name
 
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(9, 3.9), layout="constrained")
     times, shares = figure.subplots(1, 2)
     longest = steps["step_s"].to_numpy().max()
     shown = [name for name in PHASES if steps[name].to_numpy().max() > 0.005 * longest]
@@ -76,7 +76,6 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
         steps["step"], [steps[name] for name in shown], labels=[name.removesuffix("_s") for name in shown]
     )
     times.set(title=f"{title}: seconds per step", xlabel="step", xlim=(1, steps["step"].max()))
-    times.legend(loc="upper left")
     lengths = times.twinx()
     lengths.plot(steps["step"], steps["response_tokens"], color="black", linestyle="--")
     lengths.set(ylabel="mean response length, tokens (dashed)", ylim=(0, None))
@@ -87,7 +86,9 @@ def draw(run: Run, changed: pl.DataFrame, title: str, folder: Path) -> list[Path
     ):
         shares.plot(steps["step"], steps[name] * 100, label=label)
     shares.set(title="Percent", xlabel="step", xlim=(1, steps["step"].max()), ylim=(0, 100))
-    shares.legend(loc="best")
+    # Below the axes: a legend inside would cover a line somewhere.
+    for axes, n_columns in ((times, 3), (shares, 1)):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=n_columns, frameon=False)
     written = [save(figure, "phases.png")]
 
     # Leave out extremely slow layouts; they would make all others look alike.

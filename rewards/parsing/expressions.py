@@ -18,6 +18,7 @@ from rewards.answer.types import (
     negative,
     substitute,
 )
+from rewards.answer.units import words
 from rewards.parsing.token_reader import TokenReader
 from rewards.parsing.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
@@ -28,15 +29,9 @@ MAX_DEPTH = 250
 APPLIED_NAMES = frozenset(("f", "g", "h", "F", "G"))
 """Letters that are functions, not factors, before a parenthesis."""
 _CONSTANTS = {"pi": Constant("pi"), "infty": Constant("infinity")}
-_UNSUPPORTED = frozenset(
-    ("int", "sum", "prod", "lim", "iint", "oint", "input", "write", "to", "Rightarrow", "hline")
-)
-_RELATIONS = frozenset(
-    ("le", "ge", "ne", "in", "notin", "equiv", "approx", "parallel", "perp", "sim", "cong", "subset")
-)
-_STRUCTURE = frozenset(
-    ("cup", "cap", "setminus", "pmod", "bmod", "mod", "Leftrightarrow", "subseteq", "ldots")
-)
+_UNSUPPORTED = words("int sum prod lim iint oint input write to Rightarrow hline")
+_RELATIONS = words("le ge ne in notin equiv approx parallel perp sim cong subset")
+_STRUCTURE = words("cup cap setminus pmod bmod mod Leftrightarrow subseteq ldots")
 _FIGURES = frozenset(("angle", "measuredangle", "triangle"))
 _NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ", "over"}
 _COMMUTATIVE = frozenset(("gcd", "lcm", "max", "min"))
