@@ -1,1 +1,1 @@
-"""Publication-grade statistics: accuracies, intervals, tests, curves."""
+"""Statistics for published results: accuracies, intervals, tests, curves."""
