@@ -23,7 +23,7 @@ MAX_BOX_CHARS = 200_000
 
 _TAG = re.compile(r"</?answer>")
 _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\s$.{}\\][^\s$.{}]*)")
+_BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\s$.{}]++)(?!\{)")
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 _JOINT = re.compile(r"[\s$,;、]|\\[()\[\]]|\\text\s?\{|\}|and|or|和|或")
 _STATEMENT = re.compile(

@@ -70,6 +70,26 @@ def test_last_box_skips_what_is_not_balanced() -> None:
     assert last_box("} } {") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"thus \boxed \pi.", r"\pi"),
+        (r"\boxed -3", "-3"),
+        (r"\fbox 6", "6"),
+        (r"\boxed{3} then \boxed 4", "4"),
+        (r"\boxed 4 then \boxed{3}", "3"),
+        (r"\boxed{\frac12} and \boxed", r"\frac12"),
+        (r"\boxed\frac{1}{2}", None),
+        (r"\boxed 1{,}000", None),
+        (r"\boxed $7$", None),
+        (r"\boxed{", None),
+    ],
+)
+def test_lenient_boxes_need_no_braces(text: str, expected: str | None) -> None:
+    """A bare box is one run of characters; where braces follow, what belongs to it cannot be known."""
+    assert last_box(text, is_lenient=True) == expected
+
+
 def test_long_answers_are_named_too_large() -> None:
     assert extract_answer(rf"</think><answer>\boxed{{{'7' * 3000}}}</answer>").reason is Reason.TOO_LARGE
     padded = rf"</think><answer>\boxed{{5{chr(92)},{' ' * 5000}}}</answer>"
