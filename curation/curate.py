@@ -135,8 +135,9 @@ class _Run:
     def timed(self, phase: str) -> Iterator[None]:
         with measured() as usage:
             yield
-        self.timings.append({"phase": phase, **usage})
         wall_s, cpu_s, peak_bytes = usage.values()
+        spent = {"wall_s": wall_s, "cpu_s": cpu_s, "peak_bytes": peak_bytes}
+        self.timings.append({"phase": phase, **spent})
         logger.info("phase=%s wall_s=%.1f cpu_s=%.1f peak_mb=%d", phase, wall_s, cpu_s, peak_bytes // 2**20)
 
     @staticmethod
