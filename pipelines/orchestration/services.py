@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from pipelines.orchestration.settings import LOGGED, POOL, settings
-from rewards.contracts.files import ROOT, read_json, write_json
+from rewards.contracts.files import ROOT, child_environment, read_json, write_json
 
 START_S, STOP_S = 180.0, 20.0
 """Seconds that the server may take to answer, and processes to end; a loaded machine needs a minute."""
@@ -96,9 +96,8 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGED),
         "REASONER_ZERO_HOME": str(ROOT),
-        "PYTHONPATH": str(ROOT),
     }
-    return os.environ | settings(home) | own
+    return child_environment() | settings(home) | own
 
 
 def _register(

@@ -1,6 +1,7 @@
 """Code lists of the stages: every file that a stage imports is in its list, or named here with a reason."""
 
 from pathlib import Path, PurePath
+from shutil import copytree, ignore_patterns
 
 import pytest
 
@@ -87,8 +88,6 @@ def test_a_changed_file_changes_the_key(
     file: str, stages: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The version of each stage that needs a file depends on it, and training depends on nothing else."""
-    from shutil import copytree, ignore_patterns
-
     for package in ("curation", "rewards", "training", "evals", "pipelines"):
         copytree(ROOT / package, tmp_path / package, ignore=ignore_patterns("__pycache__"))
     monkeypatch.setattr("pipelines.artifacts.provenance.ROOT", tmp_path)
