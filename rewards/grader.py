@@ -19,8 +19,8 @@ from rewards.orz.comparer import is_equal
 from rewards.orz.extraction import unboxed
 from rewards.parsing.normalize import normalize
 from rewards.parsing.parser import parse_answer
-from rewards.parsing.tokens import spelling
-from rewards.parsing.words import canonical_words, parse_choice, parse_choices
+from rewards.parsing.spelling import same_spelling
+from rewards.parsing.words import parse_choice, parse_choices
 from rewards.verdict import AnswerTooLarge, Mode, Reason, UnparsableAnswer, Verdict
 
 __all__ = [
@@ -156,25 +156,15 @@ def _compare(gold: str, answer: str) -> _Outcome:
     try:
         found = parse_answer(theirs)
     except UnparsableAnswer:
-        return (Reason.CORRECT if _same_text(ours, theirs) else Reason.NOT_PARSEABLE), "typed"
+        return (Reason.CORRECT if same_spelling(ours, theirs) else Reason.NOT_PARSEABLE), "typed"
     if expected is None:
-        return (Reason.CORRECT if _same_text(ours, theirs) else Reason.WRONG), "typed"
+        return (Reason.CORRECT if same_spelling(ours, theirs) else Reason.WRONG), "typed"
     if isinstance(expected, Words) or isinstance(found, Words):
-        return (Reason.CORRECT if _same_text(ours, theirs) else Reason.WRONG), "typed"
+        return (Reason.CORRECT if same_spelling(ours, theirs) else Reason.WRONG), "typed"
     same = _same(ours, theirs, expected, found)
     if same is None:
         return _ask_last_resort(expected, found)
     return (Reason.CORRECT if same else Reason.WRONG), "typed"
-
-
-def _same_text(ours: str, theirs: str) -> bool:
-    """Compare untyped answers by their words, and mathematics beyond the parser by its tokens."""
-    if canonical_words(ours) == canonical_words(theirs):
-        return True
-    try:
-        return spelling(ours) == spelling(theirs)
-    except UnparsableAnswer:
-        return False
 
 
 def _ask_last_resort(expected: Answer, found: Answer) -> _Outcome:

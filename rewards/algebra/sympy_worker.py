@@ -5,6 +5,7 @@ expressions per line (trees in JSON, never text to be parsed) and answers each w
 the CPU time the process has used so far, in seconds.
 """
 
+import functools
 import json
 import os
 import resource
@@ -76,6 +77,13 @@ def from_tree(tree: list[Any]) -> Any:
         return operands[0] / 100
     if name == "degree":
         return operands[0] * sympy.pi / 180
+    if name in ("max", "min"):
+        return (sympy.Max if name == "max" else sympy.Min)(*operands)
+    if name in ("gcd", "lcm"):
+        return functools.reduce(sympy.gcd if name == "gcd" else sympy.lcm, operands)
+    if name in ("sum", "prod"):
+        body, index, low, high = operands
+        return (sympy.Sum if name == "sum" else sympy.Product)(body, (index, low, high)).doit()
     if name in _DIRECT:
         return getattr(sympy, _DIRECT[name])(*operands)
     return sympy.Function(name)(*operands)

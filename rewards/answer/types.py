@@ -25,7 +25,10 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A variable, with its subscript and decorations in the name."""
+    """A variable, with its subscript and decorations in the name.
+
+    A name that starts with `#` is bound: the index of the sum or product around it.
+    """
 
     name: str
 
@@ -34,8 +37,9 @@ class Symbol:
 class Operation:
     """An operator or function with its operands.
 
-    `+` and `*` take any number of operands; `^`, `/`, `root` (radicand, index), `log` (argument, base) and
-    `binom` take two. A name that starts with `@` is an unknown function, equal only for equal operands.
+    `+`, `*`, `gcd`, `lcm`, `max` and `min` take any number of operands; `^`, `/`, `root` (radicand, index), `log`
+    (argument, base) and `binom` take two, `sum` and `prod` four: body, bound symbol, lowest and highest index.
+    A name that starts with `@` is an unknown function, equal only for equal operands.
     """
 
     name: str
@@ -188,7 +192,7 @@ def walk(value: Expression) -> Iterator[Expression]:
 
 def symbols(value: Expression) -> frozenset[str]:
     """Names of the free variables."""
-    return frozenset(part.name for part in walk(value) if isinstance(part, Symbol))
+    return frozenset(part.name for part in walk(value) if isinstance(part, Symbol) and part.name[0] != "#")
 
 
 def substitute(value: Expression, replacements: dict[Expression, Expression]) -> Expression:

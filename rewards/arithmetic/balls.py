@@ -13,8 +13,8 @@ from fractions import Fraction
 
 from flint import acb, arb, ctx, fmpq
 
-from rewards.answer.types import Constant, Expression, Number, Symbol, walk
-from rewards.arithmetic.exact import NotRational, Undefined, rational_value
+from rewards.answer.types import Constant, Expression, Number, Operation, Symbol, subtract, walk
+from rewards.arithmetic.exact import NotRational, Undefined, n_terms, rational_value
 from rewards.contracts.files import hash_text
 from rewards.verdict import AnswerTooLarge
 
@@ -61,6 +61,8 @@ def _evaluate(value: Expression, point: Mapping[str, acb], on_part: OnPart | Non
             raise Undefined("infinity inside an expression")
         return _CONSTANTS[value.name]()
     name = value.name
+    if name in ("sum", "prod"):
+        return _series(value, point, on_part)
     operands = [_evaluate(operand, point, on_part) for operand in value.operands]
     if name == "+":
         result = operands[0]
@@ -85,6 +87,30 @@ def _evaluate(value: Expression, point: Mapping[str, acb], on_part: OnPart | Non
     return result
 
 
+def _series(value: Operation, point: Mapping[str, acb], on_part: OnPart | None) -> acb:
+    body, index, *bounds = value.operands
+    low, high = (_whole(_evaluate(bound, point, None)) for bound in bounds)
+    assert isinstance(index, Symbol)
+    try:
+        n = n_terms(low, high, body)
+    except NotRational:
+        raise AnswerTooLarge("a sum with too many terms") from None
+    total = acb(0) if value.name == "sum" else acb(1)
+    for k in range(low, low + n):
+        term = _evaluate(body, {**point, index.name: acb(k)}, on_part)
+        total = total + term if value.name == "sum" else total * term
+    if on_part is not None:
+        on_part(value.name, total)
+    return total
+
+
+def _whole(value: acb) -> int:
+    whole = value.real.unique_fmpz() if is_real(value) else None
+    if whole is None or not (value - acb(whole)).contains(0) or log2_magnitude(value - acb(whole)) > -20:
+        raise Undefined("a value that is not an integer")
+    return int(whole)
+
+
 def log2_magnitude(value: acb) -> float:
     """Upper bound of log2 |value|, -inf for zero."""
     bound = value.abs_upper()
@@ -92,6 +118,24 @@ def log2_magnitude(value: acb) -> float:
         return -math.inf
     mantissa, exponent = bound.man_exp()
     return float(int(exponent)) + abs(int(mantissa)).bit_length() if abs(exponent) < 2**60 else math.inf
+
+
+def log2_least(value: acb) -> float:
+    """Lower bound of log2 |value|, inf when the ball contains zero: nothing is known of such a value's size."""
+    bound = value.abs_lower()
+    if bound == 0:
+        return math.inf
+    mantissa, exponent = bound.man_exp()
+    return float(int(exponent)) + abs(int(mantissa)).bit_length() - 1 if abs(exponent) < 2**60 else math.inf
+
+
+def difference_at(
+    left: Expression, right: Expression, point: Mapping[str, acb], precision: int, on_part: OnPart | None = None
+) -> acb:
+    """Evaluate left - right."""
+    first = evaluate(left, point, precision, on_part)
+    second = evaluate(right, point, precision, on_part)
+    return evaluate(_DIFFERENCE, {"a": first, "b": second}, precision)
 
 
 def is_real(value: acb) -> bool:
@@ -198,6 +242,36 @@ def _floor(value: acb) -> acb:
     return acb(whole)
 
 
+def _divisor(*values: acb) -> acb:
+    return acb(math.gcd(*(_whole(value) for value in values)))
+
+
+def _multiple(*values: acb) -> acb:
+    return acb(math.lcm(*(_whole(value) for value in values)))
+
+
+def _greatest(*values: acb) -> acb:
+    return _extreme(1, values)
+
+
+def _least(*values: acb) -> acb:
+    return _extreme(-1, values)
+
+
+def _extreme(sign: int, values: tuple[acb, ...]) -> acb:
+    """The value past all others in a direction; values that cannot be ordered may be equal: take their hull."""
+    if not all(is_real(value) for value in values):
+        raise Undefined("complex numbers have no order")
+    best = values[0].real
+    for value in values[1:]:
+        difference = sign * (value.real - best)
+        if difference.contains(0):
+            best = best.union(value.real)
+        elif difference > 0:
+            best = value.real
+    return acb(best)
+
+
 def _logarithm(value: acb) -> acb:
     if value.contains(0):
         raise Undefined("the logarithm of zero")
@@ -227,6 +301,10 @@ _FUNCTIONS: dict[str, Callable[..., acb]] = {
     "!": _factorial,
     "!!": _double_factorial,
     "binom": _binomial,
+    "gcd": _divisor,
+    "lcm": _multiple,
+    "max": _greatest,
+    "min": _least,
     "abs": lambda value: acb(abs(value)),
     "floor": _floor,
     "ceil": lambda value: -_floor(-value),
@@ -259,3 +337,6 @@ def _quotient(top: acb, bottom: acb) -> acb:
     if bottom.contains(0):
         raise Undefined("division by zero")
     return top / bottom
+
+
+_DIFFERENCE = subtract(Symbol("a"), Symbol("b"))

@@ -7,12 +7,14 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from rewards.answer.types import Expression, Number, Operation, Symbol
+from rewards.answer.types import Expression, Number, Operation, Symbol, substitute, walk
 
 MAX_BITS = 40_000
 """Most bits in a numerator or denominator that is written out."""
 MAX_FACTORIAL = 3_000
 """Largest factorial that is written out."""
+MAX_TERMS = 2_000
+"""Most terms of a sum or product that is computed, times the parts of its body."""
 PRIMES = ((1 << 127) - 1, (1 << 89) - 1)
 """Moduli of the modular test: different functions of degree d agree with probability below (d/2^89)^2."""
 
@@ -31,7 +33,34 @@ def rational_value(value: Expression) -> Fraction:
         return value.value
     if not isinstance(value, Operation) or value.name not in _RATIONAL:
         raise NotRational
+    if value.name in ("sum", "prod"):
+        return _series(value)
     return _RATIONAL[value.name]([rational_value(operand) for operand in value.operands])
+
+
+def n_terms(low: int, high: int, body: Expression) -> int:
+    """Number of terms of a sum or product; NotRational when computing them would take too long."""
+    n = max(0, high - low + 1)
+    if n * sum(_weight(part) for part in walk(body)) > MAX_TERMS:
+        raise NotRational
+    return n
+
+
+def _weight(part: Expression) -> int:
+    """Work for one part of a body; a sum inside a sum leaves few terms for the outer one."""
+    return 60 if isinstance(part, Operation) and part.name in ("sum", "prod") else 1
+
+
+def _series(value: Operation) -> Fraction:
+    body, index, *bounds = value.operands
+    low, high = (rational_value(bound) for bound in bounds)
+    if low.denominator != 1 or high.denominator != 1:
+        raise Undefined("an index that is not an integer")
+    terms = [
+        rational_value(substitute(body, {index: Number(low + n)}))
+        for n in range(n_terms(low.numerator, high.numerator, body))
+    ]
+    return _sum(terms) if value.name == "sum" else _product(terms)
 
 
 def _bits(value: Fraction) -> int:
@@ -126,7 +155,26 @@ def _binomial(values: list[Fraction]) -> Fraction:
     return Fraction(math.comb(n.numerator, k.numerator))
 
 
+def _common_divisor(values: list[Fraction]) -> Fraction:
+    """The greatest number that each value is an integer multiple of: 6/5 for 2.4 and 3.6."""
+    bottom = math.lcm(*(value.denominator for value in values))
+    return _checked(Fraction(math.gcd(*(int(value * bottom) for value in values)), bottom))
+
+
+def _common_multiple(values: list[Fraction]) -> Fraction:
+    if 0 in values:
+        return Fraction(0)
+    top = math.lcm(*(value.numerator for value in values))
+    return _checked(Fraction(top, math.gcd(*(value.denominator for value in values))))
+
+
 _RATIONAL = {
+    "sum": _sum,
+    "prod": _product,
+    "gcd": _common_divisor,
+    "lcm": _common_multiple,
+    "max": max,
+    "min": min,
     "+": _sum,
     "*": _product,
     "/": _quotient,

@@ -37,6 +37,7 @@ from rewards.parsing.labels import parse_label
 from rewards.parsing.normalize import normalize
 from rewards.parsing.plus_minus import both_signs
 from rewards.parsing.quantities import parse_quantity
+from rewards.parsing.spelling import spelling
 from rewards.parsing.splitting import RELATIONS, separator_kind, split_tokens, split_words
 from rewards.parsing.tokens import Token, tokenize
 from rewards.parsing.words import (
@@ -85,7 +86,7 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         return _parse(tokens)
     except UnparsableAnswer:
         if re.search(r"[^\W\d_]{2}", normal):
-            return Words(words if "\\" not in words else normal.replace(" ", ""))
+            return Words(spelling(normal))
         raise
     except RecursionError:
         raise AnswerTooLarge("nested too deeply") from None

@@ -211,7 +211,7 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
         return [Token("name", bare, is_spaced)]
     if bare in FUNCTIONS and (name == "operatorname" or (name == "mathrm" and bare not in ("min", "deg"))):
         return [Token("command", bare, is_spaced)]
-    if name == "vec" or not re.search(r"[^\W\d_]", bare) or re.match(r"\(?\s*mod\b", bare):
+    if name == "vec" or not re.search(r"[^\W\d_]", re.sub(r"\\[A-Za-z]+", "", bare)) or re.match(r"\(?\s*mod\b", bare):
         return _inline(content, depth, is_spaced, splits)
     if re.search(r"\\[A-Za-z]|\$", bare):
         bare = " ".join(token.value for token in _inline(bare.replace("$", " "), depth, False, splits))
@@ -273,23 +273,6 @@ def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordina
     for letter in run:
         yield Token("name", letter, is_spaced)
         is_spaced = False
-
-
-def spelling(text: str) -> list[tuple[str, str]]:
-    r"""Tokens without whitespace and without braces around one token: x^{2} and x^2 are spelled alike.
-
-    >>> spelling(r"\\sum_{k=1}^n k") == spelling(r"\\sum_{k=1}^{n}k")
-    True
-    """
-    tokens = [(token.kind, token.value) for token in tokenize(text)]
-    brace, closing = ("sign", "{"), ("sign", "}")
-    kept: list[tuple[str, str]] = []
-    for token in tokens:
-        if token == closing and len(kept) > 1 and kept[-2] == brace:
-            kept[-2:] = [kept[-1]]
-        else:
-            kept.append(token)
-    return kept
 
 
 def is_word(run: str) -> bool:
