@@ -12,7 +12,17 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from rewards.algebra.worker_pool import cpu_time, shared_pool
-from rewards.answer.types import Answer, Collection, Named, Scalar, Words
+from rewards.answer.types import (
+    Answer,
+    Collection,
+    Expression,
+    Named,
+    Operation,
+    Scalar,
+    Words,
+    symbols,
+    walk,
+)
 from rewards.comparing.equality import same_answer
 from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_formatted
 from rewards.orz.comparer import is_equal
@@ -173,9 +183,18 @@ def _ask_last_resort(expected: Answer, found: Answer) -> _Outcome:
     theirs = found.value if isinstance(found, Named) else found
     if not (isinstance(ours, Scalar) and isinstance(theirs, Scalar)):
         return Reason.WRONG, "typed"
+    if _has_divisor_of_letters(ours.value) or _has_divisor_of_letters(theirs.value):
+        return Reason.WRONG, "typed"
     reply = shared_pool().ask(ours.value, theirs.value)
     reasons = {"same": Reason.CORRECT, "timeout": Reason.TIMEOUT}
     return reasons.get(reply, Reason.WRONG), "last_resort"
+
+
+def _has_divisor_of_letters(value: Expression) -> bool:
+    """gcd(a, b) has no value: sympy takes different letters for coprime polynomials."""
+    return any(
+        isinstance(part, Operation) and part.name in ("gcd", "lcm") and symbols(part) for part in walk(value)
+    )
 
 
 def _parse(gold: str) -> Answer | None:
@@ -208,8 +227,16 @@ def _compare_choices(ours: str, theirs: str) -> bool | None:
         return several[0] == several[1] if all(several) else None
     answer = parse_choice(theirs) or (parse_choice(theirs.upper()) if len(theirs) == 1 else None)
     if answer is not None:
-        return gold[0] == answer[0]
+        return gold[0] == answer[0] and (not (gold[1] and answer[1]) or _same_option(gold[1], answer[1]))
     if gold[1]:
-        expected = _parse(gold[1])
-        return expected is not None and same_answer(expected, _parse(theirs) or Words(theirs)) is True
+        return _same_option(gold[1], theirs)
     return None
+
+
+def _same_option(ours: str, theirs: str) -> bool:
+    """Compare the texts of two options."""
+    ours, theirs = normalize(ours), normalize(theirs)
+    if same_spelling(ours, theirs):
+        return True
+    expected = _parse(ours)
+    return expected is not None and same_answer(expected, _parse(theirs) or Words(theirs)) is True

@@ -4,9 +4,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Self
 
-Mode = Literal["orz", "lenient", "orz_compat"]
+Mode = Literal["orz", "lenient", "flexible", "orz_compat", "math_verify"]
 """`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement suffices;
-`orz_compat`: judged by Open-Reasoner-Zero's own rules, mistakes included (see `rewards.orz.comparer`)."""
+`flexible`: as lenient, and where nothing is boxed or stated, the last formula, number or letter;
+`orz_compat`: judged by Open-Reasoner-Zero's own rules, mistakes included (see `rewards.orz.comparer`);
+`math_verify`: judged by the Math-Verify library (see `rewards.math_verify`), to stand beside published figures."""
+Rung = Literal[
+    "tagged box", "box", "statement", "block", "last formula", "last number", "last letter", "as ORZ", "none"
+]
+"""Where an answer was found, from the strictest place to the loosest."""
 
 
 class Reason(StrEnum):

@@ -35,7 +35,7 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "mg": ("mass", Fraction(1, 1000), "mg milligram 毫克"),
     "kg": ("mass", 1000, "kg kilogram kilo 千克 公斤"),
     "t": ("mass", 1_000_000, "tonne 吨"),
-    "lb": ("mass", Fraction(45359237, 100000), "lb pound £"),
+    "lb": ("mass", Fraction(45359237, 100000), "lb pound"),
     "oz": ("mass", Fraction(45359237, 1600000), "oz ounce"),
     "s": ("time", 1, "s sec second 秒"),
     "ms": ("time", Fraction(1, 1000), "ms millisecond"),
@@ -54,6 +54,7 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "cent": ("dollar", Fraction(1, 100), "cent ¢ 美分"),
     "yuan": ("yuan", 1, "yuan rmb ¥ 元 块"),
     "euro": ("euro", 1, "euro eur €"),
+    "sterling": ("sterling", 1, "sterling gbp £ quid"),
     "rupee": ("rupee", 1, "rupee rs inr ₹"),
     "N": ("newton", 1, "n newton 牛"),
     "J": ("joule", 1, "j joule 焦"),
@@ -83,8 +84,12 @@ BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")
 """Single letters that are units when set upright after a number."""
+SLASHED_UNIT = re.compile(
+    r"(?:m|g|km|cm|kg|L|l|J|N|W|C|V|mol|mi|ft|rad)\s?/\s?(?:s|h|hr|min|sec|m|L|l|kg|K|mol|C|day)(?![A-Za-z])"
+)
+"""A unit with a single letter in it that is clear by its slash: 5 m/s."""
 DEGREE = Unit((("degree", 1),), spelling="degrees")
-CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "pound", "₹": "rupee", "¢": "cent"}
+CURRENCIES = {"$": "dollar", "¥": "yuan", "€": "euro", "£": "sterling", "₹": "rupee", "¢": "cent"}
 
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse",
               "pts": "point", "pt": "point", "pcs": "piece", "oxen": "ox", "geese": "goose"}  # fmt: skip
@@ -131,6 +136,19 @@ def parse_unit(text: str) -> Unit | None:
             powers[dimension] = powers.get(dimension, 0) + exponent
             factor *= scale**exponent
     return Unit(tuple(sorted(powers.items())), factor, text)
+
+
+def same_unit(left: Unit, right: Unit) -> bool:
+    """Compare units; pounds are a mass, or money beside a pound sign."""
+    if left == right:
+        return True
+    both = {left.dimension, right.dimension}
+    return both == {_STERLING, _POUNDS} and all(
+        unit.dimension == _STERLING or unit.spelling.startswith("pound") for unit in (left, right)
+    )
+
+
+_STERLING, _POUNDS = (("sterling", 1),), (("mass", 1),)
 
 
 def _lookup(word: str) -> tuple[str, Fraction]:

@@ -37,7 +37,7 @@ def integer_letters(value: Expression) -> frozenset[str]:
     for part in walk(value):
         if not isinstance(part, Operation):
             continue
-        if part.name in ("!", "!!", "binom", "gcd", "lcm"):
+        if part.name in ("!", "!!", "binom"):
             found |= frozenset().union(*(symbols(operand) for operand in part.operands))
         elif part.name in ("sum", "prod"):
             found |= symbols(part.operands[2]) | symbols(part.operands[3])

@@ -23,7 +23,7 @@ from rewards.answer.types import (
     Words,
     symbols,
 )
-from rewards.answer.units import DEGREE
+from rewards.answer.units import DEGREE, same_unit
 from rewards.arithmetic.real_sets import as_region, same_region
 from rewards.arithmetic.values import same_value
 from rewards.comparing.labels import letter, same_label
@@ -79,7 +79,7 @@ def _scalars(gold: Scalar, response: Scalar) -> Decision:
         same = same_value(_percent(gold), _percent(response))
         # Data sets often omit the sign in the reference; the other way around, 0.5 would pass for 0.5 %.
         return same or (response.is_percent and same_value(left, right))
-    if gold.unit is None or response.unit is None or gold.unit == response.unit:
+    if gold.unit is None or response.unit is None or same_unit(gold.unit, response.unit):
         same = same_value(left, right)
         units = (gold.unit, response.unit)
         if same is False and DEGREE in units and None in units:
@@ -139,18 +139,30 @@ def _relations(gold: Answer, response: Answer) -> Decision:
     left, right = _as_relation(gold), _as_relation(response)
     if left is not None and right is not None:
         return same_relation(left, right)
-    if isinstance(response, Relation) and response.operator == "=" and isinstance(gold, Scalar):
-        # "a + b = 5" for "5": the requested sum, with its value.
-        return _is_asked_for(response.left) and same_value(gold.value, response.right)
+    if isinstance(gold, Relation) and isinstance(response, Scalar):
+        return _is_value_of(gold, response, ("*", "/", "abs"))
+    if isinstance(response, Relation) and isinstance(gold, Scalar):
+        return _is_value_of(response, gold, ("+", "*", "/"))
     return False
 
 
-def _is_asked_for(value: Expression) -> bool:
-    """A sum or product of bare variables, without any number."""
-    if not isinstance(value, Operation) or value.name not in ("+", "*"):
+def _is_value_of(relation: Relation, value: Scalar, operations: tuple[str, ...]) -> Decision:
+    """Tell whether "ab = 5" is "5": a requested sum, product, ratio or size, with its value.
+
+    The gold x + y = 5 is a line and not the number 5; the response |x| = 5 still has to be solved.
+    """
+    if relation.operator != "=" or symbols(relation.right) or not _is_asked_for(relation.left, operations):
+        return False
+    return same_value(relation.right, value.value)
+
+
+def _is_asked_for(value: Expression, operations: tuple[str, ...]) -> bool:
+    """An operation on bare variables, without any number."""
+    if not isinstance(value, Operation) or value.name not in operations:
         return False
     return all(
-        isinstance(operand, Symbol) or (isinstance(operand, Operation) and _is_asked_for(operand))
+        isinstance(operand, Symbol)
+        or (isinstance(operand, Operation) and _is_asked_for(operand, operations))
         for operand in value.operands
     )
 
@@ -185,7 +197,15 @@ def _collections(gold: Answer, response: Answer) -> Decision:
         return _same_system(left, right)
     if _is_system(left) != _is_system(right):
         return _bare_against_system(left, right)
+    if "set" in kinds or _solves_for_one(gold) or _solves_for_one(response):
+        left, right = _distinct(left), _distinct(right)
     return _any_order(left, right)
+
+
+def _solves_for_one(answer: Answer) -> bool:
+    """True for x = 2 or x = 2: a solution that is written twice is one; in a bare list each member counts."""
+    items = _items(answer)
+    return len(items) > 1 and all(isinstance(item, Named) for item in items)
 
 
 def _kind(answer: Answer) -> str:
@@ -239,8 +259,6 @@ def _in_order(left: list[Answer], right: list[Answer]) -> Decision:
 def _any_order(left: list[Answer], right: list[Answer]) -> Decision:
     if len(left) > MAX_ITEMS or len(right) > MAX_ITEMS:
         return _in_order(left, right)
-    if len(left) != len(right):
-        left, right = _distinct(left), _distinct(right)
     if len(left) != len(right):
         return False
     remaining, is_open = list(right), False

@@ -1,7 +1,8 @@
 """Comparison of the names of two answers: x = 5, f(x) = 2x and f(t) = 2t, a_1 = 3."""
 
-from rewards.answer.types import Answer, Expression, Named, Operation, Scalar, Symbol, substitute
+from rewards.answer.types import Answer, Expression, Named, Operation, Scalar, Symbol, substitute, symbols
 from rewards.arithmetic.values import same_value
+from rewards.parsing.labels import ANY_VARIABLE
 
 
 def letter(label: Expression) -> Expression:
@@ -12,7 +13,7 @@ def letter(label: Expression) -> Expression:
 def same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
     """Compare names; the argument of a function definition may be called anything."""
     label, value = response.label, response.value
-    if gold == label:
+    if gold == label or _same_derivative(gold, label):
         return True, value
     if _marks(gold) != _marks(label) or _names_other_value(gold, label):
         return False, value
@@ -25,12 +26,26 @@ def same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
     renames: dict[Expression, Expression] = {}
     for ours, theirs in zip(gold.operands, label.operands, strict=True):
         if isinstance(ours, Symbol) and isinstance(theirs, Symbol):
+            if ours != theirs and ours.name[:1].isupper() != theirs.name[:1].isupper():
+                return False, value  # V(X) is of a point or a random variable, not a function of w
             renames[theirs] = ours
         elif not same_value(ours, theirs):
             return False, value
     if isinstance(value, Scalar):
+        captured = {new.name for old, new in renames.items() if isinstance(new, Symbol) and new not in renames}
+        if captured & symbols(value.value):
+            return False, value  # f(w) = x - 1 is not f(x) = x - 1
         value = Scalar(substitute(value.value, renames), value.unit, value.is_percent)
     return True, value
+
+
+def _same_derivative(gold: Expression, label: Expression) -> bool:
+    """y' and dy/dx are one derivative, whatever the variable of the first; dy/dx and dx/dy are not."""
+    if not (isinstance(gold, Symbol) and isinstance(label, Symbol) and gold.name.startswith("derivative ")):
+        return False
+    *ours, by = gold.name.split(" ")
+    *theirs, other = label.name.split(" ")
+    return ours == theirs and ANY_VARIABLE in (by, other)
 
 
 def _marks(label: Expression) -> str:
@@ -40,10 +55,8 @@ def _marks(label: Expression) -> str:
 
 
 def _names_other_value(gold: Expression, label: Expression) -> bool:
-    """True for values of different functions: f(2) and g(2); but f(x) and g(x) may define the same one."""
-    if not (isinstance(gold, Operation) and isinstance(label, Operation)) or gold.name == label.name:
-        return False
-    return not all(isinstance(operand, Symbol) for operand in gold.operands + label.operands)
+    """True for the names of two functions: f(x) and g(x) are as different as x and y."""
+    return isinstance(gold, Operation) and isinstance(label, Operation) and gold.name != label.name
 
 
 def _is_definition(gold: Expression, label: Expression) -> bool:

@@ -70,6 +70,8 @@ def _numeral_and_scalar(numeral: Numeral, scalar: Scalar) -> Decision:
 
 
 def _residues(gold: Residue, response: Residue) -> Decision:
+    if None not in (gold.variable, response.variable) and gold.variable != response.variable:
+        return False
     same_modulus = same_value(gold.modulus, response.modulus)
     if not same_modulus:
         return same_modulus

@@ -51,7 +51,7 @@ COMMANDS = _pairs(
     mathsf mathrm  mathtt mathrm  longrightarrow to  rightarrow to  implies Rightarrow
     iff Leftrightarrow  tg tan  ctg cot  colon :  arctg arctan  operatorname* operatorname  dotsm ldots
     hdots ldots  Vert |  lVert |  rVert |  bot perp  euro €  pounds £  yen ¥  textdollar \$  infin infty
-    div /
+    div /  qquad quad
     """
 )
 """What a command is read as; a result that is a word is a command too."""
@@ -61,7 +61,7 @@ DROPPED = words(
     Big Bigg Biggl Biggr Bigl Bigr Huge LARGE Large allowbreak bf bfseries big bigg biggl biggr bigl bigr
     boldmath break displaylimits displaystyle enspace ensuremath footnotesize hfill hspace huge it itshape
     large left limits mathstrut medspace middle noindent nolimits nonumber normalsize notag phantom
-    protect qquad quad right rm scriptstyle sf small strut textstyle therefore thickspace thinspace tt
+    protect right rm scriptstyle sf small strut textstyle therefore thickspace thinspace tt
     """
 )
 """Commands that only change the appearance."""

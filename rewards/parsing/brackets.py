@@ -23,6 +23,7 @@ from rewards.answer.types import (
 )
 from rewards.arithmetic import real_sets as regions
 from rewards.arithmetic.real_sets import as_region
+from rewards.parsing.ellipses import MAX_LISTED, written_out
 from rewards.parsing.expressions import parse_expression
 from rewards.parsing.matrices import parse_environment
 from rewards.parsing.plus_minus import both_signs
@@ -31,9 +32,6 @@ from rewards.parsing.tokens import Token
 from rewards.verdict import UnparsableAnswer
 
 _INTEGER_SETS = frozenset(("mathbb Z", "mathbb N"))
-MAX_LISTED = 60
-"""Most integers in a set that are listed one by one."""
-
 Parse = Callable[[list[Token]], Answer]
 
 
@@ -154,7 +152,9 @@ def _bracketed(tokens: list[Token], parse: Parse) -> Answer | None:
         if low is None or high is None:
             raise UnparsableAnswer("an interval between things that are not numbers")
         return Region((Interval(low, high, kinds[0] == "[", kinds[1] == "]"),))
-    collection = Collection("square" if kinds == "[]" else "tuple", items)
+    if kinds in ("(]", "[)", "(\\}", "\\{)", "[\\}"):
+        raise UnparsableAnswer("brackets that do not match around more than two values")
+    collection = Collection("square" if kinds == "[]" else "tuple", written_out(items))
     return both_signs(collection)
 
 
@@ -191,7 +191,7 @@ def _set(inner: list[Token], parse: Parse) -> Answer:
     items = [
         parse(part) for part in split_tokens(inner, lambda token: separator_kind(token) is not None) if part
     ]
-    return flat_collection("set", tuple(items))
+    return flat_collection("set", written_out(tuple(items)))
 
 
 def _integers(answer: Answer, domain: str) -> Answer:

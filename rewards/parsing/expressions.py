@@ -19,7 +19,7 @@ from rewards.answer.types import (
     substitute,
 )
 from rewards.answer.units import words
-from rewards.parsing.token_reader import TokenReader
+from rewards.parsing.token_reader import END, TokenReader
 from rewards.parsing.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
@@ -29,14 +29,27 @@ MAX_DEPTH = 250
 APPLIED_NAMES = frozenset(("f", "g", "h", "F", "G"))
 """Letters that are functions, not factors, before a parenthesis."""
 _CONSTANTS = {"pi": Constant("pi"), "infty": Constant("infinity")}
-_UNSUPPORTED = words("int sum prod lim iint oint input write to Rightarrow hline")
+_UNSUPPORTED = words("int lim iint oint input write to Rightarrow hline quad")
 _RELATIONS = words("le ge ne in notin equiv approx parallel perp sim cong subset")
 _STRUCTURE = words("cup cap setminus pmod bmod mod Leftrightarrow subseteq ldots")
 _FIGURES = frozenset(("angle", "measuredangle", "triangle"))
 _NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ", "over"}
 _COMMUTATIVE = frozenset(("gcd", "lcm", "max", "min"))
-_INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot"}
-_ALIASES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "lg": "log"}
+_INVERSE = {
+    "sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot", "sec": "asec", "csc": "acsc",
+    "sinh": "arsinh", "cosh": "arcosh", "tanh": "artanh", "coth": "arcoth", "sech": "arsech", "csch": "arcsch",
+}  # fmt: skip
+_ALIASES = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsec": "asec", "arccsc": "acsc", "lg": "log",
+    "arcsinh": "arsinh", "asinh": "arsinh", "argsinh": "arsinh", "arccosh": "arcosh", "acosh": "arcosh",
+    "argcosh": "arcosh", "arctanh": "artanh", "atanh": "artanh", "argtanh": "artanh", "arccoth": "arcoth",
+    "acoth": "arcoth",
+}  # fmt: skip
+_RECIPROCAL = {"asec": "acos", "acsc": "asin", "arcoth": "artanh", "arsech": "arcosh", "arcsch": "arsinh"}
+"""Inverse functions that are another one of 1/x."""
+_UNKNOWN_FUNCTIONS = words("arg det deg Re Im sgn dim")
+MAX_SERIES = 3
+"""Deepest nesting of sums and products."""
 
 
 def parse_expression(tokens: list[Token]) -> Expression:
@@ -256,17 +269,85 @@ class _Parser(TokenReader):
     def name(self) -> Expression:
         name = self.next.value
         self.position += 1
+        if name in self.indices:
+            return Symbol(f"#{name}")
+        if self.next.kind == "sign" and self.next.value == "^" and (end := self.subscript_after_power()):
+            self.tokens[self.position : end] = self.moved(end)
         if self.next.kind == "sign" and self.next.value == "_":
             self.position += 1
+            if self.indices and (index := self.index_of_term()) is not None:
+                return Operation(f"@{name}_", (index,))
             name = f"{name}_{self.subscript()}"
-            return Symbol(name)
-        if name in APPLIED_NAMES and self.next.kind == "sign" and self.next.value == "(":
+            return self.applied(name) if self.is_applied_to_zero() else Symbol(name)
+        if (name in APPLIED_NAMES and self.next.kind == "sign" and self.next.value == "(") or (
+            self.is_applied_to_zero()
+        ):
             return self.applied(name)
         if name == "e":
             return Constant("e")
         if name == "i":
             return Constant("i")
         return Symbol(name)
+
+    def is_applied_to_zero(self) -> bool:
+        """I(0) is a value of I: nobody writes a product with zero."""
+        return [self.peek(n).value for n in range(3)] == ["(", "0", ")"]
+
+    def subscript_after_power(self) -> int:
+        """Position of the subscript in x^2_{23}, after its superscript; 0 when there is none."""
+        end = self.position + 1
+        if self.peek(1).value == "{":
+            level = 0
+            for end in range(self.position + 1, len(self.tokens)):
+                level += {"{": 1, "}": -1}.get(self.tokens[end].value, 0)
+                if level == 0:
+                    break
+        follows = self.tokens[end + 1] if end + 1 < len(self.tokens) else END
+        return end + 1 if follows.kind == "sign" and follows.value == "_" else 0
+
+    def moved(self, start: int) -> list[Token]:
+        """Put the subscript at `start` in front of the superscript, and remove it from its place."""
+        stop, level = start + 1, 0
+        while stop < len(self.tokens):
+            level += {"{": 1, "}": -1}.get(self.tokens[stop].value, 0)
+            stop += 1
+            if level == 0:
+                break
+        subscript, power = self.tokens[start:stop], self.tokens[self.position : start]
+        del self.tokens[start:stop]
+        return subscript + power
+
+    def index_of_term(self) -> Expression | None:
+        """The subscript of F_{n-k} in a sum over k, as an expression; None when no index is in it."""
+        if self.next.value != "{":
+            is_index = self.next.kind == "name" and self.next.value in self.indices
+            return self.atom() if is_index else None
+        close = self.position
+        while close < len(self.tokens) and self.tokens[close].value != "}":
+            close += 1
+        names = {token.value for token in self.tokens[self.position : close] if token.kind == "name"}
+        return self.group() if names & set(self.indices) else None
+
+    def series(self, name: str) -> Expression:
+        r"""A finite sum or product: \\sum_{k=1}^{n} k^2; the body is the product that follows."""
+        bounds: dict[str, Expression] = {}
+        index = ""
+        for _ in range(2):
+            if self.accepts("_"):
+                self.expect("{")
+                index = self.next.value if self.next.kind == "name" else ""
+                self.position += 1
+                self.expect("=")
+                bounds["low"] = self.sum()
+                self.expect("}")
+            elif self.accepts("^"):
+                bounds["high"] = self.group() if self.next.value == "{" else self.atom()
+        if not index or len(bounds) < 2 or len(self.indices) >= MAX_SERIES:
+            raise UnparsableAnswer(f"\\{name} without an index and two bounds")
+        self.indices.append(index)
+        body = self.product()
+        self.indices.pop()
+        return Operation(name, (body, Symbol(f"#{index}"), bounds["low"], bounds["high"]))
 
     def argument(self) -> Expression:
         r"""Argument of \frac, \binom or \sqrt: a group, or one token."""
@@ -307,15 +388,21 @@ class _Parser(TokenReader):
             return substitute(self.argument(), {Constant("i"): negative(Constant("i"))})
         if name in ("floor", "ceil", "abs"):
             return Operation(name, (self.argument(),))
+        if name in ("sum", "prod"):
+            return self.series(name)
         if name in _FIGURES and self.starts_vertices():
             return self.figure(name)
         if name in FUNCTIONS:
             return self.function(_ALIASES.get(name, name))
         if name in _RELATIONS or name in _STRUCTURE or name in _UNSUPPORTED:
             raise UnparsableAnswer(f"cannot read \\{name} in an expression")
+        if self.next.kind == "sign" and self.next.value == "^" and (end := self.subscript_after_power()):
+            self.tokens[self.position : end] = self.moved(end)
         if self.next.kind == "sign" and self.next.value == "_":
             self.position += 1
             return Symbol(f"{name}_{self.subscript()}")
+        if self.is_applied_to_zero():
+            return self.applied(name)
         return Symbol("\\" + name)
 
     def starts_vertices(self) -> bool:
@@ -346,6 +433,8 @@ class _Parser(TokenReader):
         base: Expression = Number(Fraction(10))
         power: Expression | None = None
         for _ in range(2):
+            if self.next.value == "_" and name not in ("log", "max", "min", "gcd", "lcm"):
+                raise UnparsableAnswer(f"an index on {name}")
             if self.accepts("_"):
                 base = self.argument()
             elif self.accepts("^"):
@@ -354,24 +443,34 @@ class _Parser(TokenReader):
                 )
                 if power == MINUS_ONE and name in _INVERSE:
                     name, power = _INVERSE[name], None
-        if self.next.kind == "sign" and self.next.value == "(":
-            self.position += 1
-            operands = [self.sum()]
-            while self.accepts(","):
-                operands.append(self.sum())
-            self.expect(")")
-        else:
-            operands = [self.juxtaposed()]
+        operands = self.operands(name)
         if name == "log":
             operands = [operands[0], base]
         if name == "cis":
             turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
             return Operation("+", (Operation("cos", tuple(operands)), turn))
-        if name in _COMMUTATIVE:
-            operands.sort(key=repr)
-        known = name not in ("gcd", "lcm", "max", "min", "arg", "det", "deg", "Re", "Im", "sgn", "dim")
-        value = Operation(name if known else "@" + name, tuple(operands))
+        if name in _RECIPROCAL:
+            name, operands = _RECIPROCAL[name], [Operation("/", (Number(Fraction(1)), operands[0]))]
+        if name in ("sech", "csch"):
+            inner = Operation("cosh" if name == "sech" else "sinh", tuple(operands))
+            value: Expression = Operation("/", (Number(Fraction(1)), inner))
+        elif name in _COMMUTATIVE:
+            value = Operation(name, tuple(sorted(operands, key=repr))) if len(operands) > 1 else operands[0]
+        else:
+            value = Operation("@" + name if name in _UNKNOWN_FUNCTIONS else name, tuple(operands))
         return value if power is None else Operation("^", (value, power))
+
+    def operands(self, name: str) -> list[Expression]:
+        """What a function is applied to: everything in its parentheses, or the factors that follow."""
+        closing = {"(": ")", "\\{": "\\}"}.get(self.next.value) if self.next.kind == "sign" else None
+        if closing is None or (closing == "\\}" and name not in _COMMUTATIVE):
+            return [self.juxtaposed()]
+        self.position += 1
+        operands = [self.sum()]
+        while self.accepts(","):
+            operands.append(self.sum())
+        self.expect(closing)
+        return operands
 
     def juxtaposed(self) -> Expression:
         """The argument of a function without parentheses: 2t in \\sin 2t\\cos t."""

@@ -39,6 +39,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(leq|geq|neq)([a-z])(?![A-Za-z])", r"\\\1 \2"),
         (r"^\\\\(?=(?:frac|sqrt|pi|text)\b)|(?<=[\d{}])\\\\(?=(?:pi|sqrt)\b)", r"\\"),
         (r"(?<=[\w}])(?<!\\)\\(?=-?\d[\d./&}\\-])(?=.*\\end\{[pb]matrix)", r"\\\\"),
+        # chemistry, up to its digits
+        (r"\\ce\s?\{([\w+\-]+)\}", r"\\text{\1}"),
         (r"百分之\s?(\d+(?:\.\d+)?)", r"\1\\%"),
         (r"(?<=[)\]}])\s?\^\s?(?:T|\\top|\{\s?(?:T|\\top|\\mathrm\s?\{T\})\s?\})\s?$", ""),
     )

@@ -1,5 +1,7 @@
 """Parsers for the names in answers: x, a_1, f(3), (x, y), the angle A, dy/dx, |AB|, Area."""
 
+import re
+
 from rewards.answer.types import Expression, Operation, Symbol
 from rewards.parsing.expressions import APPLIED_NAMES, parse_expression
 from rewards.parsing.tokens import Token
@@ -10,6 +12,13 @@ MAX_LABEL_CHARS = 80
 _MARKS = frozenset(
     ("angle", "triangle", "measuredangle", "overline", "vec", "Delta", "odot", "parallelogram")
 )
+ANY_VARIABLE = "?"
+"""The variable of y', which may be any."""
+_DERIVATIVE = re.compile(
+    r"(?:frac \{ )?d(?: \^ (?:\{ )?(?P<order>\d)(?: \})?)? (?P<of>[A-Za-z](?: _ (?:\{ )?\w+(?: \})?)?) (?:\} \{|/)"
+    r" d (?P<by>[A-Za-z])(?: \^ (?:\{ )?(?P=order)(?: \})?)?(?: \})?"
+)
+"""dy/dx, d^2 y/dx^2: the same order above and below."""
 _NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless"))
 _NAMING_FUNCTIONS = frozenset(
     ("sin", "cos", "tan", "cot", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im", "dim")
@@ -25,24 +34,22 @@ def parse_label(tokens: list[Token]) -> Expression | None:
         if any(word in _NO_LABEL for word in " ".join(values).casefold().split()):
             return None
         return Symbol(" ".join(values).casefold())
-    if values[:2] == ["frac", "{"] and values[2] == "d" and "}" in values:
-        return Symbol("derivative")
-    if (
-        len(tokens) > 2
-        and values[0] == "d"
-        and "/" in values
-        and values[values.index("/") + 1 :][:1] == ["d"]
-    ):
-        return Symbol("derivative")
+    if derivative := _DERIVATIVE.fullmatch(" ".join(values)):
+        order, of, by = (derivative[name] or "" for name in ("order", "of", "by"))
+        return Symbol(f"derivative {order or 1} {of} {by}")
     if len(values) > 1 and tokens[0].kind == "name" and set(values[1:]) == {"'"}:
-        return Symbol("derivative")
+        return Symbol(f"derivative {len(values) - 1} {values[0]} {ANY_VARIABLE}")
     if (label := _applied(tokens) or _tuple(tokens)) is not None:
         return label
     if all(token.kind == "name" and token.value.isupper() for token in tokens) or values[0] in _MARKS:
         return Symbol("".join(values))
     if values[0] in ("m", "|", "[", "{") and any(value in _MARKS or value.isupper() for value in values):
         return Symbol("".join(values).strip("m"))
-    if tokens[0].kind == "command" and tokens[0].value in _NAMING_FUNCTIONS:
+    if (
+        tokens[0].kind == "command"
+        and tokens[0].value in _NAMING_FUNCTIONS
+        and any(token.kind == "name" and token.value not in ("e", "i") for token in tokens)
+    ):
         return Symbol("".join(values))
     try:
         expression = parse_expression(tokens)

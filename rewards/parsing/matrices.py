@@ -2,13 +2,26 @@
 
 from collections.abc import Callable
 
-from rewards.answer.types import MINUS_ONE, Answer, Cases, Collection, Matrix, Operation, Scalar, Words
+from rewards.answer.types import (
+    MINUS_ONE,
+    Answer,
+    Cases,
+    Collection,
+    Expression,
+    Matrix,
+    Operation,
+    Scalar,
+    Words,
+    negative,
+)
 from rewards.parsing.expressions import parse_expression
 from rewards.parsing.tokens import Token
 from rewards.parsing.words import canonical_words
 from rewards.verdict import UnparsableAnswer
 
 _MATRICES = frozenset(("matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array"))
+MAX_DETERMINANT = 5
+"""Largest determinant that is computed, in rows."""
 _SYSTEMS = frozenset(("array", "aligned", "align", "gathered", "split"))
 """Environments whose rows can be equations."""
 _RELATION_SIGNS = frozenset(("=", "<", ">", "le", "ge"))
@@ -30,16 +43,32 @@ def parse_environment(tokens: list[Token], parse: Callable[[list[Token]], Answer
     rows = _rows(body)
     if name == "cases" or (name in _SYSTEMS and _is_system(rows)):
         return _cases(rows, parse)
-    if name not in _MATRICES:
+    if name not in _MATRICES and name != "vmatrix":
         raise UnparsableAnswer(f"cannot read the environment {name}")
     cells = [[parse_expression(cell) for cell in row] for row in rows]
     if len({len(row) for row in cells}) != 1:
         raise UnparsableAnswer("a matrix with rows of different lengths")
+    if name == "vmatrix" or (start == 1 and tokens[0].value == "det"):
+        if len(cells) != len(cells[0]) or len(cells) > MAX_DETERMINANT or start > (name != "vmatrix"):
+            raise UnparsableAnswer("a determinant that is not computed")
+        return Scalar(_determinant(cells))
     if start:
         is_negated = start == 1 and tokens[0].value == "-"
         factor = MINUS_ONE if is_negated else parse_expression(tokens[:start])
         cells = [[Operation("*", (factor, cell)) for cell in row] for row in cells]
     return Matrix(tuple(tuple(row) for row in cells))
+
+
+def _determinant(cells: list[list[Expression]]) -> Expression:
+    """Expand along the first row."""
+    if len(cells) == 1:
+        return cells[0][0]
+    terms = []
+    for column, cell in enumerate(cells[0]):
+        minor = [[other for n, other in enumerate(row) if n != column] for row in cells[1:]]
+        term = Operation("*", (cell, _determinant(minor)))
+        terms.append(negative(term) if column % 2 else term)
+    return Operation("+", tuple(terms))
 
 
 def _rows(body: list[Token]) -> list[list[list[Token]]]:

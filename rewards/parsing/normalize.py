@@ -8,9 +8,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from rewards.extraction import last_box
+from rewards.answer.units import words
 from rewards.parsing.aliases import CHARACTERS, COMMANDS, DROPPED, SUBSCRIPTS, SUPERSCRIPTS
 from rewards.parsing.foreign_notation import rewrite
+from rewards.parsing.tokens import FUNCTIONS
+from rewards.responses.boxes import unboxed
 
 _DROPPED_WITH_ARGUMENT = re.compile(
     r"\\(?:hspace|vspace|color|phantom|hphantom|vphantom|label|tag)\*?\s?\{[^{}]{0,40}\}"
@@ -19,7 +21,14 @@ _UNWRAPPED = re.compile(
     r"\\(?:underline|fbox|framebox|mathop|mathstrut|mathord|mathbin|displaylines|textcolor\{\w{0,20}\})\s?(?=\{)"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
-_THOUSANDS_COMMA = re.compile(r"(?<=\d)(?:\{,\}|,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|\\!|~)\s?(?=\d{3}(?!\d))")
+_THOUSANDS_COMMA = re.compile(r"(?<=\d)(?<!\b0)(?:\{,\}|(?:\\!)?,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|~|'(?=\d{3}(?:'|$|\D)))\s?(?=\d{3}(?!\d))")
+_DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d)")
+_WIDE_SPACE = re.compile(r"(?:\s|\\q?quad(?![A-Za-z]))++")
+_QUADS_AROUND = re.compile(r"^(?:\s*\\quad(?![A-Za-z]))+\s*|(?:\s*\\quad(?![A-Za-z]))+\s*$")
+_RELATION = re.compile(r"[=<>≤≥≈∈]|\\(?:leq?|geq?|lt|gt|ne|in|approx|equiv)(?![A-Za-z])")
+_DOUBLED = re.compile(r"\\\\([A-Za-z]{2,})")
+"""Two backslashes before a command, as left by a text that was escaped twice."""
+_PRIMES = re.compile(r"\^\s?\{?\s?((?:\\prime\s?)+)\}?")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _INTRODUCTION = re.compile(
     r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s? (?:is|are)\b ?:? ?"
@@ -37,6 +46,13 @@ _SPACES = re.compile(r"\\[,;:! \n]|~|\s+")
 _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 
 
+_KNOWN = FUNCTIONS | words(
+    "frac dfrac tfrac sqrt pi text boxed cdot times infty pm left right mathrm mathbf mathbb theta alpha beta gamma"
+    " lambda binom cup cap circ angle overline sum prod displaystyle"
+)
+"""Commands before which two backslashes are one too many; others may be a word after a line break."""
+
+
 @lru_cache(maxsize=8192)
 def normalize(text: str) -> str:
     """Return the text in the one spelling that the parser reads."""
@@ -44,9 +60,11 @@ def normalize(text: str) -> str:
         return text
     text = _unicode(text)
     text = _unwrap(text)
-    text = _THOUSANDS_COMMA.sub("", text)
-    text = text.replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
+    text = _WIDE_SPACE.sub(_widen if _RELATION.search(text) else " ", text)
+    text = _THOUSANDS_COMMA.sub("", text).replace("\\!", "")
+    text = _DECIMAL_COMMA.sub(".", text).replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
     if "\\" in text or "~" in text:
+        text = _halved(text)
         text = _EMPTY_DELIMITER.sub(" ", text.replace("\\\\", "\0"))
         text = _DROPPED_WITH_ARGUMENT.sub(" ", _EMPTY_GROUP.sub(r"\1 ", text))
         text = _UNWRAPPED.sub("", text)
@@ -54,7 +72,7 @@ def normalize(text: str) -> str:
         text = _COMMAND.sub(_rename, text).replace("\\/", "").replace("\0", "\\\\")
     else:
         text = _SPACES.sub(" ", text)
-    text = rewrite(text.strip())
+    text = rewrite(_PRIMES.sub(lambda match: "'" * match[1].count("p"), text).strip())
     alone = _TEXT_ALONE.fullmatch(text)
     if alone and (_INTRODUCTION.match(alone[1].strip()) or any(char.isdigit() for char in alone[1])):
         text = alone[1].strip()
@@ -66,7 +84,20 @@ def normalize(text: str) -> str:
         if shorter.endswith("\\"):
             break
         text = shorter
-    return _unwrap(text.strip())
+    return _unwrap(_QUADS_AROUND.sub("", text.strip()))
+
+
+def _widen(space: re.Match[str]) -> str:
+    """Keep a line break or a wide space, which may stand between two statements."""
+    return "\\quad " if "\n" in space[0] or "\\" in space[0] else " "
+
+
+def _halved(text: str) -> str:
+    """Undo doubled backslashes, outside of environments, whose line breaks they are."""
+    if "\\\\" not in text or "\\begin" in text:
+        return text
+    halved = _DOUBLED.sub(lambda match: match[0][1:] if match[1] in _KNOWN else match[0], text)
+    return re.sub(r"\\\\(?=[{}%$,;])", r"\\", halved) if halved != text else text
 
 
 def _unicode(text: str) -> str:
@@ -122,8 +153,8 @@ def _unwrap(text: str) -> str:
             text[:1] in '"`' and text[-1:] == text[:1] and len(text) > 2
         ):
             text = text.strip('*"`')
-        elif "\\boxed" in text:
-            text = last_box(text) or text.replace("\\boxed", " ")
+        elif "\\boxed" in text or "\\fbox" in text:
+            text = unboxed(text)
         elif "$" in text and re.search(r"(?<!\\)\$[^$]*[^$\s\\]\$", text):
             text = re.sub(r"(?<!\\)\$", " ", text)
         elif text.endswith((".$", ".\\)", "$.", "\\).", "\\].")):

@@ -17,6 +17,8 @@ class TokenReader:
         self.position = 0
         self.depth = 0
         self.bars = 0
+        self.indices: list[str] = []
+        """Indices of the sums and products around the position."""
 
     @property
     def next(self) -> Token:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from rewards.answer.units import BARE_UNITS, ROMAN_UNITS
+from rewards.answer.units import BARE_UNITS, ROMAN_UNITS, SLASHED_UNIT, words
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
 MAX_NESTING = 150
@@ -18,39 +18,14 @@ MAX_NESTING = 150
 MAX_DIGITS = 4000
 """Longest number that is read, in characters."""
 
-FUNCTIONS = frozenset(
-    ("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "asin", "acos", "atan", "acot")
-    + (
-        "sinh",
-        "cosh",
-        "tanh",
-        "coth",
-        "ln",
-        "log",
-        "lg",
-        "exp",
-        "gcd",
-        "lcm",
-        "max",
-        "min",
-        "arg",
-        "det",
-        "deg",
-    )
-    + ("Re", "Im", "sgn", "cis", "dim", "arsinh", "arcosh", "artanh")
+FUNCTIONS = words(
+    """
+    sin cos tan cot sec csc arcsin arccos arctan asin acos atan acot arcsec arccsc asec acsc sinh cosh tanh coth
+    sech csch arsinh arcosh artanh arcoth arcsinh arccosh arctanh arccoth asinh acosh atanh acoth argsinh argcosh
+    argtanh arsech arcsch ln log lg exp gcd lcm max min arg det deg Re Im sgn cis dim
+    """
 )
-_PLAIN_COMMANDS = FUNCTIONS | {
-    "sqrt",
-    "cbrt",
-    "pi",
-    "theta",
-    "alpha",
-    "beta",
-    "gamma",
-    "lambda",
-    "phi",
-    "omega",
-}
+_PLAIN_COMMANDS = FUNCTIONS | words("sqrt cbrt pi theta alpha beta gamma lambda phi omega")
 _PLAIN_COMMANDS |= {"binom", "floor", "ceil", "abs"}
 _SPELLED = {"infinity": "infty", "inf": "infty", "oo": "infty", "Pi": "pi", "union": "cup", "U": "cup"}
 _SHORT_WORDS = frozenset(
@@ -64,7 +39,7 @@ _MASTER = re.compile(
     rf"""(?P<space>\s+)
     |(?P<repeat>(?P<whole>\d*)\.(?P<fixed>\d*)(?:\\(?:overline|bar)\s?\{{(?P<bar>\d+)\}}|\((?P<paren>\d+)\)(?![A-Za-z\d])
         |\\dot\s?\{{?(?P<first>\d)\}}?(?:(?P<middle>\d*)\\dot\s?\{{?(?P<last>\d)\}}?)?))
-    |(?P<grouped>\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,]|\.\d))
+    |(?P<grouped>(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,2}}(?:,\d{{2}})+,\d{{3}})(?:\.\d+)?(?![\d,]|\.\d))
     |(?P<spaced>\d{{1,3}}(?:\ \d{{3}})+(?:\.\d+)?(?!\d|\ \d))
     |(?P<scientific>{_NUMBER}[eE][+-]?\d{{1,6}}(?![A-Za-z\d]))
     |(?P<number>{_NUMBER}\.?(?!\d))
@@ -144,7 +119,7 @@ def _scan(text: str, depth: dict[str, int], splits_thousands: bool) -> Iterator[
             yield from produced
         elif kind == "letters":
             is_ordinal = not is_spaced and _ORDINAL.search(text[:end][-8:]) is not None
-            yield from _letters(value, is_spaced or not position, previous, text[end : end + 1], is_ordinal)
+            yield from _letters(value, is_spaced or not position, previous, text[end : end + 8], is_ordinal)
         elif kind == "foreign":
             yield Token("word", value, is_spaced)
         else:
@@ -258,11 +233,17 @@ def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordina
         return
     if is_ordinal:
         return
-    if (previous == "number" and run in BARE_UNITS) or (run in ("sq", "cu") and following in (".", " ")):
+    if is_unit_after(run, previous, is_spaced) or (run in ("sq", "cu") and following[:1] in (".", " ")):
+        yield Token("word", run, is_spaced)
+        return
+    if previous == "number" and is_spaced and SLASHED_UNIT.match(run + following):
+        yield Token("word", run, is_spaced)
+        return
+    if run in ("or", "and") and (previous in (")", "}", "]") or following[:1] in ("(", "[")):
         yield Token("word", run, is_spaced)
         return
     # "at" is a word in "at 5" and a product in "at^2".
-    if is_word(run) and (len(run) > 2 or (is_spaced and not following.strip())):
+    if is_word(run) and (len(run) > 2 or (is_spaced and not following[:1].strip())):
         yield Token("word", run, is_spaced)
         return
     for prefix in ("sqrt", "sin", "cos", "tan", "log", "ln", "pi"):
@@ -273,6 +254,11 @@ def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordina
     for letter in run:
         yield Token("name", letter, is_spaced)
         is_spaced = False
+
+
+def is_unit_after(run: str, previous: str, is_spaced: bool) -> bool:
+    """Tell a unit after a number, as in 5cm, or after a fraction, root or power and a space."""
+    return run in BARE_UNITS and (previous == "number" or (previous in ("}", ")") and is_spaced))
 
 
 def is_word(run: str) -> bool:

@@ -11,6 +11,8 @@ from rewards.answer.types import Clock, Numeral
 _STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
 _CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
 _NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
+_LABEL_INSIDE = re.compile(r"[,;]\s*[A-Z]\w{0,8}\s?:")
+"""A second label: A: 4, B: 14 names two values and chooses nothing."""
 _CHOICES = re.compile(r"[(\[]?[A-F][)\]]?(?:\s*(?:,|;|、|and|\s)?\s*[(\[]?[A-F][)\]]?){1,5}")
 _CHOICE_ALONE = re.compile(r"[(\[]?\s*([A-J])\s*[)\].:]*")
 _CHOICE_WITH_TEXT = re.compile(
@@ -26,11 +28,14 @@ _BASES = {
 _CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d)(?:\s?:\s?(\d\d))?)?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\s+(?=\w)")
 _SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
-_ONES = (
+_UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-)
-NUMBER_WORDS = {word: n for n, word in enumerate(f"{_ONES} seventeen eighteen nineteen twenty".split())}
-NUMBER_WORDS |= {word: n for n, word in enumerate("零一二三四五六七八九十")} | {"两": 2}
+    " seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SMALL = {word: n for n, word in enumerate(_UNITS)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
+_CHINESE = {word: n for n, word in enumerate("零一二三四五六七八九十")} | {"两": 2}
 
 NO_SOLUTION = frozenset(
     ("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "无解", "空集")
@@ -60,6 +65,38 @@ def canonical_words(text: str) -> str:
     return _SYNONYMS.get(text, text)
 
 
+def number_in_words(text: str) -> int | None:
+    """Read a whole number in English words, or a Chinese digit.
+
+    >>> number_in_words("twenty-one"), number_in_words("one hundred and five"), number_in_words("two thirds")
+    (21, 105, None)
+    """
+    if text in _CHINESE:
+        return _CHINESE[text]
+    sign = -1 if text.startswith(("minus ", "negative ")) else 1
+    words = text.removeprefix("minus ").removeprefix("negative ").replace("-", " -").split()
+    total, part = 0, 0
+    previous = ""
+    for position, written in enumerate(words):
+        word = written.removeprefix("-")
+        if word == "and":
+            if previous not in ("hundred", *_SCALES) or position == len(words) - 1:
+                return None
+        elif word in _SMALL:
+            is_after_tens = previous in _TENS and 0 < _SMALL[word] < 10 and written[0] == "-"
+            if previous and previous not in ("hundred", "and", *_SCALES) and not is_after_tens:
+                return None
+            part += _SMALL[word]
+        elif word == "hundred" and 0 < part < 10:
+            part *= 100
+        elif word in _SCALES and part:
+            total, part = total + part * _SCALES[word], 0
+        else:
+            return None
+        previous = word
+    return sign * (total + part) if words else None
+
+
 def parse_choice(text: str) -> tuple[str, str] | None:
     """Return the letter of a multiple-choice answer and the option's text after it."""
     plain = _CHOICE_INTRODUCTION.sub("", plain_text(text))
@@ -67,7 +104,9 @@ def parse_choice(text: str) -> tuple[str, str] | None:
         return match[1], ""
     if match := _CHOICE_WITH_TEXT.fullmatch(plain):
         rest = match[3].strip()
-        return None if _NO_OPTION_TEXT.match(rest) else (match[1] or match[2], rest)
+        if _NO_OPTION_TEXT.match(rest) or _LABEL_INSIDE.search(rest):
+            return None
+        return match[1] or match[2], rest
     return None
 
 

@@ -1,0 +1,86 @@
+r"""Statements side by side, and remarks about an answer: "for all x", "(k in Z)", "where c is a constant"."""
+
+import re
+
+from rewards.parsing.splitting import RELATIONS, closing_position, nesting_change, separator_kind
+from rewards.parsing.tokens import Token
+
+_REMARK = re.compile(r"(?:for (?:all|any|every|each|some)|where|with)\b", re.IGNORECASE)
+_SIGNS = {"negative": "-", "minus": "-", "positive": "+", "plus": "+"}
+_COMMA = Token("sign", ",")
+
+
+def separate(tokens: list[Token]) -> list[Token]:
+    r"""Put commas between statements that stand side by side: y = 1 \quad y = 2, and x = 2k (k in Z)."""
+    result: list[Token] = []
+    level = 0
+    for position, token in enumerate(tokens):
+        level += nesting_change(token)
+        if token.value != "quad" or token.kind != "command":
+            result.append(token)
+        elif level == 0 and _is_between(result, tokens[position + 1 :]):
+            result.append(_COMMA)
+    return _remark_apart(result)
+
+
+def _is_between(before: list[Token], after: list[Token]) -> bool:
+    """Tell whether a wide space parts two statements: each is a relation, or a bracketed remark follows."""
+    after = [token for token in after if token.value != "quad"]
+    if not before or not after or separator_kind(before[-1]) or separator_kind(after[0]):
+        return False
+    if before[-1].value in RELATIONS or after[0].value in RELATIONS or after[0].kind == "word":
+        return False
+    return _has_relation(before) and _has_relation(after)
+
+
+def _has_relation(tokens: list[Token]) -> bool:
+    return any(token.value in RELATIONS for token in tokens)
+
+
+def _remark_apart(tokens: list[Token]) -> list[Token]:
+    """Put a comma in front of a membership in parentheses at the end."""
+    if len(tokens) < 5 or tokens[-1].value != ")" or "in" not in [token.value for token in tokens]:
+        return tokens
+    for start in range(len(tokens) - 4, 0, -1):
+        if tokens[start].value == "(" and closing_position(tokens[start:]) == len(tokens) - start - 1:
+            inside = tokens[start + 1 : -1]
+            is_membership = inside[1].value == "in" and inside[2].value.startswith("mathbb")
+            return [*tokens[:start], _COMMA, *inside] if is_membership else tokens
+    return tokens
+
+
+def signs_in_words(tokens: list[Token]) -> list[Token]:
+    """Read "negative 3" as -3."""
+    first = tokens[0] if len(tokens) > 1 else None
+    if first is None or first.kind != "word" or first.value.lower() not in _SIGNS or tokens[1].kind == "word":
+        return tokens
+    return [Token("sign", _SIGNS[first.value.lower()]), *tokens[1:]]
+
+
+def without_remark(tokens: list[Token]) -> list[Token]:
+    """Drop `for all x` or `where c is a constant` at the end; a condition with a relation or number in it stays."""
+    for position, token in enumerate(tokens[1:], 1):
+        rest = tokens[position:]
+        if token.kind == "word" and _REMARK.match(" ".join(part.value for part in rest[:3])):
+            head = tokens[:position]
+            while head[-1].value in (",", ";") and len(head) > 1:
+                head = head[:-1]
+            return head if _says_nothing(rest) and _is_open(head) else tokens
+    return tokens
+
+
+def _is_open(tokens: list[Token]) -> bool:
+    """Tell whether there is a name in an answer that a remark can be about."""
+    return any(token.kind == "name" for token in tokens)
+
+
+def _says_nothing(remark: list[Token]) -> bool:
+    """Tell whether a remark only says what kind of thing a letter is: k in Z, c a constant, all real x."""
+    for position, token in enumerate(remark):
+        if token.kind == "number":
+            return False
+        if token.value in RELATIONS:
+            following = remark[position + 1] if position + 1 < len(remark) else token
+            if token.value != "in" or not following.value.startswith("mathbb"):
+                return False
+    return True

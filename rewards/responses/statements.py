@@ -1,0 +1,99 @@
+r"""Explicit statements of the answer: "The answer is 5.", "**Answer:** 5", "#### 5", "Option B is correct", "答案是 5".
+
+>>> last_statement("I think 4. The final answer is:\n\n$$12$$"), last_statement("Answer: 12, so we are done.")
+('$$12$$', '12')
+>>> last_statement("The answer is $12$ but could also be $13$."), last_statement("the result was 5")
+('$12$ but could also be $13$', None)
+"""
+
+import re
+
+STATEMENT_CHARS = 20_000
+"""A statement is searched for in this many characters from the end."""
+MAX_CHARS = 2_500
+"""Longest statement that is read."""
+_OPENING = re.compile(
+    r"(?:answer|result|solution|choice|option)s?(?:,? then,?|\s(?:to|of|for) (?:the|this) (?:question|problem))?\s?"
+    r"(?:\s(?:is|are|equals|(?:should|must|would|will) be)\b|=|:|：)\s?(?:\*\*)?:?"
+    r"|answer\*\*:?|####|答案\s?(?:是|为)?\s?[：:]?|\*\*answer\*\*:?"
+    r"|(?:故|应|因此|所以|本题|正确)\s?(?:答案)?\s?选(?:择|项)?\s?(?:是|为)?\s?[：:]?|(?:^|[，,。])\s?选\s?[：:]?\s?(?=[(（]?[A-J])"
+    r"|^[^\w\n]{0,8}(?:(?:the|my|final|correct) ){0,3}answer[^\w\n(\[\\$]{0,6}\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LETTER = re.compile(
+    r"\b(?:option|choice|answer)?\s?\(?(?<![A-Za-z])(?P<letter>[A-J])\)?\s(?:is|must be)\s(?:therefore |thus )?"
+    r"(?:the\s)?(?:correct|right|best)\b(?! (?:if|unless|only|when))"
+)
+_LEADING = re.compile(r"[\s*:：_>`]*+")
+_ADVERB = re.compile(
+    r"(?:therefore|thus|hence|then|exactly|precisely|simply|just|indeed|clearly|obviously|definitely|certainly"
+    r"|for sure|of course|equal to|given by|as follows)\b[\s,:]*",
+    re.IGNORECASE,
+)
+_SCAN = re.compile(
+    r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,2000}\$|\\\((?:[^\\]|\\[^)]){1,2000}?\\\)|\\\[(?:[^\\]|\\[^\]]){1,2000}?\\\]"
+    r"|\\(?:text|mathrm|textbf)\s?\{[^{}]{0,200}\}|[ap]\.\s?m\.|\\.|[(\[{]|[)\]}]"
+    r"|(?P<end>\n|。|\.(?=\s|$|\*|</))"
+    r"|(?P<tail>,\s+|，|;\s+|\s+[-–—]+\s+|\s+(?=(?:because|since|which|as (?:required|claimed|desired|needed|expected))\b))",
+)
+_KEPT = re.compile(
+    r"(?:and|or|but|nor|to|if|when|unless|assuming|provided|only|except|for|where|with|maybe|perhaps|possibly|though"
+    r"|although|depending|approximately|about|roughly|per|not sure|unsure)\b|[^A-Za-z]",
+    re.IGNORECASE,
+)
+"""What begins a tail that says something about the answer."""
+_REASON = re.compile(r"(?:because|since|which|as (?:required|claimed|desired|needed|expected))\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|cannot|never|no|rather than|instead of)\b|n['’]t\b", re.IGNORECASE
+)
+_VALUE = re.compile(r"\d|[$\\=]|\b[B-HJ-Z]\b|\(?\b[A-J]\)")
+
+
+def last_statement(text: str) -> str | None:
+    """Return what the last explicit statement says, without what was only said about it; None without one."""
+    tail = text[-STATEMENT_CHARS:]
+    openings = [(match.start(), match.end(), "") for match in _OPENING.finditer(tail)]
+    openings += [(match.start(), match.end(), match["letter"]) for match in _LETTER.finditer(tail)]
+    for _, end, letter in sorted(openings, reverse=True):
+        stated = letter or _stated(tail[end : end + MAX_CHARS])
+        if stated:
+            return stated
+    return None
+
+
+def _stated(text: str) -> str:
+    text = text[_LEADING.match(text).end() :]  # type: ignore[union-attr]
+    while adverb := _ADVERB.match(text):
+        text = text[adverb.end() :].lstrip(" *:")
+    return without_tail(text).strip(" *_`,;\t")
+
+
+def without_tail(text: str) -> str:
+    """Return the first sentence, without a tail that gives reasons, rules others out, or ends the solution."""
+    depth = 0
+    tails: list[tuple[int, int]] = []
+    end = len(text)
+    for match in _SCAN.finditer(text):
+        token = match[0]
+        if token in "([{":
+            depth += 1
+        elif token in ")]}":
+            depth = max(0, depth - 1)
+        elif match["end"] is not None:
+            end = match.start()
+            break
+        elif match["tail"] is not None and not depth:
+            tails.append(match.span())
+    for start, after in tails:
+        if start and _is_remark(text[after:end]):
+            return text[:start]
+    return text[:end]
+
+
+def _is_remark(tail: str) -> bool:
+    """Tell whether a tail leaves the answer as it is: a reason, a contrast, or prose without any value."""
+    if _REASON.match(tail):
+        return True
+    if _KEPT.match(tail) and not re.match(r"(?:but )?(?:not|n't) (?!sure)", tail, re.IGNORECASE):
+        return False
+    return bool(_NEGATION.search(tail)) or not _VALUE.search(tail)
