@@ -87,7 +87,7 @@ def integer_points(names: list[str], whole: frozenset[str] | set[str], *values: 
         for position, name in enumerate(names):
             digits = int(hash_text(f"{name} beside {n}", 12), 16)
             if name in whole:
-                point[name] = acb(n + (position and digits % (n + 2)))
+                point[name] = acb(1 + digits % (2 * n) if position else n)
             else:
                 point[name] = acb(arb((digits + (1 << 46), -47 if count % 2 else -46)))
         count += 1

@@ -1,6 +1,7 @@
 """Comparison of the names of two answers: x = 5, f(x) = 2x and f(t) = 2t, a_1 = 3."""
 
-from rewards.answer.types import Answer, Expression, Named, Operation, Scalar, Symbol, substitute, symbols
+from rewards.answer.renaming import renamed, symbols_of
+from rewards.answer.types import Answer, Expression, Named, Operation, Symbol
 from rewards.arithmetic.values import same_value
 from rewards.parsing.labels import ANY_VARIABLE
 
@@ -21,22 +22,21 @@ def same_label(gold: Expression, response: Named) -> tuple[bool, Answer]:
         return isinstance(gold, Operation) != isinstance(label, Operation) and _is_definition(
             gold, label
         ), value
-    if len(gold.operands) != len(label.operands):
+    if len(gold.operands) != len(label.operands) or gold.name == "@tuple":
         return False, value
     renames: dict[Expression, Expression] = {}
     for ours, theirs in zip(gold.operands, label.operands, strict=True):
         if isinstance(ours, Symbol) and isinstance(theirs, Symbol):
             if ours != theirs and ours.name[:1].isupper() != theirs.name[:1].isupper():
                 return False, value  # V(X) is of a point or a random variable, not a function of w
-            renames[theirs] = ours
+            if renames.setdefault(theirs, ours) != ours:
+                return False, value
         elif not same_value(ours, theirs):
             return False, value
-    if isinstance(value, Scalar):
-        captured = {new.name for old, new in renames.items() if isinstance(new, Symbol) and new not in renames}
-        if captured & symbols(value.value):
-            return False, value  # f(w) = x - 1 is not f(x) = x - 1
-        value = Scalar(substitute(value.value, renames), value.unit, value.is_percent)
-    return True, value
+    captured = {new.name for new in renames.values() if isinstance(new, Symbol) and new not in renames}
+    if captured & symbols_of(value):
+        return False, value  # f(w) = x - 1 is not f(x) = x - 1
+    return True, renamed(value, renames)
 
 
 def _same_derivative(gold: Expression, label: Expression) -> bool:

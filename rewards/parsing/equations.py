@@ -119,7 +119,8 @@ def _check_roundings(exact: Scalar, roundings: list[list[Token]], parse_value: P
 def _is_rounding(exact: Scalar, rounded: Scalar, tokens: list[Token]) -> bool:
     """Tell whether a decimal is within half a unit of its last digit."""
     numbers = [token for token in tokens if token.kind == "number" and token.number is not None]
-    if not numbers or not numbers[0].number or symbols(rounded.value):
+    is_decimal = len(numbers) == 1 or (len(numbers) == 3 and numbers[1].value == "10")
+    if not is_decimal or not numbers[0].number or symbols(rounded.value):
         return same_value(exact.value, rounded.value) is True
     digits = numbers[0].value
     decimals = len(digits.partition(".")[2])
@@ -173,7 +174,8 @@ def _chain(parts: list[list[Token]], parse_value: Parse) -> Answer:
         raise UnparsableAnswer("an equation between unlike things")
     if len(parts) == 2:
         left, right = scalars[0].value, scalars[1].value
-        flipped = parse_label(parts[1])
+        is_name = not any(token.kind == "number" for token in parts[1])
+        flipped = parse_label(parts[1]) if is_name else None
         if flipped is not None and not symbols(left):
             return Named(flipped, values[0])
         if _is_open(left) or _is_open(right):

@@ -5,6 +5,7 @@ import re
 from rewards.answer.types import Expression, Operation, Symbol
 from rewards.parsing.expressions import APPLIED_NAMES, parse_expression
 from rewards.parsing.tokens import Token
+from rewards.parsing.words import canonical_words
 from rewards.verdict import UnparsableAnswer
 
 MAX_LABEL_CHARS = 80
@@ -33,7 +34,7 @@ def parse_label(tokens: list[Token]) -> Expression | None:
     if any(token.kind == "word" for token in tokens):
         if any(word in _NO_LABEL for word in " ".join(values).casefold().split()):
             return None
-        return Symbol(" ".join(values).casefold())
+        return Symbol(canonical_words(" ".join(values)))
     if derivative := _DERIVATIVE.fullmatch(" ".join(values)):
         order, of, by = (derivative[name] or "" for name in ("order", "of", "by"))
         return Symbol(f"derivative {order or 1} {of} {by}")

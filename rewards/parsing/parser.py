@@ -10,6 +10,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from rewards.answer.renaming import symbols_of
 from rewards.answer.types import (
     INFINITY,
     Answer,
@@ -224,12 +225,14 @@ def _expanded(answer: Answer) -> Answer:
     if isinstance(value, Collection) and len(value.items) == len(label.operands) and value.kind != "list":
         named = zip(label.operands, value.items, strict=True)
         return Collection("list", tuple(Named(name, item) for name, item in named))
-    return value
+    return answer
 
 
 def _is_qualifier(item: Answer, first: Answer) -> bool:
     """A remark such as `k in Z` that gives the range of a parameter; one about the unknown is an answer."""
     if not (isinstance(item, Named) and isinstance(item.value, Words)):
+        return False
+    if isinstance(item.label, Symbol) and item.label.name not in symbols_of(first):
         return False
     is_unknown = isinstance(first, Region) and first.variable == item.label
     return item.value.text.startswith("mathbb") and not is_unknown

@@ -35,6 +35,8 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
         raise UnparsableAnswer("words in place of a number")
     value = parse_expression(tokens)
     if scale != 1:
+        if value == Number(Fraction(0)):
+            raise UnparsableAnswer("zero millions")
         value = Operation("*", (value, Number(Fraction(scale))))
     if isinstance(value, Operation) and value.name == "percent":
         inner = value.operands[0]

@@ -2,10 +2,19 @@ r"""Statements side by side, and remarks about an answer: "for all x", "(k in Z)
 
 import re
 
+from rewards.answer.units import words
 from rewards.parsing.splitting import RELATIONS, closing_position, nesting_change, separator_kind
 from rewards.parsing.tokens import Token
 
 _REMARK = re.compile(r"(?:for (?:all|any|every|each|some)|where|with)\b", re.IGNORECASE)
+_KINDS = words(
+    """
+    for all any every each some where with is are be being a an the and of in arbitrary constant constants integer
+    integers real reals number numbers positive negative nonnegative nonzero non zero natural rational complex
+    value values fixed given parameter parameters polynomial function real-valued odd even prime
+    """
+)
+"""Words that say what kind of thing a letter is."""
 _SIGNS = {"negative": "-", "minus": "-", "positive": "+", "plus": "+"}
 _COMMA = Token("sign", ",")
 
@@ -58,29 +67,26 @@ def signs_in_words(tokens: list[Token]) -> list[Token]:
 
 
 def without_remark(tokens: list[Token]) -> list[Token]:
-    """Drop `for all x` or `where c is a constant` at the end; a condition with a relation or number in it stays."""
+    """Drop `for all x` or `where c is a constant` at the end; anything that says more stays, and is no answer."""
     for position, token in enumerate(tokens[1:], 1):
         rest = tokens[position:]
         if token.kind == "word" and _REMARK.match(" ".join(part.value for part in rest[:3])):
             head = tokens[:position]
             while head[-1].value in (",", ";") and len(head) > 1:
                 head = head[:-1]
-            return head if _says_nothing(rest) and _is_open(head) else tokens
+            return head if _says_nothing(rest, {part.value for part in head if part.kind == "name"}) else tokens
     return tokens
 
 
-def _is_open(tokens: list[Token]) -> bool:
-    """Tell whether there is a name in an answer that a remark can be about."""
-    return any(token.kind == "name" for token in tokens)
-
-
-def _says_nothing(remark: list[Token]) -> bool:
-    """Tell whether a remark only says what kind of thing a letter is: k in Z, c a constant, all real x."""
-    for position, token in enumerate(remark):
-        if token.kind == "number":
-            return False
-        if token.value in RELATIONS:
-            following = remark[position + 1] if position + 1 < len(remark) else token
-            if token.value != "in" or not following.value.startswith("mathbb"):
+def _says_nothing(remark: list[Token], names: set[str]) -> bool:
+    """Tell whether a remark only says what kind of thing a letter of the answer is: k in Z, c a constant."""
+    letters = 0
+    for token in remark:
+        if token.kind == "name" and token.value in names:
+            letters += 1
+        elif token.kind == "word":
+            if not all(word in _KINDS for word in re.split(r"[\s,.-]+", token.value.casefold()) if word):
                 return False
-    return True
+        elif token.value not in (",", "in", ".", "+", "^", "_", "{", "}", "(", ")") and not token.value.startswith("mathbb"):
+            return False
+    return letters > 0

@@ -19,6 +19,8 @@ _COUNTED = re.compile(
     r"(?P<value>(?:\d[\d,.]*|\$[^$]+\$|\\frac)\S*(?: [a-z]+){0,3})\W*",
     re.IGNORECASE,
 )
+_SUBJECT = re.compile(r"(?:[^\W\d_]|[\s'’(),-]|\$[A-Za-z'(),\s]{1,20}\$){2,160}")
+"""Words and names; a subject with a formula in it is a statement itself."""
 _NO_SUBJECT = re.compile(
     r"\b(?:graders?|rewards?|score|credit|marks?|gold|reference|expected|if|unless|not|or|maybe|perhaps|possibly"
     r"|probably|wrong|incorrect|false|either|neither|never|no|either|hardly)\b|n['’]t\b",
@@ -39,6 +41,6 @@ def sentence_value(text: str) -> tuple[str, str] | None:
     if not copulas:
         return None
     subject, value = plain[: copulas[-1].start()], plain[copulas[-1].end() :].strip(" :.")
-    if not re.search(r"[A-Za-z]|\w", subject) or _NO_SUBJECT.search(subject) or not value:
+    if not _SUBJECT.fullmatch(subject) or _NO_SUBJECT.search(subject) or not value:
         return None
     return canonical_words(re.sub(r"\$", "", subject)), value

@@ -10,7 +10,7 @@ from rewards.answer.types import Clock, Numeral
 
 _STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
 _CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
-_NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
+_NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not|but|unless|if|except|maybe)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
 _LABEL_INSIDE = re.compile(r"[,;]\s*[A-Z]\w{0,8}\s?:")
 """A second label: A: 4, B: 14 names two values and chooses nothing."""
 _CHOICES = re.compile(r"[(\[]?[A-F][)\]]?(?:\s*(?:,|;|、|and|\s)?\s*[(\[]?[A-F][)\]]?){1,5}")
@@ -26,7 +26,9 @@ _BASES = {
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "hex": 16, "bin": 2, "oct": 8,
 }  # fmt: skip
 _CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d)(?:\s?:\s?(\d\d))?)?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
-_ARTICLE = re.compile(r"\b(?:a|an|the)\s+(?=\w)")
+_ARTICLE = re.compile(r"\b(?:a|an|the|A|An|The|AN|THE)\s+(?=\w)")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+"""Words lose their capitals; a single letter is a name, and W is not w."""
 _SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -56,10 +58,11 @@ def plain_text(text: str) -> str:
 
 
 def canonical_words(text: str) -> str:
-    """Return text without case, markup, articles, quotes and final punctuation."""
-    text = re.sub(r"[{}$\"“”]|\\(?![A-Za-z])", "", plain_text(text)).casefold()
-    text = re.sub(r"(?<=[a-z])\.(?=\s|$)", "", text)
+    """Return text without markup, articles, quotes, final punctuation, and capitals in words."""
+    text = re.sub(r"[{}$\"“”]|\\(?![A-Za-z])", "", plain_text(text))
+    text = re.sub(r"(?<=[A-Za-z])\.(?=\s|$)", "", text)
     text = _ARTICLE.sub("", re.sub(r"\s+", " ", text))
+    text = _LETTERS.sub(lambda match: match[0].casefold(), text)
     text = text.strip(" .,;:!")
     text = text.removesuffix(" solutions") if text.startswith("infinitely many") else text
     return _SYNONYMS.get(text, text)

@@ -9,7 +9,7 @@ A box without braces holds one character, as in TeX.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_JOINED = 10
 """Most boxes that are joined into one list."""
@@ -22,18 +22,19 @@ _NAME = r"(?P<name>(?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w{1,4}\}?)?'{0,2}(?:\([a-z]\)
 _BETWEEN = re.compile(rf"{_JOINT}*+(?:{_NAME})?")
 _NAMED = re.compile(rf"(?:^|[\s$(\[,]){_NAME}$")
 _SEPARATOR = re.compile(r"[,;、和或]|\b(?:and|or)\b")
-_PROSE = re.compile(r"(?:\\[()\[\] ]|\\n(?![A-Za-z])|\\(?:text|textbf|mathbf)\s?\{|[^\d\\=+*/^_<>])*")
+_PROSE = re.compile(r"(?:\\[()\[\] ,;:!]|\\(?:display|text)style|\\q?quad(?![A-Za-z])|\\n(?![A-Za-z])|\\(?:text|textbf|mathbf)\s?\{|[^\d\\=+*/^_<>])*")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 """Three words of prose before a box: the text is a solution, not only its answer."""
 _PUNCTUATION = re.compile(r"(?:[\s$.。!~*}]|\\end\{[a-z]+\*?\}|\\[()\[\]\\ ,;!]|\\q?quad(?![A-Za-z]))*")
 
 
 class Box(NamedTuple):
-    """Where a box starts, and where its content starts and ends."""
+    """Where a box starts, where its content starts and ends, and where the box itself ends."""
 
     start: int
     inner: int
     end: int
+    stop: int = 0
 
 
 def last_box(text: str, *, is_lenient: bool = False) -> str | None:
@@ -46,7 +47,10 @@ def last_box(text: str, *, is_lenient: bool = False) -> str | None:
     """
     text = _spelled_out(_LONG_BARE_BOX.sub(r"\\boxed{\1}", text) if is_lenient else text)
     box = _span(text)
-    return text[box.inner : box.end] if box else None
+    if box is None:
+        return None
+    content = text[box.inner : box.end]
+    return last_box(content) or content
 
 
 def joined_boxes(text: str) -> str | None:
@@ -69,10 +73,9 @@ def unboxed(text: str) -> str:
     if boxes:
         first = _named(text, boxes[0])
         before = text[: boxes[0].start - len(first)]
-        if "\\boxed" in before:  # a box around this one, or one that is no part of the list
-            is_inside = _span(before) is None
-            return _content(text, boxes) if is_inside else text.replace("\\boxed", " ").strip()
-        if (_PROSE.fullmatch(before) or len(_WORD.findall(before)) > 2) and _PUNCTUATION.fullmatch(text, boxes[-1].end + 1):
+        if "\\boxed" in before:  # no part of the list
+            return text.replace("\\boxed", " ").strip()
+        if (_PROSE.fullmatch(before) or len(_WORD.findall(before)) > 2) and _PUNCTUATION.fullmatch(text, boxes[-1].stop + 1):
             return first + _content(text, boxes) if len(boxes) == 1 else _content(text, boxes)
     return text.replace("\\boxed", " ").strip() if "\\boxed" in text else text
 
@@ -84,20 +87,34 @@ def _spelled_out(text: str) -> str:
 
 
 def _span(text: str, end: int | None = None) -> Box | None:
-    """Find the balanced box that starts last."""
+    """Find the last balanced box; of boxes in boxes the outer one, whose whole content is the answer."""
     stack: list[tuple[int, int] | None] = []
-    best: Box | None = None
+    closed: list[tuple[Box, Any]] = []
+    """Each box that no other encloses so far, and the same pair for the only box in it."""
     for match in _BRACE.finditer(text, 0, len(text) if end is None else end):
         token = match[0]
         if token == "}":
             opened = stack.pop() if stack else None
-            if opened and (best is None or opened[0] > best.start):
-                best = Box(*opened, match.start())
+            if opened:
+                inside = []
+                while closed and closed[-1][0].start > opened[0]:
+                    inside.append(closed.pop())
+                closed.append((Box(*opened, match.start()), inside[0] if len(inside) == 1 else None))
         elif token == "{":
             stack.append(None)
         elif token.startswith("\\boxed"):
             stack.append((match.start(), match.end()))
-    return best
+    return _core(text, *closed[-1]) if closed else None
+
+
+def _core(text: str, box: Box, inside: Any) -> Box:
+    """The innermost of boxes that hold nothing but one another; it starts and ends where the outer one does."""
+    core = box
+    while inside and not (
+        text[core.inner : inside[0].start].strip() or text[inside[0].end + 1 : core.end].strip()
+    ):
+        core, inside = inside
+    return Box(box.start, core.inner, core.end, box.end)
 
 
 def _joined(text: str) -> list[Box]:
@@ -105,9 +122,9 @@ def _joined(text: str) -> list[Box]:
     boxes = [box] if box else []
     while boxes and len(boxes) < MAX_JOINED:
         before = _span(text, boxes[0].start)
-        if before is None or before.end >= boxes[0].start:
+        if before is None or before.stop >= boxes[0].start:
             break
-        between = text[before.end + 1 : boxes[0].start]
+        between = text[before.stop + 1 : boxes[0].start]
         if (
             len(between) > MAX_BETWEEN_CHARS
             or not _BETWEEN.fullmatch(between)
