@@ -3,7 +3,9 @@
 import re
 
 from rewards.answer.types import Expression, Operation, Symbol
+from rewards.answer.units import words
 from rewards.parsing.expressions import APPLIED_NAMES, parse_expression
+from rewards.parsing.splitting import closing_position
 from rewards.parsing.tokens import Token
 from rewards.parsing.words import canonical_words
 from rewards.verdict import UnparsableAnswer
@@ -20,6 +22,8 @@ _DERIVATIVE = re.compile(
     r" d (?P<by>[A-Za-z])(?: \^ (?:\{ )?(?P=order)(?: \})?)?(?: \})?"
 )
 """dy/dx, d^2 y/dx^2: the same order above and below."""
+_MARKED = re.compile(r"'*(?:_\{?\w+\}?)?(?:\^\{?-1\}?|\^\{?\(\d\)\}?)?'*")
+_GREEK = words("Phi Psi Gamma Theta Lambda Omega phi psi gamma rho sigma mu lambda theta eta chi varphi")
 _NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless"))
 _NAMING_FUNCTIONS = frozenset(
     ("sin", "cos", "tan", "cot", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im", "dim")
@@ -60,18 +64,22 @@ def parse_label(tokens: list[Token]) -> Expression | None:
 
 
 def _applied(tokens: list[Token]) -> Expression | None:
-    """f(x), g'(2), P(A): a letter, its marks, and arguments in parentheses."""
-    if tokens[0].kind != "name" or tokens[-1].value != ")":
+    r"""f(x), g'(2), P(A), \\Phi(x, y): a letter, its marks, and arguments in parentheses."""
+    first = tokens[0]
+    is_greek = first.kind == "command" and first.value in _GREEK
+    if not (first.kind == "name" or is_greek) or tokens[-1].value != ")":
         return None
     start = next((n for n, token in enumerate(tokens) if token.value == "("), 0)
     marks = "".join(token.value for token in tokens[1:start])
-    if not start or (marks and not set(marks) <= set("'^{}-1_0123456789")):
+    if not start or not _MARKED.fullmatch(marks) or closing_position(tokens[start:]) != len(tokens) - start - 1:
         return None
-    is_function = tokens[0].value in APPLIED_NAMES or tokens[0].value.isupper() or marks or len(tokens) == 4
-    if not is_function:
+    is_capital = is_greek or first.value.split()[-1][:1].isupper()
+    if not (first.value in APPLIED_NAMES or is_capital or marks or len(tokens) == 4):
         return None
     arguments = _arguments(tokens[start + 1 : -1])
-    name = f"@{tokens[0].value}{marks.replace('{', '').replace('}', '')}"
+    name = f"@{first.value}{marks.replace('{', '').replace('}', '')}"
+    if arguments is None and is_capital:  # P(X > 2)
+        return Symbol("".join(token.value for token in tokens))
     return Operation(name, arguments) if arguments else None
 
 

@@ -67,6 +67,8 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         return Region((regions.REALS,))
     if words in INFINITY_WORDS:
         return Scalar(INFINITY)
+    if (number := number_in_words(words)) is not None:
+        return Scalar(Number(Fraction(number)))
     if words in NO_SOLUTION:
         return Collection("set", ())
     outward = _OUTWARD_INTERVAL.fullmatch(normal)
@@ -168,7 +170,7 @@ def _labeled(parts: list[list[Token]]) -> Answer | None:
 
 
 def _words(tokens: list[Token]) -> Answer:
-    words = canonical_words(" ".join(token.value for token in tokens))
+    words = canonical_words(" ".join(token.value for token in tokens).replace(" - ", "-"))
     number = number_in_words(words)
     return Words(words) if number is None else Scalar(Number(Fraction(number)))
 
@@ -194,10 +196,8 @@ def _assemble(items: list[Answer], separators: list[str], is_one_set: bool) -> A
     if all(isinstance(item, Named) for item in items):
         labels = {item.label for item in items if isinstance(item, Named)}
         if len(labels) == 1 and isinstance(first, Named):
-            return Named(
-                first.label,
-                flat_collection("list", tuple(item.value for item in items if isinstance(item, Named))),
-            )
+            values = dict.fromkeys(item.value for item in items if isinstance(item, Named))
+            return Named(first.label, flat_collection("list", tuple(values)) if len(values) > 1 else first.value)
     return flat_collection("list", written_out(tuple(items)))
 
 

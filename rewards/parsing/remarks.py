@@ -16,6 +16,7 @@ _KINDS = words(
 )
 """Words that say what kind of thing a letter is."""
 _SIGNS = {"negative": "-", "minus": "-", "positive": "+", "plus": "+"}
+_EMPTY = frozenset(("exactly", "precisely", "simply", "just"))
 _COMMA = Token("sign", ",")
 
 
@@ -59,8 +60,10 @@ def _remark_apart(tokens: list[Token]) -> list[Token]:
 
 
 def signs_in_words(tokens: list[Token]) -> list[Token]:
-    """Read "negative 3" as -3."""
+    """Read "negative 3" as -3, and "exactly 3" as 3."""
     first = tokens[0] if len(tokens) > 1 else None
+    if first is not None and first.kind == "word" and first.value.lower() in _EMPTY:
+        return tokens[1:]
     if first is None or first.kind != "word" or first.value.lower() not in _SIGNS or tokens[1].kind == "word":
         return tokens
     return [Token("sign", _SIGNS[first.value.lower()]), *tokens[1:]]

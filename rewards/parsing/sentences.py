@@ -12,7 +12,7 @@ from rewards.parsing.words import canonical_words, plain_text
 
 MAX_CHARS = 400
 _COPULA = re.compile(
-    r"(?:\s|(?<=\}))(?:is|are|equals|(?:must|should|will|would) be)(?:\s+(?:equal to|exactly|precisely|therefore|thus))?(?=[\s:{])|是|为|等于"
+    r"(?:\s|(?<=\}))(?:is|are|equals|has|have|had|needs?|takes?|costs?|requires?|contains?|(?:must|should|will|would) be)(?:\s+(?:equal to|exactly|precisely|therefore|thus))?(?=[\s:{])|是|为|等于"
 )
 _COUNTED = re.compile(
     r"(?:there (?:is|are|were|will be|exists?)|(?:it|he|she|they|we|this) [a-z]+) (?:(?:exactly|only|a total of|in total) )?"
@@ -21,6 +21,7 @@ _COUNTED = re.compile(
 )
 _SUBJECT = re.compile(r"(?:[^\W\d_]|[\s'’(),-]|\$[A-Za-z'(),\s]{1,20}\$){2,160}")
 """Words and names; a subject with a formula in it is a statement itself."""
+_DETERMINER = re.compile(r" (?:such|different|distinct|possible|other|more|total)\b")
 _NO_SUBJECT = re.compile(
     r"\b(?:graders?|rewards?|score|credit|marks?|gold|reference|expected|if|unless|not|or|maybe|perhaps|possibly"
     r"|probably|wrong|incorrect|false|either|neither|never|no|either|hardly)\b|n['’]t\b",
@@ -36,7 +37,7 @@ def sentence_value(text: str) -> tuple[str, str] | None:
     plain = plain_text(text)
     counted = _COUNTED.fullmatch(plain)
     if counted and not _HEDGE.search(counted["value"]):
-        return "", counted["value"].rstrip(".")
+        return "", _DETERMINER.sub("", counted["value"]).rstrip(".")
     copulas = list(_COPULA.finditer(plain))
     if not copulas:
         return None

@@ -65,6 +65,8 @@ _TEXT_COMMANDS = (
     "mathscr",
 )
 _COMPLEX = re.compile(r"\d.*(?<![A-Za-z])i(?![A-Za-z])|(?<![A-Za-z])i(?![A-Za-z]).*\d", re.DOTALL)
+_WORDY = frozenset(("min", "deg", "sec", "max", "det", "arg", "dim", "Re", "Im"))
+"""Functions that are a unit or a word when set upright."""
 _ACCENTS = ("overline", "bar", "hat", "tilde", "widehat", "dot")
 
 
@@ -184,7 +186,7 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
         return [Token("name", f"hat {bare}", is_spaced)]
     if re.fullmatch(r"[A-Za-z]", bare) and name != "text":
         return [Token("name", bare, is_spaced)]
-    if bare in FUNCTIONS and (name == "operatorname" or (name == "mathrm" and bare not in ("min", "deg"))):
+    if bare in FUNCTIONS and (name == "operatorname" or (name in ("mathrm", "text") and bare not in _WORDY)):
         return [Token("command", bare, is_spaced)]
     if name == "vec" or not re.search(r"[^\W\d_]", re.sub(r"\\[A-Za-z]+", "", bare)) or re.match(r"\(?\s*mod\b", bare):
         return _inline(content, depth, is_spaced, splits)

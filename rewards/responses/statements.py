@@ -24,7 +24,7 @@ _LETTER = re.compile(
     r"\b(?:option|choice|answer)?\s?\(?(?<![A-Za-z])(?P<letter>[A-J])\)?\s(?:is|must be)\s(?:therefore |thus )?"
     r"(?:the\s)?(?:correct|right|best)\b(?! (?:if|unless|only|when))"
 )
-_LEADING = re.compile(r"[\s*:：_>`]*+")
+_LEADING = re.compile(r"[\s*:：_>`]*+(?:(?<=\n)[-•]\s)?")
 _ADVERB = re.compile(
     r"(?:therefore|thus|hence|then|exactly|precisely|simply|just|indeed|clearly|obviously|definitely|certainly"
     r"|for sure|of course|equal to|given by|as follows)\b[\s,:]*",
