@@ -25,8 +25,10 @@ _THOUSANDS_COMMA = re.compile(r"(?<=\d)(?<!\b0)(?:\{,\}|(?:\\!)?,(?:\\[!,;:]|\{\
 _DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d)")
 _WIDE_SPACE = re.compile(r"(?:\s|\\q?quad(?![A-Za-z]))++")
 _QUADS_AROUND = re.compile(r"^(?:\s*\\quad(?![A-Za-z]))+\s*|(?:\s*\\quad(?![A-Za-z]))+\s*$")
+_EDGES = re.compile(r"^(?:\\displaystyle(?![A-Za-z])|\\[,;:! ]|\s)+|(?:(?<!\\)\\[,;:! ]|\s)+$")
+_INLINE = re.compile(r"(?<!\\)\\\(.{0,2000}?(?<!\\)\\\)", re.DOTALL)
 _RELATION = re.compile(r"[=<>≤≥≈∈]|\\(?:leq?|geq?|lt|gt|ne|in|approx|equiv)(?![A-Za-z])")
-_DOUBLED = re.compile(r"\\\\([A-Za-z]{2,})")
+_DOUBLED = re.compile(r"\\\\(?:([A-Za-z]{2,})|(?=[{}%$!]))")
 """Two backslashes before a command, as left by a text that was escaped twice."""
 _PRIMES = re.compile(r"\^\s?\{?\s?((?:\\prime\s?)+)\}?")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -47,8 +49,8 @@ _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 
 
 _KNOWN = FUNCTIONS | words(
-    "frac dfrac tfrac sqrt pi text boxed cdot times infty pm left right mathrm mathbf mathbb theta alpha beta gamma"
-    " lambda binom cup cap circ angle overline sum prod displaystyle"
+    "frac dfrac tfrac cfrac sqrt pi text boxed cdot times infty pm left right mathrm mathbf mathbb theta alpha beta gamma"
+    " lambda binom cup cap circ angle overline sum prod displaystyle div approx"
 )
 """Commands before which two backslashes are one too many; others may be a word after a line break."""
 
@@ -60,11 +62,11 @@ def normalize(text: str) -> str:
         return text
     text = _unicode(text)
     text = _unwrap(text)
+    text = _halved(text)
     text = _WIDE_SPACE.sub(_widen if _RELATION.search(text) else " ", text)
     text = _THOUSANDS_COMMA.sub("", text).replace("\\!", "")
     text = _DECIMAL_COMMA.sub(".", text).replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
     if "\\" in text or "~" in text:
-        text = _halved(text)
         text = _EMPTY_DELIMITER.sub(" ", text.replace("\\\\", "\0"))
         text = _DROPPED_WITH_ARGUMENT.sub(" ", _EMPTY_GROUP.sub(r"\1 ", text))
         text = _UNWRAPPED.sub("", text)
@@ -96,8 +98,7 @@ def _halved(text: str) -> str:
     """Undo doubled backslashes, outside of environments, whose line breaks they are."""
     if "\\\\" not in text or "\\begin" in text:
         return text
-    halved = _DOUBLED.sub(lambda match: match[0][1:] if match[1] in _KNOWN else match[0], text)
-    return re.sub(r"\\\\(?=[{}%$,;])", r"\\", halved) if halved != text else text
+    return _DOUBLED.sub(lambda match: match[0][1:] if match[1] in _KNOWN or not match[1] else match[0], text)
 
 
 def _unicode(text: str) -> str:
@@ -141,7 +142,7 @@ def _unwrap(text: str) -> str:
     r"""Remove what encloses the whole answer: dollar signs, \( \), \[ \], a box, bold markers."""
     for _ in range(8):
         before = text
-        text = text.strip()
+        text = _EDGES.sub("", text.strip()) if "\\" in text else text.strip()
         if text.startswith("$") and text.endswith("$") and len(text) > 1 and not text.endswith("\\$"):
             inner = text.strip("$")
             if "$" in inner.replace("\\$", ""):
@@ -157,6 +158,8 @@ def _unwrap(text: str) -> str:
             text = unboxed(text)
         elif "$" in text and re.search(r"(?<!\\)\$[^$]*[^$\s\\]\$", text):
             text = re.sub(r"(?<!\\)\$", " ", text)
+        elif _INLINE.search(text):
+            text = re.sub(r"(?<!\\)\\[()]", " ", text)
         elif text.endswith((".$", ".\\)", "$.", "\\).", "\\].")):
             text = text.rstrip(".")
         if text == before:

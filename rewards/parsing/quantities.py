@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from rewards.answer.types import MINUS_ONE, Expression, Number, Operation, Scalar
 from rewards.answer.units import CURRENCIES, DEGREE, Unit, parse_unit
+from rewards.arithmetic.values import same_value
 from rewards.parsing.expressions import parse_expression
 from rewards.parsing.tokens import Token
 from rewards.verdict import UnparsableAnswer
@@ -35,7 +36,7 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
         raise UnparsableAnswer("words in place of a number")
     value = parse_expression(tokens)
     if scale != 1:
-        if value == Number(Fraction(0)):
+        if same_value(value, Number(Fraction(0))):
             raise UnparsableAnswer("zero millions")
         value = Operation("*", (value, Number(Fraction(scale))))
     if isinstance(value, Operation) and value.name == "percent":
