@@ -28,7 +28,7 @@ from rewards.algebra.worker_pool import cpu_time
 from rewards.grader import compare_answers, is_gradable, score, verify
 from rewards.verdict import Mode, Reason
 
-MODES: tuple[Mode, ...] = ("orz", "lenient", "orz_compat")
+MODES: tuple[Mode, ...] = ("orz", "lenient", "flexible", "orz_compat")
 MAX_CPU_S = 2.0
 MAX_MEMORY_BYTES = 500_000_000
 ANSWERS = r"""

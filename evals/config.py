@@ -109,7 +109,16 @@ class EvalsConfig(Settings):
     """Strings that end a response; they stay in its text. Unset: the profile's."""
     mode: Mode | None = None
     """Verifier. orz: uses the last box inside <answer>; lenient: also reads answers without the tags;
-    orz_compat: judges like ORZ's own comparer. Unset: the profile's."""
+    flexible: where nothing is boxed or stated, the last formula, number or letter; orz_compat: judges like
+    ORZ's
+    own comparer; math_verify: judges with the Math-Verify library. Unset: the profile's."""
+    thought_tags: tuple[tuple[str, str], ...] = ()
+    """What opens and closes a thought of this model, such as [["<reflect>", "</reflect>"]], beside the
+    tags that
+    are known (<think>, [THINK], gpt-oss channels, ...). No answer in a thought counts."""
+    second_opinion: bool = True
+    """Also ask the Math-Verify library about every response, and list where it disagrees with the verifier;
+    it decides nothing. Multiple-choice questions are left out."""
     seed: int = 42
     """Each response's seed is derived from this, the benchmark, the question and the sample index."""
     chunk: int = 256

@@ -14,8 +14,9 @@ from evals.choices import choice_letter
 from evals.profiles import Method
 from evals.statistics.equivalence import answer_classes
 from rewards.contracts import records
-from rewards.extraction import is_formatted
+from rewards.extraction import Reading, is_formatted
 from rewards.grader import verify_batch
+from rewards.responses.thoughts import THOUGHTS, Tags
 from rewards.verdict import Mode, Reason, Verdict
 
 logger = logging.getLogger(__name__)
@@ -32,12 +33,17 @@ class Scored:
 
 
 def score(
-    responses: pl.DataFrame, benchmark: Benchmark, *, mode: Mode = "orz", method: Method = "sample"
+    responses: pl.DataFrame,
+    benchmark: Benchmark,
+    *,
+    mode: Mode = "orz",
+    method: Method = "sample",
+    thought_tags: tuple[Tags, ...] = (),
 ) -> Scored:
     """Verify every response against its question's reference answer.
 
     A response cut at the token limit is judged like any other; without an answer, its reason is `truncated`.
-    With method letters, a response is just the chosen letter.
+    With method letters, a response is just the chosen letter. `thought_tags` are read beside the known ones.
     """
     started = time.perf_counter()
     questions = benchmark.questions.select(
@@ -51,7 +57,9 @@ def score(
         )
     rows = responses.join(questions, on="question_id", how="left", maintain_order="left").to_dicts()
     asked = "\\boxed{{{}}}".format if method == "letters" else str
-    verdicts = verify_batch([(row["gold"], asked(row["response"])) for row in rows], mode)
+    verdicts = _verdicts(
+        [(row["prompt"], row["gold"], asked(row["response"])) for row in rows], mode, thought_tags
+    )
     completions: list[dict] = []
     rejects: dict[str, dict] = {}
     for row, verdict in zip(rows, verdicts, strict=True):
@@ -74,6 +82,19 @@ def score(
         time.perf_counter() - started,
     )
     return scored
+
+
+def _verdicts(rows: list[tuple[str, str, str]], mode: Mode, thought_tags: tuple[Tags, ...]) -> list[Verdict]:
+    """Judge (prompt, gold, response) rows; a prompt may end inside a thought that it opened."""
+    thoughts = (*thought_tags, *THOUGHTS)
+    openings = tuple(opening for opening, _ in thoughts)
+    is_open = [prompt.rstrip().endswith(openings) for prompt, _, _ in rows]
+    verdicts: dict[int, Verdict] = {}
+    for thinking in (False, True):
+        places = [place for place, opened in enumerate(is_open) if opened is thinking]
+        pairs = [rows[place][1:] for place in places]
+        verdicts |= zip(places, verify_batch(pairs, mode, Reading(thoughts, thinking)), strict=True)
+    return [verdicts[place] for place in range(len(rows))]
 
 
 def _classify(completions: list[dict]) -> None:

@@ -30,3 +30,6 @@ class RewardsConfig(Settings):
     n_neighbors: int = Field(default=6, ge=0, le=20)
     """Wrong neighbors (off by one, sign flipped, items swapped, ...) tried on each reference answer; the
     verifier has to reject all of them."""
+    second_opinion: bool = True
+    """Also ask the Math-Verify library whether it reads each reference answer, and accepts it as written and
+    restyled: a column of the prompts and a count for each type of answer, never a reason to reject a row."""

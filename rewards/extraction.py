@@ -13,7 +13,6 @@ Extraction(text='5', reason=None, rung='last number')
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rewards.orz.extraction import find_answer
@@ -31,7 +30,9 @@ MAX_BOX_CHARS = 200_000
 
 _TAG = re.compile(r"</?answer>")
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
-_FORMULA = re.compile(r"\$\$?([^$]{1,2000})\$\$?|\\\(((?:[^\\]|\\[^)]){1,2000}?)\\\)|\\\[((?:[^\\]|\\[^\]]){1,2000}?)\\\]")
+_FORMULA = re.compile(
+    r"\$\$?([^$]{1,2000})\$\$?|\\\(((?:[^\\]|\\[^)]){1,2000}?)\\\)|\\\[((?:[^\\]|\\[^\]]){1,2000}?)\\\]"
+)
 _NUMBER = re.compile(r"(?<![\w.^_])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?/\s?\d+|\s?%)?(?![\w^])")
 _LETTER = re.compile(r"(?<![\w\\])\(?([A-J])\)?(?![\w'’])")
 
@@ -45,14 +46,26 @@ class Extraction:
     rung: Rung = "none"
 
 
-def extract_answer(
-    response: str, mode: Mode = "orz", *, thoughts: Sequence[Tags] = THOUGHTS, is_thinking: bool = False
-) -> Extraction:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How responses are read: what opens and closes a thought, and whether the prompt has opened one already.
+
+    In a thought that the prompt opened, only its closing tag or an answer block ends it: before that there is
+    no answer.
+    """
+
+    thoughts: tuple[Tags, ...] = THOUGHTS
+    is_thinking: bool = False
+
+
+PLAIN = Reading()
+
+
+def extract_answer(response: str, mode: Mode = "orz", reading: Reading = PLAIN) -> Extraction:
     r"""Return the answer of a response.
 
     A tag or a box inside the thought does not count, a block that is never closed contains no answer, and
-    text after the block is not read. `is_thinking`: the prompt ended inside a thought; until it is closed, only
-    an answer block ends it.
+    text after the block is not read.
 
     >>> extract_answer(r"Write <answer>\boxed{1}</answer>.</think><answer>\boxed{2}</answer> \boxed{3}").text
     '2'
@@ -61,8 +74,8 @@ def extract_answer(
     """
     if mode == "orz_compat":
         return _limit_as_written(find_answer(response))
-    is_open = is_thinking and "<answer>" not in response
-    region = after_thought(response, thoughts, is_open=is_open)
+    is_open = reading.is_thinking and "<answer>" not in response
+    region = after_thought(response, reading.thoughts, is_open=is_open)
     block = _last_block(region)
     if mode == "orz":
         return _limit(joined_boxes(block) if block is not None else None, "tagged box")

@@ -24,13 +24,14 @@ from rewards.answer.types import (
     walk,
 )
 from rewards.comparing.equality import same_answer
-from rewards.extraction import MAX_ANSWER_CHARS, Extraction, extract_answer, is_formatted
+from rewards.extraction import MAX_ANSWER_CHARS, PLAIN, Extraction, Reading, extract_answer, is_formatted
 from rewards.orz.comparer import is_equal
 from rewards.orz.extraction import unboxed
 from rewards.parsing.normalize import normalize
 from rewards.parsing.parser import parse_answer
 from rewards.parsing.spelling import same_spelling
 from rewards.parsing.words import parse_choice, parse_choices
+from rewards.second_opinion import ask_math_verify
 from rewards.verdict import AnswerTooLarge, Mode, Reason, UnparsableAnswer, Verdict
 
 __all__ = [
@@ -52,21 +53,25 @@ _Outcome = tuple[Reason, str]
 """The reason, and the part of the verifier that decided."""
 
 
-def verify(gold: str, response: str, mode: Mode = "orz") -> Verdict:
-    """Check one response against the reference answer; no response can make this raise."""
-    started = cpu_time()
-    extraction = extract_answer(response, mode)
-    reason, stage = _judge(gold, extraction, mode)
-    return _verdict(reason, stage, extraction, cpu_time() - started)
+def verify(gold: str, response: str, mode: Mode = "orz", reading: Reading = PLAIN) -> Verdict:
+    """Check one response against the reference answer; no response can make this raise.
+
+    ImportError when mode is math_verify and the library is not installed.
+    """
+    return verify_batch([(gold, response)], mode, reading)[0]
 
 
-def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[Verdict]:
+def verify_batch(
+    pairs: Sequence[tuple[str, str]], mode: Mode = "orz", reading: Reading = PLAIN
+) -> list[Verdict]:
     """Check (gold, response) pairs in order; equal pairs of gold and extracted answer are compared once."""
+    if mode == "math_verify":
+        return [_as_math_verify(*pair) for pair in pairs]
     decided: dict[tuple[str, Extraction], tuple[_Outcome, float]] = {}
     verdicts = []
     for gold, response in pairs:
         started = cpu_time()
-        extraction = extract_answer(response, mode)
+        extraction = extract_answer(response, mode, reading)
         key = (gold, extraction)
         if key not in decided:
             outcome = _judge(gold, extraction, mode)
@@ -74,6 +79,21 @@ def verify_batch(pairs: Sequence[tuple[str, str]], mode: Mode = "orz") -> list[V
         (reason, stage), cpu_s = decided[key]
         verdicts.append(_verdict(reason, stage, extraction, cpu_s))
     return verdicts
+
+
+def _as_math_verify(gold: str, response: str) -> Verdict:
+    started = cpu_time()
+    opinion = ask_math_verify(gold, response)
+    if opinion.gold is None:
+        reason = Reason.EMPTY_GOLD
+    elif opinion.problem:
+        reason = Reason.TIMEOUT
+    elif opinion.answer is None:
+        reason = Reason.NO_ANSWER
+    else:
+        reason = Reason.CORRECT if opinion.is_correct else Reason.WRONG
+    cpu_s = cpu_time() - started
+    return Verdict(float(opinion.is_correct), reason, "math_verify", opinion.answer, cpu_s, "as Math-Verify")
 
 
 def score(gold: str, response: str, finish_reason: str, mode: Mode = "orz") -> Verdict:
@@ -126,7 +146,7 @@ def compare_answers(gold: str, answer: str) -> tuple[Reason, str]:
 
 
 def _verdict(reason: Reason, stage: str, extraction: Extraction, cpu_s: float) -> Verdict:
-    return Verdict(float(reason is Reason.CORRECT), reason, stage, extraction.text, cpu_s)
+    return Verdict(float(reason is Reason.CORRECT), reason, stage, extraction.text, cpu_s, extraction.rung)
 
 
 def _judge(gold: str, extraction: Extraction, mode: Mode) -> _Outcome:

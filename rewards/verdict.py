@@ -8,10 +8,12 @@ Mode = Literal["orz", "lenient", "flexible", "orz_compat", "math_verify"]
 """`orz`: answer tags and a box are required (training); `lenient`: a box or an explicit statement suffices;
 `flexible`: as lenient, and where nothing is boxed or stated, the last formula, number or letter;
 `orz_compat`: judged by Open-Reasoner-Zero's own rules, mistakes included (see `rewards.orz.comparer`);
-`math_verify`: judged by the Math-Verify library (see `rewards.math_verify`), to stand beside published figures."""
+`math_verify`: judged by the Math-Verify library (see `rewards.second_opinion`), to stand beside published
+figures."""
 Rung = Literal[
-    "tagged box", "box", "statement", "block", "last formula", "last number", "last letter", "as ORZ", "none"
-]
+    "tagged box", "box", "statement", "block", "last formula", "last number", "last letter",
+    "as ORZ", "as Math-Verify", "none",
+]  # fmt: skip
 """Where an answer was found, from the strictest place to the loosest."""
 
 
@@ -40,9 +42,10 @@ class Reason(StrEnum):
 class Verdict:
     """The outcome of one check.
 
-    `stage` names the part that decided: extract, identical, typed, last_resort, or orz_compat. `cpu_s` is the
-    CPU time of the comparison in seconds, worker processes included; when `verify_batch` checks several equal
-    answers once, each of them has the same figure.
+    `stage` names the part that decided: extract, identical, typed, last_resort, orz_compat, or math_verify.
+    `cpu_s` is the CPU time of the comparison in seconds, worker processes included; when `verify_batch`
+    checks
+    several equal answers once, each of them has the same figure. `rung` names the place of the answer.
     """
 
     reward: float
@@ -50,6 +53,7 @@ class Verdict:
     stage: str
     extracted: str | None
     cpu_s: float
+    rung: Rung = "none"
 
     @property
     def is_correct(self) -> bool:

@@ -60,6 +60,9 @@ class ReportData:
     overlap: pl.DataFrame | None = None
     """Benchmark questions in the training set, and those that curation removed from it: [benchmark,
     n_questions, n_overlapping, n_removed]."""
+    disagreements: pl.DataFrame | None = None
+    """Responses that Math-Verify judges differently: `evals.disagreements.SCHEMA` and `model`; None: not
+    asked."""
     lineage: pl.DataFrame | None = None
     """Artifacts: [artifact, fingerprint]."""
     timing_note: str = ""

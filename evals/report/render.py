@@ -24,6 +24,9 @@ from evals.statistics.metrics import summarize
 from evals.statistics.reflection import analyze, by_pattern
 from evals.statistics.turning_point import TurningPoint, find_turning_point
 
+MAX_DISAGREEMENTS = 200
+"""Most responses that the page lists under the judges' disagreements; the rest are in the artifact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -68,6 +71,9 @@ def render_page(data: ReportData, page: Page) -> str:
         comparison=[] if page.comparison is None else page.comparison.to_dicts(),
         references=_references(page.summaries),
         reflection=[row for label, frame in page.models.items() for row in _reflection(label, frame)],
+        disagreements=[]
+        if data.disagreements is None
+        else data.disagreements.head(MAX_DISAGREEMENTS).to_dicts(),
         samples_json=to_script_json(samples),
         n_samples=len(samples),
         n_completions=sum(frame.height for frame in page.models.values()),

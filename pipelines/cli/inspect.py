@@ -111,10 +111,17 @@ def _add_verify(commands: Commands) -> None:
     )
     parser.add_argument(
         "--mode",
-        choices=("lenient", "orz", "orz_compat"),
+        choices=("lenient", "orz", "flexible", "orz_compat", "math_verify"),
         default="lenient",
-        help="lenient (default); orz: answer tags and box required; orz_compat: judge exactly as "
-        "Open-Reasoner-Zero's own comparer does, mistakes included",
+        help="lenient (default): a box or a statement of the answer; orz: answer tags and box required; "
+        "flexible: failing those, the last formula, number or letter; orz_compat: judge exactly as "
+        "Open-Reasoner-Zero's own comparer does, mistakes included; math_verify: judge with the "
+        "Math-Verify library",
+    )
+    parser.add_argument(
+        "--second-opinion",
+        action="store_true",
+        help="also ask Math-Verify, and list every row that it judges differently, with both readings",
     )
 
 
@@ -122,10 +129,18 @@ def verify(arguments: argparse.Namespace) -> int:
     from pipelines.cli.verify import verify_file, verify_one
 
     if arguments.file:
-        return verify_file(Path(arguments.file), arguments.mode, sys.stdout)
+        return verify_file(
+            Path(arguments.file), arguments.mode, sys.stdout, second_opinion=arguments.second_opinion
+        )
     if arguments.gold is None or arguments.response is None:
         raise ValueError("give a response and --gold, or --file JSONL; see reasoner-zero verify --help")
-    return verify_one(arguments.gold, arguments.response, arguments.mode, sys.stdout)
+    return verify_one(
+        arguments.gold,
+        arguments.response,
+        arguments.mode,
+        sys.stdout,
+        second_opinion=arguments.second_opinion,
+    )
 
 
 def doctor(arguments: argparse.Namespace) -> int:

@@ -2,12 +2,14 @@
 
 Artifact: completions.parquet (rewards.contracts.records.COMPLETION), rejects.parquet, summary.parquet,
 curves.parquet (evals.statistics.metrics.SUMMARY, CURVE), reflection.parquet
-(evals.statistics.reflection.SCHEMA), lm-eval/ (results.json and samples in lm-evaluation-harness's format).
+(evals.statistics.reflection.SCHEMA), disagreements.parquet (evals.disagreements.SCHEMA), lm-eval/
+(results.json and samples in lm-evaluation-harness's format).
 """
 
 import polars as pl
 
 from evals.benchmarks.registry import Benchmark
+from evals.disagreements import find_disagreements
 from evals.lm_eval_format import write_lm_eval
 from evals.scoring import score
 from evals.statistics.metrics import curves, summarize
@@ -46,7 +48,13 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         for entry, benchmark in zip(config.evals.benchmarks, benchmarks, strict=True):
             conditions = config.evals.conditions(entry)
             own = responses.filter(pl.col("benchmark") == benchmark.name)
-            result = score(own, benchmark, mode=conditions.mode, method=conditions.method)
+            result = score(
+                own,
+                benchmark,
+                mode=conditions.mode,
+                method=conditions.method,
+                thought_tags=config.evals.thought_tags,
+            )
             scored.append(result.completions)
             rejects.append(result.rejects)
         completions, rejected = COMPLETION.check(pl.concat(scored)), pl.concat(rejects)
@@ -55,6 +63,8 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         draft.write("summary.parquet", summarize(completions))
         draft.write("curves.parquet", curves(completions))
         draft.write("reflection.parquet", analyze(completions))
+        if config.evals.second_opinion:
+            draft.write("disagreements.parquet", find_disagreements(completions))
         write_lm_eval(
             draft.folder / "lm-eval", completions, config.evals, model=sampled.manifest["inputs"]["model"]
         )

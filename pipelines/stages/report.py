@@ -55,6 +55,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         overlap=overlap_table(stages["curate"], stages["overlap"]),
         checkpoints=read_checkpoints(workspace.folder, stages["train"], base, final, metrics.height),
         reflection=metrics.select("step", "reflection_rate", "correct_reflection_tokens", "response_tokens"),
+        disagreements=read_disagreements({"base": before, "final": after}),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
             schema=["artifact", "fingerprint", "content"],
@@ -68,6 +69,17 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         write_figures(page, workspace.folder / "figures")
     write_json(workspace.folder / "summary.json", summary)
     return summary
+
+
+def read_disagreements(evaluated: dict[str, Artifact]) -> pl.DataFrame | None:
+    """What the judges disagree on, for each model; None when no second opinion was asked for."""
+    name = "disagreements.parquet"
+    tables = [
+        artifact.read(name).with_columns(model=pl.lit(label))
+        for label, artifact in evaluated.items()
+        if (artifact.folder / name).exists()
+    ]
+    return pl.concat(tables) if tables else None
 
 
 def describe_model(workspace: Workspace) -> str:

@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from rewards.answer.types import Constant, Expression, Number, Symbol
@@ -128,15 +129,25 @@ def is_zero(difference: Any) -> bool:
 
 def main() -> None:
     """Answer pairs until the input ends or the parent is gone."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    parent = os.getppid()
+    limit_memory()
     import sympy
 
     # The first simplification imports much of sympy: no question should be charged for that CPU time.
     angle = sympy.Symbol("x")
     is_zero(sympy.sin(angle) ** 2 + sympy.cos(angle) ** 2 - 1)
-    _say(f"ready {time.process_time()}")
+    serve(_answer, CPU_LIMIT_S)
+
+
+def limit_memory() -> None:
+    """Limit this process's memory; called before anything large is imported."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def serve(answer: Callable[[bytes], str], cpu_limit_s: float) -> None:
+    """Answer each line of the input with one line, until it ends or the parent is gone."""
+    parent = os.getppid()
+    say("ready")
     while True:
         readable, _, _ = select.select([sys.stdin], [], [], 5)
         if os.getppid() != parent:
@@ -147,13 +158,15 @@ def main() -> None:
         if not line:
             return
         # SIGPROF is not handled: its default action kills the process, whatever code is running.
-        signal.setitimer(signal.ITIMER_PROF, CPU_LIMIT_S)
-        _say(f"{_answer(line)} {time.process_time()}")
+        signal.setitimer(signal.ITIMER_PROF, cpu_limit_s)
+        finding = answer(line)
         signal.setitimer(signal.ITIMER_PROF, 0)
+        say(finding)
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+def say(finding: str) -> None:
+    """Write a line: the finding, and the CPU seconds this process has used."""
+    sys.stdout.write(f"{finding} {time.process_time()}\n")
     sys.stdout.flush()
 
 

@@ -1,4 +1,5 @@
-"""Resource-limited worker processes that run sympy when nothing else decided; replaced when they die.
+"""Resource-limited worker processes: sympy when nothing else decided, and Math-Verify; replaced when they
+die.
 
 A worker starts on first use, and exits when its input closes or its parent is gone. Any number of threads may
 ask; a forked process starts its own workers.
@@ -26,10 +27,14 @@ WALL_LIMIT_S = 20.0
 """Wall seconds after which a worker that neither answers nor uses CPU time is abandoned."""
 
 
+SYMPY, MATH_VERIFY = "rewards.algebra.sympy_worker", "rewards.algebra.math_verify_worker"
+"""The programs that workers run."""
+
+
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rewards.algebra.sympy_worker"],
+            [sys.executable, "-m", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -37,9 +42,10 @@ class _Worker:
         )
         self.cpu_s = 0.0
         """CPU seconds of the process up to its last answer."""
-        if self._read(START_LIMIT_S) != "ready":
+        state = self._read(START_LIMIT_S)
+        if state != "ready":
             self.stop()
-            raise RuntimeError("the sympy worker did not start")
+            raise ImportError(state or f"the worker {program} did not start")
 
     def ask(self, question: bytes) -> str | None:
         """Return the answer, or None when the worker died or hung on the question."""
@@ -54,7 +60,7 @@ class _Worker:
     def _read(self, limit_s: float) -> str | None:
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], limit_s)
-        finding, _, used = (self.process.stdout.readline() if readable else b"").decode().partition(" ")
+        finding, _, used = (self.process.stdout.readline() if readable else b"").decode().rpartition(" ")
         self.cpu_s = float(used) if used else _cpu_time_of(self.process.pid)
         return finding or None
 
@@ -84,7 +90,8 @@ def cpu_time() -> float:
 class WorkerPool:
     """A pool that lends each question its own worker."""
 
-    def __init__(self, n_workers: int = MAX_WORKERS) -> None:
+    def __init__(self, n_workers: int = MAX_WORKERS, program: str = SYMPY) -> None:
+        self._program = program
         self._owner = os.getpid()
         self._slots = threading.BoundedSemaphore(n_workers)
         self._lock = threading.Lock()
@@ -97,20 +104,20 @@ class WorkerPool:
 
     def ask(self, gold: Expression, response: Expression, rule: Rule = "simplified") -> str:
         """Return same, different, unknown or timeout."""
-        return self._put([rule, to_tree(gold), to_tree(response)])
+        return self.put([rule, to_tree(gold), to_tree(response)])
 
     def value(self, constant: Expression) -> tuple[str, str] | None:
         """Return the real and imaginary parts of sympy's value, 20 digits each; None when it has no value."""
-        real, comma, imaginary = self._put(["value", to_tree(constant)]).partition(",")
+        real, comma, imaginary = self.put(["value", to_tree(constant)]).partition(",")
         return (real, imaginary) if comma else None
 
-    def _put(self, question: list[Any]) -> str:
+    def put(self, question: list[Any]) -> str:
         """Send a question to a worker and wait for its finding; `timeout` when the worker died on it."""
         line = json.dumps(question).encode()
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
-            worker = worker or _Worker()
+            worker = worker or _Worker(self._program)
             before = worker.cpu_s
             answer = worker.ask(line)
             _spent.cpu_s = getattr(_spent, "cpu_s", 0.0) + worker.cpu_s - before
@@ -130,7 +137,7 @@ class WorkerPool:
                 self._idle.pop().stop()
 
 
-_pool: WorkerPool | None = None
+_pools: dict[str, WorkerPool] = {}
 _pool_lock = threading.Lock()
 
 
@@ -142,11 +149,11 @@ def _renew_lock() -> None:
 os.register_at_fork(after_in_child=_renew_lock)
 
 
-def shared_pool() -> WorkerPool:
-    """Return this process's pool, created on first use."""
-    global _pool
+def shared_pool(program: str = SYMPY) -> WorkerPool:
+    """Return this process's pool of workers for a program, created on first use."""
     with _pool_lock:
-        if _pool is None or not _pool.is_ours:
-            _pool = WorkerPool()
-            atexit.register(_pool.close)
-        return _pool
+        pool = _pools.get(program)
+        if pool is None or not pool.is_ours:
+            pool = _pools[program] = WorkerPool(program=program)
+            atexit.register(pool.close)
+        return pool

@@ -37,8 +37,10 @@ class Symbol:
 class Operation:
     """An operator or function with its operands.
 
-    `+`, `*`, `gcd`, `lcm`, `max` and `min` take any number of operands; `^`, `/`, `root` (radicand, index), `log`
-    (argument, base) and `binom` take two, `sum` and `prod` four: body, bound symbol, lowest and highest index.
+    `+`, `*`, `gcd`, `lcm`, `max` and `min` take any number of operands; `^`, `/`, `root` (radicand,
+    index), `log`
+    (argument, base) and `binom` take two, `sum` and `prod` four: body, bound symbol, lowest and highest
+    index.
     A name that starts with `@` is an unknown function, equal only for equal operands.
     """
 

@@ -121,7 +121,8 @@ def log2_magnitude(value: acb) -> float:
 
 
 def log2_least(value: acb) -> float:
-    """Lower bound of log2 |value|, inf when the ball contains zero: nothing is known of such a value's size."""
+    """Lower bound of log2 |value|, inf when the ball contains zero: nothing is known of such a value's
+    size."""
     bound = value.abs_lower()
     if bound == 0:
         return math.inf
@@ -130,7 +131,11 @@ def log2_least(value: acb) -> float:
 
 
 def difference_at(
-    left: Expression, right: Expression, point: Mapping[str, acb], precision: int, on_part: OnPart | None = None
+    left: Expression,
+    right: Expression,
+    point: Mapping[str, acb],
+    precision: int,
+    on_part: OnPart | None = None,
 ) -> acb:
     """Evaluate left - right."""
     first = evaluate(left, point, precision, on_part)
@@ -259,7 +264,8 @@ def _least(*values: acb) -> acb:
 
 
 def _extreme(sign: int, values: tuple[acb, ...]) -> acb:
-    """The value past all others in a direction; values that cannot be ordered may be equal: take their hull."""
+    """The value past all others in a direction; values that cannot be ordered may be equal: take their
+    hull."""
     if not all(is_real(value) for value in values):
         raise Undefined("complex numbers have no order")
     best = values[0].real

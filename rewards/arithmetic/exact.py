@@ -4,7 +4,7 @@ Sizes are estimated before a power or factorial is computed: no input can make t
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from rewards.answer.types import Expression, Number, Operation, Symbol, substitute, walk
@@ -168,7 +168,7 @@ def _common_multiple(values: list[Fraction]) -> Fraction:
     return _checked(Fraction(top, math.gcd(*(value.denominator for value in values))))
 
 
-_RATIONAL = {
+_RATIONAL: dict[str, Callable[[list[Fraction]], Fraction]] = {
     "sum": _sum,
     "prod": _product,
     "gcd": _common_divisor,

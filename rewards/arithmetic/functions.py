@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from flint import acb, arb
 
-from rewards.answer.types import Constant, Expression, Number, Operation, substitute, symbols, walk
+from rewards.answer.types import Constant, Expression, Number, Operation, symbols, walk
 from rewards.arithmetic.balls import difference_at, leaves_reals, log2_least, log2_magnitude
 from rewards.arithmetic.exact import NotRational, Undefined, rational_value
 from rewards.arithmetic.integers import integer_letters, integer_points, is_determined_by_integers
@@ -22,7 +22,8 @@ from rewards.verdict import AnswerTooLarge
 PRECISIONS = (192, 1536, 12_288)
 """Bits of the evaluations at a point, each tried when the one before was not decisive."""
 AGREEMENT_BITS = 80
-"""At a point, values are equal when they differ by less than 2^-80, relative to 1 and to every smaller part."""
+"""At a point, values are equal when they differ by less than 2^-80, relative to 1 and to every smaller
+part."""
 RANGES = ((0.1, 0.9), (1.1, 2), (2, 5), (-0.9, -0.1), (-4, -1.1), (5, 9), (-9, -4))
 FAR_RANGES = ((12, 80), (-80, -12), (100, 900), (-900, -100), (2000, 9000), (-9000, -2000))
 """Functions with corners, such as |x+40|, are also compared far from zero, on both sides."""
@@ -68,7 +69,8 @@ def same_function(left: Expression, right: Expression) -> bool | None:
 
 @lru_cache(maxsize=4096)
 def _on_reals(value: Expression) -> Expression:
-    """Continue (-c)^u from the integers to the reals, as c^u cos(pi u); equal there, they are equal at integers."""
+    """Continue (-c)^u from the integers to the reals, as c^u cos(pi u); equal there, they are equal at
+    integers."""
     if not isinstance(value, Operation):
         return value
     operands = tuple(_on_reals(operand) for operand in value.operands)
@@ -76,7 +78,9 @@ def _on_reals(value: Expression) -> Expression:
         base = _negative_number(operands[0])
         if base is not None:
             turn = Operation("cos", (Operation("*", (Constant("pi"), operands[1])),))
-            return turn if base == -1 else Operation("*", (Operation("^", (Number(-base), operands[1])), turn))
+            return (
+                turn if base == -1 else Operation("*", (Operation("^", (Number(-base), operands[1])), turn))
+            )
     return Operation(value.name, operands)
 
 

@@ -4,7 +4,8 @@ A letter is an integer by its place in the reference, never by its name: in a fa
 exponent of a negative base, in a floor of something that is not an integer anyway, in the bounds of a sum.
 
 >>> from rewards.parsing.parser import parse_answer
->>> sorted(integer_letters(parse_answer(r"(-1)^n x + m!").value)), integer_letters(parse_answer(r"\\sin nx").value)
+>>> sorted(integer_letters(parse_answer(r"(-1)^n x + m!").value)), integer_letters(parse_answer(r"\\sin
+nx").value)
 (['m', 'n'], frozenset())
 """
 
@@ -66,14 +67,18 @@ def _is_whole_by_itself(value: Expression) -> bool:
 
 
 def is_determined_by_integers(value: Expression) -> bool:
-    """Tell whether a function without periodic parts: two such functions that agree at all naturals are equal.
+    """Tell whether a function without periodic parts: two such functions that agree at all naturals are
+    equal.
 
-    Carlson's theorem: a function of exponential type below pi that vanishes at the naturals vanishes everywhere.
+    Carlson's theorem: a function of exponential type below pi that vanishes at the naturals vanishes
+    everywhere.
     """
     return not any(isinstance(part, Operation) and part.name in _PERIODIC for part in walk(value))
 
 
-def integer_points(names: list[str], whole: frozenset[str] | set[str], *values: Expression) -> Iterator[dict[str, acb]]:
+def integer_points(
+    names: list[str], whole: frozenset[str] | set[str], *values: Expression
+) -> Iterator[dict[str, acb]]:
     """Yield points with integers for the letters in `whole`, and fixed real numbers for the others.
 
     With floors, the integers next to every number written in them and to its multiples are among the points,
@@ -81,8 +86,7 @@ def integer_points(names: list[str], whole: frozenset[str] | set[str], *values: 
     integers are told apart with probability 1 - (1 - p)^48.
     """
     rounded = [p for v in values for p in walk(v) if isinstance(p, Operation) and p.name in _ROUNDED]
-    count = 0
-    for n in _integers(rounded, whole):
+    for count, n in enumerate(_integers(rounded, whole)):
         point = {}
         for position, name in enumerate(names):
             digits = int(hash_text(f"{name} beside {n}", 12), 16)
@@ -90,7 +94,6 @@ def integer_points(names: list[str], whole: frozenset[str] | set[str], *values: 
                 point[name] = acb(1 + digits % (2 * n) if position else n)
             else:
                 point[name] = acb(arb((digits + (1 << 46), -47 if count % 2 else -46)))
-        count += 1
         yield point
 
 

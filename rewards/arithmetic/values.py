@@ -135,7 +135,9 @@ def constant_ratio(left: Expression, right: Expression) -> int | None:
     names = sorted(symbols(left) | symbols(right))
     for k in range(N_RATIO_POINTS):
         point: dict[Expression, Expression] = {
-            Symbol(name): Number(Fraction(int(hash_text(f"{name} in ratio {k}", 4), 16) % 997 + 1, 7 + 90 * (k % 2)))
+            Symbol(name): Number(
+                Fraction(int(hash_text(f"{name} in ratio {k}", 4), 16) % 997 + 1, 7 + 90 * (k % 2))
+            )
             for name in names
         }
         ours, theirs = substitute(left, point), substitute(right, point)

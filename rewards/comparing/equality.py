@@ -161,8 +161,7 @@ def _is_asked_for(value: Expression, operations: tuple[str, ...]) -> bool:
     if not isinstance(value, Operation) or value.name not in operations:
         return False
     return all(
-        isinstance(operand, Symbol)
-        or (isinstance(operand, Operation) and _is_asked_for(operand, operations))
+        isinstance(operand, Symbol) or (isinstance(operand, Operation) and _is_asked_for(operand, operations))
         for operand in value.operands
     )
 

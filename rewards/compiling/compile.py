@@ -44,6 +44,7 @@ from rewards.grader import Reason, compare_answers, verify
 from rewards.parsing.normalize import normalize
 from rewards.parsing.parser import parse_answer
 from rewards.parsing.words import parse_choice
+from rewards.second_opinion import Opinion, ask_all, is_available
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
 logger = logging.getLogger(__name__)
@@ -89,8 +90,10 @@ class CompiledRewards:
     rejects: pl.DataFrame
     """Columns of `records.REJECT`, with step `compile`."""
     answer_types: pl.DataFrame
-    """answer_type, kept, refused, confirmed, reasons: rows of each type (`unknown` for text that is not an
-    answer), the kept rows whose value sympy confirmed, and how often each reason refused a row."""
+    """answer_type, kept, refused, confirmed, reasons, math_verify: rows of each type (`unknown` for text
+    that is
+    not an answer), the kept rows whose value sympy confirmed, how often each reason refused a row, and what
+    Math-Verify makes of the kept ones."""
 
 
 def compile_rewards(
@@ -109,7 +112,9 @@ def compile_rewards(
         results.append(known[answer])
         if on_progress and (n % PROGRESS_ROWS == 0 or n == problems.height):
             on_progress(n)
+    opinions = _opinions(known) if config.second_opinion else {}
     outcome = problems.select(PROBLEM.names).with_columns(
+        pl.Series("math_verify", [opinions.get(answer) for answer in problems["answer"]], pl.String),
         pl.Series("canonical", [result.canonical for result in results], pl.String),
         pl.Series("answer_type", [result.answer_type for result in results], pl.String),
         pl.Series("reason", [result.refusal for result in results], pl.String),
@@ -136,15 +141,47 @@ def _count_types(outcome: pl.DataFrame) -> pl.DataFrame:
             pl.col("reason").is_not_null().sum().cast(pl.Int64).alias("refused"),
             pl.col("is_confirmed").sum().cast(pl.Int64).alias("confirmed"),
             pl.col("reason").drop_nulls().value_counts(sort=True).alias("reasons"),
+            pl.col("math_verify").drop_nulls().value_counts(sort=True).alias("math_verify"),
         )
-        .with_columns(pl.col("reasons").map_elements(_describe, pl.String))
+        .with_columns(
+            pl.col("reasons").map_elements(lambda counts: _describe(counts, "reason"), pl.String),
+            pl.col("math_verify").map_elements(lambda counts: _describe(counts, "math_verify"), pl.String),
+        )
         .sort(["kept", "answer_type"], descending=[True, False])
     )
 
 
-def _describe(counts: pl.Series) -> str:
-    """Write counts of reasons as text: not_parseable 3, too_long 1."""
-    return ", ".join(f"{row['reason']} {row['count']}" for row in counts)
+def _describe(counts: pl.Series, name: str) -> str:
+    """Write counts as text: not_parseable 3, too_long 1."""
+    ordered = sorted(counts, key=lambda row: (-row["count"], row[name]))
+    return ", ".join(f"{row[name]} {row['count']}" for row in ordered)
+
+
+def _opinions(known: dict[str, CompiledAnswer]) -> dict[str, str]:
+    """Ask Math-Verify about each kept answer: as a box, and restyled."""
+    if not is_available():
+        logger.warning(
+            "second opinion: Math-Verify is not installed, its column stays empty "
+            "(pip install 'reasoner-zero[math-verify]')"
+        )
+        return {}
+    golds = [gold for gold, result in known.items() if result.refusal is None]
+    pairs = [(gold, f"$\\boxed{{{text}}}$") for gold in golds for text in (gold, _large(gold))]
+    answers = iter(list(ask_all(pairs)))
+    return {gold: _opinion(next(answers), next(answers)) for gold in golds}
+
+
+def _large(gold: str) -> str:
+    r"""Restyle what goes into a box: no dollar signs in it."""
+    return restyle(gold).removeprefix("$\\displaystyle ").removesuffix("$.")
+
+
+def _opinion(itself: Opinion, restyled: Opinion) -> str:
+    if itself.gold is None or itself.answer is None:
+        return "unread"
+    if not itself.is_correct:
+        return "refuses_itself"
+    return "agrees" if restyled.is_correct else "refuses_restyled"
 
 
 def confirm_answer(answer: Answer) -> bool | None:

@@ -105,6 +105,12 @@ COMPILED_REWARD = Schema(
         Column(
             "answer_type", TEXT, "type of the answer: integer, fraction, decimal, expression, choice, ..."
         ),
+        Column(
+            "math_verify",
+            TEXT,
+            "what the Math-Verify library makes of it: agrees, refuses_itself, refuses_restyled, unread",
+            is_optional=True,
+        ),
     ),
 )
 

@@ -188,7 +188,11 @@ def _set(inner: list[Token], parse: Parse) -> Answer:
         if domain is not None:
             return _integers(answer, domain)
         of = "".join(token.value for token in parts[0])
-        return answer if isinstance(answer, Region) and len(parts[0]) == 1 else Named(Symbol(f"{{}} {of}"), answer)
+        return (
+            answer
+            if isinstance(answer, Region) and len(parts[0]) == 1
+            else Named(Symbol(f"{{}} {of}"), answer)
+        )
     items = [
         parse(part) for part in split_tokens(inner, lambda token: separator_kind(token) is not None) if part
     ]

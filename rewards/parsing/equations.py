@@ -106,7 +106,7 @@ def _joined(parts: list[list[Token]]) -> list[Token]:
     return joined
 
 
-def _check_roundings(exact: Scalar, roundings: list[list[Token]], parse_value: Parse):  # noqa: ANN202
+def _check_roundings(exact: Scalar, roundings: list[list[Token]], parse_value: Parse):
     unit = None
     for tokens in roundings:
         rounded = parse_value(tokens)
@@ -214,6 +214,8 @@ def _is_open(value: Expression) -> bool:
 
 def _is_product(value: Expression) -> bool:
     """True for AB = 5 cm: a name of several letters."""
-    return isinstance(value, Operation) and value.name == "*" and all(
-        isinstance(operand, Symbol) for operand in value.operands
+    return (
+        isinstance(value, Operation)
+        and value.name == "*"
+        and all(isinstance(operand, Symbol) for operand in value.operands)
     )

@@ -37,7 +37,8 @@ _NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose"
 _COMMUTATIVE = frozenset(("gcd", "lcm", "max", "min"))
 _INVERSE = {
     "sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot", "sec": "asec", "csc": "acsc",
-    "sinh": "arsinh", "cosh": "arcosh", "tanh": "artanh", "coth": "arcoth", "sech": "arsech", "csch": "arcsch",
+    "sinh": "arsinh", "cosh": "arcosh", "tanh": "artanh", "coth": "arcoth",
+    "sech": "arsech", "csch": "arcsch",
 }  # fmt: skip
 _ALIASES = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsec": "asec", "arccsc": "acsc", "lg": "log",

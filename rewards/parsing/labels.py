@@ -18,7 +18,8 @@ _MARKS = frozenset(
 ANY_VARIABLE = "?"
 """The variable of y', which may be any."""
 _DERIVATIVE = re.compile(
-    r"(?:frac \{ )?d(?: \^ (?:\{ )?(?P<order>\d)(?: \})?)? (?P<of>[A-Za-z](?: _ (?:\{ )?\w+(?: \})?)?) (?:\} \{|/)"
+    r"(?:frac \{ )?d(?: \^ (?:\{ )?(?P<order>\d)(?: \})?)?"
+    r" (?P<of>[A-Za-z](?: _ (?:\{ )?\w+(?: \})?)?) (?:\} \{|/)"
     r" d (?P<by>[A-Za-z])(?: \^ (?:\{ )?(?P=order)(?: \})?)?(?: \})?"
 )
 """dy/dx, d^2 y/dx^2: the same order above and below."""
@@ -71,7 +72,11 @@ def _applied(tokens: list[Token]) -> Expression | None:
         return None
     start = next((n for n, token in enumerate(tokens) if token.value == "("), 0)
     marks = "".join(token.value for token in tokens[1:start])
-    if not start or not _MARKED.fullmatch(marks) or closing_position(tokens[start:]) != len(tokens) - start - 1:
+    if (
+        not start
+        or not _MARKED.fullmatch(marks)
+        or closing_position(tokens[start:]) != len(tokens) - start - 1
+    ):
         return None
     is_capital = is_greek or first.value.split()[-1][:1].isupper()
     if not (first.value in APPLIED_NAMES or is_capital or marks or len(tokens) == 4):

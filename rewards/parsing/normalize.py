@@ -21,7 +21,10 @@ _UNWRAPPED = re.compile(
     r"\\(?:underline|fbox|framebox|mathop|mathstrut|mathord|mathbin|displaylines|textcolor\{\w{0,20}\})\s?(?=\{)"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
-_THOUSANDS_COMMA = re.compile(r"(?<=\d)(?<!\b0)(?:\{,\}|(?:\\!)?,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|~|'(?=\d{3}(?:'|$|\D)))\s?(?=\d{3}(?!\d))")
+_THOUSANDS_COMMA = re.compile(
+    r"(?<=\d)(?<!\b0)(?:\{,\}|(?:\\!)?,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|~"
+    r"|'(?=\d{3}(?:'|$|\D)))\s?(?=\d{3}(?!\d))"
+)
 _DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d)")
 _WIDE_SPACE = re.compile(r"(?:\s|\\q?quad(?![A-Za-z]))++")
 _QUADS_AROUND = re.compile(r"^(?:\s*\\quad(?![A-Za-z]))+\s*|(?:\s*\\quad(?![A-Za-z]))+\s*$")
@@ -49,7 +52,8 @@ _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 
 
 _KNOWN = FUNCTIONS | words(
-    "frac dfrac tfrac cfrac sqrt pi text boxed cdot times infty pm left right mathrm mathbf mathbb theta alpha beta gamma"
+    "frac dfrac tfrac cfrac sqrt pi text boxed cdot times infty pm left right mathrm mathbf mathbb theta"
+    " alpha beta gamma"
     " lambda binom cup cap circ angle overline sum prod displaystyle div approx"
 )
 """Commands before which two backslashes are one too many; others may be a word after a line break."""
@@ -65,7 +69,12 @@ def normalize(text: str) -> str:
     text = _halved(text)
     text = _WIDE_SPACE.sub(_widen if _RELATION.search(text) else " ", text)
     text = _THOUSANDS_COMMA.sub("", text).replace("\\!", "")
-    text = _DECIMAL_COMMA.sub(".", text).replace("{,}", ",").replace("\\newline", "\\\\").replace("...", "\\ldots ")
+    text = (
+        _DECIMAL_COMMA.sub(".", text)
+        .replace("{,}", ",")
+        .replace("\\newline", "\\\\")
+        .replace("...", "\\ldots ")
+    )
     if "\\" in text or "~" in text:
         text = _EMPTY_DELIMITER.sub(" ", text.replace("\\\\", "\0"))
         text = _DROPPED_WITH_ARGUMENT.sub(" ", _EMPTY_GROUP.sub(r"\1 ", text))

@@ -135,7 +135,9 @@ def _systems(tokens: list[Token]) -> Answer | None:
     for words in (("or",), ("and",), (";", "\\\\")):
         parts = split_tokens(
             tokens,
-            lambda token, words=words: token.value in words or (words[0] != ";" and separator_kind(token) == words[0]),  # type: ignore[misc]
+            lambda token, words=words: (
+                token.value in words or (words[0] != ";" and separator_kind(token) == words[0])
+            ),  # type: ignore[misc]
         )
         if len(parts) < 2 or any(sum(token.value == "=" for token in part) < 2 for part in parts):
             continue
@@ -197,7 +199,9 @@ def _assemble(items: list[Answer], separators: list[str], is_one_set: bool) -> A
         labels = {item.label for item in items if isinstance(item, Named)}
         if len(labels) == 1 and isinstance(first, Named):
             values = dict.fromkeys(item.value for item in items if isinstance(item, Named))
-            return Named(first.label, flat_collection("list", tuple(values)) if len(values) > 1 else first.value)
+            return Named(
+                first.label, flat_collection("list", tuple(values)) if len(values) > 1 else first.value
+            )
     return flat_collection("list", written_out(tuple(items)))
 
 

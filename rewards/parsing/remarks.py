@@ -9,7 +9,8 @@ from rewards.parsing.tokens import Token
 _REMARK = re.compile(r"(?:for (?:all|any|every|each|some)|where|with)\b", re.IGNORECASE)
 _KINDS = words(
     """
-    for all any every each some where with is are be being a an the and of in arbitrary constant constants integer
+    for all any every each some where with is are be being a an the and of in arbitrary constant constants
+    integer
     integers real reals number numbers positive negative nonnegative nonzero non zero natural rational complex
     value values fixed given parameter parameters polynomial function real-valued odd even prime
     """
@@ -70,14 +71,17 @@ def signs_in_words(tokens: list[Token]) -> list[Token]:
 
 
 def without_remark(tokens: list[Token]) -> list[Token]:
-    """Drop `for all x` or `where c is a constant` at the end; anything that says more stays, and is no answer."""
+    """Drop `for all x` or `where c is a constant` at the end; anything that says more stays, and is no
+    answer."""
     for position, token in enumerate(tokens[1:], 1):
         rest = tokens[position:]
         if token.kind == "word" and _REMARK.match(" ".join(part.value for part in rest[:3])):
             head = tokens[:position]
             while head[-1].value in (",", ";") and len(head) > 1:
                 head = head[:-1]
-            return head if _says_nothing(rest, {part.value for part in head if part.kind == "name"}) else tokens
+            return (
+                head if _says_nothing(rest, {part.value for part in head if part.kind == "name"}) else tokens
+            )
     return tokens
 
 
@@ -90,6 +94,17 @@ def _says_nothing(remark: list[Token], names: set[str]) -> bool:
         elif token.kind == "word":
             if not all(word in _KINDS for word in re.split(r"[\s,.-]+", token.value.casefold()) if word):
                 return False
-        elif token.value not in (",", "in", ".", "+", "^", "_", "{", "}", "(", ")") and not token.value.startswith("mathbb"):
+        elif token.value not in (
+            ",",
+            "in",
+            ".",
+            "+",
+            "^",
+            "_",
+            "{",
+            "}",
+            "(",
+            ")",
+        ) and not token.value.startswith("mathbb"):
             return False
     return letters > 0

@@ -12,10 +12,13 @@ from rewards.parsing.words import canonical_words, plain_text
 
 MAX_CHARS = 400
 _COPULA = re.compile(
-    r"(?:\s|(?<=\}))(?:is|are|equals|has|have|had|needs?|takes?|costs?|requires?|contains?|(?:must|should|will|would) be)(?:\s+(?:equal to|exactly|precisely|therefore|thus))?(?=[\s:{])|是|为|等于"
+    r"(?:\s|(?<=\}))(?:is|are|equals|has|have|had|needs?|takes?|costs?|requires?|contains?"
+    r"|(?:must|should|will|would) be)"
+    r"(?:\s+(?:equal to|exactly|precisely|therefore|thus))?(?=[\s:{])|是|为|等于"
 )
 _COUNTED = re.compile(
-    r"(?:there (?:is|are|were|will be|exists?)|(?:it|he|she|they|we|this) [a-z]+) (?:(?:exactly|only|a total of|in total) )?"
+    r"(?:there (?:is|are|were|will be|exists?)"
+    r"|(?:it|he|she|they|we|this) [a-z]+) (?:(?:exactly|only|a total of|in total) )?"
     r"(?P<value>(?:\d[\d,.]*|\$[^$]+\$|\\frac)\S*(?: [a-z]+){0,3})\W*",
     re.IGNORECASE,
 )
@@ -41,7 +44,7 @@ def sentence_value(text: str) -> tuple[str, str] | None:
     copulas = list(_COPULA.finditer(plain))
     if not copulas:
         return None
-    subject, value = plain[: copulas[-1].start()], plain[copulas[-1].end() :].strip(" :.")
+    subject, value = plain[: copulas[-1].start()], plain[copulas[-1].end() :].strip(" :").rstrip(".")
     if not _SUBJECT.fullmatch(subject) or _NO_SUBJECT.search(subject) or not value:
         return None
     return canonical_words(re.sub(r"\$", "", subject)), value

@@ -20,8 +20,10 @@ MAX_DIGITS = 4000
 
 FUNCTIONS = words(
     """
-    sin cos tan cot sec csc arcsin arccos arctan asin acos atan acot arcsec arccsc asec acsc sinh cosh tanh coth
-    sech csch arsinh arcosh artanh arcoth arcsinh arccosh arctanh arccoth asinh acosh atanh acoth argsinh argcosh
+    sin cos tan cot sec csc arcsin arccos arctan asin acos atan acot arcsec arccsc asec acsc sinh cosh tanh
+    coth
+    sech csch arsinh arcosh artanh arcoth arcsinh arccosh arctanh arccoth asinh acosh atanh acoth argsinh
+    argcosh
     argtanh arsech arcsch ln log lg exp gcd lcm max min arg det deg Re Im sgn cis dim
     """
 )
@@ -188,7 +190,11 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
         return [Token("name", bare, is_spaced)]
     if bare in FUNCTIONS and (name == "operatorname" or (name in ("mathrm", "text") and bare not in _WORDY)):
         return [Token("command", bare, is_spaced)]
-    if name == "vec" or not re.search(r"[^\W\d_]", re.sub(r"\\[A-Za-z]+", "", bare)) or re.match(r"\(?\s*mod\b", bare):
+    if (
+        name == "vec"
+        or not re.search(r"[^\W\d_]", re.sub(r"\\[A-Za-z]+", "", bare))
+        or re.match(r"\(?\s*mod\b", bare)
+    ):
         return _inline(content, depth, is_spaced, splits)
     if re.search(r"\\[A-Za-z]|\$", bare):
         bare = " ".join(token.value for token in _inline(bare.replace("$", " "), depth, False, splits))

@@ -10,7 +10,9 @@ from rewards.answer.types import Clock, Numeral
 
 _STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
 _CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
-_NO_OPTION_TEXT = re.compile(r"[(\[]?[A-J][)\]]|(?:or|and|not|but|unless|if|except|maybe)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE)
+_NO_OPTION_TEXT = re.compile(
+    r"[(\[]?[A-J][)\]]|(?:or|and|not|but|unless|if|except|maybe)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE
+)
 _LABEL_INSIDE = re.compile(r"[,;]\s*[A-Z]\w{0,8}\s?:")
 """A second label: A: 4, B: 14 names two values and chooses nothing."""
 _CHOICES = re.compile(r"[(\[]?[A-F][)\]]?(?:\s*(?:,|;|、|and|\s)?\s*[(\[]?[A-F][)\]]?){1,5}")
@@ -30,11 +32,29 @@ _ARTICLE = re.compile(r"\b(?:a|an|the|A|An|The|AN|THE)\s+(?=\w)")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 """Words lose their capitals; a single letter is a name, and W is not w."""
 _SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-    " seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SMALL = {word: n for n, word in enumerate(_UNITS)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
 _CHINESE = {word: n for n, word in enumerate("零一二三四五六七八九十")} | {"两": 2}

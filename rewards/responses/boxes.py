@@ -17,12 +17,18 @@ MAX_BETWEEN_CHARS = 60
 _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\W_]|\\[A-Za-z]++)(?![\w{])")
 _LONG_BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\s$.{}]++)(?!\{)")
-_JOINT = r"(?:[\s$,;、&~]|\\[()\[\],;:! ]|\\q?quad(?![A-Za-z])|\\(?:text|textbf|mathrm)\s?\{|\}|\*\*|and\b|or\b|和|或者?)"
+_JOINT = (
+    r"(?:[\s$,;、&~]|\\[()\[\],;:! ]|\\q?quad(?![A-Za-z])"
+    r"|\\(?:text|textbf|mathrm)\s?\{|\}|\*\*|and\b|or\b|和|或者?)"
+)
 _NAME = r"(?P<name>(?:\\[A-Za-z]+|[A-Za-z])(?:_\{?\w{1,4}\}?)?'{0,2}(?:\([a-z]\))?)\s?=\s?"
 _BETWEEN = re.compile(rf"{_JOINT}*+(?:{_NAME})?")
 _NAMED = re.compile(rf"(?:^|[\s$(\[,]){_NAME}$")
 _SEPARATOR = re.compile(r"[,;、和或]|\b(?:and|or)\b")
-_PROSE = re.compile(r"(?:\\[()\[\] ,;:!]|\\(?:display|text)style|\\q?quad(?![A-Za-z])|\\n(?![A-Za-z])|\\(?:text|textbf|mathbf)\s?\{|[^\d\\=+*/^_<>])*")
+_PROSE = re.compile(
+    r"(?:\\[()\[\] ,;:!]|\\(?:display|text)style|\\q?quad(?![A-Za-z])|\\n(?![A-Za-z])"
+    r"|\\(?:text|textbf|mathbf)\s?\{|[^\d\\=+*/^_<>])*"
+)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 """Three words of prose before a box: the text is a solution, not only its answer."""
 _PUNCTUATION = re.compile(r"(?:[\s$.。!~*}]|\\end\{[a-z]+\*?\}|\\[()\[\]\\ ,;!]|\\q?quad(?![A-Za-z]))*")
@@ -54,7 +60,8 @@ def last_box(text: str, *, is_lenient: bool = False) -> str | None:
 
 
 def joined_boxes(text: str) -> str | None:
-    """Return the last box, joined with those before it when only commas, "and", "or" and names are between."""
+    """Return the last box, joined with those before it when only commas, "and", "or" and names are
+    between."""
     text = _spelled_out(text)
     boxes = _joined(text)
     return _content(text, boxes) if boxes else None
@@ -75,7 +82,9 @@ def unboxed(text: str) -> str:
         before = text[: boxes[0].start - len(first)]
         if "\\boxed" in before:  # no part of the list
             return text.replace("\\boxed", " ").strip()
-        if (_PROSE.fullmatch(before) or len(_WORD.findall(before)) > 2) and _PUNCTUATION.fullmatch(text, boxes[-1].stop + 1):
+        if (_PROSE.fullmatch(before) or len(_WORD.findall(before)) > 2) and _PUNCTUATION.fullmatch(
+            text, boxes[-1].stop + 1
+        ):
             return first + _content(text, boxes) if len(boxes) == 1 else _content(text, boxes)
     return text.replace("\\boxed", " ").strip() if "\\boxed" in text else text
 
@@ -108,7 +117,8 @@ def _span(text: str, end: int | None = None) -> Box | None:
 
 
 def _core(text: str, box: Box, inside: Any) -> Box:
-    """The innermost of boxes that hold nothing but one another; it starts and ends where the outer one does."""
+    """The innermost of boxes that hold nothing but one another; it starts and ends where the outer one
+    does."""
     core = box
     while inside and not (
         text[core.inner : inside[0].start].strip() or text[inside[0].end + 1 : core.end].strip()

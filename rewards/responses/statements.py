@@ -1,4 +1,5 @@
-r"""Explicit statements of the answer: "The answer is 5.", "**Answer:** 5", "#### 5", "Option B is correct", "答案是 5".
+r"""Explicit statements of the answer: "The answer is 5.", "**Answer:** 5", "#### 5", "Option B is
+correct", "答案是 5".
 
 >>> last_statement("I think 4. The final answer is:\n\n$$12$$"), last_statement("Answer: 12, so we are done.")
 ('$$12$$', '12')
@@ -13,7 +14,8 @@ STATEMENT_CHARS = 20_000
 MAX_CHARS = 2_500
 """Longest statement that is read."""
 _OPENING = re.compile(
-    r"(?:answer|result|solution|choice|option)s?(?:,? then,?|\s(?:to|of|for) (?:the|this) (?:question|problem))?\s?"
+    r"(?:answer|result|solution|choice|option)s?(?:,? then,?"
+    r"|\s(?:to|of|for) (?:the|this) (?:question|problem))?\s?"
     r"(?:\s(?:is|are|equals|(?:should|must|would|will) be)\b|=|:|：)\s?(?:\*\*)?:?"
     r"|answer\*\*:?|####|答案\s?(?:是|为)?\s?[：:]?|\*\*answer\*\*:?"
     r"|(?:故|应|因此|所以|本题|正确)\s?(?:答案)?\s?选(?:择|项)?\s?(?:是|为)?\s?[：:]?|(?:^|[，,。])\s?选\s?[：:]?\s?(?=[(（]?[A-J])"
@@ -21,7 +23,8 @@ _OPENING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LETTER = re.compile(
-    r"\b(?:option|choice|answer)?\s?\(?(?<![A-Za-z])(?P<letter>[A-J])\)?\s(?:is|must be)\s(?:therefore |thus )?"
+    r"\b(?:option|choice|answer)?\s?\(?(?<![A-Za-z])(?P<letter>[A-J])\)?"
+    r"\s(?:is|must be)\s(?:therefore |thus )?"
     r"(?:the\s)?(?:correct|right|best)\b(?! (?:if|unless|only|when))"
 )
 _LEADING = re.compile(r"[\s*:：_>`]*+(?:(?<=\n)[-•]\s)?")
@@ -34,7 +37,8 @@ _SCAN = re.compile(
     r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,2000}\$|\\\((?:[^\\]|\\[^)]){1,2000}?\\\)|\\\[(?:[^\\]|\\[^\]]){1,2000}?\\\]"
     r"|\\(?:text|mathrm|textbf)\s?\{[^{}]{0,200}\}|[ap]\.\s?m\.|\\.|[(\[{]|[)\]}]"
     r"|(?P<end>\n|。|\.(?=\s|$|\*|</))"
-    r"|(?P<tail>,\s+|，|;\s+|\s+[-–—]+\s+|\s+(?=(?:because|since|which|as (?:required|claimed|desired|needed|expected))\b))",
+    r"|(?P<tail>,\s+|，|;\s+|\s+[-–—]+\s+"
+    r"|\s+(?=(?:because|since|which|as (?:required|claimed|desired|needed|expected))\b))",
 )
 _KEPT = re.compile(
     r"(?:and|or|but|nor|to|if|when|unless|assuming|provided|only|except|for|where|with|maybe|perhaps|possibly|though"
@@ -42,10 +46,10 @@ _KEPT = re.compile(
     re.IGNORECASE,
 )
 """What begins a tail that says something about the answer."""
-_REASON = re.compile(r"(?:because|since|which|as (?:required|claimed|desired|needed|expected))\b", re.IGNORECASE)
-_NEGATION = re.compile(
-    r"\b(?:not|cannot|never|no|rather than|instead of)\b|n['’]t\b", re.IGNORECASE
+_REASON = re.compile(
+    r"(?:because|since|which|as (?:required|claimed|desired|needed|expected))\b", re.IGNORECASE
 )
+_NEGATION = re.compile(r"\b(?:not|cannot|never|no|rather than|instead of)\b|n['’]t\b", re.IGNORECASE)
 _VALUE = re.compile(r"\d|[$\\=]|\b[B-HJ-Z]\b|\(?\b[A-J]\)")
 
 
@@ -69,7 +73,8 @@ def _stated(text: str) -> str:
 
 
 def without_tail(text: str) -> str:
-    """Return the first sentence, without a tail that gives reasons, rules others out, or ends the solution."""
+    """Return the first sentence, without a tail that gives reasons, rules others out, or ends the
+    solution."""
     depth = 0
     tails: list[tuple[int, int]] = []
     end = len(text)

@@ -9,11 +9,26 @@ from collections.abc import Iterator
 
 Mutation = tuple[str, str]
 """The kind of change, and the changed text."""
-_SIN = {"\\sin": "\\cos", "\\cos": "\\sin", "\\tan": "\\cot", "\\ln": "\\cos", "\\log": "\\sin", "\\arctan": "\\arcsin"}
+_SIN = {
+    "\\sin": "\\cos",
+    "\\cos": "\\sin",
+    "\\tan": "\\cot",
+    "\\ln": "\\cos",
+    "\\log": "\\sin",
+    "\\arctan": "\\arcsin",
+}
 _FUNCTION = re.compile(r"\\(?:sin|cos|tan|ln|log|arctan)(?![A-Za-z])")
 _STRICT = {"<": "\\le ", ">": "\\ge ", "\\le": "<", "\\ge": ">", "\\leq": "<", "\\geq": ">"}
 _STRICTNESS = re.compile(r"\\leq?(?![A-Za-z])|\\geq?(?![A-Za-z])|[<>]")
-_UNITS = {"cm": "mm", "km": "cm", "m": "km", "kg": "g", "hours": "minutes", "minutes": "hours", "dollars": "cents"}
+_UNITS = {
+    "cm": "mm",
+    "km": "cm",
+    "m": "km",
+    "kg": "g",
+    "hours": "minutes",
+    "minutes": "hours",
+    "dollars": "cents",
+}
 _UNIT = re.compile(r"(?<![A-Za-z\\])(?:cm|km|kg|hours|minutes|dollars)(?![A-Za-z])")
 _VARIABLE = re.compile(r"(?<![A-Za-z\\{])([a-zA-Z])(?![A-Za-z])")
 _COMMAND_OR_TEXT = re.compile(r"\\(?:text|mathrm|operatorname|begin|end|mathbb)\s?\{[^{}]*\}|\\[A-Za-z]+")
@@ -76,7 +91,10 @@ def _brackets(gold: str) -> Iterator[Mutation]:
 def _braces(gold: str) -> Iterator[Mutation]:
     """Move a brace by one digit: 15/4 becomes (1/5)4, and 2^{n}3 becomes 2^{n3}."""
     for match in re.finditer(r"\\[dt]?frac\{(\d)(\d+)\}\{(\d+)\}", gold):
-        yield "brace", f"{gold[: match.start()]}\\frac{{{match[1]}}}{{{match[2]}}}{match[3]}{gold[match.end() :]}"
+        yield (
+            "brace",
+            f"{gold[: match.start()]}\\frac{{{match[1]}}}{{{match[2]}}}{match[3]}{gold[match.end() :]}",
+        )
     for match in re.finditer(r"\\sqrt\{(\d)(\d+)\}", gold):
         yield "brace", f"{gold[: match.start()]}\\sqrt{{{match[1]}}}{match[2]}{gold[match.end() :]}"
     for match in re.finditer(r"\^\{(\w)\}(\d)", gold):

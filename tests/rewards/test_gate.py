@@ -1,7 +1,9 @@
 """The gate: on 3,000 real reference answers, no one-place change is paid, and every rendering is accepted.
 
-golds.jsonl holds answers drawn from published data sets by their shape, each with the name of its source: one of
-every shape that occurs, more of the commonest. equal_mutations.jsonl names the changed answers that are paid, and
+golds.jsonl holds answers drawn from published data sets by their shape, each with the name of its source:
+one of
+every shape that occurs, more of the commonest. equal_mutations.jsonl names the changed answers that are
+paid, and
 why each of them is right.
 """
 

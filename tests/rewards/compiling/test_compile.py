@@ -95,11 +95,11 @@ def test_every_row_is_kept_or_rejected() -> None:
         ("compile", "empty_gold", "source_id 3"),
     ]
     assert result.answer_types.rows() == [
-        ("integer", 2, 0, 0, ""),
-        ("decimal", 1, 0, 0, ""),
-        ("expression", 1, 0, 1, ""),
-        ("choice", 0, 1, 0, "refused_type 1"),
-        ("unknown", 0, 1, 0, "empty_gold 1"),
+        ("integer", 2, 0, 0, "", "agrees 2"),
+        ("decimal", 1, 0, 0, "", "agrees 1"),
+        ("expression", 1, 0, 1, "", "agrees 1"),
+        ("choice", 0, 1, 0, "refused_type 1", ""),
+        ("unknown", 0, 1, 0, "empty_gold 1", ""),
     ]
     assert sum(told) == frame.height
 
