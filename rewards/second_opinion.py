@@ -4,7 +4,7 @@ It never decides. Where the two differ, one of them is wrong, and a person who r
 
 >>> opinion = ask_math_verify("1/2", r"\\boxed{0.5}")
 >>> opinion.is_correct, opinion.gold, opinion.answer
-(True, '1/2', '0.500000000000000')
+(True, '1/2', '1/2')
 """
 
 import json

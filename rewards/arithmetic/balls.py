@@ -63,6 +63,8 @@ def _evaluate(value: Expression, point: Mapping[str, acb], on_part: OnPart | Non
     name = value.name
     if name in ("sum", "prod"):
         return _series(value, point, on_part)
+    if name in ("floor", "ceil") and (exact := _rational(value)) is not None:
+        return acb(exact.numerator)
     operands = [_evaluate(operand, point, on_part) for operand in value.operands]
     if name == "+":
         result = operands[0]
@@ -85,6 +87,14 @@ def _evaluate(value: Expression, point: Mapping[str, acb], on_part: OnPart | Non
     if on_part is not None:
         on_part(name, result)
     return result
+
+
+def _rational(value: Expression) -> Fraction | None:
+    """The exact value of a constant: next to an integer, a floor cannot be told from a ball."""
+    try:
+        return rational_value(value)
+    except (NotRational, Undefined):
+        return None
 
 
 def _series(value: Operation, point: Mapping[str, acb], on_part: OnPart | None) -> acb:

@@ -12,10 +12,10 @@ from functools import lru_cache
 
 from flint import acb, arb
 
-from rewards.answer.types import Constant, Expression, Number, Operation, symbols, walk
+from rewards.answer.types import Constant, Expression, Number, Operation, substitute, symbols, walk
 from rewards.arithmetic.balls import difference_at, leaves_reals, log2_least, log2_magnitude
 from rewards.arithmetic.exact import NotRational, Undefined, rational_value
-from rewards.arithmetic.integers import integer_letters, integer_points, is_determined_by_integers
+from rewards.arithmetic.integers import integer_letters, integer_points, is_determined_by_integers, is_rounded
 from rewards.contracts.files import hash_text
 from rewards.verdict import AnswerTooLarge
 
@@ -59,7 +59,7 @@ def same_function(left: Expression, right: Expression) -> bool | None:
             return _same_sequence(left, right, names)
         matches.append(match)
     if matches.count(Match.SAME) >= MIN_POINTS:
-        return True
+        return not _differs_at_integers(left, right, names)
     if _same_sequence(left, right, names):
         return True
     if Match.TOO_LARGE in matches:
@@ -99,13 +99,38 @@ def _same_sequence(left: Expression, right: Expression, names: list[str]) -> boo
         whole = integer_letters(right)
     if not whole:
         return False
-    n_same = 0
+    matches = list(_matches_at_integers(left, right, names, whole))
+    return (
+        not {Match.DIFFERENT, Match.OUTSIDE} & set(matches)
+        and matches.count(Match.SAME) >= MIN_INTEGER_POINTS
+    )
+
+
+def _differs_at_integers(left: Expression, right: Expression, names: list[str]) -> bool:
+    """Tell whether floors that agree between the integers differ at one: ceil(x) and floor(x) + 1."""
+    if not any(is_rounded(part) for value in (left, right) for part in walk(value)):
+        return False
+    return Match.DIFFERENT in _matches_at_integers(left, right, names, frozenset(names))
+
+
+def _matches_at_integers(
+    left: Expression, right: Expression, names: list[str], whole: frozenset[str]
+) -> Iterator[Match]:
+    """Compare at integers, up to the first that differs."""
     for point in integer_points(names, whole & set(names), left, right):
-        match = _match_at(left, right, point)
-        if match in (Match.DIFFERENT, Match.OUTSIDE):
-            return False
-        n_same += match is Match.SAME
-    return n_same >= MIN_INTEGER_POINTS
+        match = _match_constants(substitute(left, point), substitute(right, point))
+        yield match
+        if match is Match.DIFFERENT:
+            return
+
+
+def _match_constants(left: Expression, right: Expression) -> Match:
+    try:
+        return Match.SAME if rational_value(left) == rational_value(right) else Match.DIFFERENT
+    except Undefined:
+        return Match.UNKNOWN
+    except NotRational:
+        return _match_at(left, right, {})
 
 
 def _real_points(names: list[str], *values: Expression) -> Iterator[dict[str, acb]]:

@@ -4,17 +4,18 @@ A letter is an integer by its place in the reference, never by its name: in a fa
 exponent of a negative base, in a floor of something that is not an integer anyway, in the bounds of a sum.
 
 >>> from rewards.parsing.parser import parse_answer
->>> sorted(integer_letters(parse_answer(r"(-1)^n x + m!").value)), integer_letters(parse_answer(r"\\sin
-nx").value)
+>>> read = lambda text: integer_letters(parse_answer(text).value)
+>>> sorted(read(r"(-1)^n x + m!")), read(r"\sin x")
 (['m', 'n'], frozenset())
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
 
-from flint import acb, arb
+from flint import acb
 
-from rewards.answer.types import Expression, Number, Operation, symbols, walk
+from rewards.answer.types import Expression, Number, Operation, Symbol, symbols, walk
 from rewards.arithmetic.balls import evaluate
 from rewards.arithmetic.exact import NotRational, Undefined, rational_value
 from rewards.contracts.files import hash_text
@@ -49,6 +50,11 @@ def integer_letters(value: Expression) -> frozenset[str]:
     return found
 
 
+def is_rounded(part: Expression) -> bool:
+    """Tell whether a part of an expression is a floor or a ceiling."""
+    return isinstance(part, Operation) and part.name in _ROUNDED
+
+
 def _is_negative(base: Expression) -> bool:
     try:
         return rational_value(base) < 0
@@ -78,22 +84,23 @@ def is_determined_by_integers(value: Expression) -> bool:
 
 def integer_points(
     names: list[str], whole: frozenset[str] | set[str], *values: Expression
-) -> Iterator[dict[str, acb]]:
+) -> Iterator[dict[Expression, Expression]]:
     """Yield points with integers for the letters in `whole`, and fixed real numbers for the others.
 
     With floors, the integers next to every number written in them and to its multiples are among the points,
     and those at which the inside of a floor passes an integer. Sequences that differ at a share p of the
     integers are told apart with probability 1 - (1 - p)^48.
     """
-    rounded = [p for v in values for p in walk(v) if isinstance(p, Operation) and p.name in _ROUNDED]
+    rounded = [p for v in values for p in walk(v) if isinstance(p, Operation) and is_rounded(p)]
     for count, n in enumerate(_integers(rounded, whole)):
-        point = {}
+        point: dict[Expression, Expression] = {}
         for position, name in enumerate(names):
             digits = int(hash_text(f"{name} beside {n}", 12), 16)
             if name in whole:
-                point[name] = acb(1 + digits % (2 * n) if position else n)
+                value = Fraction(1 + digits % (2 * n) if position else n)
             else:
-                point[name] = acb(arb((digits + (1 << 46), -47 if count % 2 else -46)))
+                value = Fraction(digits + (1 << 46), 1 << (47 if count % 2 else 46))
+            point[Symbol(name)] = Number(value)
         yield point
 
 

@@ -287,7 +287,7 @@ class _Reader:
     def without_last_digit(self, value: Number) -> Number:
         """In log_2 8 the digits run together as 28; the grammar keeps the last digit for the argument."""
         digits = str(value.value)
-        if len(digits) < 2 or not self.tokens[self.position - 1].isdigit():
+        if not digits[1:] or not digits.isdigit() or not self.tokens[self.position - 1].isdigit():
             raise UnparsableAnswer("a function without argument")
         self.position -= 1
         return Number(Fraction(int(digits[:-1])))

@@ -2,7 +2,7 @@ r"""The value that a sentence states: "The volume is 120" names a value, "There 
 
 >>> sentence_value("The volume of $ABCD$ is 120"), sentence_value("There are exactly 12 ways")
 (('volume of abcd', '120'), ('', '12 ways'))
->>> sentence_value("It is between 3 and 5") is None, sentence_value("The reward is 1") is None
+>>> sentence_value("It may be 5") is None, sentence_value("The reward is 1") is None
 (True, True)
 """
 

@@ -57,7 +57,9 @@ def test_the_mode_is_uniform() -> None:
     assert verify("", response, "orz_compat").reason is Reason.EMPTY_GOLD
 
 
-@pytest.mark.parametrize("text", ["", "(1,2)", "5%", "x^-1", "1<x<2", r"\frac{1}", "答案", "{" * 500])
+@pytest.mark.parametrize(
+    "text", ["", "(1,2)", "5%", r"\log_{3.5}", "x^-1", "1<x<2", r"\frac{1}", "答案", "{" * 500]
+)
 def test_what_the_grammar_rejects(text: str) -> None:
     with pytest.raises(UnparsableAnswer):
         read_latex(text)
