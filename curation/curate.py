@@ -20,6 +20,8 @@ import polars as pl
 import pyarrow.parquet
 
 from curation.config import CurationConfig
+from curation.decontaminate.leaks import find_leaks
+from curation.dedup.duplicates import find_duplicates, templates
 from curation.executors import Executor, open_executor
 from curation.mix import assign_split, n_copies, over_cap
 from curation.steps import (
@@ -32,7 +34,8 @@ from curation.steps import (
     tidy_part,
     write_shard,
 )
-from curation.wrappers.wrappers import Wrappers, learn_wrappers
+from curation.text.compiling import EXAMPLES, PROTECTED, compile_first
+from curation.wrappers.wrappers import Wrappers, learn_wrappers, unwrap
 from rewards.contracts.files import atomic_open, write_parquet
 from rewards.contracts.records import PROBLEM, REJECT
 from rewards.contracts.usage import measured
@@ -82,12 +85,27 @@ def curate(
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in (folder / "data", *folder.glob(".work-*")):
         shutil.rmtree(left_over, ignore_errors=True)
+    _compile()
     tell = on_progress or (lambda step, n_rows: None)
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as scratch,
         open_executor(config.execution) as executor,
     ):
         return _Run(config, Work(Path(scratch)), folder, executor, tell).run(data_root, protected)
+
+
+def _compile() -> None:
+    from curation.decontaminate import kernels
+
+    compile_first(
+        {
+            "wrappers": lambda: unwrap(EXAMPLES, 1),
+            "duplicates": lambda: find_duplicates(EXAMPLES),
+            "templates": lambda: templates(EXAMPLES),
+            "leaks": lambda: find_leaks(EXAMPLES, PROTECTED),
+        },
+        kernels,
+    )
 
 
 class _Run:

@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curation.text.contraries import NEGATION
 from curation.text.token_index import Frequencies, TokenIndex, build_index, index_tokens
 from curation.text.tokens import rewrite_texts, tokens_joined
 from rewards.contracts.settings import Settings
 
 _FEW_WORDS = 8
 _CERTAIN = 0.95
+_SAME_WORDS = 0.8
 _NO_MATTER = r"[()%]|\bdeg\b"
 
 
@@ -88,7 +90,13 @@ def templates(texts: pl.Series) -> list[str | None]:
 def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Propose pairs and keep those that say the same; the third array is true where hardly a word differs."""
     from curation.dedup.candidates import candidate_pairs
-    from curation.dedup.kernels import compare_pairs, kept_contexts, minhash, shared_rows
+    from curation.dedup.kernels import (
+        compare_pairs,
+        kept_contexts,
+        minhash,
+        shared_rows,
+        swapped_contraries,
+    )
     from curation.text.rows import row_hashes, sorted_rows
 
     multiset, sequence, formula, n_numbers, n_words = row_hashes(
@@ -99,9 +107,20 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     signatures = minhash(index.starts, index.ids, index.hashes, kin, 2 * config.n_bands)
     left, right = candidate_pairs(index, kin, multiset[kin], n_numbers, signatures, config.reach)
     ordered = sorted_rows(index.starts, index.ids, np.union1d(left, right))
-    similarity, containment, n_strict, clash = compare_pairs(
-        left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts
+    similarity, containment, n_strict, clash, n_negations = compare_pairs(
+        left,
+        right,
+        index.starts,
+        ordered,
+        index.weights,
+        index.kinds,
+        index.contrasts,
+        np.uint64(NEGATION),
     )
+    # In other words, "does not exceed" may be "is at most"; in the same words, a negation says the opposite.
+    clash |= (n_negations > 0) & ((similarity >= _SAME_WORDS) | (containment >= _CERTAIN))
+    nearly = np.flatnonzero(similarity >= _SAME_WORDS)
+    clash[nearly] |= swapped_contraries(left[nearly], right[nearly], index.starts, index.ids, index.contrasts)
     contexts = kept_contexts(left, right, index.starts, index.ids, index.kinds)
     is_formula = np.minimum(n_words[left], n_words[right]) < _FEW_WORDS
     # A bracket in another place makes another formula; in prose it is a matter of style.

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 def curate(arguments: argparse.Namespace) -> int:
     from pipelines.stages.curate import curate_stage
 
-    artifact = curate_stage(open_run(arguments))
+    artifact = curate_stage(open_run(arguments, needs_model=False))
     show(artifact.read("funnel.parquet"), "Curation funnel")
     return say_made(artifact)
 
@@ -54,7 +54,7 @@ def rewards(arguments: argparse.Namespace) -> int:
     from pipelines.stages.curate import curate_stage
     from pipelines.stages.rewards import rewards_stage
 
-    workspace = open_run(arguments)
+    workspace = open_run(arguments, needs_model=False)
     artifact = rewards_stage(workspace, curate_stage(workspace))
     show(artifact.read("answer_types.parquet"), "Compiled rewards by answer type")
     return say_made(artifact)

@@ -5,19 +5,20 @@ Artifact: data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.pa
 folder is a complete data set, described by README.md, croissant.json, statistics.json and plots/.
 """
 
+import logging
 from pathlib import Path
 
 import polars as pl
 
 from curation.curate import curate
-from curation.decontaminate.benchmarks import read_benchmarks
 from curation.sources.config import SourceConfig
 from evals.benchmarks.loading import protected
+from evals.benchmarks.registry import Benchmark
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
-from pipelines.benchmarks import protected_benchmarks, protected_files
+from pipelines.benchmarks import protected_benchmarks, protected_files, read_protected
 from pipelines.cards.corpus import describe
-from pipelines.config import ConfigError
+from pipelines.config import ConfigError, RunConfig
 from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file, write_json
 
@@ -26,20 +27,21 @@ CODE = (
     *("evals/benchmarks/loading.py", "pipelines/cards", "pipelines/stages/curate.py"),
 )
 STAGE = Stage("curate", CODE)
+logger = logging.getLogger(__name__)
 
 
 def curate_stage(workspace: Workspace) -> Artifact:
     """Curate the run's corpus, or reuse its artifact."""
     config = workspace.config
     data_root = Path(config.data_root) if config.data_root else None
-    benchmarks = protected_benchmarks(config)
+    benchmarks = _benchmarks(config)
     files = protected_files(config.protect_files, data_root)
     inputs = {f"source:{s.name}": source_hash(s, data_root) for s in config.curation.sources}
     inputs |= {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
-    inputs |= {f"benchmark:{file.name.partition('.')[0]}": hash_file(file) for file in files}
+    inputs |= {f"benchmark:{name}": hash_file(file) for name, file in files.items()}
 
     def build(draft: Draft) -> None:
-        problems = pl.concat([protected(benchmarks), *(read_benchmarks(file) for file in files)])
+        problems = pl.concat([protected(benchmarks), read_protected(config.protect_files, data_root)])
         with Progress("curate", "steps") as progress:
             done = 0
 
@@ -70,6 +72,26 @@ def curate_stage(workspace: Workspace) -> Artifact:
         draft.seeds = {"curation": config.curation.seed}
 
     return workspace.produce(STAGE, section(config.curation, "execution"), inputs, build)
+
+
+def _benchmarks(config: RunConfig) -> list[Benchmark]:
+    """The benchmarks to keep out of the corpus; ConfigError says how to get them or do without.
+
+    A configuration of nothing but sources asks for none by name: it runs without them, and says so.
+    """
+    try:
+        return protected_benchmarks(config)
+    except (ValueError, OSError) as error:
+        why = " ".join(str(error).split())[:300]
+        remedy = (
+            "put its file under --data-root, name files of benchmarks with protect_files = ['eval'], or keep "
+            "none out with evals.benchmarks = []"
+        )
+        names = ", ".join([*(b.name for b in config.evals.benchmarks), *config.protect])
+        if config.is_bare:
+            logger.warning("%s is NOT kept out of the corpus: %s; %s", names, why, remedy)
+            return []
+        raise ConfigError(f"benchmarks to keep out of the corpus ({names}): {why}; {remedy}") from None
 
 
 def source_hash(source: SourceConfig, data_root: Path | None) -> str:
