@@ -147,8 +147,8 @@ def _read_number(b, at, n, out, m):
 
 @compiled
 def _argument(b, at, n):
-    r"""Begin and end of a simple part of a fraction (`3`, `{12}`, `{ x_1 }`, `{\pi}`, `{\sqrt{3}}`), and where
-    the text continues; -1 when the part is not simple."""
+    r"""Begin and end of a simple part of a fraction (`3`, `{12}`, `{ x_1 }`, `{\pi}`, `{\sqrt{3}}`), and
+    where the text continues; -1 when the part is not simple."""
     at = _skip_spaces(b, at, n)
     if at < n and is_digit(b[at]):
         return at, at + 1, at + 1

@@ -98,8 +98,8 @@ GARDEN = "A gardener plants 7 rows of 12 tulips and 3 rows of 9 roses. How many 
             id="union in two notations",
         ),
         pytest.param(
-            r"The lines cut the plane into 63 equilateral triangles of side $2/\sqrt{3}$. Find the total area.",
-            r"The lines cut the plane into 63 equilateral triangles of side $\tfrac{2}{\sqrt{3}}$. "
+            r"Lines cut the plane into 63 equilateral triangles of side $2/\sqrt{3}$. Find the total area.",
+            r"Lines cut the plane into 63 equilateral triangles of side $\tfrac{2}{\sqrt{3}}$. "
             "Find the total area.",
             True,
             id="a fraction with a root",
