@@ -27,6 +27,7 @@ from curation.mix import assign_split, n_copies, over_cap
 from curation.steps import (
     REJECT_ROWS,
     Work,
+    frames_of_source,
     read_sources,
     sample_part,
     solve_partition,
@@ -35,6 +36,7 @@ from curation.steps import (
     write_shard,
 )
 from curation.text.compiling import EXAMPLES, PROTECTED, compile_first
+from curation.wrappers.frames import SAMPLE, Frame, find_frame
 from curation.wrappers.wrappers import Wrappers, learn_wrappers, unwrap
 from rewards.contracts.files import atomic_open, write_parquet
 from rewards.contracts.records import PROBLEM, REJECT
@@ -123,6 +125,7 @@ class _Run:
         self.facts: dict = {}
         self.timings: list[dict] = []
         self.n_rows: dict[str, int] = {}
+        self.frames: dict[int, list[Frame]] = {}
 
     def run(self, data_root: Path | None, protected: pl.DataFrame) -> Curated:
         with self.timed("read"):
@@ -133,7 +136,10 @@ class _Run:
             wrappers = self.learn()
         with self.timed("tidy"):
             n_partitions = -(-n_read // self.config.execution.rows_per_partition)
-            calls = [(part, self.work, self.config, wrappers, n_partitions) for part in self.work.parts()]
+            calls = [
+                (part, self.work, self.config, wrappers, n_partitions, self.frames_of(part))
+                for part in self.work.parts()
+            ]
             n_left = sum(self.executor.map(tidy_part, calls))
         with self.timed("solve"):
             self.solve(n_left, protected)
@@ -170,7 +176,8 @@ class _Run:
         """Learn wrappers from the whole corpus, or from a sample of it that keeps related rows together."""
         parts = self.work.parts()
         share = -(-self.count(parts) // self.config.normalize.max_sample) or 1
-        texts = list(self.executor.map(sample_part, [(part, share) for part in parts]))
+        self.learn_frames(parts)
+        texts = list(self.executor.map(sample_part, [(part, share, self.frames_of(part)) for part in parts]))
         wrappers = learn_wrappers(pl.concat(texts), self.config.normalize.min_evidence)
         self.facts["wrappers"] = {
             "prefixes": sorted(wrappers.prefixes.values()),
@@ -178,6 +185,28 @@ class _Run:
             "endings": sorted(text for _, text in wrappers.endings.values()),
         }
         return wrappers
+
+    def learn_frames(self, parts: list[Path]) -> None:
+        """Learn each source's own frames; generators have none."""
+        if not self.config.normalize.strip_wrappers:
+            return
+        by_source: dict[int, list[Path]] = {}
+        for part in parts:
+            place = int(part.stem.partition("-")[0])
+            if not self.config.sources[place].generator:
+                by_source.setdefault(place, []).append(part)
+        learned = self.executor.map(frames_of_source, [(own,) for own in by_source.values()])
+        self.frames = dict(zip(by_source, learned, strict=True))
+        self.facts["frames"] = {
+            self.config.sources[place].name: [str(frame) for frame in frames]
+            for place, frames in self.frames.items()
+            if frames
+        }
+        for name, frames in self.facts["frames"].items():
+            logger.info("source=%s wrapper taken off: %s", name, "; ".join(frames))
+
+    def frames_of(self, part: Path) -> list[Frame]:
+        return self.frames.get(int(part.stem.partition("-")[0]), [])
 
     def nothing_left(self) -> ValueError:
         worst = max(self.n_rows, key=lambda step: self.n_rows[step])
@@ -276,6 +305,21 @@ class _Run:
         self.facts["n_copies"] = chosen.height - n_taken
         return pl.DataFrame(steps, schema=FUNNEL)
 
+    def frames_left(self) -> list[str]:
+        """Sources whose kept problems still share an instruction."""
+        made = [source.name for source in self.config.sources if source.generator]
+        kept = pl.scan_parquet(self.folder / "data").select("source", "problem").collect()
+        found = []
+        for (name,), rows in kept.filter(~pl.col("source").is_in(made)).group_by(
+            "source", maintain_order=True
+        ):
+            texts = rows["problem"].unique(maintain_order=True)
+            texts = texts.gather_every(max(1, len(texts) // SAMPLE)).to_list()
+            for is_prefix in (True, False):
+                if (frame := find_frame(texts, is_prefix)) is not None:
+                    found.append(f"source {name}: {frame}")
+        return found
+
     def alarms(self) -> list[str]:
         """What a person should look at: huge clusters, sources that nearly vanish, sources that leak."""
         limits, found = self.config.alarms, []
@@ -297,6 +341,7 @@ class _Run:
         for step, limit in (("dedup", limits.duplicate_share), ("decontaminate", limits.leak_share)):
             for row in shares.filter(pl.col("step") == step, pl.col("share") > limit).iter_rows(named=True):
                 found.append(f"source {row['source']}: {step} removed {row['len']} rows ({row['share']:.0%})")
+        found += self.frames_left()
         for one in found:
             logger.warning("alarm: %s", one)
         return found

@@ -6,7 +6,7 @@ Duplicates have equal numbers and operators, so no cluster crosses partitions, a
 on how the corpus was cut. Rows have a column `row`: the number of their source, then their number in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from curation.filters import details, first_reason
 from curation.sources.read import read_parts
 from curation.text.normalize import language, tidy
 from curation.text.token_index import Frequencies, count_tokens
+from curation.wrappers.frames import SAMPLE, Frame, learn_frames, strip_frames
 from curation.wrappers.wrappers import Wrappers
 from rewards.contracts.files import hash_text, write_parquet
 from rewards.contracts.records import REJECT
@@ -74,16 +75,33 @@ def read_sources(
     return fingerprints
 
 
-def sample_part(part: Path, share: int) -> pl.Series:
+def frames_of_source(parts: list[Path]) -> list[Frame]:
+    """The frames of one source, learned from some texts of all its parts."""
+    most = -(-SAMPLE // max(len(parts), 1))
+    texts = []
+    for part in parts:
+        problems = pl.read_parquet(part, columns=["problem"])["problem"].unique(maintain_order=True)
+        texts.append(problems.gather_every(max(1, len(problems) // most)).head(2 * most))
+    return learn_frames(pl.concat(texts)) if texts else []
+
+
+def sample_part(part: Path, share: int, frames: Sequence[Frame] = ()) -> pl.Series:
     """Texts in one part to learn wrappers from: one in `share` of them, by the hash of their numbers.
 
     A problem and the same problem in a wrapper have the same numbers, so they are drawn together.
     """
-    texts = tidy(pl.read_parquet(part, columns=["problem"])["problem"])
+    texts = strip_frames(tidy(pl.read_parquet(part, columns=["problem"])["problem"]), list(frames))
     return texts if share == 1 else texts.filter(pl.Series(mathematics(texts) % np.uint64(share) == 0))
 
 
-def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers, n_partitions: int) -> int:
+def tidy_part(
+    part: Path,
+    work: Work,
+    config: CurationConfig,
+    wrappers: Wrappers,
+    n_partitions: int,
+    frames: Sequence[Frame] = (),
+) -> int:
     """Clean up, unwrap and filter one part and distribute its rows; `bare` is the text that is compared,
     `written` the text in the source."""
     rows = pl.read_parquet(part)
@@ -93,6 +111,7 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
         pl.col("solution").str.normalize("NFC").str.replace_all(r"\r\n?", "\n"),
         written=rows["problem"],
     )
+    rows = rows.with_columns(strip_frames(rows["problem"], list(frames)))
     rows = rows.with_columns(bare=wrappers.strip(rows["problem"]))
     if config.normalize.strip_wrappers:
         made = [source.name for source in config.sources if source.generator]

@@ -9,8 +9,10 @@ import io
 import json
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -23,6 +25,19 @@ class SourceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """A file, here or elsewhere: as shown, its last name, how it is opened, its path if it is local."""
+
+    shown: str
+    name: str
+    open: Callable[[], IO[bytes]]
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+@dataclass(frozen=True, slots=True)
 class RawRow:
     """Row `number` (from 1) of a file: its value, or the reason it has none and the raw text to show."""
 
@@ -31,15 +46,20 @@ class RawRow:
     reason: str | None = None
     detail: str = ""
     shown: str = ""
+    file: str = ""
+    """The file, when a source has several, and the row's number in it."""
+    place: int = 0
 
 
-def read_rows(path: Path, max_row_bytes: int, delimiter: str | None = None) -> Iterator[RawRow]:
+def read_rows(path: Path | Location, max_row_bytes: int, delimiter: str | None = None) -> Iterator[RawRow]:
     """Yield the rows of one file in order; SourceError when the file is missing or its format is unknown.
 
     delimiter: what separates the columns of a CSV file; unset: a tab for .tsv, otherwise a comma.
     """
-    if not path.is_file():
-        raise SourceError(f"{path}: no such file")
+    if isinstance(path, Path):
+        if not path.is_file():
+            raise SourceError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+        path = Location(str(path), path.name, partial(path.open, "rb"), path)
     plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     suffix = Path(plain).suffix
     if suffix not in FORMATS:
@@ -54,17 +74,21 @@ def read_rows(path: Path, max_row_bytes: int, delimiter: str | None = None) -> I
         yield from _read_json_lines(path, max_row_bytes)
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        import pyarrow
+@contextmanager
+def _open(path: Location) -> Iterator[IO[bytes]]:
+    with path.open() as file:
+        if path.name.lower().endswith(".gz"):
+            with gzip.open(file, "rb") as unpacked:
+                yield cast(IO[bytes], unpacked)
+        elif path.name.lower().endswith(".zst"):
+            import pyarrow
 
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
-    return path.open("rb")
+            yield io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd"))
+        else:
+            yield file
 
 
-def _lines(path: Path) -> Iterator[bytes | RawRow]:
+def _lines(path: Location) -> Iterator[bytes | RawRow]:
     """Yield lines; a stream that breaks off ends in one bad row."""
     number = 0
     try:
@@ -78,7 +102,7 @@ def _lines(path: Path) -> Iterator[bytes | RawRow]:
         )
 
 
-def _read_json_lines(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
+def _read_json_lines(path: Location, max_row_bytes: int) -> Iterator[RawRow]:
     for number, line in enumerate(_lines(path), 1):
         if isinstance(line, RawRow):
             yield line
@@ -112,7 +136,7 @@ def _sized(number: int, row: Any, max_row_bytes: int) -> RawRow:
     return RawRow(number, row)
 
 
-def _read_json_array(path: Path) -> list | None:
+def _read_json_array(path: Location) -> list | None:
     """Load a file with one JSON list, alone or as a dictionary's only list; None for a file of JSON lines."""
     try:
         with _open(path) as file:
@@ -132,21 +156,23 @@ def _read_json_array(path: Path) -> list | None:
     return value
 
 
-def _read_columnar(path: Path, suffix: str, max_row_bytes: int) -> Iterator[RawRow]:
+def _read_columnar(path: Location, suffix: str, max_row_bytes: int) -> Iterator[RawRow]:
     import pyarrow
     import pyarrow.ipc
     import pyarrow.parquet
 
     number = 0
     try:
+        file = path.path or path.open()
         if suffix == ".parquet":
-            batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096)
+            batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=4096)
         else:
+            file = str(file) if path.path else file
             try:
-                reader = pyarrow.ipc.open_file(str(path))
+                reader = pyarrow.ipc.open_file(file)
                 batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
             except pyarrow.ArrowInvalid:  # `datasets` writes the stream format with the same suffix
-                batches = iter(pyarrow.ipc.open_stream(str(path)))
+                batches = iter(pyarrow.ipc.open_stream(file if path.path else path.open()))
         for batch in batches:
             for row in batch.to_pylist():
                 number += 1
@@ -159,7 +185,7 @@ def _read_columnar(path: Path, suffix: str, max_row_bytes: int) -> Iterator[RawR
         )
 
 
-def _read_csv(path: Path, max_row_bytes: int, delimiter: str) -> Iterator[RawRow]:
+def _read_csv(path: Location, max_row_bytes: int, delimiter: str) -> Iterator[RawRow]:
     csv.field_size_limit(2**31 - 1)
     broken: list[RawRow] = []
 

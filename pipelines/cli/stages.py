@@ -1,6 +1,8 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
 
 import argparse
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -12,13 +14,33 @@ def add_commands(commands: Commands) -> None:
     text = "run all stages: curate, rewards, train, eval, report (a Prefect flow; needs no server)"
     add_configured(commands, "run", run, text, "all")
     text = "collect, clean, deduplicate and decontaminate the corpus"
-    add_configured(commands, "curate", curate, text, "curation")
+    parser = add_configured(commands, "curate", curate, text, "curation")
+    parser.add_argument(
+        "--list-datasets",
+        action=_ListDatasets,
+        nargs=0,
+        help='show the data sets known by name (dataset = "...") and exit',
+    )
     text = "compile and self-check the rewards of the corpus"
     add_configured(commands, "rewards", rewards, text, "curation")
     _add_difficulty(commands)
     _add_train(commands)
     _add_eval(commands)
     _add_report(commands)
+
+
+class _ListDatasets(argparse.Action):
+    """Show the known data sets; needs no --config."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from curation.sources.known import known_datasets
+
+        for known in known_datasets().values():
+            license_ = known.source.get("license", "no license stated")
+            sys.stdout.write(f"{known.name:<24}{known.hub}, {license_}\n")
+            sys.stdout.write(textwrap.indent(textwrap.fill(known.about, 84), " " * 24) + "\n")
+        sys.stdout.write('\nUse one with dataset = "NAME" in [[curation.sources]].\n')
+        parser.exit()
 
 
 def run(arguments: argparse.Namespace) -> int:

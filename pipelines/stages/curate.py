@@ -12,6 +12,9 @@ import polars as pl
 
 from curation.curate import curate
 from curation.sources.config import SourceConfig
+from curation.sources.locations import fingerprint
+from curation.sources.read import reads_file
+from curation.sources.readers import SourceError
 from evals.benchmarks.loading import protected
 from evals.benchmarks.registry import Benchmark
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
@@ -101,13 +104,13 @@ def source_hash(source: SourceConfig, data_root: Path | None) -> str:
     """
     if source.generator is not None:
         return "generator"
-    if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
-        path = (data_root or Path()) / source.file
-        if not path.is_file():
+    if source.file and reads_file(source, data_root):
+        try:
+            return fingerprint(source.file, data_root)
+        except SourceError as error:
             raise ConfigError(
-                f"curation.sources: {source.name!r}: {path}: no such file; give --data-root or fix `file`"
-            )
-        return hash_file(path)
+                f"curation.sources: {source.name!r}: {error}; give --data-root or fix `file`"
+            ) from None
     assert source.hub is not None
     if Path(source.hub.id).is_dir():
         return ",".join(hash_file(p) for p in sorted(Path(source.hub.id).rglob("*")) if p.is_file())
