@@ -17,9 +17,11 @@ from curation.config import CurationConfig
 from curation.decontaminate.leaks import find_leaks
 from curation.dedup.clusters import deduplicate
 from curation.dedup.duplicates import find_duplicates, mathematics, templates
-from curation.filters import details, first_reason
+from curation.filters import details, first_reasons
+from curation.screens.figures import without_decoration
 from curation.sources.read import read_parts
-from curation.text.normalize import language, tidy
+from curation.text.normalize import name_languages, tidy
+from curation.text.repair import repaired, restore_controls
 from curation.text.token_index import Frequencies, count_tokens
 from curation.wrappers.frames import SAMPLE, Frame, learn_frames, strip_frames
 from curation.wrappers.wrappers import Wrappers
@@ -105,9 +107,10 @@ def tidy_part(
     """Clean up, unwrap and filter one part and distribute its rows; `bare` is the text that is compared,
     `written` the text in the source."""
     rows = pl.read_parquet(part)
+    problem = tidy(restore_controls(rows["problem"]))
     rows = rows.with_columns(
-        tidy(rows["problem"]),
-        tidy(rows["answer"]),
+        without_decoration(repaired(problem)).alias("problem"),
+        repaired(tidy(restore_controls(rows["answer"]))).alias("answer"),
         pl.col("solution").str.normalize("NFC").str.replace_all(r"\r\n?", "\n"),
         written=rows["problem"],
     )
@@ -117,7 +120,7 @@ def tidy_part(
         made = [source.name for source in config.sources if source.generator]
         own = pl.when(pl.col("source").is_in(made)).then("problem").otherwise("bare")
         rows = rows.with_columns(problem=own)
-    rows = rows.with_columns(language=language(pl.col("problem")))
+    rows = rows.with_columns(language=name_languages(rows["problem"]))
     empty = rows.filter(pl.col("problem") == "").select(
         "row",
         reason=pl.lit("empty_problem"),
@@ -125,7 +128,8 @@ def tidy_part(
         matched=_no_match(),
     )
     rows = _set_aside(work, "normalize", part.stem, rows, empty)
-    unsuited = rows.select("row", reason=first_reason(config.filters)).filter(pl.col("reason").is_not_null())
+    reasons = first_reasons(rows, config.filters)
+    unsuited = rows.select("row").with_columns(reasons).filter(pl.col("reason").is_not_null())
     unsuited = unsuited.with_columns(
         detail=pl.col("reason").replace_strict(details(), default="", return_dtype=pl.String),
         matched=_no_match(),

@@ -65,9 +65,7 @@ class Selection:
             why = " ".join(str(error).split())[:300]
             raise SourceError(f"source {self.name!r}: where = {self.where!r}: {why}") from None
         if chosen.dtype != pl.Boolean:
-            raise SourceError(
-                f"source {self.name!r}: where = {self.where!r} is {chosen.dtype}, not a truth"
-            )
+            raise SourceError(f"source {self.name!r}: where = {self.where!r} is {chosen.dtype}, not a truth")
         if len(chosen) == 1 and len(rows) > 1:
             chosen = pl.Series([chosen[0]] * len(rows))
         return chosen.fill_null(False).to_list()
