@@ -26,7 +26,7 @@ from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file, write_json
 
 CODE = (
-    *("curation", "rewards/contracts", "rewards/extraction.py", "rewards/orz/extraction.py"),
+    *("curation", "rewards"),
     *("evals/benchmarks/loading.py", "pipelines/cards", "pipelines/stages/curate.py"),
 )
 STAGE = Stage("curate", CODE)
