@@ -22,6 +22,7 @@ from curation.screens.figures import without_decoration
 from curation.sources.read import read_parts
 from curation.text.normalize import name_languages, tidy
 from curation.text.repair import repaired, restore_controls
+from curation.text.series import comparable
 from curation.text.token_index import Frequencies, count_tokens
 from curation.wrappers.frames import SAMPLE, Frame, learn_frames, strip_frames
 from curation.wrappers.wrappers import Wrappers
@@ -120,6 +121,7 @@ def tidy_part(
         made = [source.name for source in config.sources if source.generator]
         own = pl.when(pl.col("source").is_in(made)).then("problem").otherwise("bare")
         rows = rows.with_columns(problem=own)
+    rows = rows.with_columns(bare=comparable(rows["bare"]))
     rows = rows.with_columns(language=name_languages(rows["problem"]))
     empty = rows.filter(pl.col("problem") == "").select(
         "row",

@@ -9,6 +9,7 @@ import polars as pl
 from curation.decontaminate.leaks import LeakConfig, find_leaks
 from curation.sources.fields import MISSING, look_up
 from curation.sources.readers import FORMATS, SourceError, read_rows
+from curation.text.series import comparable
 from curation.wrappers.wrappers import unwrap
 
 logger = logging.getLogger(__name__)
@@ -103,4 +104,4 @@ def leaks_in_texts(
 ) -> pl.DataFrame:
     """Strip the wrappers from texts and find the leaks among them; see
     `curation.decontaminate.leaks.find_leaks`."""
-    return find_leaks(unwrap(texts, min_evidence=3)[1], protected, config)
+    return find_leaks(comparable(unwrap(texts, min_evidence=3)[1]), protected, config)

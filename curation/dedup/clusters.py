@@ -7,6 +7,7 @@ import polars as pl
 
 from curation.dedup.duplicates import DuplicateConfig, answer_keys, find_duplicates
 from curation.dedup.golds import merged_keys, readable
+from curation.text.series import comparable
 from curation.wrappers.wrappers import unwrap
 
 
@@ -99,4 +100,4 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
     """Return the first row of each text's cluster; wrappers are learned and stripped first."""
     _, bare = unwrap(texts, min_evidence)
-    return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)
+    return pl.Series("root", find_duplicates(comparable(bare), config), dtype=pl.Int64)

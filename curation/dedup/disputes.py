@@ -11,7 +11,21 @@ _CLAUSE = re.compile(r"(?<=[.?!。？！,;])\s+|\n+")
 _SIGN = re.compile(
     r"(?i)(?:arc)?(?:sin|cos|tan|cot)(?=[^a-z])|\|(?=[^|])|lfloor|lceil|\\(?:log|ln|gcd|Delta|nabla|pm)"
 )
-_NEGATIONS = frozenset("not no neither nor non never without cannot except non-negative nonnegative".split())
+_NEGATIONS = frozenset(
+    [
+        "not",
+        "no",
+        "neither",
+        "nor",
+        "non",
+        "never",
+        "without",
+        "cannot",
+        "except",
+        "non-negative",
+        "nonnegative",
+    ]
+)
 _CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{3,}(?![a-z])")
 _WORD = re.compile(r"[A-Za-z]+|\d+|\\[a-z]+|[^\sA-Za-z\d]")
 _LAYOUT = re.compile(
@@ -130,7 +144,7 @@ def _names_apart(one: str, other: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    bare = _LAYOUT.sub(" ", text.lower())
+    bare = _LAYOUT.sub(" ", text.lower()).replace("without remainder", "evenly")
     return _WORD.findall(bare)
 
 
