@@ -19,9 +19,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet
 
+from curation.audit.score import error_rates, scored_votes, suspects_of_votes
 from curation.config import CurationConfig
 from curation.decontaminate.leaks import find_leaks
 from curation.dedup.duplicates import find_duplicates, templates
+from curation.dedup.golds import is_readable
 from curation.executors import Executor, open_executor
 from curation.mix import assign_split, n_copies, over_cap
 from curation.steps import (
@@ -32,7 +34,7 @@ from curation.steps import (
     sample_part,
     solve_partition,
     sum_frequencies,
-    tidy_part,
+    tidy_parts,
     write_shard,
 )
 from curation.text.compiling import EXAMPLES, PROTECTED, compile_first
@@ -137,10 +139,17 @@ class _Run:
         with self.timed("tidy"):
             n_partitions = -(-n_read // self.config.execution.rows_per_partition)
             calls = [
-                (part, self.work, self.config, wrappers, n_partitions, self.frames_of(part))
-                for part in self.work.parts()
+                (
+                    parts,
+                    self.work,
+                    self.config,
+                    wrappers,
+                    n_partitions,
+                    [self.frames_of(part) for part in parts],
+                )
+                for parts in self.groups()
             ]
-            n_left = sum(self.executor.map(tidy_part, calls))
+            n_left = sum(self.executor.map(tidy_parts, calls))
         with self.timed("solve"):
             self.solve(n_left, protected)
         for step in STEPS[1:-1]:
@@ -150,6 +159,8 @@ class _Run:
         with self.timed("write"):
             self.write_data(chosen)
             self.write_rejects()
+        with self.timed("audit"):
+            self.audit()
         funnel = self.funnel(n_read, chosen)
         write_parquet(self.folder / "funnel.parquet", funnel)
         self.facts["alarms"] = self.alarms()
@@ -204,6 +215,19 @@ class _Run:
         }
         for name, frames in self.facts["frames"].items():
             logger.info("source=%s wrapper taken off: %s", name, "; ".join(frames))
+
+    def groups(self) -> list[list[Path]]:
+        """Parts of small sources together, up to `rows_per_part` rows: a call has costs of its own."""
+        groups: list[list[Path]] = []
+        size = most = self.config.execution.rows_per_part
+        for part in self.work.parts():
+            n_rows = self.count([part])
+            if size + n_rows > most:
+                groups.append([])
+                size = 0
+            groups[-1].append(part)
+            size += n_rows
+        return groups
 
     def frames_of(self, part: Path) -> list[Frame]:
         return self.frames.get(int(part.stem.partition("-")[0]), [])
@@ -292,6 +316,34 @@ class _Run:
                     frame = REJECT.check(within.collect().sort("row", maintain_order=True))
                     writer.write_table(frame.to_arrow().cast(schema))
             writer.close()
+
+    def audit(self) -> None:
+        """Write what speaks for and against each gold: signals.parquet for kept rows, suspects.parquet."""
+        files = sorted((self.work.root / "votes").glob("*.parquet"))
+        votes = pl.concat([pl.read_parquet(file) for file in files]).sort("row")
+        write_parquet(self.folder / "suspects.parquet", suspects_of_votes(votes))
+        kept = pl.scan_parquet(self.work.kept()).select("row", "problem_id", "source", "answer", "signals")
+        scored = scored_votes(votes).select(
+            "row", "n_sources", "n_for", "n_against", "other_gold", "score", "verdict"
+        )
+        rows = kept.collect().sort("row").join(scored, on="row", how="left", maintain_order="left")
+        known = rows["answer"].unique(maintain_order=True)
+        reads = pl.DataFrame({"answer": known, "is_readable": [is_readable(one) for one in known]})
+        rows = rows.join(reads, on="answer", how="left", maintain_order="left").with_columns(
+            pl.col("n_sources", "n_for").fill_null(1),
+            pl.col("n_against").fill_null(0),
+            pl.col("verdict").fill_null("no evidence"),
+            math_verify_reads=pl.lit(None, dtype=pl.Boolean),
+        )
+        used = pl.scan_parquet(self.folder / "data").select("problem_id").collect()
+        rows = rows.join(used, on="problem_id", how="semi", maintain_order="left").rename(
+            {"signals": "imported"}
+        )
+        write_parquet(self.folder / "signals.parquet", rows.drop("row", "answer"))
+        rates = error_rates(votes)
+        write_parquet(self.folder / "gold_errors.parquet", rates)
+        verdicts = rows["verdict"].value_counts(sort=True)
+        self.facts["gold_audit"] = dict(verdicts.sort("verdict").iter_rows())
 
     def funnel(self, n_read: int, chosen: pl.DataFrame) -> pl.DataFrame:
         """Counts per step; every row read is used or rejected."""

@@ -1,6 +1,6 @@
 """The steps of curation as functions from parquet files to parquet files, each over a part of the corpus.
 
-`read_sources` cuts sources into parts; `tidy_part` cleans and filters one part and distributes its rows to
+`read_sources` cuts sources into parts; `tidy_parts` cleans and filters some of them and distributes their rows to
 partitions by the hash of their numbers and operators; `solve_partition` deduplicates and decontaminates one.
 Duplicates have equal numbers and operators, so no cluster crosses partitions, and the result does not depend
 on how the corpus was cut. Rows have a column `row`: the number of their source, then their number in it.
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from curation.audit.siblings import sibling_votes
 from curation.config import CurationConfig
 from curation.decontaminate.leaks import find_leaks
 from curation.dedup.clusters import deduplicate
@@ -97,17 +98,19 @@ def sample_part(part: Path, share: int, frames: Sequence[Frame] = ()) -> pl.Seri
     return texts if share == 1 else texts.filter(pl.Series(mathematics(texts) % np.uint64(share) == 0))
 
 
-def tidy_part(
-    part: Path,
+def tidy_parts(
+    parts: list[Path],
     work: Work,
     config: CurationConfig,
     wrappers: Wrappers,
     n_partitions: int,
-    frames: Sequence[Frame] = (),
+    frames: list[list[Frame]],
 ) -> int:
-    """Clean up, unwrap and filter one part and distribute its rows; `bare` is the text that is compared,
-    `written` the text in the source."""
-    rows = pl.read_parquet(part)
+    """Clean up, unwrap and filter some parts, each with its source's frames, and distribute their rows; `bare`
+    is the text that is compared, `written` the text in the source."""
+    part = parts[0]
+    read = [pl.read_parquet(one) for one in parts]
+    rows = pl.concat(read)
     problem = tidy(restore_controls(rows["problem"]))
     rows = rows.with_columns(
         without_decoration(repaired(problem)).alias("problem"),
@@ -115,7 +118,12 @@ def tidy_part(
         pl.col("solution").str.normalize("NFC").str.replace_all(r"\r\n?", "\n"),
         written=rows["problem"],
     )
-    rows = rows.with_columns(strip_frames(rows["problem"], list(frames)))
+    ends = np.cumsum([one.height for one in read])
+    stripped = [
+        strip_frames(rows["problem"].slice(end - one.height, one.height), own)
+        for end, one, own in zip(ends, read, frames, strict=True)
+    ]
+    rows = rows.with_columns(pl.concat(stripped))
     rows = rows.with_columns(bare=wrappers.strip(rows["problem"]))
     if config.normalize.strip_wrappers:
         made = [source.name for source in config.sources if source.generator]
@@ -181,6 +189,7 @@ def solve_partition(
     rows = _set_aside(work, "normalize", f"p{name}", rows, repeated)
     roots = find_duplicates(rows["bare"], config.dedup, rows["answer"], frequencies)
     rows = rows.with_columns(root=rows["row"].gather(roots))
+    write_parquet(work.root / "votes" / f"{name}.parquet", sibling_votes(rows))
     result = deduplicate(rows, config.dedup)
     names = rows.select(matched="row", name=pl.format("{}:{}", "source", "source_id"))
     duplicates = result.removed.join(names, on="matched", how="left", maintain_order="left")

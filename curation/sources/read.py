@@ -208,12 +208,14 @@ def _read(
 
 def _selected(raw: Iterable[RawRow], selection: Selection | None) -> Iterator[tuple[RawRow, bool]]:
     """Rows with whether `where` selects them, decided some thousand at a time."""
+    if selection is None:
+        yield from ((row, True) for row in raw)
+        return
     rows = iter(raw)
-    while chunk := list(islice(rows, CHUNK if selection else 1)):
-        good = [row.value for row in chunk if row.reason is None]
-        chosen = iter(selection(good)) if selection and good else None
+    while chunk := list(islice(rows, CHUNK)):
+        chosen = iter(selection([row.value for row in chunk if row.reason is None]))
         for row in chunk:
-            yield row, chosen is None or row.reason is not None or next(chosen)
+            yield row, row.reason is not None or next(chosen)
 
 
 def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str], ids: dict[int, int]) -> dict:

@@ -42,7 +42,7 @@ class Selection:
 
     def __call__(self, rows: Sequence[Any]) -> list[bool]:
         """One bool a row; SourceError when the expression does not fit the columns' types."""
-        if self.is_off:
+        if self.is_off or not rows:
             return [True] * len(rows)
         columns: dict[str, pl.Series] = {}
         for name in self.columns:
