@@ -8,7 +8,7 @@ from curation.screens.tasks import ASKS_VALUE
 PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
 
 YES_NO = (
-    r"(?i)^\W*(?:\\text\{)?\W*(?:yes|no|true|false|correct|incorrect|possible|impossible|right|wrong|是|否|不是|对|错|正确|错误|不能|能|可以|不可以)"
+    r"(?i)^\W*(?:\\text\{)?\W*(?:yes|no|true|false|correct|incorrect|possible|impossible|converge[sd]?|convergent|diverge[sd]?|divergent|(?:in)?consistent|even|odd|right|wrong|是|否|不是|对|错|正确|错误|不能|能|可以|不可以)"
     r"(?:\W*$|[,.;:!]\s|\s+(?:because|since|it|he|she|they|there|this|the|as|for)\b)"
 )
 PLACEHOLDER = (

@@ -13,7 +13,7 @@ _PICTURE = (
 )
 _SHAPE = (
     r"(?:shapes?|polygons?|(?:pent|hex|poly|tetr|hept)omino(?:es)?|tiles?|tilings?|patterns?|mazes?|puzzles?|boards?|dials?"
-    r"|arrangements?|polyhedron|solids?|objects?|networks?|floor plans?|scales?|thermometers?|rulers?|clocks?|blocks?|cubes?)"
+    r"|arrangements?|polyhedron|solids?|objects?|networks?|circuits?|floor plans?|scales?|thermometers?|rulers?|clocks?|blocks?|cubes?)"
 )
 REFERENCE = (
     r"(?i)\\includegraphics|!\[|\[img\]|<img\b|<image|\.(?:png|jpe?g|gif|svg)\b|\battach(?:ment|ed (?:image|file|figure|picture))"

@@ -35,6 +35,9 @@ _FORMER = (
 )
 _IMPERATIVE = rf"(?i)(?:^|[.;?!？。；]\s+|\n\s*)(?:then |also |and |next |finally |hence |now )*,?\s*{VERBS} [^.?!\n]{{3,}}"
 _SECOND = (
+    rf"(?i)\b(?:{VERBS})\b (?:all )?(?:of )?the (?:two|three|four|five|six|seven|eight|\d) (?:\w+ ){{0,3}}"
+    r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b|"
+    r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)|"
     r"(?i)\b(?:and|also|additionally|furthermore|moreover),? (?:separately|also (?:find|determine|calculate)"
     r"|(?:what|how (?:many|much|long|far|old))\b[^.?!]{3,200}[?？])"
     rf"|\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
@@ -43,13 +46,13 @@ _SECOND = (
 )
 _CHAIN = (
     r"(?i)\band (?:then )?(?:also )?(?:find|determine|calculate|compute|express|write|give|simplify) [^.?!]*"
-    r"\b(?:resulting|this|that|these|remainder|results?|answer|obtained|found|in the form|simplest|it)\b"
+    r"\b(?:resulting|this|that|these|remainder|results?|answer|obtained|found|in the form|simplest|it|them|sum of (?:its|the|all))\b"
 )
 """A second step with the outcome of the first."""
 _LABELED_TASK = (
     rf"(?s)(?:^|\n|[.;:?!。；：？]\s*|\\\\\s*)\$?[(（]?(?:1|i|I|a|A|①)[)）.、:：][^\n]{{0,400}}.*?"
-    rf"(?:\n|[.;?!。；？,，]\s*|\\\\\s*)\$?[(（]?(?:2|ii|II|b|B|②)[)）.、:：]\$?\s*"
-    rf"(?i:{VERBS}|{_WH}|prove|show|求|证|计算|若|写)\b"
+    rf"(?:\n|[.;?!。；？,，]\s*|\\\\\s*)\$?[(（]?(?:2|ii|II|b|B|②)[)）.、:：]\$?\s*[^\n.?!。？]{{0,80}}?\b"
+    rf"(?i:{VERBS}|what|how|prove|show|求|证|计算|若|写)\b"
     r"|(?i:\bpart (?:1|a|i|one)\b.*\bpart (?:2|b|ii|two)\b)|(?i:\bquestion (?:1|one)\b.*\bquestion (?:2|two)\b)"
 )
 _FORMULAS = (
@@ -63,7 +66,7 @@ _SEVERAL = r"[,;，；、]|(?i)\band\b|\bor\b|\\pm|±|\bto\b|\n|:|\\\\"
 
 
 SEVERAL_HINT = (
-    r"[?？][^?？]*[?？]|__|\\_|q?quad|underline|\(\s+\)|（|(?:2|ii|II|b|B|②)[)）.、:：]|(?i)\$ and (?:of )?\$"
+    r"the (?:two|three|four|five|six|seven|eight|[2-9]) |(?:length|measure|value|area)s? of |[?？][^?？]*[?？]|__|\\_|q?quad|underline|\(\s+\)|（|(?:2|ii|II|b|B|②)[)）.、:：]|(?i)\$ and (?:of )?\$"
     r"|\band,? (?:also|find|determine|calculate|compute|what|how|separately|then|of)|also|separately"
     r"|of the following|part|question|(?:Calculate|Compute|Simplify|Evaluate|Solve|Factor|计算|化简|解方程)[^\n]{0,60}(?:1|①)"
     r"|[?？]\s*(?:then|and|find|determine|calculate|compute)|furthermore|moreover|additionally"
