@@ -29,19 +29,20 @@ _HELD = (
     r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
 )
 _ANSWER_LINE = (
-    r"(?i)(?:^|[\s(\[*{.])(?:(?:the |final |correct )*(?:answers?|ans)(?: (?:is|to the problem is))?\s*[:：=]|ans\.)\s*[*$(\[\\]{0,3}"
-    r"[-+\d\\$A-Za-z][^\n]{0,60}[\])*.$]{0,3}\s*$|(?:\(|\[)(?:the )?answers?(?: is)?\s*[:：=]?\s*[-+\d\\$][^\n)\]]{0,40}[)\]]|答案\s*[:：]\s*\S"
+    r"(?i)(?:^|[\s(\[*{.])(?:(?:the |final |correct )*(?:answers?|ans)(?: (?:is|to the problem is))?\s*[:：=]|ans\.)"
+    r"\s*[*$(\[\\]{0,3}[-+\d\\$A-Za-z][^\n?]{0,60}[\])*.$]{0,3}\s*$"
+    r"|[(\[](?:the )?answers?(?: is)?\s*[:：=]?\s*[-+]?\s*[\d\\$][^\n)\]]{0,40}[)\]]|答案\s*[:：]\s*\S"
 )
 _SHOWN = (
     r"(?i)\b(?:show|verify|prove|check|confirm|demonstrate|deduce) (?:that )?(?:it|this|the (?:answer|result|value|sum|expression|product))"
     r" (?:is|equals|simplifies to|must be) [-+\d$\\\\(]"
 )
 _PROOF = (
-    r"\b[Pp]rove (?:that|the|your|if|or|it|algebraically|by|there|each|every|for|or disprove)\b"
+    r"\bProve (?:that|the|your|if|or|it|algebraically|by|there|each|every|for)\b|\bprove or disprove\b"
     r"|(?:^|\n|[.,;:$?]\s)\s*(?:\(\w+\)\s*)?Prove\b|\bShow that\b"
     r"|\b(?:Verify|Demonstrate|Disprove) (?:that|the identity)\b|证明|求证"
 )
-_ALSO_PROOF = r"\b(?:and|then|to|,|;|:) show (?:that|why)\b|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?show that\b"
+_ALSO_PROOF = r"\bprove (?:that|the|your|if|it|algebraically|by|there|each|every|for)\b|\b(?:and|then|to|,|;|:) show (?:that|why)\b|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?show that\b"
 
 
 def is_placeholder() -> pl.Expr:

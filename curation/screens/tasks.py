@@ -25,7 +25,9 @@ N_BLANKS = count(PROBLEM, _BLANK)
 HAS_TASK = has(
     PROBLEM,
     rf"(?i)\b{VERBS}\b|\b{_WH}\b|[?？]|{_BLANK}|{_ZH}|\b(?:is|are|equals?|be|to|as|of|by|=|than)\s*[:：.…]*\s*\$?\s*$"
-    r"|[^.!。)）\]$\s]\s*$|[=+\-*/^]",
+    r"|\b(?:combine|rationali[sz]e|use|get|decompose|apply|transform|translate|show|order|rank|check|change|derive|verify"
+    r"|cancel|collect|substitute|describe|explain|discuss|sketch|draw|plot|graph|need|can you)\b"
+    r"|[^.!。)）\]$\s]\s*$|[=+\-*/^]|\bis:?\s*\n",
 )
 """Asks for something, be it only by a formula."""
 
@@ -96,14 +98,17 @@ def asks_several() -> pl.Expr:
 
 
 _LAST_YES_NO = (
-    r"(?i)(?:^|[.;:?!？,]\s+|\n\s*|\$\s+|\bthen,?\s+)(?:is|are|was|were|does|do|did|can|could|will|would|has|have|must|should)"
+    r"(?i)(?:^|[.;:?!？,]\s+|\n\s*|\bthen,?\s+)(?:is|are|was|were|does|do|did|can|could|will|would|has|have|must|should)"
     r"(?:n't)? [^.?!？\n]{3,300}[?？]\W*$"
     r"|\bis it (?:possible|true|always|necessar\w+|correct)\b[^.?!]{0,300}[?？]?\W*$"
     r"|\b(?:does|do) there (?:exist|always)\b[^.?!]{0,300}[?？]\W*$"
     r"|\b(?:determine|decide|check|tell|state|find out|verify|say) (?:whether|if)\b"
     r"|\btrue or false\b|\byes or no\b|是否[^。？?]{0,60}[？?]?\s*$|吗[？?]\s*$|判断"
 )
-ASKS_VALUE = rf"(?i)\b{_WH}\b[^.?!]*[?？]|\bfind (?:all|the|how|\$?[a-z]\$?)\b|\bhow many\b|\bdetermine (?:all|the)\b|\bcalculate\b|\bcompute\b|{_BLANK}"
+ASKS_VALUE = (
+    rf"(?i)\b{_WH}\b[^.?!]*[?？]|(?s)\b(?:what|how)\b.{{0,400}}[?？]|\bfind (?:all|the|how|\$?[a-z]\$?)\b"
+    rf"|\bhow many\b|\bdetermine (?:all|the)\b|\bcalculate\b|\bcompute\b|{_BLANK}"
+)
 
 
 def asks_yes_or_no() -> pl.Expr:
@@ -131,7 +136,8 @@ def is_code_task() -> pl.Expr:
 
 
 def is_open_ended() -> pl.Expr:
-    return has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE)
+    asks_more = r"(?i)\b(?:find|determine|calculate|compute|write down|enter|solve|evaluate)\b"
+    return has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
 
 
 _CHATTER = (
