@@ -321,6 +321,7 @@ class _Run:
         """Write what speaks for and against each gold: signals.parquet for kept rows, suspects.parquet."""
         files = sorted((self.work.root / "votes").glob("*.parquet"))
         votes = pl.concat([pl.read_parquet(file) for file in files]).sort("row")
+        write_parquet(self.folder / "votes.parquet", votes.drop("row", "problem"))
         write_parquet(self.folder / "suspects.parquet", suspects_of_votes(votes))
         kept = pl.scan_parquet(self.work.kept()).select("row", "problem_id", "source", "answer", "signals")
         scored = scored_votes(votes).select(
