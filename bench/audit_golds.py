@@ -4,10 +4,10 @@
     python bench/audit_golds.py --rollouts runs/demo/train/rollouts
 
 --corpus changes 5% of the integer golds of every source, curates, and compares suspects.parquet with what was
-planted: evidence are two or more other sources that state the problem. --rollouts changes 5% of the golds of a
-training run's problems and reads its stored answers: evidence is one answer, right or wrong, whose share of the
-samples has a 95% interval above one half. Suspects that a run without planted golds also finds are the corpus's
-own; precision leaves them out, and with them.
+planted: evidence are two or more other sources that state the problem. --rollouts changes 5% of the golds of
+a training run's problems and reads its stored answers: evidence is one answer, right or wrong, whose share of
+the samples has a 95% interval above one half. Suspects that a run without planted golds also finds are the
+corpus's own; precision is given without and with them.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python bench/curate_read.py runs/corpus/curate --kept 200 --seed 19
     python bench/curate_read.py runs/corpus/curate --rejects 25 --seed 19
 
-Writes a line a row: number, source, problem, answer. Which of them are harmful (kept) or wrong (rejected) is the
-reader's verdict; with --verdicts FILE (number, tab, verdict, tab, reason) the share and its interval follow.
+Writes a line a row: number, source, problem, answer. Which of them are harmful (kept) or wrong (rejected) is
+the reader's verdict; with --verdicts FILE (number, tab, verdict, tab, reason) share and interval follow.
 """
 
 import argparse

@@ -26,7 +26,7 @@ own included), how many the gold that most of the others give instead, and that 
 
 
 def sibling_votes(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the sources for and against each row's gold (VOTES); rows without siblings elsewhere are left out.
+    """Count the sources for and against each row's gold (VOTES); rows without siblings are left out.
 
     rows: row, root, source, source_id, problem, answer. A source has one vote for each gold that it gives.
     """

@@ -29,7 +29,8 @@ _NEGATIONS = frozenset(
 _CAPITALS = re.compile(r"(?<![A-Za-z])[A-Z]{3,}(?![a-z])")
 _WORD = re.compile(r"[A-Za-z]+|\d+|\\[a-z]+|[^\sA-Za-z\d]")
 _LAYOUT = re.compile(
-    r"\\(?:left|right|cdots?|ldots|dots|text|mathrm|displaystyle|quad|qquad|[,;!:( )\[\]])|[$.,;:?!(){}\[\]\\_~]"
+    r"\\(?:left|right|cdots?|ldots|dots|text|mathrm|displaystyle|quad|qquad|[,;!:( )\[\]])"
+    r"|[$.,;:?!(){}\[\]\\_~]"
 )
 _SMALL = frozenset(
     [
@@ -109,8 +110,8 @@ _ALIKE = 0.5
 def is_dispute(one: str, other: str, similarity: float, n_numbers: int) -> bool:
     """True when two near texts, whose numbers are the same in the same order, state one problem.
 
-    >>> a = "After placing some coins in the first purse, he put more in each next one. How many are in the 6th?"
-    >>> b = "After putting a few coins in the first purse, he placed more in each following one. How many are in the 6th?"
+    >>> a = "After placing some coins in one purse, he put more in each next one. How many are in the 6th?"
+    >>> b = "After putting a few in one purse, he placed more in each following one. How many are in the 6th?"
     >>> is_dispute(a, b, 0.75, 2)
     True
     >>> is_dispute("BM is an altitude of ABC. Find BM.", "BM is a median of ABC. Find BM.", 0.9, 0)

@@ -1,4 +1,4 @@
-r"""Series with dots in one form for comparison: `a_0+a_1+a_2+\ldots+a_9` and `a_0 + a_1 + ... a_9` are the same.
+r"""Series with dots in one form for comparison: `a_0+a_1+a_2+\ldots+a_9` is `a_0 + a_1 + ... a_9`.
 
 >>> comparable(pl.Series([r"$a_0 + a_1 + a_2 + \ldots + a_9$"])).to_list()
 ['$a_0 + a_1 + \\ldots a_9$']

@@ -23,6 +23,9 @@ def add_commands(commands: Commands) -> None:
     )
     text = "compile and self-check the rewards of the corpus"
     add_configured(commands, "rewards", rewards, text, "curation")
+    text = "find wrong reference answers: by other sources, and with --rollouts by what training sampled"
+    parser = add_configured(commands, "audit-golds", audit_golds, text, "curation")
+    parser.add_argument("--rollouts", action="store_true", help="also read the training run's own rollouts")
     _add_difficulty(commands)
     _add_train(commands)
     _add_eval(commands)
@@ -79,6 +82,23 @@ def rewards(arguments: argparse.Namespace) -> int:
     workspace = open_run(arguments, needs_model=False)
     artifact = rewards_stage(workspace, curate_stage(workspace))
     show(artifact.read("answer_types.parquet"), "Compiled rewards by answer type")
+    return say_made(artifact)
+
+
+def audit_golds(arguments: argparse.Namespace) -> int:
+    import polars as pl
+
+    from pipelines.stages.audit_golds import audit_golds_stage
+    from pipelines.stages.chain import Chain
+    from pipelines.stages.curate import curate_stage
+
+    workspace = open_run(arguments, needs_model=arguments.rollouts)
+    trained = Chain(workspace).trained if arguments.rollouts else None
+    artifact = audit_golds_stage(workspace, curate_stage(workspace), trained)
+    suspects = artifact.read("suspects.parquet")
+    counts = suspects.group_by("source", "verdict").agg(rows=pl.len()).sort("rows", descending=True)
+    show(counts.head(20), "Golds that something speaks against")
+    say(f"page     {artifact.folder / 'README.md'}")
     return say_made(artifact)
 
 
