@@ -367,9 +367,9 @@ class _Run:
             "source", maintain_order=True
         ):
             texts = rows["problem"].unique(maintain_order=True)
-            texts = texts.gather_every(max(1, len(texts) // SAMPLE)).to_list()
+            some = texts.gather_every(max(1, len(texts) // SAMPLE)).to_list()
             for is_prefix in (True, False):
-                if (frame := find_frame(texts, is_prefix)) is not None:
+                if (frame := find_frame(some, is_prefix)) is not None:
                     found.append(f"source {name}: {frame}")
         return found
 

@@ -1,7 +1,8 @@
 """The steps of curation as functions from parquet files to parquet files, each over a part of the corpus.
 
 `read_sources` cuts sources into parts; `tidy_parts` cleans and filters some of them and distributes their
-rows to partitions by the hash of their numbers and operators; `solve_partition` deduplicates and decontaminates one.
+rows to partitions by the hash of their numbers and operators; `solve_partition` deduplicates and
+decontaminates one.
 Duplicates have equal numbers and operators, so no cluster crosses partitions, and the result does not depend
 on how the corpus was cut. Rows have a column `row`: the number of their source, then their number in it.
 """

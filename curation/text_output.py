@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import polars as pl
 
@@ -122,7 +122,7 @@ def _write_values(path: Path, rows: Iterable[Any]) -> None:
     with atomic_open(path) as file:
         packed: IO[bytes] = file
         if suffix.endswith(".gz"):
-            packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+            packed = cast(IO[bytes], gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0))
         text = io.TextIOWrapper(packed, encoding="utf-8", newline="")
         if suffix.startswith(".jsonl"):
             for row in rows:

@@ -3,6 +3,7 @@
 locate("raw/part-*.parquet", Path("data")), locate("s3://bucket/rows.jsonl.gz", None)
 """
 
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,10 +26,10 @@ def locate(file: str, data_root: Path | None) -> list[Location]:
         found = sorted(one for one in base.glob(pattern) if one.is_file())
         if not found:
             raise SourceError(f"{path}: no file matches")
-        return [Location(str(one), one.name, lambda one=one: one.open("rb"), path=one) for one in found]
+        return [Location(str(one), one.name, partial(one.open, "rb"), path=one) for one in found]
     if not path.is_file():
         raise SourceError(f"{path}: no such file")
-    return [Location(str(path), path.name, lambda: path.open("rb"), path=path)]
+    return [Location(str(path), path.name, partial(path.open, "rb"), path=path)]
 
 
 def _remote(url: str) -> list[Location]:
@@ -69,7 +70,7 @@ def fingerprint(file: str, data_root: Path | None) -> str:
         told = [{key: str(value) for key, value in system.info(one).items()} for one in paths]
         keep = ("name", "size", "ETag", "etag", "LastModified", "last_commit", "blob_id", "mtime", "md5Hash")
         return hash_text(canonical_json([{key: one[key] for key in keep if key in one} for one in told]))
-    paths = [one.path for one in locate(file, data_root) if one.path is not None]
-    if len(paths) == 1:
-        return hash_file(paths[0])
-    return hash_text(canonical_json([[one.name, hash_file(one)] for one in paths]))
+    local = [one.path for one in locate(file, data_root) if one.path is not None]
+    if len(local) == 1:
+        return hash_file(local[0])
+    return hash_text(canonical_json([[one.name, hash_file(one)] for one in local]))

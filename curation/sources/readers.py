@@ -231,6 +231,7 @@ def _records(
     while pending or (following := next(lines, None)) is not None:
         first = pending.popleft() if pending else following
         assert first is not None
+        fields: list[str] | None
         if '"' not in first:
             yield first, next(csv.reader([first], delimiter=delimiter), [])
             continue

@@ -82,7 +82,7 @@ def name_languages(texts: pl.Series) -> pl.Series:
     found = []
     for text in frame.select(bare)["text"].gather(rows):
         best = detect(" ".join(text.split())[:80], model="lite")[0]
-        found.append(best["lang"] if best["score"] >= _LEAST_SCORE else "en")
+        found.append(str(best["lang"]) if float(best["score"]) >= _LEAST_SCORE else "en")
     return named.scatter(rows, pl.Series(found, dtype=pl.String))
 
 
