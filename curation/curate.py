@@ -394,6 +394,12 @@ class _Run:
         for step, limit in (("dedup", limits.duplicate_share), ("decontaminate", limits.leak_share)):
             for row in shares.filter(pl.col("step") == step, pl.col("share") > limit).iter_rows(named=True):
                 found.append(f"source {row['source']}: {step} removed {row['len']} rows ({row['share']:.0%})")
+        rates = pl.read_parquet(self.folder / "gold_errors.parquet")
+        for row in rates.filter(pl.col("ci95_low") > limits.gold_error).iter_rows(named=True):
+            found.append(
+                f"source {row['source']}: other sources contradict {row['n_suspect']} of {row['n_evidence']} "
+                f"golds ({row['rate']:.0%}); see suspects.parquet"
+            )
         found += self.frames_left()
         for one in found:
             logger.warning("alarm: %s", one)

@@ -37,6 +37,9 @@ _FORMER = (
 )
 _IMPERATIVE = rf"(?i)(?:^|[.;?!？。；]\s+|\n\s*)(?:then |also |and |next |finally |hence |now )*,?\s*{VERBS} [^.?!\n]{{3,}}"
 _SECOND = (
+    r"(?i)\band then list\b|\b(?:values?|lengths?|measures?|areas?|coordinates|equations?) of \$[^$]{1,40}\$,? and (?:of )?"
+    r"\$[^$]{1,40}\$\s*[.,?]?\s*$|"
+    rf"(?i)\b(?:{VERBS})\b [^.?!\n]{{3,160}}\band (?:its|their) [a-z]+\s*[.?]?\s*$|"
     rf"(?i)\b(?:{VERBS})\b (?:all )?(?:of )?the (?:two|three|four|five|six|seven|eight|\d) (?:\w+ ){{0,3}}"
     r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b|"
     r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)|"
@@ -57,6 +60,7 @@ _LABELED_TASK = (
     rf"(?i:{VERBS}|what|how|prove|show|求|证|计算|若|写)\b"
     r"|(?i:\bpart (?:1|a|i|one)\b.*\bpart (?:2|b|ii|two)\b)|(?i:\bquestion (?:1|one)\b.*\bquestion (?:2|two)\b)"
 )
+_TASK_THEN_LABEL = rf"(?s)(?:^|\n)\s*\$?[(（]?(?:1|①)[)）.]\$?\s*(?i:{VERBS}|what|how|求|计算)\b.*\n\s*\$?[(（]?(?:2|②)[)）.]"
 _FORMULAS = (
     # One formula per part, under a common task.
     r"^\s*(?:Calculate|Compute|Simplify|Evaluate|Solve|Factori[sz]e|计算|化简|解方程)"
@@ -68,7 +72,7 @@ _SEVERAL = r"[,;，；、]|(?i)\band\b|\bor\b|\\pm|±|\bto\b|\n|:|\\\\"
 
 
 SEVERAL_HINT = (
-    r"the (?:two|three|four|five|six|seven|eight|[2-9]) |(?:length|measure|value|area)s? of |[?？][^?？]*[?？]|__|\\_|q?quad|underline|\(\s+\)|（|(?:2|ii|II|b|B|②)[)）.、:：]|(?i)\$ and (?:of )?\$"
+    r"then list|and its |and their |\$,? and (?:of )?\$|the (?:two|three|four|five|six|seven|eight|[2-9]) |(?:length|measure|value|area)s? of |[?？][^?？]*[?？]|__|\\_|q?quad|underline|\(\s+\)|（|(?:2|ii|II|b|B|②)[)）.、:：]|(?i)\$ and (?:of )?\$"
     r"|\band,? (?:also|find|determine|calculate|compute|what|how|separately|then|of)|also|separately"
     r"|of the following|part|question|(?:Calculate|Compute|Simplify|Evaluate|Solve|Factor|计算|化简|解方程)[^\n]{0,60}(?:1|①)"
     r"|[?？]\s*(?:then|and|find|determine|calculate|compute)|furthermore|moreover|additionally"
@@ -94,7 +98,8 @@ def asks_several() -> pl.Expr:
         )
         | (has(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
     )
-    return (several & is_single) | has(PROBLEM, _LABELED_TASK) | has(PROBLEM, _FORMULAS)
+    labeled = has(PROBLEM, _LABELED_TASK) | has(PROBLEM, _TASK_THEN_LABEL)
+    return (several & is_single) | labeled | has(PROBLEM, _FORMULAS)
 
 
 _LAST_YES_NO = (

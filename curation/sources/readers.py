@@ -30,7 +30,7 @@ class Location:
 
     shown: str
     name: str
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], Any]
     path: Path | None = None
 
     def __str__(self) -> str:

@@ -81,6 +81,9 @@ def repaired(texts: pl.Series) -> pl.Series:
     """Repair a column of texts, touching only those that show a mark of damage."""
     texts = _where(texts, _TEST, _restore_backslashes)
     texts = _where(texts, r"&(?:nbsp|lt|gt|quot|#39|ldquo|rdquo|times);", _unescape)
+    texts = _where(
+        texts, r"\\(?:noindent|end\{(?:problem|question|exercise)\})", lambda text: _RESIDUE.sub("", text)
+    )
     texts = _where(texts, r"(?i)translat|```", lambda text: re.sub(_REMARK_PATTERN, "", text).strip() or text)
     return _where(
         texts, r"\\\\(?:frac|sqrt|text|cdot|times|left|pi|sin|cos|angle|triangle|leq|geq)\b", _halve_escapes
@@ -126,6 +129,7 @@ def _unescape(text: str) -> str:
     return text
 
 
+_RESIDUE = re.compile(r"(?:\s*(?:\\noindent|\\end\{(?:problem|question|exercise)\}|\\\\))+\s*$")
 _REMARK_PATTERN = re.compile(_REMARK.replace("(?i)", ""), re.IGNORECASE)
 
 
