@@ -17,9 +17,11 @@ _ONE = re.compile(rf"([A-Za-z])_\{{?(\d+)\}}?\s*(?:{_SIGN}|,)\s*")
 
 
 def comparable(texts: pl.Series) -> pl.Series:
-    """Take the sign after dots off, and of terms counted up before them all but two."""
+    """Take the sign after dots off, and of terms counted up before them all but two; also empty powers and
+    indices, and the backslash before an index."""
     # "Without remainder" negates nothing.
     texts = texts.str.replace_all(r"(?i) without (?:a |any )?remainder", " evenly")
+    texts = texts.str.replace_all(r"\^\{\s*\}|_\{\s*\}", "").str.replace_all(r"\\_(\w)", "_$1")
     rows = texts.str.contains(r"dots|\.\.\.|…").fill_null(False).arg_true()
     if not len(rows):
         return texts
