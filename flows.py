@@ -1,10 +1,10 @@
 """The public Prefect flows: python flows.py runs the embedded demo and needs no server.
 
 reasoner_zero runs all stages; curate, score, train and evaluate run those up to their own. evaluate_new
-benchmarks the checkpoints of a training run, mine_hard finds the prompts that it rarely solves, ablate
-compares settings over seeds, publish sends a finished run's prompt set or model to a hub. All but publish
-take the path of a TOML file; all but ablate and publish also take a flat dictionary of overrides, such as
-{"training.n_steps": 20}.
+benchmarks the checkpoints of a training run, mine_hard finds the prompts that it rarely solves, audit_golds
+finds wrong reference answers, ablate compares settings over seeds, publish sends a finished run's prompt set
+or model to a hub. All but publish take the path of a TOML file; all but ablate and publish also take a flat
+dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
 import logging
@@ -112,6 +112,21 @@ def mine_hard(
         return str(hard.folder)
     annealed = tasks.anneal(workspace, hard, trained, anneal_steps)
     return str(tasks.evaluate(workspace, prompts, Model.of_stage(annealed), "annealed").folder)
+
+
+@flow(name="audit-golds", flow_run_name=name_run, **HOOKS)
+def audit_golds(
+    config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", rollouts: bool = False
+) -> str:
+    """Find reference answers that other sources contradict; with `rollouts`, also those that a majority of
+    the training run's own samples contradicts. Returns the folder of the artifact."""
+    workspace = open_workspace(config, overrides, runs)
+    corpus = tasks.curate(workspace)
+    trained = None
+    if rollouts:
+        prompts = tasks.compile_rewards(workspace, corpus)
+        trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
+    return str(tasks.audit_golds(workspace, corpus, trained).folder)
 
 
 @flow(name="ablate", flow_run_name=name_run, **HOOKS)

@@ -32,6 +32,9 @@ class AlarmConfig(Settings):
     """Alarm for a source that lost more than this share of its rows to deduplication."""
     leak_share: float = Field(default=0.05, gt=0, le=1)
     """Alarm for a source that lost more than this share of its rows to decontamination."""
+    gold_error: float = Field(default=0.05, gt=0, le=1)
+    """Alarm for a source whose golds are wrong more often than this, by the lower end of the estimate's 95%
+    interval."""
 
 
 class CurationConfig(Settings):

@@ -19,20 +19,27 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet
 
+from curation.audit.score import error_rates, scored_votes, suspects_of_votes
 from curation.config import CurationConfig
+from curation.decontaminate.leaks import find_leaks
+from curation.dedup.duplicates import find_duplicates, templates
+from curation.dedup.golds import is_readable
 from curation.executors import Executor, open_executor
 from curation.mix import assign_split, n_copies, over_cap
 from curation.steps import (
     REJECT_ROWS,
     Work,
+    frames_of_source,
     read_sources,
     sample_part,
     solve_partition,
     sum_frequencies,
-    tidy_part,
+    tidy_parts,
     write_shard,
 )
-from curation.wrappers.wrappers import Wrappers, learn_wrappers
+from curation.text.compiling import EXAMPLES, PROTECTED, compile_first
+from curation.wrappers.frames import SAMPLE, Frame, find_frame
+from curation.wrappers.wrappers import Wrappers, learn_wrappers, unwrap
 from rewards.contracts.files import atomic_open, write_parquet
 from rewards.contracts.records import PROBLEM, REJECT
 from rewards.contracts.usage import measured
@@ -82,12 +89,27 @@ def curate(
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in (folder / "data", *folder.glob(".work-*")):
         shutil.rmtree(left_over, ignore_errors=True)
+    _compile()
     tell = on_progress or (lambda step, n_rows: None)
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as scratch,
         open_executor(config.execution) as executor,
     ):
         return _Run(config, Work(Path(scratch)), folder, executor, tell).run(data_root, protected)
+
+
+def _compile() -> None:
+    from curation.decontaminate import kernels
+
+    compile_first(
+        {
+            "wrappers": lambda: unwrap(EXAMPLES, 1),
+            "duplicates": lambda: find_duplicates(EXAMPLES),
+            "templates": lambda: templates(EXAMPLES),
+            "leaks": lambda: find_leaks(EXAMPLES, PROTECTED),
+        },
+        kernels,
+    )
 
 
 class _Run:
@@ -105,6 +127,7 @@ class _Run:
         self.facts: dict = {}
         self.timings: list[dict] = []
         self.n_rows: dict[str, int] = {}
+        self.frames: dict[int, list[Frame]] = {}
 
     def run(self, data_root: Path | None, protected: pl.DataFrame) -> Curated:
         with self.timed("read"):
@@ -115,8 +138,18 @@ class _Run:
             wrappers = self.learn()
         with self.timed("tidy"):
             n_partitions = -(-n_read // self.config.execution.rows_per_partition)
-            calls = [(part, self.work, self.config, wrappers, n_partitions) for part in self.work.parts()]
-            n_left = sum(self.executor.map(tidy_part, calls))
+            calls = [
+                (
+                    parts,
+                    self.work,
+                    self.config,
+                    wrappers,
+                    n_partitions,
+                    [self.frames_of(part) for part in parts],
+                )
+                for parts in self.groups()
+            ]
+            n_left = sum(self.executor.map(tidy_parts, calls))
         with self.timed("solve"):
             self.solve(n_left, protected)
         for step in STEPS[1:-1]:
@@ -126,6 +159,8 @@ class _Run:
         with self.timed("write"):
             self.write_data(chosen)
             self.write_rejects()
+        with self.timed("audit"):
+            self.audit()
         funnel = self.funnel(n_read, chosen)
         write_parquet(self.folder / "funnel.parquet", funnel)
         self.facts["alarms"] = self.alarms()
@@ -152,7 +187,8 @@ class _Run:
         """Learn wrappers from the whole corpus, or from a sample of it that keeps related rows together."""
         parts = self.work.parts()
         share = -(-self.count(parts) // self.config.normalize.max_sample) or 1
-        texts = list(self.executor.map(sample_part, [(part, share) for part in parts]))
+        self.learn_frames(parts)
+        texts = list(self.executor.map(sample_part, [(part, share, self.frames_of(part)) for part in parts]))
         wrappers = learn_wrappers(pl.concat(texts), self.config.normalize.min_evidence)
         self.facts["wrappers"] = {
             "prefixes": sorted(wrappers.prefixes.values()),
@@ -160,6 +196,41 @@ class _Run:
             "endings": sorted(text for _, text in wrappers.endings.values()),
         }
         return wrappers
+
+    def learn_frames(self, parts: list[Path]) -> None:
+        """Learn each source's own frames; generators have none."""
+        if not self.config.normalize.strip_wrappers:
+            return
+        by_source: dict[int, list[Path]] = {}
+        for part in parts:
+            place = int(part.stem.partition("-")[0])
+            if not self.config.sources[place].generator:
+                by_source.setdefault(place, []).append(part)
+        learned = self.executor.map(frames_of_source, [(own,) for own in by_source.values()])
+        self.frames = dict(zip(by_source, learned, strict=True))
+        self.facts["frames"] = {
+            self.config.sources[place].name: [str(frame) for frame in frames]
+            for place, frames in self.frames.items()
+            if frames
+        }
+        for name, frames in self.facts["frames"].items():
+            logger.info("source=%s wrapper taken off: %s", name, "; ".join(frames))
+
+    def groups(self) -> list[list[Path]]:
+        """Parts of small sources together, up to `rows_per_part` rows: a call has costs of its own."""
+        groups: list[list[Path]] = []
+        size = most = self.config.execution.rows_per_part
+        for part in self.work.parts():
+            n_rows = self.count([part])
+            if size + n_rows > most:
+                groups.append([])
+                size = 0
+            groups[-1].append(part)
+            size += n_rows
+        return groups
+
+    def frames_of(self, part: Path) -> list[Frame]:
+        return self.frames.get(int(part.stem.partition("-")[0]), [])
 
     def nothing_left(self) -> ValueError:
         worst = max(self.n_rows, key=lambda step: self.n_rows[step])
@@ -246,6 +317,35 @@ class _Run:
                     writer.write_table(frame.to_arrow().cast(schema))
             writer.close()
 
+    def audit(self) -> None:
+        """Write what speaks for and against each gold: signals.parquet for kept rows, suspects.parquet."""
+        files = sorted((self.work.root / "votes").glob("*.parquet"))
+        votes = pl.concat([pl.read_parquet(file) for file in files]).sort("row")
+        write_parquet(self.folder / "votes.parquet", votes.drop("row", "problem"))
+        write_parquet(self.folder / "suspects.parquet", suspects_of_votes(votes))
+        kept = pl.scan_parquet(self.work.kept()).select("row", "problem_id", "source", "answer", "signals")
+        scored = scored_votes(votes).select(
+            "row", "n_sources", "n_for", "n_against", "other_gold", "score", "verdict"
+        )
+        rows = kept.collect().sort("row").join(scored, on="row", how="left", maintain_order="left")
+        known = rows["answer"].unique(maintain_order=True)
+        reads = pl.DataFrame({"answer": known, "is_readable": [is_readable(one) for one in known]})
+        rows = rows.join(reads, on="answer", how="left", maintain_order="left").with_columns(
+            pl.col("n_sources", "n_for").fill_null(1),
+            pl.col("n_against").fill_null(0),
+            pl.col("verdict").fill_null("no evidence"),
+            math_verify_reads=pl.lit(None, dtype=pl.Boolean),
+        )
+        used = pl.scan_parquet(self.folder / "data").select("problem_id").collect()
+        rows = rows.join(used, on="problem_id", how="semi", maintain_order="left").rename(
+            {"signals": "imported"}
+        )
+        write_parquet(self.folder / "signals.parquet", rows.drop("row", "answer"))
+        rates = error_rates(votes)
+        write_parquet(self.folder / "gold_errors.parquet", rates)
+        verdicts = rows["verdict"].value_counts(sort=True)
+        self.facts["gold_audit"] = dict(verdicts.sort("verdict").iter_rows())
+
     def funnel(self, n_read: int, chosen: pl.DataFrame) -> pl.DataFrame:
         """Counts per step; every row read is used or rejected."""
         steps, left = [], n_read
@@ -257,6 +357,21 @@ class _Run:
         assert left == n_taken, f"rows went missing: {left} left by the steps, {n_taken} used"
         self.facts["n_copies"] = chosen.height - n_taken
         return pl.DataFrame(steps, schema=FUNNEL)
+
+    def frames_left(self) -> list[str]:
+        """Sources whose kept problems still share an instruction."""
+        made = [source.name for source in self.config.sources if source.generator]
+        kept = pl.scan_parquet(self.folder / "data").select("source", "problem").collect()
+        found = []
+        for (name,), rows in kept.filter(~pl.col("source").is_in(made)).group_by(
+            "source", maintain_order=True
+        ):
+            texts = rows["problem"].unique(maintain_order=True)
+            some = texts.gather_every(max(1, len(texts) // SAMPLE)).to_list()
+            for is_prefix in (True, False):
+                if (frame := find_frame(some, is_prefix)) is not None:
+                    found.append(f"source {name}: {frame}")
+        return found
 
     def alarms(self) -> list[str]:
         """What a person should look at: huge clusters, sources that nearly vanish, sources that leak."""
@@ -279,6 +394,13 @@ class _Run:
         for step, limit in (("dedup", limits.duplicate_share), ("decontaminate", limits.leak_share)):
             for row in shares.filter(pl.col("step") == step, pl.col("share") > limit).iter_rows(named=True):
                 found.append(f"source {row['source']}: {step} removed {row['len']} rows ({row['share']:.0%})")
+        rates = pl.read_parquet(self.folder / "gold_errors.parquet")
+        for row in rates.filter(pl.col("ci95_low") > limits.gold_error).iter_rows(named=True):
+            found.append(
+                f"source {row['source']}: other sources contradict {row['n_suspect']} of {row['n_evidence']} "
+                f"golds ({row['rate']:.0%}); see suspects.parquet"
+            )
+        found += self.frames_left()
         for one in found:
             logger.warning("alarm: %s", one)
         return found

@@ -10,6 +10,17 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from curation.screens.answers import asks_for_proof, holds_answer, is_placeholder, is_prose, is_yes_no
+from curation.screens.choices import offers_options
+from curation.screens.figures import needs_figure
+from curation.screens.tasks import (
+    SEVERAL_HINT,
+    asks_several,
+    asks_yes_or_no,
+    is_code_task,
+    is_no_problem,
+    is_open_ended,
+)
 from rewards.contracts.settings import Settings
 
 
@@ -25,17 +36,25 @@ class FilterConfig(Settings):
     max_answer_chars: int = Field(default=150, ge=1)
     """Longest answer, in characters; longer ones are derivations, not results."""
     multiple_choice: bool = True
-    """Remove problems with lettered options, which can be guessed."""
+    """Remove problems that offer options, which can be guessed."""
     proof: bool = True
     """Remove problems that ask for a proof, which have no answer to compare with."""
     multi_part: bool = True
-    """Remove problems with numbered parts, which one answer cannot cover."""
+    """Remove problems that ask for several things (parts, questions, blanks) that one answer cannot cover."""
     missing_figure: bool = True
     """Remove problems that refer to a picture or contain one as code."""
     yes_no: bool = True
-    """Remove problems with a yes/no or true/false answer, where half of all guesses are right."""
+    """Remove yes/no and true/false questions, where half of all guesses are right."""
     holds_answer: bool = True
-    """Remove problems whose text reveals the answer, in a box or a fold-out section."""
+    """Remove problems whose text reveals the answer, in a box, a line "Answer: 7" or a fold-out section."""
+    prose_answer: bool = True
+    """Remove rows whose answer is a sentence, which no rule can compare."""
+    code_task: bool = True
+    """Remove problems that ask for a program, and rows whose answer is test cases."""
+    no_problem: bool = True
+    """Remove texts that are no problem: chatter of a model, statements that ask for nothing."""
+    open_ended: bool = True
+    """Remove problems without one answer: explain, sketch, give an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,48 +62,11 @@ class Filter:
     reason: str
     detail: str
     removes: Callable[[FilterConfig], pl.Expr]
+    hint: str = ""
+    """What every problem that it removes contains; a quick test that spares the others."""
 
 
-PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
-
-_MARK = r"(?:^|[\s(（{\\$~*])"
-_AFTER = r"\s*[)）.．、:：}]"
-_BOLD = r"\\(?:textbf|text|mathrm|bf)\s*\{?\s*\(?"
-_OPTIONS = (
-    rf"(?s)(?i:{_BOLD}a\).{{0,600}}?{_BOLD}b\).{{0,600}}?{_BOLD}c\))"
-    rf"|{_MARK}A{_AFTER}.{{0,600}}?{_MARK}B{_AFTER}.{{0,600}}?{_MARK}C{_AFTER}"
-)
-_PROOF = (
-    r"\b[Pp]rove (?:that|the|your|if|or|it|algebraically)\b|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?Prove\b"
-    r"|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?(?:and |then )?[Ss]how that\b|证明|求证"
-)
-_TASK = (
-    r"(?i:find|determine|calculate|compute|evaluate|solve|what|how|prove|show|write|sketch|求|证|计算|若|写)"
-)
-_PARTS = (
-    r"(?s)(?:^|\n|[.。;；:：?？!]\s*|\\\\\s*)\$?[(（](?:1|i|I|a|①)[)）].+?"
-    rf"(?:\n|[.。;；,，?？!\s]\s*|\\\\\s*)\$?[(（](?:2|ii|II|b|②)[)）]\$?\s*[^\n]{{0,80}}?{_TASK}"
-    # One formula per part, under a common task.
-    r"|^\s*(?:Calculate|Compute|Simplify|Evaluate|Solve|Factori[sz]e|计算|化简|解方程)"
-    r"(?: (?:the|each|of|these|following|expressions?|equations?|inequalit(?:y|ies))){0,4}\s*[:：.]?\s*"
-    r"\$?[(（](?:1|①)[)）].*[\n;；]\s*\$?[(（](?:2|②)[)）]"
-)
-_PICTURE = r"(?:figure|diagram|picture|graph|chart|table)"
-_FIGURE = (
-    r"(?i)\[asy\]|\\includegraphics|!\[|<image|\bas (?:shown|pictured|illustrated)\b"
-    rf"|\b(?:in|see|from|using|study|consult) the {_PICTURE} (?:below|above|at|to|on|shown)\b"
-    rf"|\b{_PICTURE}s? (?:below|above|shown|given below)\b"
-    rf"|\bthe (?:following|adjoining|accompanying) {_PICTURE}\b|\bin the (?:figure|diagram|picture)\b"
-    r"|如图|下图|图中|见图|图所示"
-)
-_HELD_ANSWER = (
-    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
-    r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
-)
-_YES_NO = r"(?i)^\W*(?:yes|no|true|false|correct|incorrect|是|否|不是|对|错|正确|错误|不能|能)\W*$"
-_NO_ANSWER = (
-    r"(?i)^[\s\W]*$|^\W*(?:n/?a|none|null|nan|unknown|undefined answer|see (?:the )?solution|略|无)\W*$"
-)
+PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 
 
 def _unwanted_language(config: FilterConfig) -> pl.Expr:
@@ -92,9 +74,8 @@ def _unwanted_language(config: FilterConfig) -> pl.Expr:
 
 
 FILTERS = (
-    Filter(
-        "missing_answer", "the answer is empty or a placeholder", lambda _: ANSWER.str.contains(_NO_ANSWER)
-    ),
+    Filter("proof", "the problem asks for a proof", lambda c: asks_for_proof() & c.proof),
+    Filter("missing_answer", "the answer is empty or a placeholder", lambda _: is_placeholder()),
     Filter("language", "the language is not among `languages`", _unwanted_language),
     Filter(
         "too_short",
@@ -112,35 +93,54 @@ FILTERS = (
         lambda c: ANSWER.str.len_chars() > c.max_answer_chars,
     ),
     Filter(
+        "yes_no",
+        "the answer is yes or no, or should be",
+        lambda c: (is_yes_no() | asks_yes_or_no()) & c.yes_no,
+    ),
+    Filter("prose_answer", "the answer is a sentence", lambda c: is_prose() & c.prose_answer),
+    Filter("code_task", "the problem asks for a program", lambda c: is_code_task() & c.code_task),
+    Filter(
         "multiple_choice",
-        "the problem offers lettered options",
-        # As written, because a list of options may have been stripped from the problem as a wrapper.
-        lambda c: WRITTEN.str.contains(_OPTIONS) & c.multiple_choice,
-    ),
-    Filter("proof", "the problem asks for a proof", lambda c: PROBLEM.str.contains(_PROOF) & c.proof),
-    Filter(
-        "multi_part", "the problem has numbered parts", lambda c: PROBLEM.str.contains(_PARTS) & c.multi_part
-    ),
-    Filter(
-        "missing_figure",
-        "the problem refers to a figure",
-        lambda c: PROBLEM.str.contains(_FIGURE) & c.missing_figure,
+        "the problem offers options to choose from",
+        lambda c: offers_options() & c.multiple_choice,
     ),
     Filter(
         "holds_answer",
-        "the text reveals an answer, in a box or a fold-out section",
-        lambda c: WRITTEN.str.contains(_HELD_ANSWER) & c.holds_answer,
+        "the text reveals an answer, in a box, a line or a fold-out section",
+        lambda c: holds_answer() & c.holds_answer,
     ),
-    Filter("yes_no", "the answer is yes or no", lambda c: ANSWER.str.contains(_YES_NO) & c.yes_no),
+    Filter(
+        "multi_part", "several things are asked for", lambda c: asks_several() & c.multi_part, SEVERAL_HINT
+    ),
+    Filter("missing_figure", "the problem needs a figure", lambda c: needs_figure() & c.missing_figure),
+    Filter("open_ended", "the task has no one answer", lambda c: is_open_ended() & c.open_ended),
+    Filter("no_problem", "the text is chatter or asks for nothing", lambda c: is_no_problem() & c.no_problem),
 )
 
 
+def first_reasons(rows: pl.DataFrame, config: FilterConfig) -> pl.Series:
+    """The reason of the first filter that removes each row, null for a row that stays.
+
+    rows: problem, answer, language, and `written`, the problem as it is in the source. A filter sees only the
+    rows that those before it left.
+    """
+    left = rows.select("problem", "answer", "language", "written").with_row_index("place")
+    reasons = pl.Series("reason", [None], dtype=pl.String).new_from_index(0, rows.height)
+    for one in FILTERS:
+        seen = left.filter(pl.col("problem").str.contains(one.hint)) if one.hint else left
+        removed = seen.filter(one.removes(config)).select("place")
+        if removed.height:
+            reasons = reasons.scatter(removed["place"], one.reason)
+            left = left.join(removed, on="place", how="anti", maintain_order="left")
+    return reasons
+
+
 def first_reason(config: FilterConfig) -> pl.Expr:
-    """Return the reason of the first filter that removes a row, null for a row that stays."""
-    reason = pl.lit(None, dtype=pl.String)
-    for one in reversed(FILTERS):
-        reason = pl.when(one.removes(config)).then(pl.lit(one.reason)).otherwise(reason)
-    return reason
+    """`first_reasons` as an expression over problem, answer, language and written."""
+    columns = pl.struct("problem", "answer", "language", "written")
+    return columns.map_batches(
+        lambda rows: first_reasons(rows.struct.unnest(), config), return_dtype=pl.String
+    ).alias("reason")
 
 
 def details() -> dict[str, str]:

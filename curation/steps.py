@@ -1,26 +1,32 @@
 """The steps of curation as functions from parquet files to parquet files, each over a part of the corpus.
 
-`read_sources` cuts sources into parts; `tidy_part` cleans and filters one part and distributes its rows to
-partitions by the hash of their numbers and operators; `solve_partition` deduplicates and decontaminates one.
+`read_sources` cuts sources into parts; `tidy_parts` cleans and filters some of them and distributes their
+rows to partitions by the hash of their numbers and operators; `solve_partition` deduplicates and
+decontaminates one.
 Duplicates have equal numbers and operators, so no cluster crosses partitions, and the result does not depend
 on how the corpus was cut. Rows have a column `row`: the number of their source, then their number in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from curation.audit.siblings import sibling_votes
 from curation.config import CurationConfig
 from curation.decontaminate.leaks import find_leaks
 from curation.dedup.clusters import deduplicate
 from curation.dedup.duplicates import find_duplicates, mathematics, templates
-from curation.filters import details, first_reason
+from curation.filters import details, first_reasons
+from curation.screens.figures import without_decoration
 from curation.sources.read import read_parts
-from curation.text.normalize import language, tidy
+from curation.text.normalize import name_languages, tidy
+from curation.text.repair import repaired, restore_controls
+from curation.text.series import comparable
 from curation.text.token_index import Frequencies, count_tokens
+from curation.wrappers.frames import SAMPLE, Frame, learn_frames, strip_frames
 from curation.wrappers.wrappers import Wrappers
 from rewards.contracts.files import hash_text, write_parquet
 from rewards.contracts.records import REJECT
@@ -74,31 +80,58 @@ def read_sources(
     return fingerprints
 
 
-def sample_part(part: Path, share: int) -> pl.Series:
+def frames_of_source(parts: list[Path]) -> list[Frame]:
+    """The frames of one source, learned from some texts of all its parts."""
+    most = -(-SAMPLE // max(len(parts), 1))
+    texts = []
+    for part in parts:
+        problems = pl.read_parquet(part, columns=["problem"])["problem"].unique(maintain_order=True)
+        texts.append(problems.gather_every(max(1, len(problems) // most)).head(2 * most))
+    return learn_frames(pl.concat(texts)) if texts else []
+
+
+def sample_part(part: Path, share: int, frames: Sequence[Frame] = ()) -> pl.Series:
     """Texts in one part to learn wrappers from: one in `share` of them, by the hash of their numbers.
 
     A problem and the same problem in a wrapper have the same numbers, so they are drawn together.
     """
-    texts = tidy(pl.read_parquet(part, columns=["problem"])["problem"])
+    texts = strip_frames(tidy(pl.read_parquet(part, columns=["problem"])["problem"]), list(frames))
     return texts if share == 1 else texts.filter(pl.Series(mathematics(texts) % np.uint64(share) == 0))
 
 
-def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers, n_partitions: int) -> int:
-    """Clean up, unwrap and filter one part and distribute its rows; `bare` is the text that is compared,
-    `written` the text in the source."""
-    rows = pl.read_parquet(part)
+def tidy_parts(
+    parts: list[Path],
+    work: Work,
+    config: CurationConfig,
+    wrappers: Wrappers,
+    n_partitions: int,
+    frames: list[list[Frame]],
+) -> int:
+    """Clean up, unwrap and filter some parts, each with its source's frames, and distribute their rows;
+    `bare` is the text that is compared, `written` the text in the source."""
+    part = parts[0]
+    read = [pl.read_parquet(one) for one in parts]
+    rows = pl.concat(read)
+    problem = tidy(restore_controls(rows["problem"]))
     rows = rows.with_columns(
-        tidy(rows["problem"]),
-        tidy(rows["answer"]),
+        without_decoration(repaired(problem)).alias("problem"),
+        repaired(tidy(restore_controls(rows["answer"]))).alias("answer"),
         pl.col("solution").str.normalize("NFC").str.replace_all(r"\r\n?", "\n"),
         written=rows["problem"],
     )
+    ends = np.cumsum([one.height for one in read])
+    stripped = [
+        strip_frames(rows["problem"].slice(end - one.height, one.height), own)
+        for end, one, own in zip(ends, read, frames, strict=True)
+    ]
+    rows = rows.with_columns(pl.concat(stripped))
     rows = rows.with_columns(bare=wrappers.strip(rows["problem"]))
     if config.normalize.strip_wrappers:
         made = [source.name for source in config.sources if source.generator]
         own = pl.when(pl.col("source").is_in(made)).then("problem").otherwise("bare")
         rows = rows.with_columns(problem=own)
-    rows = rows.with_columns(language=language(pl.col("problem")))
+    rows = rows.with_columns(bare=comparable(rows["bare"]))
+    rows = rows.with_columns(language=name_languages(rows["problem"]))
     empty = rows.filter(pl.col("problem") == "").select(
         "row",
         reason=pl.lit("empty_problem"),
@@ -106,7 +139,8 @@ def tidy_part(part: Path, work: Work, config: CurationConfig, wrappers: Wrappers
         matched=_no_match(),
     )
     rows = _set_aside(work, "normalize", part.stem, rows, empty)
-    unsuited = rows.select("row", reason=first_reason(config.filters)).filter(pl.col("reason").is_not_null())
+    reasons = first_reasons(rows, config.filters)
+    unsuited = rows.select("row").with_columns(reasons).filter(pl.col("reason").is_not_null())
     unsuited = unsuited.with_columns(
         detail=pl.col("reason").replace_strict(details(), default="", return_dtype=pl.String),
         matched=_no_match(),
@@ -156,6 +190,7 @@ def solve_partition(
     rows = _set_aside(work, "normalize", f"p{name}", rows, repeated)
     roots = find_duplicates(rows["bare"], config.dedup, rows["answer"], frequencies)
     rows = rows.with_columns(root=rows["row"].gather(roots))
+    write_parquet(work.root / "votes" / f"{name}.parquet", sibling_votes(rows))
     result = deduplicate(rows, config.dedup)
     names = rows.select(matched="row", name=pl.format("{}:{}", "source", "source_id"))
     duplicates = result.removed.join(names, on="matched", how="left", maintain_order="left")

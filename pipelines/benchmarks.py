@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.decontaminate.benchmarks import benchmark_files
+from curation.decontaminate.benchmarks import benchmark_files, benchmark_name, read_benchmarks
 from curation.generators import generate
 from evals.benchmarks.loading import load
 from evals.benchmarks.registry import Benchmark
@@ -56,12 +56,24 @@ def generated_frame(generator) -> pl.DataFrame:
     return pl.DataFrame(tasks, schema=["problem", "answer"], orient="row").unique(maintain_order=True)
 
 
-def protected_files(names: tuple[str, ...], data_root: Path | None) -> list[Path]:
-    """The files that `protect_files` names; ConfigError for one that does not exist."""
-    found: list[Path] = []
-    for name in names:
-        path = (data_root or Path()) / name
+def protected_files(names: tuple[str, ...], data_root: Path | None) -> dict[str, Path]:
+    """The files that `protect_files` names, by benchmark; ConfigError for one that does not exist."""
+    found: dict[str, Path] = {}
+    for path in _protected_paths(names, data_root):
+        found |= {benchmark_name(file, path): file for file in benchmark_files(path)}
+    return found
+
+
+def read_protected(names: tuple[str, ...], data_root: Path | None) -> pl.DataFrame:
+    """The problems in the files that `protect_files` names: benchmark, question_id, problem."""
+    columns = pl.Schema({"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()})
+    frames = [read_benchmarks(path) for path in _protected_paths(names, data_root)]
+    return pl.concat([pl.DataFrame(schema=columns), *frames])
+
+
+def _protected_paths(names: tuple[str, ...], data_root: Path | None) -> list[Path]:
+    paths = [(data_root or Path()) / name for name in names]
+    for path in paths:
         if not path.exists():
             raise ConfigError(f"protect_files: {path}: no such file or folder; give --data-root or fix it")
-        found += benchmark_files(path)
-    return found
+    return paths

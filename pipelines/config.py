@@ -28,6 +28,10 @@ class ConfigError(ValueError):
     """An invalid configuration; the message names each key and what to do."""
 
 
+NO_MODEL = "(no model: set training.model)"
+"""`training.model.path` of a configuration that only curates; every stage that needs a model refuses it."""
+
+
 class HeldOutConfig(Settings):
     """A benchmark made by a generator; decontamination keeps its problems out of the corpus."""
 
@@ -67,6 +71,12 @@ class RunConfig(Settings):
     """Benchmarks for the base and the trained model."""
 
     @property
+    def is_bare(self) -> bool:
+        """True when the configuration says nothing about training or benchmarks, and only curates."""
+        names_no_benchmark = self.evals == EvalsConfig() and not self.protect
+        return self.training.model.path == NO_MODEL and names_no_benchmark
+
+    @property
     def eval_prompt_tokens(self) -> int:
         """Longest prompt of a benchmark, in tokens: the limit of evals, or that of training."""
         return self.evals.max_prompt_tokens or self.training.rollout.max_prompt_tokens
@@ -77,13 +87,20 @@ class RunConfig(Settings):
         return self.eval_prompt_tokens + self.evals.max_new_tokens
 
 
-def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+def load_config(
+    path: Path, overrides: Mapping[str, Any] | None = None, *, needs_model: bool = True
+) -> RunConfig:
     """Read a TOML file (or a run's config.json) and apply overrides by dotted key.
 
-    Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}. ConfigError says what is
-    wrong.
+    Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}. Without
+    `needs_model`, [training] may be left out, and a run without a name is named after its file. ConfigError
+    says what is wrong.
     """
     table = read_table(path)
+    if not needs_model:
+        table.setdefault("name", path.stem)
+        if isinstance(training := table.setdefault("training", {}), dict):
+            training.setdefault("model", {"path": NO_MODEL})
     for key, value in (overrides or {}).items():
         _set(table, key.split("."), value)
     try:

@@ -39,6 +39,7 @@ FLOWS = {
     "evaluate",
     "evaluate-new",
     "mine-hard",
+    "audit-golds",
     "publish",
     "reasoner-zero",
 }
@@ -171,6 +172,7 @@ def test_public_flows_have_names_and_typed_parameters():
         own = {
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
             "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
+            "audit-golds": ["config", "overrides", "runs", "rollouts"],
             "publish": ["repo", "run", "what", "dry_run", "forced_licenses", "token_block"],
             "reasoner-zero": [
                 *("config", "overrides", "runs"),

@@ -1,5 +1,7 @@
 """Benchmark problems, read from files in the usual layouts, and the rows that repeat them."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +9,10 @@ import polars as pl
 from curation.decontaminate.leaks import LeakConfig, find_leaks
 from curation.sources.fields import MISSING, look_up
 from curation.sources.readers import FORMATS, SourceError, read_rows
+from curation.text.series import comparable
 from curation.wrappers.wrappers import unwrap
+
+logger = logging.getLogger(__name__)
 
 _PROBLEM_PATHS = (
     "problem",
@@ -27,19 +32,34 @@ _PROBLEM_PATHS = (
 _ID_PATHS = ("question_id", "id", "unique_id", "Problem ID")
 
 
-def read_benchmarks(path: Path) -> pl.DataFrame:
-    """Read benchmark files into columns benchmark (file name), question_id, problem."""
+def read_benchmarks(
+    path: Path, columns: tuple[str, ...] = (), tell: Callable[[str], None] = logger.warning
+) -> pl.DataFrame:
+    """Read a benchmark file, or all of a folder, into columns benchmark (file name), question_id, problem.
+
+    columns: fields of the problem that are tried before the usual ones. `tell` gets a line for each file of a
+    folder that holds no problem, and for rows without one; SourceError when no problem is found at all.
+    """
     rows: list[tuple[str, str, str]] = []
     for file in benchmark_files(path):
-        name, n_before = file.name.partition(".")[0], len(rows)
+        name, n_before, n_without = benchmark_name(file, path), len(rows), 0
         for row in read_rows(file, max_row_bytes=10_000_000):
-            problem = problem_of(row.value)
+            problem = _first_text(row.value, (*columns, *_PROBLEM_PATHS))
             if problem:
                 rows.append((name, _first_text(row.value, _ID_PATHS) or str(row.number), problem))
+            else:
+                n_without += 1
+        fields = ", ".join((*columns, *_PROBLEM_PATHS))
+        if len(rows) == n_before and not path.is_dir():
+            raise SourceError(
+                f"{file}: no row has a problem under {fields}; name its field (--benchmark-column)"
+            )
         if len(rows) == n_before:
-            raise SourceError(f"{file}: no row has a problem under {', '.join(_PROBLEM_PATHS)}")
+            tell(f"skipped {file}: not a benchmark, no row has a problem under {fields}")
+        elif n_without:
+            tell(f"{file}: {n_without} rows have no problem and are not protected")
     if not rows:
-        raise SourceError(f"{path}: no benchmark file ({', '.join(FORMATS)}) found here")
+        raise SourceError(f"{path}: no benchmark file ({', '.join(FORMATS)}) with problems found here")
     return pl.DataFrame(
         rows,
         schema={"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()},
@@ -48,9 +68,22 @@ def read_benchmarks(path: Path) -> pl.DataFrame:
 
 
 def benchmark_files(path: Path) -> list[Path]:
-    """The file itself, or the files in a folder that have a known format."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [file for file in files if any(f"{suffix}." in f"{file.name}." for suffix in FORMATS)]
+    """The file itself, or the files of a folder and its sub-folders that have a known format; hidden ones
+    are left out. SourceError when there is nothing at `path`."""
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder")
+    if not path.is_dir():
+        return [path]
+    files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    shown = (file for file in files if not any(p.startswith(".") for p in file.relative_to(path).parts))
+    return [file for file in shown if any(f"{suffix}." in f"{file.name}." for suffix in FORMATS)]
+
+
+def benchmark_name(file: Path, path: Path) -> str:
+    """A file's name without suffixes, with its sub-folders in the folder `path`."""
+    name = file.name.partition(".")[0]
+    inner = file.relative_to(path).parent if path.is_dir() else Path()
+    return (inner / name).as_posix()
 
 
 def problem_of(value: object) -> str | None:
@@ -71,4 +104,4 @@ def leaks_in_texts(
 ) -> pl.DataFrame:
     """Strip the wrappers from texts and find the leaks among them; see
     `curation.decontaminate.leaks.find_leaks`."""
-    return find_leaks(unwrap(texts, min_evidence=3)[1], protected, config)
+    return find_leaks(comparable(unwrap(texts, min_evidence=3)[1]), protected, config)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curation.text.series import comparable
 from curation.text.token_index import Frequencies, TokenIndex, build_index
 from curation.text.tokens import rewrite_texts, tokens_joined, utf8
 from rewards.contracts.settings import Settings
@@ -86,7 +87,8 @@ def find_leaks(
 def _targets(protected: pl.DataFrame) -> pl.DataFrame:
     """One row per distinct benchmark text, with and without its lettered options: name, problem, key."""
     named = protected.select(
-        name=pl.format("{}:{}", pl.col("benchmark"), pl.col("question_id")), problem=pl.col("problem")
+        name=pl.format("{}:{}", pl.col("benchmark"), pl.col("question_id")),
+        problem=comparable(protected["problem"]),
     )
     stripped = named.with_columns(problem=pl.col("problem").str.replace(_OPTION_TAIL, ""))
     both = pl.concat([named, stripped])

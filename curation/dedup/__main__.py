@@ -2,8 +2,10 @@
 
     python -m curation.dedup in.jsonl --text-column text --out kept.parquet
 
-`in.jsonl` (also .gz, .zst, Parquet, Arrow, CSV) needs an `id`; `kept.parquet` lists the kept ids, and
-`kept.removed.parquet` the removed ones, bad rows included, with the reason and the row they match.
+`in.jsonl` may also be JSON, CSV, TSV (each also .gz, .zst), Parquet or Arrow. `kept.parquet` lists the kept
+ids (`--rows`: holds the kept rows), and `kept.removed.parquet` the removed ones, bad rows included, with the
+reason and the row they match; `--out kept.jsonl` or `kept.csv` writes those formats. Rows are named by
+`--id-column`, else by `id`, else by their numbers. An input is never written over.
 
 Two rows are one problem when their words are alike and their numbers, signs and contraries (largest,
 smallest) agree, in any notation; instructions around a problem are learned from the file itself and do not
@@ -14,13 +16,23 @@ import polars as pl
 
 from curation.dedup.clusters import dedup_texts
 from curation.dedup.duplicates import DuplicateConfig
-from curation.text_command import Command, parse, read_table, tell, write_result
+from curation.text.compiling import EXAMPLES, compile_first
+from curation.text_command import Command, check_paths, parse, read_table, run_command, tell
+from curation.text_output import write_result
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line above."""
-    command: Command = parse(arguments, __doc__, "curation.dedup")
-    table, bad = read_table(command.input, command.text_column)
+    command = parse(arguments, __doc__, "curation.dedup")
+    run_command("curation.dedup", lambda: _dedup(command))
+
+
+def _dedup(command: Command) -> None:
+    from curation.dedup import kernels
+
+    check_paths(command)
+    table, bad = read_table(command)
+    compile_first({"duplicates": lambda: dedup_texts(EXAMPLES, DuplicateConfig())}, kernels)
     tell("looking for duplicates")
     roots = dedup_texts(table["text"], DuplicateConfig())
     matched = table["id"].gather(roots)

@@ -6,6 +6,8 @@ from typing import Literal
 import polars as pl
 
 from curation.dedup.duplicates import DuplicateConfig, answer_keys, find_duplicates
+from curation.dedup.golds import merged_keys, readable
+from curation.text.series import comparable
 from curation.wrappers.wrappers import unwrap
 
 
@@ -33,10 +35,15 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 
     frame: columns row (unique), root (a row that names the cluster), problem, answer, source, source_id,
     license, solution.
-    The best row has a stated license, then a solution, then comes first in the order of sources and rows.
+    The best row has a gold that the verifier reads and that most rows share, then a stated license, then a
+    solution, then comes first in the order of sources and rows. Golds that the verifier takes for each other
+    are no conflict.
     """
     columns = ("row", "root", "problem", "answer", "source", "source_id", "license", "solution")
     frame = frame.select(columns).with_columns(answer_key=answer_keys(frame["answer"]))
+    frame = frame.with_columns(
+        readable(frame), n_shared=pl.len().over("root", "answer_key"), answer_key=merged_keys(frame)
+    )
     votes = frame.group_by("root", "answer_key").agg(n_votes=pl.len())
     votes = votes.with_columns(
         n_rows=pl.col("n_votes").sum().over("root"),
@@ -55,7 +62,13 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
     frame = frame.with_columns(is_lost=is_lost, may_stay=may_stay)
     best = (
         frame.filter(~pl.col("is_lost") & pl.col("may_stay"))
-        .sort(pl.col("license").is_null(), pl.col("solution").is_null(), "row")
+        .sort(
+            ~pl.col("is_read"),
+            -pl.col("n_shared").cast(pl.Int64),
+            pl.col("license").is_null(),
+            pl.col("solution").is_null(),
+            "row",
+        )
         .unique("root", keep="first", maintain_order=True)
         .select("root", best="row")
     )
@@ -87,4 +100,4 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
 def dedup_texts(texts: pl.Series, config: DuplicateConfig, min_evidence: int = 3) -> pl.Series:
     """Return the first row of each text's cluster; wrappers are learned and stripped first."""
     _, bare = unwrap(texts, min_evidence)
-    return pl.Series("root", find_duplicates(bare, config), dtype=pl.Int64)
+    return pl.Series("root", find_duplicates(comparable(bare), config), dtype=pl.Int64)

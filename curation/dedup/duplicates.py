@@ -5,17 +5,20 @@ roots = find_duplicates(pl.Series(["What is 2 + 3?", "Compute: what is $2+3$?", 
 
 import re
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
+from curation.text.contraries import NEGATION
 from curation.text.token_index import Frequencies, TokenIndex, build_index, index_tokens
 from curation.text.tokens import rewrite_texts, tokens_joined
 from rewards.contracts.settings import Settings
 
 _FEW_WORDS = 8
 _CERTAIN = 0.95
+_SAME_WORDS = 0.8
 _NO_MATTER = r"[()%]|\bdeg\b"
 
 
@@ -60,10 +63,10 @@ def find_duplicates(
     # One row represents all rows with its key: near candidates are searched for among these only.
     first = np.flatnonzero(roots == np.arange(len(roots)))
     index = index_tokens(tokens, starts[first], starts[first + 1], frequencies)
-    left, right, is_certain = _verified(index, config)
-    left, right = first[left], first[right]
+    near = _verified(index, config)
+    left, right = first[near.left], first[near.right]
     if answers is not None:
-        keep = _answers_agree(answers, left, right, is_certain)
+        keep = _answers_agree(texts, answers, left, right, near)
         left, right = left[keep], right[keep]
     return find_roots(len(roots), left, right)[roots]
 
@@ -85,10 +88,27 @@ def templates(texts: pl.Series) -> list[str | None]:
     return [f"{key:016x}" if n >= _FEW_WORDS else None for key, n in zip(hashes, n_words, strict=True)]
 
 
-def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Propose pairs and keep those that say the same; the third array is true where hardly a word differs."""
+class _Near(NamedTuple):
+    """Pairs of rows that say the same, and how surely."""
+
+    left: np.ndarray
+    right: np.ndarray
+    similarity: np.ndarray
+    n_numbers: np.ndarray
+    in_order: np.ndarray
+    """True where the numbers come in the same order."""
+
+
+def _verified(index: TokenIndex, config: DuplicateConfig) -> _Near:
+    """Propose pairs and keep those that say the same."""
     from curation.dedup.candidates import candidate_pairs
-    from curation.dedup.kernels import compare_pairs, kept_contexts, minhash, shared_rows
+    from curation.dedup.kernels import (
+        compare_pairs,
+        kept_contexts,
+        minhash,
+        shared_rows,
+        swapped_contraries,
+    )
     from curation.text.rows import row_hashes, sorted_rows
 
     multiset, sequence, formula, n_numbers, n_words = row_hashes(
@@ -99,9 +119,20 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     signatures = minhash(index.starts, index.ids, index.hashes, kin, 2 * config.n_bands)
     left, right = candidate_pairs(index, kin, multiset[kin], n_numbers, signatures, config.reach)
     ordered = sorted_rows(index.starts, index.ids, np.union1d(left, right))
-    similarity, containment, n_strict, clash = compare_pairs(
-        left, right, index.starts, ordered, index.weights, index.kinds, index.contrasts
+    similarity, containment, n_strict, clash, n_negations = compare_pairs(
+        left,
+        right,
+        index.starts,
+        ordered,
+        index.weights,
+        index.kinds,
+        index.contrasts,
+        np.uint64(NEGATION),
     )
+    # In other words, "does not exceed" may be "is at most"; in the same words, a negation says the opposite.
+    clash |= (n_negations > 0) & ((similarity >= _SAME_WORDS) | (containment >= _CERTAIN))
+    nearly = np.flatnonzero(similarity >= _SAME_WORDS)
+    clash[nearly] |= swapped_contraries(left[nearly], right[nearly], index.starts, index.ids, index.contrasts)
     contexts = kept_contexts(left, right, index.starts, index.ids, index.kinds)
     is_formula = np.minimum(n_words[left], n_words[right]) < _FEW_WORDS
     # A bracket in another place makes another formula; in prose it is a matter of style.
@@ -115,20 +146,31 @@ def _verified(index: TokenIndex, config: DuplicateConfig) -> tuple[np.ndarray, n
     is_same = is_possible & np.where(
         in_order, is_close | (containment >= config.containment) | by_numbers, is_close & kept
     )
-    is_certain = in_order & (similarity >= _CERTAIN)
-    return left[is_same], right[is_same], is_certain[is_same]
+    found = _Near(left, right, similarity, n_numbers[left], in_order)
+    return _Near(*(array[is_same] for array in found))
 
 
 def _answers_agree(
-    answers: pl.Series, left: np.ndarray, right: np.ndarray, is_certain: np.ndarray
+    texts: pl.Series, answers: pl.Series, left: np.ndarray, right: np.ndarray, near: _Near
 ) -> np.ndarray:
-    """True for equal answers; otherwise only if the texts certainly match and an answer is not a number."""
+    """True for equal answers; otherwise if the texts certainly match and an answer is not a number, if the
+    verifier takes one answer for the other, or if the texts state one problem whose golds dispute."""
+    from curation.dedup.disputes import is_dispute
+    from curation.dedup.golds import is_same_gold
+
     keys = answer_keys(answers)
+    is_certain = near.in_order & (near.similarity >= _CERTAIN)
     pairs = pl.DataFrame({"left": keys[left], "right": keys[right], "is_certain": is_certain})
     number = r"^-?\d+(?:/\d+)?$"
     both_numbers = pl.col("left").str.contains(number) & pl.col("right").str.contains(number)
     agree = (pl.col("left") == pl.col("right")) | (pl.col("is_certain") & ~both_numbers)
-    return pairs.select(agree).to_series().to_numpy()
+    agrees = pairs.select(agree).to_series().to_numpy().copy()
+    for place in np.flatnonzero(~agrees & near.in_order):
+        a, b = int(left[place]), int(right[place])
+        agrees[place] = is_same_gold(answers[a] or "", answers[b] or "") or is_dispute(
+            texts[a], texts[b], float(near.similarity[place]), int(near.n_numbers[place])
+        )
+    return agrees
 
 
 def answer_keys(answers: pl.Series) -> pl.Series:

@@ -44,16 +44,18 @@ def minhash(starts, ids, hashes, rows, n_hashes):
 
 
 @compiled
-def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
+def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts, negation):
     """Compare rows `left[i]` and `right[i]` as weighted multisets of tokens.
 
     Returns per pair: similarity (shared weight / weight of the union), containment (shared / lighter row),
     n_strict (numbers and operators that only one side has), clash (each side has a word of which the other
-    side has a contrary instead). float32 [n], float32 [n], int32 [n], bool [n].
+    side has a contrary instead), n_negations (words with the bit `negation` that only one side has). float32
+    [n], float32 [n], int32 [n], bool [n], int32 [n].
     """
     n = len(left)
     similarity, containment = np.zeros(n, np.float32), np.zeros(n, np.float32)
     n_strict, clash = np.zeros(n, np.int32), np.zeros(n, np.bool_)
+    n_negations = np.zeros(n, np.int32)
     for pair in range(n):
         a, a_end = starts[left[pair]], starts[left[pair] + 1]
         b, b_end = starts[right[pair]], starts[right[pair] + 1]
@@ -65,12 +67,14 @@ def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
                 token = ordered[a]
                 only_a += weights[token]
                 bits_a |= contrasts[token]
+                n_negations[pair] += (contrasts[token] & negation) != 0
                 strict += kinds[token] <= OPERATOR
                 a += 1
             elif a >= a_end or ordered[b] < ordered[a]:
                 token = ordered[b]
                 only_b += weights[token]
                 bits_b |= contrasts[token]
+                n_negations[pair] += (contrasts[token] & negation) != 0
                 strict += kinds[token] <= OPERATOR
                 b += 1
             else:
@@ -82,8 +86,36 @@ def compare_pairs(left, right, starts, ordered, weights, kinds, contrasts):
         similarity[pair] = shared / union if union > 0 else 0.0
         containment[pair] = shared / lighter if lighter > 0 else 0.0
         n_strict[pair] = strict
-        clash[pair] = (bits_a & bits_b) != 0
-    return similarity, containment, n_strict, clash
+        clash[pair] = (bits_a & bits_b & ~negation) != 0
+    return similarity, containment, n_strict, clash, n_negations
+
+
+@compiled
+def swapped_contraries(left, right, starts, ids, contrasts):
+    """Return per pair whether a word that has contraries has other neighbors on the right, bool [n].
+
+    "5 boys and 3 girls ... the girls" and "5 girls and 3 boys ... the girls" have the same words.
+    """
+    swapped = np.zeros(len(left), np.bool_)
+    for pair in range(len(left)):
+        first, last = starts[right[pair]], starts[right[pair] + 1]
+        for at in range(starts[left[pair]], starts[left[pair] + 1]):
+            if contrasts[ids[at]] == 0:
+                continue
+            before = ids[at - 1] if at > starts[left[pair]] else -1
+            after = ids[at + 1] if at + 1 < starts[left[pair] + 1] else -1
+            n_more, is_kept = 0, False
+            for other in range(starts[left[pair]], starts[left[pair] + 1]):
+                n_more += ids[other] == ids[at]
+            for other in range(first, last):
+                if ids[other] == ids[at]:
+                    n_more -= 1
+                    is_kept |= before >= 0 and other > first and ids[other - 1] == before
+                    is_kept |= after >= 0 and other + 1 < last and ids[other + 1] == after
+            if n_more == 0 and not is_kept:
+                swapped[pair] = True
+                break
+    return swapped
 
 
 @compiled

@@ -8,6 +8,10 @@ from rewards.extraction import last_box
 
 _UNIT = re.compile(r"(?<=\S)\s*\([^()]*\)\s*$")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+_STATED = re.compile(r"(?s).*\n\s*The (?:final )?answer is:?\s*([^\n]+?)\.?\s*$")
+"""A worked solution that ends in a line with the answer."""
+_INTEGRAL = re.compile(r"^\s*([-+]?\d+)\.0\s*$")
+"""An integer that a table has made a float."""
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
@@ -16,14 +20,21 @@ def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
 
     >>> extract_answer("6 * 12 = <<6*12=72>>72 clips.\\n#### 72", "hash", "answer")
     '72'
+    >>> extract_answer("so 12\\n#### 12\\nThe answer is: 12", "auto", "response")
+    '12'
+    >>> extract_answer("204.0", "auto", "answer")
+    '204'
     >>> extract_answer("9 (apples)", "unit", "answer"), extract_answer("1,043.0", "number", "answer")
     ('9', '1043')
     """
     if style == "auto":
         style = "hash" if "####" in text else "boxed" if "\\boxed" in text else "plain"
+        if style == "plain" and (stated := _STATED.search(text)):
+            return stated[1].strip()
+        text = _INTEGRAL.sub(r"\1", text)
     answer: str | None = text
     if style == "hash":
-        answer = text.rpartition("####")[2] if "####" in text else None
+        answer = text.rpartition("####")[2].strip().partition("\n")[0] if "####" in text else None
     elif style == "boxed":
         answer = last_box(text, is_lenient=True)
     elif style == "unit":

@@ -3,9 +3,11 @@
 rows = read_source(SourceConfig(name="mine", file="mine.jsonl"), data_root=None)
 """
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,19 @@ from curation.sources.config import HubDataset, SourceConfig
 from curation.sources.fields import (
     MISSING,
     FieldProblem,
+    after_last,
+    answer_text,
     as_text,
     join_sentences,
     known_paths,
-    look_up,
+    look_up_first,
     option_lines,
 )
-from curation.sources.readers import RawRow, SourceError, read_rows
-from rewards.contracts.files import canonical_json, hash_file, hash_text
+from curation.sources.locations import fingerprint as file_fingerprint
+from curation.sources.locations import is_url, locate
+from curation.sources.readers import Location, RawRow, SourceError, read_rows
+from curation.sources.selection import CHUNK, Selection
+from rewards.contracts.files import canonical_json, hash_text
 from rewards.contracts.records import REJECT
 
 ROW_SCHEMA = pl.Schema(
@@ -32,7 +39,7 @@ ROW_SCHEMA = pl.Schema(
         name: pl.String()
         for name in (
             *("problem", "answer", "solution", "source", "source_id", "license", "level", "subject"),
-            "provenance",
+            *("provenance", "signals"),
         )
     }
 )
@@ -56,10 +63,13 @@ class _Tally:
     rows: list[dict] = field(default_factory=list)
     rejects: list[dict] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    ids: dict[int, int] = field(default_factory=dict)
+    """Hash of each id and of the text it stands for."""
     first: Any = None
     first_problem: str = ""
     n_read: int = 0
     n_usable: int = 0
+    n_selected: int = 0
 
     def take(self, fingerprint: str) -> SourceRows:
         """Return what has accumulated, and start over."""
@@ -85,11 +95,12 @@ def read_parts(source: SourceConfig, data_root: Path | None, rows_per_part: int)
             hash_text(canonical_json(source.generator.model_dump())),
             _generated(source, tally),
         )
-    elif source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
-        path = (data_root or Path()) / source.file
-        raw: Iterable[RawRow] = read_rows(path, source.max_row_bytes)
-        filled = _read(source, raw, str(path), {"file": source.file}, tally)
-        fingerprint = hash_file(path) if path.is_file() else ""
+    elif source.file and reads_file(source, data_root):
+        files = locate(source.file, data_root)
+        raw = _rows_of_files(source, files)
+        where = str(files[0]) if len(files) == 1 else source.file
+        filled = _read(source, raw, where, {"file": source.file}, tally)
+        fingerprint = file_fingerprint(source.file, data_root)
     else:
         assert source.hub is not None  # the config's validator
         raw, fingerprint = _hub_rows(source.hub)
@@ -100,6 +111,25 @@ def read_parts(source: SourceConfig, data_root: Path | None, rows_per_part: int)
         if len(tally.rows) + len(tally.rejects) >= rows_per_part:
             yield tally.take(fingerprint)
     yield tally.take(fingerprint)
+
+
+def reads_file(source: SourceConfig, data_root: Path | None) -> bool:
+    """True when the source's file is read and not its hub data set."""
+    if not source.file:
+        return False
+    return bool(data_root or is_url(source.file) or Path(source.file).is_absolute() or not source.hub)
+
+
+def _rows_of_files(source: SourceConfig, files: list[Location]) -> Iterator[RawRow]:
+    """Rows of several files, numbered through."""
+    if len(files) == 1:
+        yield from read_rows(files[0], source.max_row_bytes, source.delimiter)
+        return
+    number = 0
+    for file in files:
+        for row in read_rows(file, source.max_row_bytes, source.delimiter):
+            number += 1
+            yield replace(row, number=number, file=str(file), place=row.number)
 
 
 def _generated(source: SourceConfig, tally: _Tally) -> Iterator[None]:
@@ -153,27 +183,44 @@ def _hub_rows(hub: HubDataset) -> tuple[Iterator[RawRow], str]:
 def _read(
     source: SourceConfig, raw: Iterable[RawRow], where: str, origin: dict, tally: _Tally
 ) -> Iterator[None]:
-    for row in raw:
-        if source.n_rows and tally.n_read >= source.n_rows:
-            break
+    selection = Selection(source.name, source.where, bool(source.dataset)) if source.where else None
+    for row, is_selected in _selected(islice(raw, source.n_rows), selection):
         tally.n_read += 1
         if row.reason is None and tally.first is None:
             tally.first = row.value
         try:
             if row.reason is not None:
+                tally.n_selected += 1
                 raise FieldProblem(row.reason, row.detail)
-            tally.rows.append(_mapped(source, row, origin, tally.seen))
+            tally.n_selected += is_selected
+            if not is_selected:
+                raise FieldProblem("not_selected", f"where = {source.where!r} is not true")
+            tally.rows.append(_mapped(source, row, origin, tally.seen, tally.ids))
             tally.n_usable += 1
         except FieldProblem as problem:
             tally.rejects.append(_reject(source, row, problem, where))
             tally.first_problem = tally.first_problem or tally.rejects[-1]["detail"]
         yield
+    if selection and not source.dataset:
+        selection.check()
     _check_usable(source, tally, where)
 
 
-def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> dict:
+def _selected(raw: Iterable[RawRow], selection: Selection | None) -> Iterator[tuple[RawRow, bool]]:
+    """Rows with whether `where` selects them, decided some thousand at a time."""
+    if selection is None:
+        yield from ((row, True) for row in raw)
+        return
+    rows = iter(raw)
+    while chunk := list(islice(rows, CHUNK)):
+        chosen = iter(selection([row.value for row in chunk if row.reason is None]))
+        for row in chunk:
+            yield row, row.reason is not None or next(chosen)
+
+
+def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str], ids: dict[int, int]) -> dict:
     def get(path: str) -> Any:
-        value = look_up(row.value, path)
+        value = look_up_first(row.value, path)
         if value is not MISSING:
             seen.add(path)
         return value
@@ -187,20 +234,28 @@ def _mapped(source: SourceConfig, row: RawRow, origin: dict, seen: set[str]) -> 
     # Look up all before checking any, so that one bad field does not make the others look unknown.
     values = {path: get(path) for path in (*source.problem_fields, source.answer_field)}
     problem = join_sentences([as_text(values[path], path) for path in source.problem_fields])
+    problem = after_last(problem, source.after)
     if source.options and (options := option_lines(get(source.options))):
         problem = f"{problem}\n{options}"
-    answer_text = as_text(values[source.answer_field], source.answer_field)
+    found = answer_text(values[source.answer_field], source.answer_field)
     solution = optional(source.solution)
+    own_id = optional(source.id) or str(row.number)
+    if source.id and ids.setdefault(hash(own_id), hash(problem)) != hash(problem):
+        own_id = f"{own_id}#{row.number}"
+    signals = {path: value for path in source.signals if (value := get(path)) not in (MISSING, None)}
     return {
         "problem": problem,
-        "answer": extract_answer(answer_text, source.answer_style, source.answer_field),
+        "answer": extract_answer(found, source.answer_style, source.answer_field),
         "solution": clean_solution(solution) or None if solution else None,
         "source": source.name,
-        "source_id": optional(source.id) or str(row.number),
+        "source_id": own_id,
         "license": source.license,
         "level": optional(source.level),
         "subject": optional(source.subject),
-        "provenance": canonical_json({**origin, "row": row.number}),
+        "provenance": canonical_json(
+            {**origin, "file": row.file, "row": row.place} if row.file else {**origin, "row": row.number}
+        ),
+        "signals": json.dumps(signals, ensure_ascii=False, default=str) if signals else None,
         "number": row.number,
     }
 
@@ -221,7 +276,11 @@ def _reject(source: SourceConfig, row: RawRow, problem: FieldProblem, where: str
 def _check_usable(source: SourceConfig, tally: _Tally, where: str) -> None:
     if not tally.n_read:
         raise SourceError(f"source {source.name!r}: {where} contains no rows")
-    optional = (source.solution, source.level, source.subject, source.id, source.options)
+    if tally.n_read and tally.n_selected == 0:
+        raise SourceError(f"source {source.name!r}: where = {source.where!r} selects no row of {where}")
+    optional = (source.solution, source.level, source.subject, source.id, source.options, *source.signals)
+    # What a known data set may lack is not worth stopping for.
+    optional = () if source.dataset else optional
     wanted = [*source.problem_fields, source.answer_field, *(path for path in optional if path)]
     unknown = [path for path in wanted if path not in tally.seen]
     if unknown and tally.first is not None:

@@ -1,6 +1,6 @@
 """Readers of rows from files in any supported format; a bad row is yielded as bad, never raised.
 
-JSON, JSONL, Parquet, Arrow (file or stream) and CSV; JSON and CSV also as .gz and .zst.
+JSON, JSONL, Parquet, Arrow (file or stream), CSV and TSV; all but Parquet and Arrow also as .gz and .zst.
 """
 
 import csv
@@ -8,17 +8,33 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
-FORMATS = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", ".csv")
+FORMATS = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", ".csv", ".tsv")
 _SHOWN_CHARACTERS = 2000
 
 
 class SourceError(ValueError):
     """A source cannot be used at all; the message names the file, the row and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A file, here or elsewhere: as shown, its last name, how it is opened, its path if it is local."""
+
+    shown: str
+    name: str
+    open: Callable[[], Any]
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +46,49 @@ class RawRow:
     reason: str | None = None
     detail: str = ""
     shown: str = ""
+    file: str = ""
+    """The file, when a source has several, and the row's number in it."""
+    place: int = 0
 
 
-def read_rows(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
-    """Yield the rows of one file in order; SourceError when the file is missing or its format is unknown."""
-    if not path.is_file():
-        raise SourceError(f"{path}: no such file")
+def read_rows(path: Path | Location, max_row_bytes: int, delimiter: str | None = None) -> Iterator[RawRow]:
+    """Yield the rows of one file in order; SourceError when the file is missing or its format is unknown.
+
+    delimiter: what separates the columns of a CSV file; unset: a tab for .tsv, otherwise a comma.
+    """
+    if isinstance(path, Path):
+        if not path.is_file():
+            raise SourceError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+        path = Location(str(path), path.name, partial(path.open, "rb"), path)
     plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     suffix = Path(plain).suffix
     if suffix not in FORMATS:
         raise SourceError(f"{path}: format {suffix or 'without suffix'} is not one of {', '.join(FORMATS)}")
     if suffix in (".parquet", ".arrow", ".feather"):
         yield from _read_columnar(path, suffix, max_row_bytes)
-    elif suffix == ".csv":
-        yield from _read_csv(path, max_row_bytes)
+    elif suffix in (".csv", ".tsv"):
+        yield from _read_csv(path, max_row_bytes, delimiter or ("\t" if suffix == ".tsv" else ","))
     elif suffix == ".json" and (rows := _read_json_array(path)) is not None:
         yield from (_sized(number, row, max_row_bytes) for number, row in enumerate(rows, 1))
     else:
         yield from _read_json_lines(path, max_row_bytes)
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        import pyarrow
+@contextmanager
+def _open(path: Location) -> Iterator[IO[bytes]]:
+    with path.open() as file:
+        if path.name.lower().endswith(".gz"):
+            with gzip.open(file, "rb") as unpacked:
+                yield cast(IO[bytes], unpacked)
+        elif path.name.lower().endswith(".zst"):
+            import pyarrow
 
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
-    return path.open("rb")
+            yield io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd"))
+        else:
+            yield file
 
 
-def _lines(path: Path) -> Iterator[bytes | RawRow]:
+def _lines(path: Location) -> Iterator[bytes | RawRow]:
     """Yield lines; a stream that breaks off ends in one bad row."""
     number = 0
     try:
@@ -74,7 +102,7 @@ def _lines(path: Path) -> Iterator[bytes | RawRow]:
         )
 
 
-def _read_json_lines(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
+def _read_json_lines(path: Location, max_row_bytes: int) -> Iterator[RawRow]:
     for number, line in enumerate(_lines(path), 1):
         if isinstance(line, RawRow):
             yield line
@@ -108,7 +136,7 @@ def _sized(number: int, row: Any, max_row_bytes: int) -> RawRow:
     return RawRow(number, row)
 
 
-def _read_json_array(path: Path) -> list | None:
+def _read_json_array(path: Location) -> list | None:
     """Load a file with one JSON list, alone or as a dictionary's only list; None for a file of JSON lines."""
     try:
         with _open(path) as file:
@@ -128,21 +156,23 @@ def _read_json_array(path: Path) -> list | None:
     return value
 
 
-def _read_columnar(path: Path, suffix: str, max_row_bytes: int) -> Iterator[RawRow]:
+def _read_columnar(path: Location, suffix: str, max_row_bytes: int) -> Iterator[RawRow]:
     import pyarrow
     import pyarrow.ipc
     import pyarrow.parquet
 
     number = 0
     try:
+        file = path.path or path.open()
         if suffix == ".parquet":
-            batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096)
+            batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=4096)
         else:
+            file = str(file) if path.path else file
             try:
-                reader = pyarrow.ipc.open_file(str(path))
+                reader = pyarrow.ipc.open_file(file)
                 batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
             except pyarrow.ArrowInvalid:  # `datasets` writes the stream format with the same suffix
-                batches = iter(pyarrow.ipc.open_stream(str(path)))
+                batches = iter(pyarrow.ipc.open_stream(file if path.path else path.open()))
         for batch in batches:
             for row in batch.to_pylist():
                 number += 1
@@ -155,7 +185,7 @@ def _read_columnar(path: Path, suffix: str, max_row_bytes: int) -> Iterator[RawR
         )
 
 
-def _read_csv(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
+def _read_csv(path: Location, max_row_bytes: int, delimiter: str) -> Iterator[RawRow]:
     csv.field_size_limit(2**31 - 1)
     broken: list[RawRow] = []
 
@@ -166,11 +196,73 @@ def _read_csv(path: Path, max_row_bytes: int) -> Iterator[RawRow]:
             else:
                 yield line.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
-    reader = csv.DictReader(text_lines())
-    for number, row in enumerate(reader, 1):
-        if None in row or None in row.values():
-            detail = f"row does not have as many columns as the header ({len(reader.fieldnames or [])})"
-            yield RawRow(number, reason="wrong_columns", detail=detail, shown=str(row)[:_SHOWN_CHARACTERS])
+    header: list[str] | None = None
+    number = 0
+    for line, fields in _records(text_lines(), max_row_bytes, delimiter):
+        if fields == []:
+            continue
+        if header is None:
+            if fields is None:
+                raise SourceError(f"{path}: a quote in the header is never closed")
+            header = fields
+            continue
+        number += 1
+        shown = line[:_SHOWN_CHARACTERS]
+        if fields is None:
+            detail = "a quote is opened in this line and not closed; only this line was left out"
+            yield RawRow(number, reason="unclosed_quote", detail=detail, shown=shown)
+        elif len(fields) != len(header):
+            detail = f"row has {len(fields)} columns, the header {len(header)}"
+            yield RawRow(number, reason="wrong_columns", detail=detail, shown=shown)
         else:
-            yield _sized(number, row, max_row_bytes)
-    yield from broken
+            yield _sized(number, dict(zip(header, fields, strict=True)), max_row_bytes)
+    yield from (RawRow(number + 1, None, one.reason, one.detail) for one in broken)
+
+
+def _records(
+    lines: Iterator[str], max_row_bytes: int, delimiter: str
+) -> Iterator[tuple[str, list[str] | None]]:
+    """Yield the first line of each CSV record and its fields; None for a line with a quote left open.
+
+    A record over several lines is taken only if its quotes are well placed, so that one stray quote costs its
+    own line and not all lines up to the next quote.
+    """
+    pending: deque[str] = deque()
+    while pending or (following := next(lines, None)) is not None:
+        first = pending.popleft() if pending else following
+        assert first is not None
+        fields: list[str] | None
+        if '"' not in first:
+            yield first, next(csv.reader([first], delimiter=delimiter), [])
+            continue
+        taken = [first]
+        n_bytes = len(first)
+
+        def rest(taken: list[str] = taken, n_bytes: int = n_bytes) -> Iterator[str]:
+            yield taken[0]
+            while n_bytes <= max_row_bytes:
+                line = pending.popleft() if pending else next(lines, None)
+                if line is None:
+                    return
+                taken.append(line)
+                n_bytes += len(line)
+                yield line
+
+        fields = next(csv.reader(rest(), delimiter=delimiter), [])
+        if len(taken) > 1 or first.count('"') % 2:
+            try:
+                list(csv.reader(taken, delimiter=delimiter, strict=True))
+            except csv.Error:
+                # A quote inside a field that is not quoted is a character like others.
+                fields = None if len(taken) > 1 or _is_left_open(first, delimiter) else fields
+                pending.extendleft(reversed(taken[1:]))
+        yield first, fields
+
+
+def _is_left_open(line: str, delimiter: str) -> bool:
+    """True when the line is a record whose last field has an opening quote and no closing one."""
+    try:
+        list(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False

@@ -147,8 +147,8 @@ def _read_number(b, at, n, out, m):
 
 @compiled
 def _argument(b, at, n):
-    r"""Begin and end of a simple part of a fraction (`3`, `{12}`, `{ x_1 }`, `{\pi}`), and where the text
-    continues; -1 when the part is not simple."""
+    r"""Begin and end of a simple part of a fraction (`3`, `{12}`, `{ x_1 }`, `{\pi}`, `{\sqrt{3}}`), and
+    where the text continues; -1 when the part is not simple."""
     at = _skip_spaces(b, at, n)
     if at < n and is_digit(b[at]):
         return at, at + 1, at + 1
@@ -159,6 +159,12 @@ def _argument(b, at, n):
     end = begin
     while end < n and (is_digit(b[end]) or is_letter(b[end]) or b[end] == _UNDERSCORE or b[end] >= 0x80):
         end += 1
+    if end > begin and b[begin - 1] == _BACKSLASH and end + 1 < n and b[end] == _BRACE:
+        inner = end + 1
+        while inner < n and (is_digit(b[inner]) or is_letter(b[inner])):
+            inner += 1
+        if inner > end + 1 and inner < n and b[inner] == _BRACE_END:
+            begin, end = begin - 1, inner + 1
     close = _skip_spaces(b, end, n)
     if end == begin or close >= n or b[close] != _BRACE_END:
         return -1, -1, -1

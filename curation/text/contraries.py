@@ -1,7 +1,8 @@
 """Sets of contraries: words that turn a problem into a different one when swapped.
 
 "the largest n" and "the smallest n" differ in one word and are two problems; "determine" and "find" do not
-make a difference. Members of one inner tuple mean the same.
+make a difference. Members of one inner tuple mean the same. A set of one tuple holds negations: its members
+have no contrary, but a text with one of them more says the opposite.
 """
 
 from functools import cache
@@ -11,6 +12,7 @@ _SETS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("largest", "greatest", "maximum", "maximal", "biggest", "highest", "maximize", "max"),
         ("smallest", "least", "minimum", "minimal", "lowest", "minimize", "min"),
     ),
+    (("smallest",), ("most",)),
     (("more", "greater", "larger"), ("less", "fewer", "smaller")),
     (("sum", "sums"), ("product", "products"), ("difference", "differences"), ("quotient",)),
     (("half",), ("twice", "double", "doubled"), ("triple", "thrice"), ("quarter", "fourth"), ("third",)),
@@ -40,7 +42,22 @@ _SETS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("day", "days", "daily"), ("week", "weeks", "weekly"), ("month", "months"), ("year", "years")),
     (("north",), ("south",), ("east",), ("west",)),
     (("with",), ("without",)),
-    (("is",), ("isn", "not")),
+    (("not", "lnot", "neg"),),
+    (("cup", "bigcup"), ("cap", "bigcap")),
+    (("union",), ("intersection",)),
+    (("vee", "lor"), ("wedge", "land")),
+    (("subset", "subseteq"), ("supset", "supseteq")),
+    (("forall",), ("exists",)),
+    (("inclusive",), ("exclusive",)),
+    (("boy", "boys"), ("girl", "girls")),
+    (("man", "men"), ("woman", "women")),
+    (("red",), ("blue",), ("green",), ("white",), ("black",), ("yellow",)),
+    (("clockwise",), ("counterclockwise",)),
+    (("triangle",), ("square",), ("rectangle",), ("pentagon",), ("hexagon",), ("octagon",), ("rhombus",)),
+    (("cube",), ("tetrahedron",), ("octahedron",), ("sphere",), ("cone",), ("cylinder",), ("pyramid",)),
+    (("square", "squares"), ("cube", "cubes")),
+    (("altitude",), ("bisector",), ("median",)),
+    (("heart", "hearts"), ("spade", "spades"), ("diamond", "diamonds"), ("club", "clubs")),
     (("faster",), ("slower",)),
     (("older",), ("younger",)),
     (("taller", "longer"), ("shorter",)),
@@ -61,6 +78,8 @@ _SETS: tuple[tuple[tuple[str, ...], ...], ...] = (
 )  # fmt: skip
 
 assert len(_SETS) <= 64, "one bit of a 64-bit word for each set"
+NEGATION = 1 << next(place for place, groups in enumerate(_SETS) if len(groups) == 1)
+"""The bit of words that negate."""
 
 
 @cache

@@ -19,6 +19,8 @@ _SIGNS |= {"÷": " / ", "∕": "/", "⁄": "/", "≤": " <= ", "⩽": " <= ", "�
 _SIGNS |= {"π": " pi ", "∞": " infty ", "°": " deg ", "√": " sqrt ", "∠": " angle ", "△": " triangle "}
 _SIGNS |= {"∪": " cup ", "∩": " cap ", "∈": " in ", "±": " pm ", "∆": " delta ", "∑": " sum ", "∏": " prod "}
 _SIGNS |= {"α": " alpha ", "β": " beta ", "γ": " gamma ", "θ": " theta ", "λ": " lambda ", "ω": " omega "}
+_SIGNS |= {"¬": " lnot ", "∨": " vee ", "∧": " wedge ", "⊂": " subset ", "⊃": " supset ", "⊆": " subseteq "}
+_SIGNS |= {"⊇": " supseteq ", "∉": " notin ", "∀": " forall ", "∃": " exists "}
 _SIGNS |= {"…": " ", "½": " 1/2 ", "¼": " 1/4 ", "¾": " 3/4 ", "⅓": " 1/3 ", "⅔": " 2/3 "}
 
 

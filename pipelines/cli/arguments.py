@@ -54,14 +54,16 @@ def add_runs(parser: argparse.ArgumentParser, text: str = "folder of all runs") 
     parser.add_argument("--runs", default="runs", metavar="DIR", help=f"{text} (default: runs)")
 
 
-def open_run(arguments: argparse.Namespace):
-    """The workspace of the run that the arguments of `add_configured` describe."""
+def open_run(arguments: argparse.Namespace, *, needs_model: bool = True):
+    """The workspace of the run that the arguments of `add_configured` describe; without `needs_model`, the
+    configuration may lack [training]."""
     from pipelines.artifacts.workspace import Workspace
     from pipelines.config import load_config, override_from_command_line
 
     path = Path(arguments.config)
     given = {"name": arguments.name, "data_root": arguments.data_root}
-    config = load_config(path, {key: value for key, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
+    config = load_config(path, given, needs_model=needs_model)
     rest = ["--help"] if arguments.help_config else arguments.overrides
     if rest:
         config = override_from_command_line(config, path, rest)

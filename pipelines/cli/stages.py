@@ -1,6 +1,8 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
 
 import argparse
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -12,13 +14,36 @@ def add_commands(commands: Commands) -> None:
     text = "run all stages: curate, rewards, train, eval, report (a Prefect flow; needs no server)"
     add_configured(commands, "run", run, text, "all")
     text = "collect, clean, deduplicate and decontaminate the corpus"
-    add_configured(commands, "curate", curate, text, "curation")
+    parser = add_configured(commands, "curate", curate, text, "curation")
+    parser.add_argument(
+        "--list-datasets",
+        action=_ListDatasets,
+        nargs=0,
+        help='show the data sets known by name (dataset = "...") and exit',
+    )
     text = "compile and self-check the rewards of the corpus"
     add_configured(commands, "rewards", rewards, text, "curation")
+    text = "find wrong reference answers: by other sources, and with --rollouts by what training sampled"
+    parser = add_configured(commands, "audit-golds", audit_golds, text, "curation")
+    parser.add_argument("--rollouts", action="store_true", help="also read the training run's own rollouts")
     _add_difficulty(commands)
     _add_train(commands)
     _add_eval(commands)
     _add_report(commands)
+
+
+class _ListDatasets(argparse.Action):
+    """Show the known data sets; needs no --config."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from curation.sources.known import known_datasets
+
+        for known in known_datasets().values():
+            license_ = known.source.get("license", "no license stated")
+            sys.stdout.write(f"{known.name:<24}{known.hub}, {license_}\n")
+            sys.stdout.write(textwrap.indent(textwrap.fill(known.about, 84), " " * 24) + "\n")
+        sys.stdout.write('\nUse one with dataset = "NAME" in [[curation.sources]].\n')
+        parser.exit()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 def curate(arguments: argparse.Namespace) -> int:
     from pipelines.stages.curate import curate_stage
 
-    artifact = curate_stage(open_run(arguments))
+    artifact = curate_stage(open_run(arguments, needs_model=False))
     show(artifact.read("funnel.parquet"), "Curation funnel")
     return say_made(artifact)
 
@@ -54,9 +79,26 @@ def rewards(arguments: argparse.Namespace) -> int:
     from pipelines.stages.curate import curate_stage
     from pipelines.stages.rewards import rewards_stage
 
-    workspace = open_run(arguments)
+    workspace = open_run(arguments, needs_model=False)
     artifact = rewards_stage(workspace, curate_stage(workspace))
     show(artifact.read("answer_types.parquet"), "Compiled rewards by answer type")
+    return say_made(artifact)
+
+
+def audit_golds(arguments: argparse.Namespace) -> int:
+    import polars as pl
+
+    from pipelines.stages.audit_golds import audit_golds_stage
+    from pipelines.stages.chain import Chain
+    from pipelines.stages.curate import curate_stage
+
+    workspace = open_run(arguments, needs_model=arguments.rollouts)
+    trained = Chain(workspace).trained if arguments.rollouts else None
+    artifact = audit_golds_stage(workspace, curate_stage(workspace), trained)
+    suspects = artifact.read("suspects.parquet")
+    counts = suspects.group_by("source", "verdict").agg(rows=pl.len()).sort("rows", descending=True)
+    show(counts.head(20), "Golds that something speaks against")
+    say(f"page     {artifact.folder / 'README.md'}")
     return say_made(artifact)
 
 

@@ -28,6 +28,7 @@ from pipelines.orchestration.settings import GPU_LIMIT
 from pipelines.publishing.hub import Kind
 from pipelines.publishing.model import benchmark_table
 from pipelines.publishing.publish import publish as publish_run
+from pipelines.stages.audit_golds import audit_golds_stage
 from pipelines.stages.base import base_stage
 from pipelines.stages.curate import curate_stage
 from pipelines.stages.difficulty import difficulty_stage
@@ -132,6 +133,14 @@ def mine_hard(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact
         artifact = difficulty_stage(workspace, prompts, model)
     hard = artifact.read("hard.parquet").select("problem_id", "problem", "n_solved", "n_samples").head(50)
     _show_table(hard, "hard-prompts", f"{workspace.config.name}: the first 50 hard prompts")
+    return artifact
+
+
+@_task("audit-golds", "corpus")
+def audit_golds(workspace: Workspace, corpus: Artifact, trained: Artifact | None) -> Artifact:
+    artifact = audit_golds_stage(workspace, corpus, trained)
+    page = (artifact.folder / "README.md").read_text(encoding="utf-8")
+    create_markdown_artifact(page, key="gold-audit", description=f"{workspace.config.name}: suspect golds")
     return artifact
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.decontaminate.benchmarks import leaks_in_texts, read_benchmarks
+from curation.decontaminate.benchmarks import leaks_in_texts
 from evals.benchmarks.loading import protected
-from pipelines.benchmarks import protected_benchmarks, protected_files
+from pipelines.benchmarks import protected_benchmarks, read_protected
 from pipelines.config import RunConfig
 
 FORBIDS = re.compile(
@@ -58,9 +58,8 @@ def check_leaks(prompts: pl.DataFrame, config: RunConfig) -> int:
     ValueError names rows that still repeat one.
     """
     data_root = Path(config.data_root) if config.data_root else None
-    files = protected_files(config.protect_files, data_root)
     questions = pl.concat(
-        [protected(protected_benchmarks(config)), *(read_benchmarks(file) for file in files)]
+        [protected(protected_benchmarks(config)), read_protected(config.protect_files, data_root)]
     )
     # Curation judged free rewordings with word weights from all its rows; weights from the remaining rows
     # would change borderline cases.

@@ -5,41 +5,46 @@ Artifact: data/<split>-*.parquet (rewards.contracts.records.PROBLEM), rejects.pa
 folder is a complete data set, described by README.md, croissant.json, statistics.json and plots/.
 """
 
+import logging
 from pathlib import Path
 
 import polars as pl
 
 from curation.curate import curate
-from curation.decontaminate.benchmarks import read_benchmarks
 from curation.sources.config import SourceConfig
+from curation.sources.locations import fingerprint
+from curation.sources.read import reads_file
+from curation.sources.readers import SourceError
 from evals.benchmarks.loading import protected
+from evals.benchmarks.registry import Benchmark
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
-from pipelines.benchmarks import protected_benchmarks, protected_files
+from pipelines.benchmarks import protected_benchmarks, protected_files, read_protected
 from pipelines.cards.corpus import describe
-from pipelines.config import ConfigError
+from pipelines.config import ConfigError, RunConfig
 from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file, write_json
 
 CODE = (
-    *("curation", "rewards/contracts", "rewards/extraction.py", "rewards/orz/extraction.py"),
+    *("curation", "rewards"),
     *("evals/benchmarks/loading.py", "pipelines/cards", "pipelines/stages/curate.py"),
 )
 STAGE = Stage("curate", CODE)
+logger = logging.getLogger(__name__)
 
 
 def curate_stage(workspace: Workspace) -> Artifact:
     """Curate the run's corpus, or reuse its artifact."""
     config = workspace.config
     data_root = Path(config.data_root) if config.data_root else None
-    benchmarks = protected_benchmarks(config)
+    benchmarks = _benchmarks(config)
     files = protected_files(config.protect_files, data_root)
     inputs = {f"source:{s.name}": source_hash(s, data_root) for s in config.curation.sources}
     inputs |= {f"benchmark:{b.name}": b.fingerprint for b in benchmarks}
-    inputs |= {f"benchmark:{file.name.partition('.')[0]}": hash_file(file) for file in files}
+    inputs |= {f"benchmark:{name}": hash_file(file) for name, file in files.items()}
 
     def build(draft: Draft) -> None:
-        problems = pl.concat([protected(benchmarks), *(read_benchmarks(file) for file in files)])
+        problems = pl.concat([protected(benchmarks), read_protected(config.protect_files, data_root)])
         with Progress("curate", "steps") as progress:
             done = 0
 
@@ -72,6 +77,26 @@ def curate_stage(workspace: Workspace) -> Artifact:
     return workspace.produce(STAGE, section(config.curation, "execution"), inputs, build)
 
 
+def _benchmarks(config: RunConfig) -> list[Benchmark]:
+    """The benchmarks to keep out of the corpus; ConfigError says how to get them or do without.
+
+    A configuration of nothing but sources asks for none by name: it runs without them, and says so.
+    """
+    try:
+        return protected_benchmarks(config)
+    except (ValueError, OSError) as error:
+        why = " ".join(str(error).split())[:300]
+        remedy = (
+            "put its file under --data-root, name files of benchmarks with protect_files = ['eval'], or keep "
+            "none out with evals.benchmarks = []"
+        )
+        names = ", ".join([*(b.name for b in config.evals.benchmarks), *config.protect])
+        if config.is_bare:
+            logger.warning("%s is NOT kept out of the corpus: %s; %s", names, why, remedy)
+            return []
+        raise ConfigError(f"benchmarks to keep out of the corpus ({names}): {why}; {remedy}") from None
+
+
 def source_hash(source: SourceConfig, data_root: Path | None) -> str:
     """Content hash of a source before it is read: a file's SHA-256 or a hub commit.
 
@@ -79,13 +104,13 @@ def source_hash(source: SourceConfig, data_root: Path | None) -> str:
     """
     if source.generator is not None:
         return "generator"
-    if source.file and (data_root or Path(source.file).is_absolute() or not source.hub):
-        path = (data_root or Path()) / source.file
-        if not path.is_file():
+    if source.file and reads_file(source, data_root):
+        try:
+            return fingerprint(source.file, data_root)
+        except SourceError as error:
             raise ConfigError(
-                f"curation.sources: {source.name!r}: {path}: no such file; give --data-root or fix `file`"
-            )
-        return hash_file(path)
+                f"curation.sources: {source.name!r}: {error}; give --data-root or fix `file`"
+            ) from None
     assert source.hub is not None
     if Path(source.hub.id).is_dir():
         return ",".join(hash_file(p) for p in sorted(Path(source.hub.id).rglob("*")) if p.is_file())

@@ -67,6 +67,74 @@ def test_first_reason(problem, answer, expected):
     assert reason(problem, answer) == expected
 
 
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        # Multiple choice, and letters that are no options.
+        pytest.param("find the ratio ?\n(a) 1:2 ,\n(b) 1:3 ,\n(c) 2:1 ,\n(d) 3:1", "b", "multiple_choice", id="lower"),
+        pytest.param("Which list?\nA $1,2$\nB $0,1$\nC $0,2$\nD $2$", "C", "multiple_choice", id="no sign"),
+        pytest.param("Which of the following is prime: 4, 7, 9?", "7", "multiple_choice", id="of the following"),
+        pytest.param("Select the correct answer: 3 + 4 is 6 or 7.", "7", "multiple_choice", id="select"),
+        pytest.param(r"Find $\frac{a}{(a - b)(a - c)(a - d)} + \frac{b}{(b - a)(b - c)}$.", "0", None, id="factors"),
+        pytest.param("In triangle ABC, D lies on BC and AB = 5. Find AD.", "4", None, id="points"),
+        pytest.param("Choose 3 of 5 books. In how many ways?", "10", None, id="choose books"),
+        # Several questions, and one question in several sentences.
+        pytest.param(r"The reciprocal of 2 is ______, the opposite of -2.5 is ______.", "2.5", "multi_part", id="blanks"),
+        pytest.param("How many were hiking? How many were riding?", "427", "multi_part", id="two questions"),
+        pytest.param("1. Find the value of b.\n2. Find the area.", "7", "multi_part", id="numbered"),
+        pytest.param("a) What is 2 + 2?\nb) What is 3 + 3?", "6", "multi_part", id="lettered"),
+        pytest.param("What is the area, and what is the perimeter?", "12", "multi_part", id="and what"),
+        pytest.param("Find the area and separately for the inner square.", "12", "multi_part", id="separately"),
+        pytest.param("The roots of x^2 = 4 are ____ and ____.", "2, -2", None, id="an answer for each blank"),
+        pytest.param("What is the sum of the numbers? Express your answer as a fraction.", "1/2", None, id="how to"),
+        pytest.param("Compute the product and determine the real part of the resulting number.", "3", None, id="chain"),
+        pytest.param("There are 15 \"Where's Waldo?\" books. How long does it take?", "9", None, id="a title"),
+        pytest.param("How much is it?\nIf the answer of the above question is 44, what is x?", "3", None, id="above"),
+        # Figures, and texts that hold what they refer to.
+        pytest.param("Each square in the following hexomino has side 1. Find its area.", "6", "missing_figure", id="shape"),
+        pytest.param("Fill 1 to 6 into the boxes in the image. Find the smallest result.", "3", "missing_figure", id="image"),
+        pytest.param("Ali moves ... [img]https://x.y/z.png[/img] How far?", "7", "missing_figure", id="bbcode"),
+        pytest.param("A square has side 4. Find the area of the shaded region.", "8", "missing_figure", id="shaded"),
+        pytest.param(
+            "A square has side 4. A circle in it is shaded. Find the area of the shaded region.", "8", None, id="told"
+        ),
+        pytest.param(
+            "The table below holds scores:\n| a | b |\n|---|---|\n| 3 | 4 |\nFind the mean.", "3.5", None, id="a table"
+        ),
+        pytest.param("On a scale drawing, 1 inch is 8 feet. How long is 4 inches in the drawing?", "32", None, id="scale"),
+        pytest.param("There were 22 sweets on the table at first. Jack ate 4. How many are left?", "18", None, id="table"),
+        pytest.param("Brackets follow this pattern: (1), (3, 5), (7, 9, 11). Find the 9th sum.", "3", None, id="pattern"),
+        # Yes or no, and questions that begin like it.
+        pytest.param("Is it possible to divide a triangle into 1000 convex polygons?", "1707", "yes_no", id="a number"),
+        pytest.param("Determine whether the series converges.", "converges", "yes_no", id="whether"),
+        pytest.param("Is 7 prime?", "Yes, because it has two divisors", "yes_no", id="yes, because"),
+        pytest.param("Is it raining? If it rains for 3 of 10 days, what is the share of dry days?", "7/10", None, id="then"),
+        pytest.param("What is the largest n for which it is possible to win?", "4", None, id="largest"),
+        # Answers.
+        pytest.param("How many ways are there?", "Show that there are $n$ such sums.", "prose_answer", id="show"),
+        pytest.param("What is the sum?", "We know (5-2)*180 = 540, so it is 540.", "prose_answer", id="sentence"),
+        pytest.param("How fast is it?", "3 cubic feet per second", None, id="a unit of four words"),
+        pytest.param("Find x.", r"x = 3 \text{ or } x = 4", None, id="two solutions"),
+        pytest.param("Find the number of k.", "notfound", "missing_answer", id="notfound"),
+        pytest.param("Consider n^2 modulo eight.", "proof", "missing_answer", id="proof"),
+        pytest.param("Find the number of k. Answer: 4000.", "4000", "holds_answer", id="answer line"),
+        pytest.param("Expand $7(3y+2)$ Show that it is 21y+14.", "21y+14", "proof", id="show that it is"),
+        pytest.param("Find k. Give the answer as a decimal: round to tenths.", "4.1", None, id="how to answer"),
+        # No problem, no math.
+        pytest.param("I'm sorry, your suggestion is providing an answer.", "42", "no_problem", id="chatter"),
+        pytest.param("The sum of all sides is to be added up here by us.", "42", "no_problem", id="asks nothing"),
+        pytest.param("The value of the sum is", "42", None, id="to be completed"),
+        pytest.param("Write a Python program that adds two numbers.", "4", "code_task", id="program"),
+        pytest.param("Add.", '{"inputs": ["1 2"], "outputs": ["3"]}', "code_task", id="test cases"),
+        pytest.param("A program prints 3 lines a second. How many lines does it print in 9?", "27", None, id="prints"),
+        pytest.param("Sketch the graph of y = x^2.", "a parabola", "open_ended", id="sketch"),
+        pytest.param("Find x in x + 3 = 5. Explain your answer.", "2", None, id="explain as well"),
+    ],
+)  # fmt: skip
+def test_reads_like_a_person(problem, answer, expected):
+    assert reason(problem, answer) == expected
+
+
 def test_languages_are_one_switch():
     assert reason("求 x 的值。", language="zh") == "language"
     assert reason("求 x 的值。", language="zh", languages="en+zh") is None

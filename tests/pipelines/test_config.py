@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.artifacts.workspace import Workspace
 from pipelines.config import ConfigError, load_config, override_from_command_line
+from pipelines.stages.curate import curate_stage
 from tests.pipelines.conftest import ROOT
 
 PRESETS = sorted((ROOT / "configs").glob("*.toml"))
@@ -127,3 +128,29 @@ def test_missing_file_names_the_presets(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(ROOT)
     with pytest.raises(ConfigError, match="no such file; presets here: .*configs/demo.toml"):
         load_config(tmp_path / "absent.toml")
+
+
+BARE = '[[curation.sources]]\nname = "mine"\nfile = "mine.jsonl"\n'
+
+
+def test_curation_needs_nothing_but_sources(tmp_path, caplog) -> None:
+    (tmp_path / "bare.toml").write_text(BARE)
+    row = '{"problem": "A box holds 3 pens. How many pens are in 20 boxes?", "answer": "60"}\n'
+    (tmp_path / "mine.jsonl").write_text(row + row.replace("20", "21"))
+    with pytest.raises(ConfigError, match="training: missing"):
+        load_config(tmp_path / "bare.toml")
+    given = {"data_root": str(tmp_path)}
+    config = load_config(tmp_path / "bare.toml", given, needs_model=False)
+    assert config.name == "bare" and config.is_bare
+    made = curate_stage(Workspace.open(config, tmp_path / "runs"))
+    assert made.read("funnel.parquet")["kept"].to_list()[-1] == 2
+    said = [record.getMessage() for record in caplog.records if "NOT kept out" in record.getMessage()]
+    assert len(said) == 1 and "evals.benchmarks = []" in said[0]
+
+
+def test_benchmarks_of_ones_own_are_not_left_out_silently(tmp_path) -> None:
+    (tmp_path / "own.toml").write_text('protect = ["aime2024"]\n' + BARE)
+    config = load_config(tmp_path / "own.toml", {"data_root": str(tmp_path)}, needs_model=False)
+    with pytest.raises(ConfigError, match="protect_files") as error:
+        curate_stage(Workspace.open(config, tmp_path / "runs"))
+    assert "\n" not in str(error.value)

@@ -34,6 +34,83 @@ GARDEN = "A gardener plants 7 rows of 12 tulips and 3 rows of 9 roses. How many 
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param(
+            r"How many rows of the table of $\lnot p$ with 4 letters are true?",
+            "How many rows of the table of $p$ with 4 letters are true?",
+            False,
+            id="a negated formula",
+        ),
+        pytest.param(
+            r"How many sets $X$ have $X \subset \{1,2,3,4\}$ and at least two elements?",
+            r"How many sets $X$ have $X \supset \{1,2,3,4\}$ and at least two elements?",
+            False,
+            id="subset and superset",
+        ),
+        pytest.param(
+            r"Count the elements of $(A \cup B) \cap C$ for A = {1,2}, B = {2,3}, C = {3,4}.",
+            "Count the elements of (A ∩ B) ∪ C for A = {1,2}, B = {2,3}, C = {3,4}.",
+            False,
+            id="union and intersection exchanged",
+        ),
+        pytest.param(
+            "In how many ways can 5 boys and 3 girls stand in a row if the girls must stand together?",
+            "In how many ways can 5 boys and 3 girls stand in a row if the girls must not stand together?",
+            False,
+            id="not together",
+        ),
+        pytest.param(
+            "In how many ways can 5 boys and 3 girls stand in a row if the girls must stand together?",
+            "In how many ways can 5 girls and 3 boys stand in a row if the girls must stand together?",
+            False,
+            id="boys and girls exchanged",
+        ),
+        pytest.param(
+            "How many integers lie between 10 and 50, inclusive?",
+            "How many integers lie between 10 and 50, exclusive?",
+            False,
+            id="inclusive",
+        ),
+        pytest.param(
+            "How many 3-digit codes have digits 1 to 5 if a digit may be repeated?",
+            "How many 3-digit codes have digits 1 to 5 if a digit may not be repeated?",
+            False,
+            id="repeated or not",
+        ),
+        pytest.param(
+            "In how many ways can 5 boys and 3 girls stand in a row if the girls must not stand together?",
+            "Find the number of ways in which 5 boys and 3 girls can stand in a row if the girls must not be "
+            "together.",
+            True,
+            id="both negated",
+        ),
+        pytest.param(
+            "Find the largest integer $n$ such that $n^2$ does not exceed 500.",
+            "Determine the largest integer n such that $n^2$ doesn't exceed 500.",
+            True,
+            id="not, contracted",
+        ),
+        pytest.param(
+            r"Let $A \cup B = {1,2,3}$ and $|A|=2$. Find the least |B|.",
+            "Suppose that A∪B={1,2,3}, |A|=2. Find the least value of |B|.",
+            True,
+            id="union in two notations",
+        ),
+        pytest.param(
+            r"Lines cut the plane into 63 equilateral triangles of side $2/\sqrt{3}$. Find the total area.",
+            r"Lines cut the plane into 63 equilateral triangles of side $\tfrac{2}{\sqrt{3}}$. "
+            "Find the total area.",
+            True,
+            id="a fraction with a root",
+        ),
+    ],
+)
+def test_contraries_without_answers(one, other, same):
+    assert are_merged(one, other) == same
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         pytest.param(GARDEN, GARDEN.upper(), id="casing"),

@@ -132,7 +132,9 @@ BAD = [
     pytest.param(b'{"problem": "\xff\xfe", "answer": "1"}', "invalid_utf8", "byte 13", id="bytes"),
     pytest.param(b'{"problem": "\\ud800", "answer": "1"}', "invalid_utf8", "'problem'", id="lone surrogate"),
     pytest.param(b'{"problem": {"a": 1}, "answer": "1"}', "wrong_type", "'problem' is a dict", id="dict"),
-    pytest.param(b'{"problem": "p?", "answer": ["1", "2"]}', "wrong_type", "'answer' is a list", id="list"),
+    pytest.param(
+        b'{"problem": "p?", "answer": [["1"], ["2"]]}', "wrong_type", "'answer' is a list", id="list"
+    ),
     pytest.param(b'{"problem": "p?", "answer": NaN}', "wrong_type", "nan", id="NaN"),
     pytest.param(b'{"problem": "p?"}', "missing_field", "'answer' is absent", id="absent"),
     pytest.param(b'{"problem": "p?", "answer": null}', "missing_field", "'answer' is null", id="null"),

@@ -1,0 +1,64 @@
+"""Draw rows of a curated corpus to be read by a person: kept rows, or rejects of each reason.
+
+    python bench/curate_read.py runs/corpus/curate --kept 200 --seed 19
+    python bench/curate_read.py runs/corpus/curate --rejects 25 --seed 19
+
+Writes a line a row: number, source, problem, answer. Which of them are harmful (kept) or wrong (rejected) is
+the reader's verdict; with --verdicts FILE (number, tab, verdict, tab, reason) share and interval follow.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from curation.audit.samples import wilson
+
+
+def draw(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
+    return frame.sample(min(n, frame.height), seed=seed, shuffle=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path, help="a curate artifact, such as runs/corpus/curate")
+    parser.add_argument("--kept", type=int, default=0, help="how many kept rows")
+    parser.add_argument("--rejects", type=int, default=0, help="how many rejects of each filter's reason")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--made", action="store_true", help="also draw rows of generators")
+    parser.add_argument("--characters", type=int, default=600, help="longest problem shown")
+    parser.add_argument("--verdicts", type=Path, help="the reader's verdicts, to be counted")
+    arguments = parser.parse_args()
+    if arguments.verdicts:
+        rows = [line.split("\t") for line in arguments.verdicts.read_text().splitlines() if line.strip()]
+        bad = sum(row[1] != "good" for row in rows)
+        low, high = wilson(bad, len(rows))
+        sys.stdout.write(
+            f"rows={len(rows)} bad={bad} share={bad / len(rows):.3f} ci95=[{low:.3f}, {high:.3f}]\n"
+        )
+        return
+    if arguments.kept:
+        kept = pl.read_parquet(arguments.corpus / "data").select("source", "problem", "answer", "provenance")
+        if not arguments.made:
+            kept = kept.filter(~pl.col("provenance").str.contains('"generator"'))
+        show("kept", draw(kept, arguments.kept, arguments.seed), arguments.characters)
+    if arguments.rejects:
+        lost = pl.read_parquet(arguments.corpus / "rejects.parquet").filter(pl.col("step") == "filter")
+        for reason in sorted(lost["reason"].unique()):
+            rows = lost.filter(pl.col("reason") == reason)
+            show(reason, draw(rows, arguments.rejects, arguments.seed), arguments.characters)
+
+
+def show(title: str, rows: pl.DataFrame, most: int) -> None:
+    sys.stdout.write(f"== {title}: {rows.height} rows\n")
+    columns = rows.select("source", "problem", "answer").iter_rows()
+    for number, (source, problem, answer) in enumerate(columns, 1):
+        text = problem if len(problem) <= most else f"{problem[: most // 3]} ... {problem[-2 * most // 3 :]}"
+        sys.stdout.write(f"{number}\t{source}\t{text!r}\t=> {answer!r}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Gold audit: what speaks for and against each reference answer."""

@@ -1,0 +1,71 @@
+"""Answers that cannot be compared, and problems that hold their answer."""
+
+import polars as pl
+
+from curation.screens.patterns import count, has
+from curation.screens.tasks import ASKS_VALUE
+
+PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
+
+YES_NO = (
+    r"(?i)^\W*(?:\\text\{)?\W*(?:yes|no|true|false|correct|incorrect|possible|impossible|converge[sd]?|convergent|diverge[sd]?|divergent|(?:in)?consistent|even|odd|right|wrong|是|否|不是|对|错|正确|错误|不能|能|可以|不可以)"
+    r"(?:\W*$|[,.;:!]\s|\s+(?:because|since|it|he|she|they|there|this|the|as|for)\b)"
+)
+PLACEHOLDER = (
+    r"(?i)^[\s\W]*$|^\W*(?:\\text\{)?\W*(?:n/?a|none given|null|nan|unknown|undefined answer|see (?:the )?(?:solution|above|below|proof|figure|graph)"
+    r"|not ?found|not (?:given|provided|available|applicable|specified|sure)|proof|proofs?|proven|proved|q\.?e\.?d\.?|to ?do|tbd|omitted"
+    r"|no answer(?: (?:given|provided|found))?|no solution (?:provided|given|found)|unsolved|unanswerable|missing|error|answers? (?:will |may )?var(?:y|ies)"
+    r"|varies|answer|solution|explanation|incomplete|image|graph|diagram|sketch|略|无|证明|见解析|答案)\W*$"
+)
+_SENTENCE_START = (
+    r"(?i)^\W*(?:since|let|we|it|by|because|therefore|note|first|prove|show|assume|suppose|consider|given|thus|hence|to|if|this|in order)\b"
+    r"(?:\s+\S+){3,}"
+)
+_WORD = r"(?:^|[\s(])[A-Za-z][a-z'’]+\b"
+_COMMANDS = r"\$[^$]*\$|\\\([^)]*\\\)|\\(?:text|mathrm|operatorname|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+"
+
+_HELD = (
+    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
+    r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
+)
+_ANSWER_LINE = (
+    r"(?i)(?:^|[\s(\[*{.])(?:(?:the |final |correct )*(?:answers?|ans)(?: (?:is|to the problem is))?\s*[:：=]|ans\.)"
+    r"\s*[*$(\[\\]{0,3}[-+\d\\$A-Za-z][^\n?]{0,60}[\])*.$]{0,3}\s*$"
+    r"|[(\[](?:the )?answers?(?: is)?\s*[:：=]?\s*[-+]?\s*[\d\\$][^\n)\]]{0,40}[)\]]|答案\s*[:：]\s*\S"
+)
+_SHOWN = (
+    r"(?i)\b(?:show|verify|prove|check|confirm|demonstrate|deduce) (?:that )?(?:it|this|the (?:answer|result|value|sum|expression|product))"
+    r" (?:is|equals|simplifies to|must be) [-+\d$\\\\(]"
+)
+_PROOF = (
+    r"\bProve (?:that|the|your|if|or|it|algebraically|by|there|each|every|for)\b|\bprove or disprove\b"
+    r"|(?:^|\n|[.,;:$?]\s)\s*(?:\(\w+\)\s*)?Prove\b|\bShow that\b"
+    r"|\b(?:Verify|Demonstrate|Disprove) (?:that|the identity)\b|证明|求证"
+)
+_ALSO_PROOF = r"\bprove (?:that|the|your|if|it|algebraically|by|there|each|every|for)\b|\b(?:and|then|to|,|;|:) show (?:that|why)\b|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?show that\b"
+
+
+def is_placeholder() -> pl.Expr:
+    return has(ANSWER, PLACEHOLDER)
+
+
+def is_prose() -> pl.Expr:
+    """A sentence, or more words than a value with its unit has."""
+    bare = ANSWER.str.replace_all(_COMMANDS, " ")
+    words = count(bare, _WORD)
+    return (words >= 6) | has(ANSWER, _SENTENCE_START) | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
+
+
+def holds_answer() -> pl.Expr:
+    """The answer stands in a box, in a line "Answer: 4000", or after "show that it is"."""
+    return has(WRITTEN, _HELD) | has(PROBLEM, _ANSWER_LINE) | has(PROBLEM, _SHOWN)
+
+
+def is_yes_no() -> pl.Expr:
+    return has(ANSWER, YES_NO)
+
+
+def asks_for_proof() -> pl.Expr:
+    """A proof is asked for; "find all, and show that there are no others" has a value as well."""
+    weak = has(PROBLEM, _ALSO_PROOF) & ~has(PROBLEM, ASKS_VALUE)
+    return has(PROBLEM, _PROOF) | weak

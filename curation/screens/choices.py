@@ -1,0 +1,41 @@
+"""Multiple choice in any dress: lettered options in every notation, and questions that only options can answer."""
+
+import polars as pl
+
+from curation.screens.patterns import has
+
+PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
+
+_MARK = r"(?:^|[\s(（\[{\\$~*;,])"
+_AFTER = r"\s?[)）\].．、:：}]"
+_BOLD = r"\\(?:textbf|text|mathrm|bf|textrm|mathbf)\s*\{?\s*\(?"
+OPTIONS = (
+    rf"(?s)(?i:{_BOLD}a\).{{0,600}}?{_BOLD}b\).{{0,600}}?{_BOLD}c\))"
+    rf"|{_MARK}A{_AFTER}.{{0,600}}?{_MARK}B{_AFTER}.{{0,600}}?{_MARK}C{_AFTER}"
+    # A letter at the beginning of each of three lines, with or without a sign.
+    r"|\n\s*\(?A\)?[ \t.):].*\n+\s*\(?B\)?[ \t.):].*\n+\s*\(?C\)?[ \t.):]"
+)
+_LOW = r"(?:[(（\[]|(?:^|[\n,;.?:])\s*)"
+_PLAIN = r"[^\n?？]{1,90}?"
+LOWER_OPTIONS = (
+    rf"(?s){_LOW}a{_AFTER}{_PLAIN}{_LOW}b{_AFTER}{_PLAIN}{_LOW}c{_AFTER}{_PLAIN}{_LOW}d{_AFTER}"
+    rf"|\n\s*\(?a{_AFTER}[^\n]{{1,90}}\n+\s*\(?b{_AFTER}[^\n]{{1,90}}\n+\s*\(?c{_AFTER}[^\n]{{1,90}}(?:\n|$)"
+)
+_LOWER_TASKS = r"(?im)^\s*\(?[a-d]\s?[).]\s*(?:find|what|how|determine|calculate|compute|show|prove|solve|write|if|for)\b"
+_LETTER = r"^\W*(?:\\text(?:bf)?\{)?\W*[A-Ea-e]\W*$"
+_ASKS_TO_CHOOSE = (
+    r"(?i)\bwhich (?:one )?(?:of the|of these|among the) (?:following|options|choices|statements|expressions|given)\b"
+    r"|\b(?:choose|select|circle|mark|pick) (?:the|all|one|an?) (?:correct|right|best|option|answer|letter|statements?)"
+    r"|\bcorrect (?:option|choice|alternative)\b|\b(?:option|choice)s? (?:is|are) (?:correct|true)\b|\b(?:none|all) of the above\b"
+    r"|\banswer choices?\b|\bmultiple[- ]choice question:|下列|以下.{0,20}(?:正确|错误)的是|选项"
+)
+_LETTERS_NAMED = r"\bA\b.{1,200}\bB\b.{1,200}\bC\b"
+
+
+def offers_options() -> pl.Expr:
+    """Options are listed, or the text asks to choose, or the answer is the letter of something listed."""
+    is_letter = has(ANSWER, _LETTER)
+    # As written, because a list of options may have been taken off the problem as a wrapper.
+    lower = has(WRITTEN, LOWER_OPTIONS) & ~has(WRITTEN, _LOWER_TASKS)
+    named = is_letter & has(PROBLEM, r"(?i)\bwhich\b") & has(PROBLEM, _LETTERS_NAMED)
+    return has(WRITTEN, OPTIONS) | lower | has(PROBLEM, _ASKS_TO_CHOOSE) | named

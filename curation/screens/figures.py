@@ -1,0 +1,81 @@
+"""Figures however named: pictures that are missing, and drawings as code that only decorate a statement."""
+
+import polars as pl
+
+from curation.screens.patterns import count, has
+
+PROBLEM = pl.col("problem")
+
+CODE = r"(?s)\[asy\].*?(?:\[/asy\]|$)|\\begin\{(?:tikzpicture|asy|picture|pspicture)\}.*?\\end\{(?:tikzpicture|asy|picture|pspicture)\}"
+_PICTURE = (
+    r"(?:figures?|diagrams?|pictures?|images?|drawings?|sketch(?:es)?|illustrations?|photo(?:graph)?s?|charts?"
+    r"|graphs?|tables?|maps?|grids?|plots?|spinners?|number lines?|nets?|schemes?|histograms?|pie charts?)"
+)
+_SHAPE = (
+    r"(?:shapes?|polygons?|(?:pent|hex|poly|tetr|hept)omino(?:es)?|tiles?|tilings?|patterns?|mazes?|puzzles?|boards?|dials?"
+    r"|arrangements?|polyhedron|solids?|objects?|networks?|circuits?|floor plans?|scales?|thermometers?|rulers?|clocks?|blocks?|cubes?)"
+)
+REFERENCE = (
+    r"(?i)\\includegraphics|!\[|\[img\]|<img\b|<image|\.(?:png|jpe?g|gif|svg)\b|\battach(?:ment|ed (?:image|file|figure|picture))"
+    r"|\bas (?:shown|pictured|illustrated|depicted|drawn|seen|indicated|marked|labell?ed) ?(?:in|on|by|below|above|at|here|,|\.|\$|$)"
+    rf"|\b(?:in|see|from|using|study|consult|on|use|examine|refer to|given|according to|to) the (?:\w+ )?{_PICTURE} (?:below|above|shown|here|at (?:the )?right|(?:to|on) the (?:right|left))\b"
+    rf"|\b{_PICTURE} (?:below|above|shown|given below|at (?:the )?right|to the (?:right|left)|on the (?:right|left))\b"
+    rf"|\bthe (?:following|adjoining|accompanying|attached|adjacent) {_PICTURE}\b"
+    r"|\b(?:in|on|from|into) (?:the|this) (?:figures?|diagrams?|pictures?|images?|illustrations?|sketch|photograph)\b"
+    rf"|\b(?:the|this|each) (?:figures?|diagrams?|pictures?|images?|drawings?|illustrations?|sketch) (?:shows?|represents?|depicts?|illustrates?|displays?|consists?|contains?|is made)\b"
+    rf"|\b(?:the|this) {_SHAPE} (?:shown|below|above|pictured|at (?:the )?right)\b"
+    rf"|\b(?:the|this) following {_SHAPE}\b|\b(?:is|are) (?:(?:shown|pictured|depicted|illustrated) (?:below|above|here|in)|drawn (?:below|above|here))\b"
+    r"|\bshown (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b|\bfig(?:ure)?\.? ?\d"
+    r"|如图|下图|右图|左图|图中|见图|图所示|所示的图"
+)
+_EXPLAINS_SHADING = (
+    r"(?i)\b(?:is|are|be|was|were|we|and) (?:then )?(?:shaded?|coloure?d|painted)\b|\bshad(?:e|ing)\b"
+)
+_EXPLAINS_SHADING += r"|\bshaded (?:region|area|part) (?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist)"
+_SHADED = r"(?i)\bthe shaded (?:region|area|part|portion|section|triangle|square|sector|figure)s?\b"
+_TABLE_INSIDE = (
+    r"\\begin\{(?:tabular|array|matrix)\}|\|[^\n|]+\|[^\n|]+\||\\hline|\n[^\n]*(?:\t|  +)\S+(?:\t|  +)\S+"
+)
+_LISTED = r"(?i)\b(?:below|following \w+|shown|above|here)\s*[:：]\s*\S.{10,}|\bbelow\.\s*\n.{10,}"
+_TABLE_REFERENCE = r"(?i)\b(?:table|chart|grid|histogram)s?\b"
+_OTHER_PICTURE = r"(?i)\b(?:figure|diagram|picture|image|drawing|illustration|graph|map|spinner)s?\b|如图|!\[|\[img\]|includegraphics"
+_POINTS_AT = (
+    r"(?i)\b(?:shown|shows|figure|diagram|picture|drawing|below|above|marked|labell?ed|shaded|depicted|indicated|drawn|grid|graph|"
+    r"chart|table|map|spinner|pattern|arrangement|this|these|here|pictured|path|net|figures|illustrated|plotted|dots?|lattice|"
+    r"toothpicks?|tiles?|boxes|cells?|arrows?|the (?:two|three|four|five|six|large|small|larger|smaller) \w+)\b"
+)
+_DATA = r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|twice|half)\b|="
+
+
+def needs_figure() -> pl.Expr:
+    """A picture is referred to and not there; a table that the text holds is there."""
+    has_table = has(PROBLEM, _TABLE_INSIDE) & has(PROBLEM, _TABLE_REFERENCE)
+    only_table = has_table & ~has(PROBLEM, _OTHER_PICTURE)
+    is_listed = has(PROBLEM, _LISTED) & ~has(PROBLEM, _OTHER_PICTURE)
+    refers = has(PROBLEM, REFERENCE) & ~only_table & ~is_listed
+    is_shaded = has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING)
+    return refers | is_shaded | has(PROBLEM, CODE)
+
+
+def without_decoration(problems: pl.Series) -> pl.Series:
+    """Take drawings as code off statements that are complete without them; others keep theirs.
+
+    >>> problems = ["In a square of side 3 and area 9, find the perimeter. [asy]draw(unitsquare);[/asy]"]
+    >>> without_decoration(pl.Series(problems + ["Find $x$. [asy]draw(unitsquare);[/asy]"])).to_list()
+    ['In a square of side 3 and area 9, find the perimeter.', 'Find $x$. [asy]draw(unitsquare);[/asy]']
+    """
+    rows = problems.str.contains(CODE).fill_null(False).arg_true()
+    if not len(rows):
+        return problems
+    some = pl.DataFrame({"problem": problems.gather(rows)})
+    bare = some.select(
+        PROBLEM.str.replace_all(CODE, " ").str.replace_all(r"[ \t]{2,}", " ").str.strip_chars()
+    )
+    is_complete = bare.select(
+        ~has(PROBLEM, REFERENCE)
+        & ~has(PROBLEM, _SHADED)
+        & ~has(PROBLEM, _POINTS_AT)
+        & (count(PROBLEM, _DATA) >= 2)
+        & (count(PROBLEM, r"[A-Za-z]{2,}") >= 8)
+    )["problem"]
+    return problems.scatter(rows, bare["problem"].zip_with(is_complete, some["problem"]))

@@ -1,0 +1,26 @@
+r"""Regular expressions that stay fast: `\b` is read as a boundary of ASCII words.
+
+Rust's regex leaves its fast path for `\b` of all scripts as soon as a text has a letter beyond ASCII.
+"""
+
+import re
+
+import polars as pl
+
+
+def ascii_words(pattern: str) -> str:
+    r"""The pattern with ASCII word boundaries and letters.
+
+    >>> ascii_words(r"\bfind \w+")
+    '(?-u:\\b)find [A-Za-z0-9_]+'
+    """
+    pattern = re.sub(r"(?<!\\)((?:\\\\)*)\\b", r"\1(?-u:\\b)", pattern)
+    return re.sub(r"(?<!\\)((?:\\\\)*)\\w", r"\1[A-Za-z0-9_]", pattern)
+
+
+def has(column: pl.Expr, pattern: str) -> pl.Expr:
+    return column.str.contains(ascii_words(pattern))
+
+
+def count(column: pl.Expr, pattern: str) -> pl.Expr:
+    return column.str.count_matches(ascii_words(pattern))
