@@ -24,7 +24,7 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}")
 sys.meta_path.insert(0, Absent())
 import {", ".join(modules)}
-import training.train, training.rollout.engine, training.rollout.torch_sampler, training.checkpoints
+import training.train, training.rollout.engine, training.rollout.torch_sampler, training.saving.checkpoints
 from rewards.grader import score_batch
 print(score_batch([("1/2", r"</think><answer>\\boxed{{0.5}}</answer>", "stop")])[0].reward)
 """

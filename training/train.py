@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -21,7 +22,6 @@ from rewards.contracts.records import METRIC
 from rewards.shaping import shaped_reward
 from training.annealing import hard_prompts
 from training.batching import Responses
-from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
 from training.config import TrainingConfig
 from training.data import Prompt, load_prompts, select_rows
 from training.engines import build_engine, build_frozen, sharded_loading
@@ -33,6 +33,9 @@ from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
 from training.rollout.batches import Batch, Rollouts
 from training.rollout.engine import RolloutEngine, open_engine
+from training.saving.checkpoints import export_models, load_state, save_state
+from training.saving.segments import begin_segment
+from training.saving.steps import drop_later, keep_exports, step_folder
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ def train(
     evaluate: Evaluate | None = None,
     min_context: int = 0,
     critic: Path | None = None,
+    described: Mapping[str, Any] | None = None,
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.contracts.records.COMPILED_REWARD).
 
@@ -62,7 +66,8 @@ def train(
     evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable checkpoints.
     `on_step` is called on the first rank after each step. The caller provides `read_texts` and `evaluate`;
     evaluations may need a context of `min_context` tokens. `critic` is the folder of a trained critic; if it
-    is None, the critic is `base` with a zero value head. Raises training.rails.Stopped when a guardrail ends
+    is None, the critic is `base` with a zero value head. `described` is what the steps of this start are made
+    with, for segments.json (`training.saving.segments`). Raises training.rails.Stopped when a guardrail ends
     the run.
     """
     ranks = join_ranks()
@@ -78,6 +83,12 @@ def train(
     if done:
         logger.info("resumed step=%d", done)
         rollouts.restore(out / "state", done)
+    segment = 0
+    if ranks.is_first:
+        drop_later(out, done)
+        if described is not None:
+            segment = begin_segment(out, done, described, ranks.world)
+    ranks.barrier()  # No rank writes what the first one may still delete.
     chosen, too_long = load_prompts(
         select_rows(prompts, "train", config.sources, config.subjects),
         config.prompt,
@@ -91,7 +102,9 @@ def train(
         if config.n_steps and config.anneal.n_steps and step == max(done, config.n_steps) + 1:
             ranks.barrier()  # The other ranks' rollouts must be on disk.
             chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
-        metrics, stops = run_step(config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts)
+        metrics, stops = run_step(
+            config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts, segment
+        )
         if ranks.is_first and on_step is not None:
             on_step(step, metrics)
         if evaluate is not None and config.eval_every and step % config.eval_every == 0:
@@ -148,8 +161,9 @@ def run_step(
     rails: Rails,
     ranks: Ranks,
     read_texts: ReadTexts | None = None,
+    segment: int = 0,
 ) -> tuple[dict, list[str]]:
-    """Run one PPO step on this rank's share of the prompts.
+    """Run one PPO step, of segment number `segment`, on this rank's share of the prompts.
 
     Returns the global metrics, and the reasons why the run must stop, usually none.
     """
@@ -185,7 +199,7 @@ def run_step(
     free_gib = -ranks.largest(-shutil.disk_usage(recorder.folder).free / 2**30)
     tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib})
     top = config.rollout.max_new_tokens + 1
-    recorder.step(metrics, costs(step, times, batch), histograms, top)
+    recorder.step(metrics, costs(step, times, batch) | {"segment": segment}, histograms, top)
     return metrics, [message for action, message in tripped if action == "checkpoint_and_stop"]
 
 
@@ -204,7 +218,7 @@ def run_evaluation(
 
 
 def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
-    """A record of rewards.contracts.records.TIMING."""
+    """A record of rewards.contracts.records.TIMING, but for its segment."""
     n_response = sum(len(c.tokens) for c in batch.completions)
     n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
     device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Job:
     tensorboard: str = ""
     critic: str = ""
     """Folder of a trained critic to start from (train)."""
+    segment: dict[str, Any] = field(default_factory=dict)
+    """What the steps are made with, see `training.saving.segments` (train)."""
 
 
 def run_job(

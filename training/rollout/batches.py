@@ -18,13 +18,13 @@ from rewards.contracts.engine import Completion, derive_seed
 from rewards.contracts.files import read_json, write_json
 from rewards.grader import score
 from rewards.verdict import Verdict
-from training.checkpoints import saved_steps
 from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts
 from training.engines import named_weights
 from training.ranks import Ranks
 from training.rollout.early_values import EarlyValues, Value
 from training.rollout.engine import RolloutEngine
+from training.saving.steps import saved_steps
 
 
 @dataclass(slots=True)
@@ -159,7 +159,8 @@ class Rollouts:
     def restore(self, folder: Path, step: int) -> None:
         """Load what was sampled ahead and stored with the checkpoint at `step`."""
         file = self._file(folder, step)
-        if self.config.rollout.lag and step and step < self.config.total_steps:
+        # Nothing was sampled ahead of a run's last step, which a longer run goes on from.
+        if self.config.rollout.lag and step and step < self.config.total_steps and file.exists():
             self.stored = [Completion(**row) for row in read_json(file)]
 
     def _file(self, folder: Path, step: int) -> Path:

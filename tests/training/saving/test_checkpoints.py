@@ -9,21 +9,19 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-import training.checkpoints
+import training.saving.checkpoints
 from training.base.tokenizer import build_tokenizer
-from training.checkpoints import (
-    export_models,
-    flush_tree,
-    keep_exports,
-    load_state,
-    save_state,
-    saved_steps,
-    step_folder,
-)
 from training.config import ScratchConfig
 from training.fingerprint import hash_model
 from training.model import DTYPES, Critic, Policy, build_scratch, load_critic, load_policy
 from training.ranks import Ranks
+from training.saving.checkpoints import (
+    export_models,
+    flush_tree,
+    load_state,
+    save_state,
+)
+from training.saving.steps import keep_exports, saved_steps, step_folder
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 SHAPE = ScratchConfig(hidden=32, n_layers=1, n_heads=1, intermediate=32, max_tokens=32)
@@ -190,7 +188,7 @@ def test_a_failing_disk_leaves_the_older_export_whole(base, tmp_path, monkeypatc
     def fail(folder):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(training.checkpoints, "flush_tree", fail)
+    monkeypatch.setattr(training.saving.checkpoints, "flush_tree", fail)
     with pytest.raises(OSError, match="no space left"):
         export_models(folder, base, named(*engines(base, seed=2)), ALONE)
     assert (hash_model(folder / "actor"), hash_model(folder / "critic")) == before
@@ -220,7 +218,7 @@ def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(base, tmp_path, mon
     def fail(folder):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(training.checkpoints, "flush_tree", fail)
+    monkeypatch.setattr(training.saving.checkpoints, "flush_tree", fail)
     with pytest.raises(OSError, match="no space left"):
         save_state(tmp_path / "state", 2, named(*engines(base)), 2, ALONE)
     assert saved_steps(tmp_path / "state") == []

@@ -5,9 +5,8 @@ Nothing else needs saving: data order, minibatch shuffles and sampling seeds are
 """
 
 import os
-import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,7 @@ from rewards.contracts.files import sync_folder
 from training.engines import full_state, named_weights
 from training.model import save_value_head
 from training.ranks import Ranks
-
-STEP = re.compile(r"step-(\d{6})")
-
-
-def step_folder(root: Path, step: int) -> Path:
-    return root / f"step-{step:06d}"
-
-
-def saved_steps(root: Path) -> list[int]:
-    """Steps that have a complete folder in `root`, ascending."""
-    if not root.exists():
-        return []
-    return sorted(int(match[1]) for path in root.iterdir() if (match := STEP.fullmatch(path.name)))
+from training.saving.steps import saved_steps, step_folder
 
 
 def save_state(root: Path, step: int, engines: Mapping[str, Any], keep: int, ranks: Ranks) -> None:
@@ -100,23 +87,6 @@ def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: R
         os.replace(partial, folder)
         sync_folder(folder.parent)
     ranks.barrier()
-
-
-def keep_exports(root: Path, history: Iterable[Mapping], n_best: int) -> None:
-    """Delete all exports except the last one and the `n_best` with the highest rewards.
-
-    An export's reward is the mean over the records of `history` after the previous export still on disk.
-    """
-    steps = saved_steps(root)
-    records = list(history)
-    scores = {}
-    for before, step in zip([0, *steps], steps, strict=False):
-        rewards = [record["reward"] for record in records if before < record["step"] <= step]
-        scores[step] = sum(rewards) / max(1, len(rewards))
-    best = sorted(steps, key=lambda step: (-scores[step], step))[:n_best]
-    for step in steps:
-        if step not in best and step != steps[-1]:
-            shutil.rmtree(step_folder(root, step))
 
 
 def flush_tree(folder: Path) -> None:
