@@ -218,8 +218,19 @@ class DeepSpeedConfig(Settings):
     n_ranks: Placement[int] = Field(1, ge=1)
     """Training processes, one per GPU: on this machine, or over all hosts in `hostfile`."""
     hostfile: Operation[str | None] = None
-    """File with a line `HOST slots=GPUS` for each machine. DeepSpeed's launcher starts the ranks there over
-    ssh. Project and runs must have the same paths on all machines (reference script: a Ray cluster)."""
+    """File with a line `HOST slots=GPUS` for each machine, or "slurm" for the nodes of the allocation. The
+    ranks are started there through `remote_shell`. Project, environment and runs must have the same paths on
+    all machines; `reasoner-zero doctor --hostfile FILE` checks them (reference script: a Ray cluster)."""
+    remote_shell: Operation[str] = "ssh -o BatchMode=yes -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+    """Command that runs another one on a machine of `hostfile`, whose name takes the place of {host} or comes
+    last: ssh, `srun --overlap --nodes=1 --ntasks=1 --nodelist={host}`, or `kubectl exec -i {host} --`. The
+    default becomes srun for hostfile = "slurm"."""
+    min_ranks: Placement[int | None] = Field(None, ge=1)
+    """Fewest ranks to go on with when machines are lost and training restarts. Unset: n_ranks, so that it
+    waits for all machines (ours; torchrun: --nnodes MIN:MAX)."""
+    timeout_hours: Operation[float] = Field(6.0, gt=0)
+    """Longest wait of one rank for another, in hours: for the longest response, a save, an export. A rank
+    that dies is noticed at once (ours; torch's own limit is 10 minutes)."""
     hpz_ranks: Placement[int] = Field(1, ge=1)
     """ZeRO-3: number of ranks, all of one machine, that share a second copy of the weights, so that gathering
     stays inside the machine (ZeRO++, arXiv 2306.10209, section 3.2). 1: off."""
@@ -309,6 +320,10 @@ class TrainingConfig(Settings):
     keep_state_days: Operation[float | None] = Field(30.0, ge=0)
     """Days for which a finished training keeps its newest checkpoint, from which more steps can follow (raise
     n_steps and say --resume). 0: not at all. Unset: for ever (ours)."""
+    restarts: Operation[int] = Field(3, ge=0)
+    """Restarts from the newest checkpoint, after a growing pause, when a process or machine is lost. The
+    count begins anew with each further checkpoint. What would fail again (a guardrail, a wrong setting, a
+    full disk) ends the run at once (ours)."""
     anneal: AnnealConfig = AnnealConfig()
     """Annealing stage."""
     rails: RailsConfig = RailsConfig()

@@ -70,7 +70,7 @@ def train(
     with, for segments.json (`training.saving.segments`). Raises training.rails.Stopped when a guardrail ends
     the run.
     """
-    ranks = join_ranks()
+    ranks = join_ranks(config.deepspeed.timeout_hours)
     torch.manual_seed(config.seed)
     # vLLM before the DeepSpeed engines: it takes its share of the GPU memory that is free.
     context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens

@@ -23,7 +23,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
 
     The engine samples this rank's whole batch at full length; every micro-batch of the update is full.
     """
-    ranks = join_ranks()
+    ranks = join_ranks(config.deepspeed.timeout_hours)
     rollout, ppo_config = config.rollout, config.ppo
     n_prompt, n_response = rollout.max_prompt_tokens, rollout.max_new_tokens
     engine = open_engine(config, base, max(n_prompt + n_response, min_context), sleeps=True)
