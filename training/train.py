@@ -33,7 +33,8 @@ from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
 from training.rollout.batches import Batch, Rollouts
 from training.rollout.engine import RolloutEngine, open_engine
-from training.saving.checkpoints import export_models, load_state, save_state
+from training.saving.checkpoints import Saver, load_state
+from training.saving.exports import export_models
 from training.saving.segments import begin_segment
 from training.saving.steps import drop_later, keep_exports, step_folder
 
@@ -77,12 +78,13 @@ def train(
     engine = open_engine(config, base, max(context, min_context), sleeps=not config.rollout.lag)
     engine.sleep()
     ppo = build_ppo(config, base, ranks, critic)
-    done = load_state(out / "state", ppo.engines)
+    done = load_state(out / "state", ppo.engines, ranks)
     rollouts = Rollouts(config, engine, ranks, ppo.values if config.ppo.early_values else None)
     rollouts.sync(ppo.actor)
     if done:
         logger.info("resumed step=%d", done)
         rollouts.restore(out / "state", done)
+    saver = Saver(out / "state", config.keep_checkpoints, ranks, config.deepspeed.timeout_hours)
     segment = 0
     if ranks.is_first:
         drop_later(out, done)
@@ -116,9 +118,11 @@ def train(
                 keep_exports(out / "exports", recorder.history, config.keep_best)
         if step % config.save_every == 0 or is_last or stops:
             rollouts.save(out / "state", step)
-            save_state(out / "state", step, ppo.engines, config.keep_checkpoints, ranks)
+            saver.save(step, ppo.engines)
         if stops and not is_last:
+            saver.close()
             raise Stopped("; ".join(stops))
+    saver.close()
     recorder.close()
     rollouts.close()
     engine.close()

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from training.saving.steps import INDEX, drop_later, what_is_missing
+from training.saving.steps import (
+    INDEX,
+    drop_later,
+    keep_exports,
+    saved_steps,
+    step_folder,
+    what_is_missing,
+)
 
 MODELS = ("actor", "critic")
 
@@ -97,3 +104,41 @@ def test_what_was_made_after_the_checkpoint_is_dropped(tmp_path: Path) -> None:
     drop_later(tmp_path, 2)
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("step-*"))
     assert left == ["evaluations/step-000002", "exports/step-000002", "rollouts/step-000002-rank-000.parquet"]
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        pytest.param([], [], id="empty"),
+        pytest.param(["step-000020", "step-000003", "step-000100"], [3, 20, 100], id="ascending"),
+        pytest.param(["step-000001.partial", "step-000002"], [2], id="partial"),
+        pytest.param(["step-7", "step-000008-old", "xstep-000009", ".step-000010"], [], id="foreign"),
+    ],
+)
+def test_saved_steps_are_the_whole_folders(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / name).mkdir()
+    assert saved_steps(tmp_path) == expected
+
+
+def test_a_folder_that_does_not_exist_has_no_steps(tmp_path):
+    assert saved_steps(tmp_path / "none") == []
+
+
+def test_step_folders_sort_by_name_as_by_number(tmp_path):
+    folders = [step_folder(tmp_path, step) for step in (1, 9, 10, 99, 100, 999_999)]
+    assert sorted(folders) == folders
+    for folder in folders:
+        folder.mkdir()
+    assert saved_steps(tmp_path) == [1, 9, 10, 99, 100, 999_999]
+
+
+def test_the_best_exports_and_the_last_are_kept(tmp_path):
+    for step in (2, 4, 6, 8):
+        step_folder(tmp_path, step).mkdir()
+    rewards = [0.1, 0.1, 0.9, 0.5, 0.6, 0.6, 0.2, 0.2]  # Means by export: 0.1, 0.7, 0.6, 0.2.
+    history = [{"step": step, "reward": reward} for step, reward in enumerate(rewards, 1)]
+    keep_exports(tmp_path, history, 2)
+    assert saved_steps(tmp_path) == [4, 6, 8]
+    keep_exports(tmp_path, history, 0)
+    assert saved_steps(tmp_path) == [8]
