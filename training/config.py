@@ -221,7 +221,9 @@ class DeepSpeedConfig(Settings):
     """File with a line `HOST slots=GPUS` for each machine, or "slurm" for the nodes of the allocation. The
     ranks are started there through `remote_shell`. Project, environment and runs must have the same paths on
     all machines; `reasoner-zero doctor --hostfile FILE` checks them (reference script: a Ray cluster)."""
-    remote_shell: Operation[str] = "ssh -o BatchMode=yes -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+    remote_shell: Operation[str] = (
+        "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+    )
     """Command that runs another one on a machine of `hostfile`, whose name takes the place of {host} or comes
     last: ssh, `srun --overlap --nodes=1 --ntasks=1 --nodelist={host}`, or `kubectl exec -i {host} --`. The
     default becomes srun for hostfile = "slurm"."""

@@ -18,6 +18,7 @@ from training.config import TrainingConfig
 logger = logging.getLogger(__name__)
 FINAL, DONE = ".final", ".done"
 """Suffixes of the files beside a job's own: a failure that would repeat, and that the job is done."""
+WORKER = ("-m", "pipelines.jobs.worker")
 LOG = "REASONER_ZERO_LOG"
 """Environment variable with the stage's log, beside which ranks write theirs."""
 
@@ -98,7 +99,7 @@ def _run_once(
     n_ranks: int,
     stop: threading.Event | None,
 ) -> None:
-    arguments = ["-m", "pipelines.jobs.worker", str(job_file)]
+    arguments = [*WORKER, str(job_file)]
     environment = {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_threads(job.config, n_ranks))),
         "TOKENIZERS_PARALLELISM": "false",
