@@ -8,6 +8,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+# Whether there are GPUs is asked of the driver's library, without starting CUDA: vLLM may still have to fork.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
@@ -42,6 +45,11 @@ class Ranks:
         tensor = torch.tensor(x, device=self.device, dtype=torch.float64)
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return float(tensor.item())
+
+    def use_device(self) -> None:
+        """Make this rank's device the current one of a new thread, which otherwise starts with the first."""
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
 
     def barrier(self) -> None:
         if self.world > 1:

@@ -133,7 +133,7 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks, trained_critic: 
 
     def policy() -> Policy:
         precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
-        return load_policy(base, precision, config.rollout.temperature, chunk, ranks.max)
+        return load_policy(base, precision, config.rollout.temperature, chunk)
 
     with sharded_loading(config.deepspeed):
         actor = policy()
@@ -225,7 +225,10 @@ def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
     """A record of rewards.contracts.records.TIMING, but for its segment."""
     n_response = sum(len(c.tokens) for c in batch.completions)
     n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
-    device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    device_bytes = 0
+    if torch.cuda.is_available():  # Of the trainer, without the engine's cache, and of this step alone.
+        device_bytes = torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
     return times | {
         "step": step,
         "tokens_per_s": n_response / batch.sampling_s,

@@ -103,6 +103,7 @@ def _run_once(
     environment = {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(n_threads(job.config, n_ranks))),
         "TOKENIZERS_PARALLELISM": "false",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # See training.ranks.
         LOG: str(log),
         **cache_folders(Path(job.out)),
     }

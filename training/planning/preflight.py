@@ -63,11 +63,8 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     engine.wake()
     engine.load_weights(named_weights(ppo.actor, "model."))
     seconds["sync_s"] = time.perf_counter() - clock
-    engine.close()
     device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     found = seconds | {"memory_bytes": float(peak_memory()), "device_memory_bytes": float(device_bytes)}
-    return {name: ranks.largest(value) for name, value in found.items()} | {
-        "sequence_tokens": n_prompt + n_response,
-        "sampled": n_sampled,
-        "updated": n_rows,
-    }
+    largest = {name: ranks.largest(value) for name, value in found.items()}
+    engine.close()  # Last: vLLM takes the process group down with it.
+    return largest | {"sequence_tokens": n_prompt + n_response, "sampled": n_sampled, "updated": n_rows}

@@ -59,7 +59,7 @@ class Rollouts:
         self.known_lengths: dict[str, float] = {}
         """Mean response length of each problem when it was last sampled, in tokens."""
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="score")
-        self.sampler = ThreadPoolExecutor(1, thread_name_prefix="sample")
+        self.sampler = ThreadPoolExecutor(1, thread_name_prefix="sample", initializer=ranks.use_device)
         self.ahead: Future[Batch] | None = None
         """The next step's batch, being sampled (lag 1)."""
         self.stored: list[Completion] | None = None
