@@ -57,12 +57,13 @@ def parent(config: str, runs: str) -> None:
     """The supervisor's process: train as `reasoner-zero train` does, with short pauses before restarts."""
     import logging
 
-    from pipelines.jobs import job, supervise
+    from pipelines.jobs import hosts, job, supervise
     from pipelines.stages.chain import Chain
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     supervise.FIRST_PAUSE_S, supervise.READY_S = 0.5, 30.0
+    hosts.FORWARDED = (*hosts.FORWARDED, "SURVIVE_")
     if "SURVIVE_AT" in os.environ:
         job.WORKER = ("-m", "bench.parts.survive_rank")
     Chain(Workspace.open(load_config(Path(config)), Path(runs))).trained  # noqa: B018

@@ -27,7 +27,8 @@ def stop_at(phase: str, step: int, folder: Path) -> None:
         original = getattr(owner, name)
 
         def wrapped(*arguments, **options):
-            if now["step"] == step and not note.exists():
+            # A checkpoint is written while the next step is made; it says itself which one it is of.
+            if (arguments[1] if phase == "save" else now["step"]) == step and not note.exists():
                 note.write_text(f"{os.getpid()} {os.getppid()}")
                 ends = time.monotonic() + WAIT_S
                 while time.monotonic() < ends and not (folder / "go").exists():
@@ -46,7 +47,7 @@ def stop_at(phase: str, step: int, folder: Path) -> None:
     owner, name = {
         "rollout": (TorchSampler, "generate"),
         "update": (training.ppo, "policy_loss"),
-        "save": (checkpoints.dcp, "save"),
+        "save": (checkpoints.Saver, "_write"),
         "export": (exports, "write_weights"),
     }[phase]
     before(owner, name)
