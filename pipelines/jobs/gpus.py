@@ -46,3 +46,16 @@ def describe_gpus() -> list[str]:
         if listed.returncode == 0
         else []
     )
+
+
+def describe_driver() -> tuple[str, float] | None:
+    """Version of the NVIDIA driver and the lowest compute capability of its GPUs; None when it is silent."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    command = [tool, "--query-gpu=driver_version,compute_cap", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    rows = [line.split(",") for line in listed.stdout.splitlines() if line.count(",") == 1]
+    if listed.returncode or not rows:
+        return None
+    return rows[0][0].strip(), min(float(capability) for _, capability in rows)
