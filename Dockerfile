@@ -4,7 +4,7 @@
 # Mount a folder for the results: -v "$PWD/runs:/work/runs". The program works as process 1.
 ARG PYTHON=3.12
 
-FROM python:${PYTHON}-slim-bookworm AS cpu
+FROM python:${PYTHON}-slim-bookworm AS base
 # A compiler and, from the image, Python.h: vLLM and Triton compile at first use. ssh reaches other machines.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -12,19 +12,20 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/reasoner-zero
 COPY . .
-ENV REASONER_ZERO_SET=cpu \
-    PATH=/opt/reasoner-zero/.venv/bin:$PATH \
+ENV PATH=/opt/reasoner-zero/.venv/bin:$PATH \
     HF_HOME=/work/runs/.cache/huggingface
-RUN python requirements/install.py && rm -rf /root/.cache
-WORKDIR /work
 ENTRYPOINT ["reasoner-zero"]
 CMD ["--help"]
 
-FROM cpu AS gpu
+FROM base AS cpu
+ENV REASONER_ZERO_SET=cpu
+RUN python requirements/install.py && rm -rf /root/.cache
+WORKDIR /work
+
+FROM base AS gpu
 # The driver comes from the host (nvidia-container-toolkit), everything else of CUDA from the Python packages.
 ENV REASONER_ZERO_SET=gpu \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
-WORKDIR /opt/reasoner-zero
 RUN python requirements/install.py && rm -rf /root/.cache
 WORKDIR /work
