@@ -280,7 +280,8 @@ class RailsConfig(Settings):
     verifier_timeouts: RailConfig = RailConfig(action="skip", limit=0.05)
     """Share of answers that the verifier could not compare in time, so that their rewards may be wrong."""
     disk: RailConfig = RailConfig(action="checkpoint_and_stop", limit=1.0)
-    """Free disk space where the run and its checkpoints are written, in GiB; acts below `limit`."""
+    """Disk space, in GiB, that the next checkpoint and export would leave where the run is written; acts
+    below `limit`."""
     out_of_sync: Literal["warn", "stop"] = "stop"
     """When the probe finds that the rollout engine has other weights than the trainer. warn: log a line.
     stop: end the run; the last checkpoint remains."""
@@ -322,6 +323,9 @@ class TrainingConfig(Settings):
     keep_state_days: Operation[float | None] = Field(30.0, ge=0)
     """Days for which a finished training keeps its newest checkpoint, from which more steps can follow (raise
     n_steps and say --resume). 0: not at all. Unset: for ever (ours)."""
+    must_fit: Operation[bool] = True
+    """Refuse to start when the plan says that memory or disk cannot suffice (`reasoner-zero plan`). False:
+    try all the same (ours)."""
     restarts: Operation[int] = Field(3, ge=0)
     """Restarts from the newest checkpoint, after a growing pause, when a process or machine is lost. The
     count begins anew with each further checkpoint. What would fail again (a guardrail, a wrong setting, a

@@ -201,7 +201,7 @@ def run_step(
     times |= {"sync_s": time.perf_counter() - clock, "step_s": time.perf_counter() - started}
 
     free_gib = -ranks.largest(-shutil.disk_usage(recorder.folder).free / 2**30)
-    tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib})
+    tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib - next_save_gib(ppo.engines)})
     top = config.rollout.max_new_tokens + 1
     recorder.step(metrics, costs(step, times, batch) | {"segment": segment}, histograms, top)
     return metrics, [message for action, message in tripped if action == "checkpoint_and_stop"]
@@ -219,6 +219,12 @@ def run_evaluation(
     pairs = torch.tensor([found[name] for name in names], dtype=torch.float64, device=ranks.device)
     totals = ranks.sum(pairs * counts).tolist()
     return {name: (total / max(n, 1), int(n)) for name, (total, n) in zip(names, totals, strict=True)}
+
+
+def next_save_gib(engines: Mapping[str, Any]) -> float:
+    """GiB that the next checkpoint and export take: fp32 weights and two moments, and the weights."""
+    parameters = [p for engine in engines.values() for p in engine.module.parameters()]
+    return sum(getattr(p, "ds_numel", p.numel()) * (12 + p.element_size()) for p in parameters) / 2**30
 
 
 def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:

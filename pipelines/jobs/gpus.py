@@ -48,6 +48,12 @@ def describe_gpus() -> list[str]:
     )
 
 
+def smallest_gpu_gib() -> float | None:
+    """Memory of the smallest NVIDIA GPU of this machine, in GiB; None without one."""
+    sizes = [gpu.rpartition(",")[2].strip().split()[0] for gpu in describe_gpus() if "," in gpu]
+    return min((float(size) / 1024 for size in sizes if size.isdecimal()), default=None)
+
+
 def describe_driver() -> tuple[str, float] | None:
     """Version of the NVIDIA driver and the lowest compute capability of its GPUs; None when it is silent."""
     tool = shutil.which("nvidia-smi")

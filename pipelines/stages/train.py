@@ -7,6 +7,8 @@ During training, state/ has the resumable checkpoints; the newest one stays for 
 optional stage anneal makes the same from a trained model and the hard prompts of stage difficulty.
 """
 
+import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +18,15 @@ from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
+from pipelines.jobs.gpus import smallest_gpu_gib
 from pipelines.jobs.job import Job, run_job
 from pipelines.jobs.process import ChildFailed
 from pipelines.jobs.progress import OnAdvance, Progress
 from pipelines.stages.continuation import describe, drop_old_states, keep_state, prepare
 from pipelines.stages.models import final_model
 from rewards.contracts.settings import Kind, fields_by_kind
+from training.config import TrainingConfig
+from training.planning.plan import shape_of_folder, why_not
 from training.saving.segments import FILE as SEGMENTS
 from training.saving.segments import begin_segment, describe_segments, read_segments
 from training.saving.steps import what_is_missing
@@ -35,6 +40,7 @@ IN_PLACE = (
     *("evals/sampling.py", "evals/scoring.py", "evals/choices.py"),
 )
 """Code that decides the evaluations during training, if there are any (`training.eval_every`)."""
+logger = logging.getLogger(__name__)
 STAGE = Stage("train", CODE, is_resumable=True)
 ANNEAL = Stage("anneal", CODE, is_resumable=True)
 
@@ -109,6 +115,7 @@ def _produce(
         )
         log = workspace.log(stage.name)
         if what_is_missing(draft.folder, training.total_steps, models) is not None:
+            check_room(training, model, draft.folder)
             with Progress(stage.name, "steps", on_advance=on_steps) as progress:
                 run_job(job, log, progress.line, training.deepspeed.n_ranks)
         else:  # Killed after the last step, or nothing but rails and code changed since: no step is left.
@@ -129,3 +136,24 @@ def _produce(
 
     prepare(workspace, stage, fingerprint, described, training.total_steps)
     return workspace.produce(stage, settings, inputs, build)
+
+
+def check_room(training: TrainingConfig, model: Path, folder: Path) -> None:
+    """Raise ValueError when the plan says that the run cannot fit; with must_fit = false only warn.
+
+    Checkpoints that exist already are counted as free space, since new ones take their place.
+    """
+    if not (model / "config.json").exists():
+        return
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    reason = why_not(
+        training,
+        shape_of_folder(model),
+        gpu_gib=smallest_gpu_gib(),
+        n_gpus=training.deepspeed.n_ranks,
+        free_bytes=shutil.disk_usage(folder).free + held,
+    )
+    if reason is not None:
+        if training.must_fit:
+            raise ValueError(f"{reason}. To try all the same: --training.must-fit False")
+        logger.warning("training.must_fit = false: %s", reason)

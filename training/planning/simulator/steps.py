@@ -131,6 +131,7 @@ def rollout_ends(
         # Steps of a wave get cheaper as it goes on; for the end of each response their mean is enough.
         return prefill_s[:, None] + seconds[:, None] * requests / requests.max(1, keepdims=True)
     fixed, row, context = machine.decode.seconds(work).tolist()
+    row += machine.stop_token_s * bool(rollout.stop)
     exchange = 2 * shape.n_layers * machine.exchange_s * (shared > 1)
     weights = shape.n_parameters * machine.width / shared
     free = rollout.gpu_memory_utilization * cluster.gpu_gib * GIB - weights
