@@ -119,7 +119,7 @@ def attend_varlen(
     """
     from torch.nn.attention.varlen import varlen_attn
 
-    options = {}
+    options: dict[str, Any] = {}
     if (n_shared := q.shape[1] // k.shape[1]) > 1:
         if "enable_gqa" in signature(varlen_attn).parameters:
             options = {"enable_gqa": True}

@@ -223,6 +223,7 @@ def main(folder: str | None) -> int:
     report = check(site)
     for line in report.wrong:
         sys.stdout.write(f"WRONG  {line}\n")
-    sys.stdout.write(f"{report.checked} calls checked, {len(report.wrong)} wrong; compiled or made at run time, "
-                     f"so unchecked: {len(report.unchecked)} functions\n")  # fmt: skip
+    counts = f"{report.checked} calls checked, {len(report.wrong)} wrong"
+    unchecked = f"{len(report.unchecked)} functions are compiled or made at run time, so unchecked"
+    sys.stdout.write(f"{counts}; {unchecked}\n")
     return 1 if report.wrong else 0
