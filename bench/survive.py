@@ -94,14 +94,14 @@ class Case:
             where, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
         )
 
-    def finish(self, process: subprocess.Popen | None = None) -> int:
+    def finish(self, process: subprocess.Popen | None = None, deadline_s: float = DEADLINE_S) -> int:
         process = process or self.start()
         try:
-            return process.wait(DEADLINE_S)
+            return process.wait(deadline_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise RuntimeError(f"not finished after {DEADLINE_S:.0f} s:\n{self.tail()}") from None
+            raise RuntimeError(f"not finished after {deadline_s:.0f} s:\n{self.tail()}") from None
 
     def tail(self) -> str:
         return (self.runs / "parent.log").read_text()[-3000:]
@@ -209,11 +209,11 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-def make_template(folder: Path) -> Path:
+def make_template(folder: Path, more: dict | None = None) -> Path:
     """Corpus, rewards and base model, made once."""
     from pipelines.stages.chain import Chain
 
-    config = load_config(ROOT / "configs" / "demo.toml", SMALL)
+    config = load_config(ROOT / "configs" / "demo.toml", SMALL | (more or {}))
     assert Chain(Workspace.open(config, folder / "template")).base.folder.exists()
     return folder / "template"
 
