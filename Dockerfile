@@ -5,10 +5,10 @@
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim-bookworm AS base
-# A compiler and, from the image, Python.h: vLLM and Triton compile at first use. ssh reaches other machines.
+# A compiler and, from the image, Python.h: vLLM and Triton compile at first use. ssh reaches other machines and is reached.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends git g++ make openssh-client procps \
+    && apt-get install --yes --no-install-recommends git g++ make openssh-client openssh-server procps \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/reasoner-zero
 COPY . .

@@ -315,7 +315,13 @@ FIELDS = {
     "keep_state_days": 1.0,
     "restarts": 0,
 }
-ASKED = {"seed": 1, "actor.lr": 1e-3, "n_steps": 8, "rails.truncated.limit": 0.9, "rollout.temperature": 0.9}
+ASKED = {
+    "seed": 1,
+    "actor.lr": 1e-3,
+    "n_steps": 8,
+    "rails.truncated": {"action": "warn", "limit": 0.9},
+    "rollout.temperature": 0.9,
+}
 
 
 def fields(folder: Path, template: Path) -> bool:
@@ -342,7 +348,9 @@ def fields(folder: Path, template: Path) -> bool:
         if key in ASKED:
             asked = "--resume" in case.tail() and f"training.{key}" in case.tail()
             is_right &= bool(status) and asked
-            table.add_row(key, kinds[key], "asked" if status and asked else "[red]SILENT", "")
+            table.add_row(
+                key, kinds.get(key, Kind.RESULT), "asked" if status and asked else "[red]SILENT", ""
+            )
             continue
         log = (case.runs / "demo/logs/train.log").read_text()
         continued = status == 0 and "resumed step=2" in log and len(records) == N_STEPS

@@ -32,8 +32,8 @@ default. A section in double brackets, such as `[[curation.sources]]`, is a list
 entries are numbered: `--curation.sources.0.name`. An unknown key is refused, and the message names the
 nearest known one.
 
-A run continues when a field changes that only concerns its operation; such fields say so. When any other field
-of `training` changes, the command names it and asks for `--resume` or `--fresh`.
+A run continues when a field changes that only concerns its operation; such fields say so. When any other
+field of `training` changes, the command names it and asks for `--resume` or `--fresh`.
 
 "paper" is arXiv 2503.24290; "reference script" is `playground/orz_7b_ppo.py` of its authors' repository;
 "ours" marks what is neither.

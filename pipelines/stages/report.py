@@ -61,6 +61,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
             orient="row",
         ).select("artifact", "fingerprint"),
         timing_note=cost_note(stages),
+        notes=segment_notes(stages["train"]),
     )
     page = build_page(data)
     write_text(workspace.folder / "report.html", render_page(data, page))
@@ -68,6 +69,12 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         write_figures(page, workspace.folder / "figures")
     write_json(workspace.folder / "summary.json", summary)
     return summary
+
+
+def segment_notes(trained: Artifact) -> tuple[str, ...]:
+    """What made which steps, if more than one configuration, code or number of ranks did."""
+    segments = trained.manifest["facts"].get("segments", ())
+    return tuple(f"Training, {line}" for line in segments) if len(segments) > 1 else ()
 
 
 def describe_model(workspace: Workspace) -> str:
