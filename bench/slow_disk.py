@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -23,6 +24,7 @@ from rich.console import Console
 from bench.survive import Case, make_template
 from training.saving.steps import saved_steps
 
+LINE = r"([\d-]+ [\d:]+),\d+ .* checkpoint step=(\d+) gib=([\d.]+) write_s=([\d.]+)"
 THROTTLE = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device")
 
 
@@ -89,14 +91,12 @@ def report(case: Case, status: int) -> None:
     log = (case.runs / "demo/logs/train.log").read_text()
     console = Console(width=140)
     console.print(f"status {status}; finished: {case.is_reported_done}")
-    for step, gib, seconds in re.findall(r"checkpoint step=(\d+) gib=([\d.]+) write_s=([\d.]+)", log):
+    rows = sorted((case.folder / "rollouts").glob("step-*-rank-000.parquet"))
+    for when, step, gib, seconds in re.findall(LINE, log):
+        ended = datetime.strptime(when, "%Y-%m-%d %H:%M:%S").timestamp()
+        during = [int(r.name[5:11]) for r in rows if ended - float(seconds) < r.stat().st_mtime < ended]
         console.print(f"checkpoint of step {step}: {float(gib) * 1.0737:.2f} GB written in {seconds} s")
-        kept = case.folder.with_suffix(".state") / f"step-{int(step):06d}" / ".metadata"
-        if kept.exists():
-            ended = kept.stat().st_mtime
-            rows = sorted((case.folder / "rollouts").glob("step-*-rank-000.parquet"))
-            during = [r.name for r in rows if ended - float(seconds) < r.stat().st_mtime < ended]
-            console.print(f"steps sampled meanwhile: {[int(name[5:11]) for name in during]}")
+        console.print(f"steps sampled meanwhile: {during}")
     console.print(f"checkpoints that load: {saved_steps(case.folder.with_suffix('.state'))}")
     if status:
         console.print(case.tail())

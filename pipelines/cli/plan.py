@@ -103,7 +103,7 @@ def simulate(arguments: argparse.Namespace) -> int:
     say(
         f"{training.total_steps:,} steps: {_length(run, training, n_gpus)}; "
         f"GPUs wait {run.mean('waiting'):.0%} of the time; "
-        f"training needs {run.memory_gib:.1f} GiB per GPU"
+        f"the plan says {run.memory_gib:.1f} GiB per GPU at most"
     )
     _say_published(training)
     cluster, lengths, prices = _assumed(arguments, training, n_gpus)
