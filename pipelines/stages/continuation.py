@@ -63,8 +63,10 @@ def prepare(
             )
             if changes:
                 logger.info("stage=%s %s changed in operation: %s", stage.name, what, "; ".join(changes))
-        if made == partial and not (partial / "state").exists() and _kept_state(final).exists():
-            os.rename(_kept_state(final), partial / "state")
+        if made == partial and not (partial / "state").exists():
+            kept, recorded = saved_steps(_kept_state(final)), recorded_steps(partial)
+            if kept and kept[-1:] == recorded[-1:]:  # Killed between its last step and its name.
+                os.rename(_kept_state(final), partial / "state")
         return
     former = former_folder(workspace, stage)
     if former is None:

@@ -18,7 +18,7 @@ from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
-from pipelines.jobs.gpus import smallest_gpu_gib
+from pipelines.jobs.gpus import smallest_gpu_gib, visible_gpus
 from pipelines.jobs.job import Job, run_job
 from pipelines.jobs.process import ChildFailed
 from pipelines.jobs.progress import OnAdvance, Progress
@@ -141,8 +141,15 @@ def _produce(
 def check_room(training: TrainingConfig, model: Path, folder: Path) -> None:
     """Raise ValueError when the plan says that the run cannot fit; with must_fit = false only warn.
 
-    Checkpoints that exist already are counted as free space, since new ones take their place.
+    Checkpoints that exist already are counted as free space, since new ones take their place. More ranks than
+    the machine has GPUs are refused in any case.
     """
+    n_gpus, settings = len(visible_gpus()), training.deepspeed
+    if n_gpus and not settings.hostfile and settings.n_ranks > n_gpus:
+        raise ValueError(
+            f"training.deepspeed.n_ranks is {settings.n_ranks}, and this machine has {n_gpus} GPUs; lower it, "
+            "or name the machines in training.deepspeed.hostfile"
+        )
     if not (model / "config.json").exists():
         return
     held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
