@@ -203,7 +203,8 @@ def run_step(
     free_gib = -ranks.largest(-shutil.disk_usage(recorder.folder).free / 2**30)
     tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib - next_save_gib(ppo.engines)})
     top = config.rollout.max_new_tokens + 1
-    recorder.step(metrics, costs(step, times, batch) | {"segment": segment}, histograms, top)
+    timings = costs(step, times, batch, pool_bytes(rollouts.engine)) | {"segment": segment}
+    recorder.step(metrics, timings, histograms, top)
     return metrics, [message for action, message in tripped if action == "checkpoint_and_stop"]
 
 
@@ -227,14 +228,19 @@ def next_save_gib(engines: Mapping[str, Any]) -> float:
     return sum(getattr(p, "ds_numel", p.numel()) * (12 + p.element_size()) for p in parameters) / 2**30
 
 
-def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
-    """A record of rewards.contracts.records.TIMING, but for its segment."""
+def pool_bytes(engine: RolloutEngine) -> int:
+    """Device memory that torch counts for an engine of its own pool, also while no memory backs it."""
+    return getattr(engine, "pool_bytes", 0)
+
+
+def costs(step: int, times: dict[str, float], batch: Batch, pool_bytes: int = 0) -> dict[str, float]:
+    """A record of rewards.contracts.records.TIMING, but for its segment. `pool_bytes` are the engine's."""
     n_response = sum(len(c.tokens) for c in batch.completions)
     n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
     device_bytes = 0
-    if torch.cuda.is_available():  # Of the trainer, without the engine's cache, and of this step alone.
-        device_bytes = torch.cuda.max_memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
+    if torch.cuda.is_available():
+        device_bytes = torch.cuda.max_memory_allocated() - pool_bytes
+        torch.cuda.reset_peak_memory_stats()  # The next step's peak is its own.
     return times | {
         "step": step,
         "tokens_per_s": n_response / batch.sampling_s,

@@ -141,14 +141,14 @@ def _produce(
 def check_room(training: TrainingConfig, model: Path, folder: Path) -> None:
     """Raise ValueError when the plan says that the run cannot fit; with must_fit = false only warn.
 
-    Checkpoints that exist already are counted as free space, since new ones take their place. More ranks than
-    the machine has GPUs are refused in any case.
+    Checkpoints that exist are counted as free space, since new ones take their place. More ranks than the
+    machine has GPUs are refused in any case.
     """
     n_gpus, settings = len(visible_gpus()), training.deepspeed
     if n_gpus and not settings.hostfile and settings.n_ranks > n_gpus:
         raise ValueError(
-            f"training.deepspeed.n_ranks is {settings.n_ranks}, and this machine has {n_gpus} GPUs; lower it, "
-            "or name the machines in training.deepspeed.hostfile"
+            f"training.deepspeed.n_ranks is {settings.n_ranks}, but this machine has {n_gpus} GPUs; lower it "
+            "or name machines in training.deepspeed.hostfile"
         )
     if not (model / "config.json").exists():
         return

@@ -15,7 +15,7 @@ from training.config import TrainingConfig
 from training.engines import named_weights
 from training.ranks import join_ranks
 from training.rollout.engine import open_engine
-from training.train import build_ppo, peak_memory
+from training.train import build_ppo, peak_memory, pool_bytes
 
 
 def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[str, float]:
@@ -63,7 +63,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     engine.wake()
     engine.load_weights(named_weights(ppo.actor, "model."))
     seconds["sync_s"] = time.perf_counter() - clock
-    device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    device_bytes = torch.cuda.max_memory_allocated() - pool_bytes(engine) if torch.cuda.is_available() else 0
     found = seconds | {"memory_bytes": float(peak_memory()), "device_memory_bytes": float(device_bytes)}
     largest = {name: ranks.largest(value) for name, value in found.items()}
     engine.close()  # Last: vLLM takes the process group down with it.

@@ -90,6 +90,8 @@ class VllmEngine:
         torch.set_num_threads = set_num_threads
         torch.set_num_threads(n_threads)
         torch.set_rng_state(rng_state)
+        self.pool_bytes = torch.cuda.memory_allocated() if self.sleeps else 0
+        """Bytes of the weights and the cache, which torch counts as allocated also while they sleep."""
         self.tokenizer: Any = self.llm.get_tokenizer()
         self.max_model_tokens = max_model_tokens
         self.fingerprint = hash_text(f"{hash_model(model)}:{precision}:vllm", 16)

@@ -106,7 +106,7 @@ def test_more_ranks_than_gpus_need_a_hostfile(licensed_run: Workspace, tmp_path,
     table = training.model_dump() | {"ppo": {"critic_minibatches": 1}}
     ranks = type(training).model_validate(table | overrides)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with pytest.raises(ValueError, match="n_ranks is 4, and this machine has 2 GPUs"):
+    with pytest.raises(ValueError, match="n_ranks is 4, but this machine has 2 GPUs"):
         train.check_room(ranks, tmp_path, tmp_path)
     hosts = {"deepspeed": overrides["deepspeed"] | {"hostfile": "hosts"}}
     train.check_room(type(training).model_validate(table | hosts), tmp_path, tmp_path)
