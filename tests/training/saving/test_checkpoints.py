@@ -1,5 +1,7 @@
 """A checkpoint is complete or absent, written beside training, and loads as what was saved."""
 
+import io
+import os
 import threading
 
 import pytest
@@ -8,7 +10,7 @@ import torch.distributed.checkpoint as dcp
 
 import training.saving.checkpoints
 from tests.training.saving.models import ALONE, INPUTS, engines, named, scores
-from training.saving.checkpoints import Saver, load_state
+from training.saving.checkpoints import PacedFile, Saver, load_state
 from training.saving.steps import saved_steps
 
 
@@ -139,3 +141,23 @@ def test_a_checkpoint_of_another_model_names_what_it_lacks(base, tmp_path):
     saver.close()
     with pytest.raises(ValueError, match="critic: .*delete"):
         load_state(tmp_path, named(actor, critic), ALONE)
+
+
+def test_a_large_write_goes_to_the_disk_in_parts(tmp_path, monkeypatch):
+    """Small files that others flush meanwhile then wait for a part only."""
+    monkeypatch.setattr(training.saving.checkpoints, "PACE_BYTES", 1000)
+    flushed, flush = [], os.fdatasync
+
+    def record(descriptor):
+        flushed.append(os.fstat(descriptor).st_size)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", record)
+    content = bytes(range(256)) * 20
+    with PacedFile(io.FileIO(tmp_path / "file", "w")) as file:
+        assert file.write(content[:100]) == 100
+        assert file.write(torch.frombuffer(bytearray(content[100:]), dtype=torch.uint8).numpy()) == 5020
+        assert file.tell() == len(content)
+    assert (tmp_path / "file").read_bytes() == content
+    steps = [b - a for a, b in zip([0, *flushed], flushed, strict=False)]
+    assert len(flushed) == 5 and max(steps) <= 1100
