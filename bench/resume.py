@@ -93,10 +93,10 @@ def train_once(base: Path, out: Path, n_ranks: int, phase: str = "") -> int:
 def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
     """The run itself; the last rank kills itself in `phase`, unless it did in an earlier start."""
     import torch
-    from deepspeed.runtime.engine import DeepSpeedEngine
 
     import training.ppo
     import training.rollout.batches as batches
+    import training.saving.checkpoints as checkpoints
     import training.train as loop
     from training.rollout.torch_sampler import TorchSampler
 
@@ -128,11 +128,11 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
     loop.run_step = counted
     before(TorchSampler, "generate", "rollout")
     before(batches, "score", "reward", nth=2)
-    # Killed after the critic's first minibatch, after the whole critic, or after the actor's state is saved.
+    # Killed after the critic's first minibatch, after the whole critic, or as the checkpoint is written.
     before(training.ppo, "value_loss", "critic", nth=2)
     before(training.ppo, "policy_loss", "policy")
     before(TorchSampler, "load_weights", "sync")
-    before(DeepSpeedEngine, "save_checkpoint", "save", nth=2, when=4)
+    before(checkpoints.dcp, "save", "save", when=4)
     loop.train(make_config(n_ranks), make_rows(), base, out)
 
 

@@ -17,6 +17,11 @@ PACKAGES = ("curation", "rewards", "training", "evals", "pipelines")
 ROOT_CLASS = "pipelines.config.RunConfig"
 BASE_CLASS = "rewards.contracts.settings.Settings"
 WORDS = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+OPERATED = {
+    "Operation": "*May change in mid-run.*",
+    "Placement": "*May change in mid-run; sums are then made in another order.*",
+}
+"""Marks of fields that do not decide the result, and what the page says of them."""
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 INTRODUCTION = """\
@@ -26,6 +31,9 @@ Every field of a run's TOML file, generated from the settings classes. *Required
 default. A section in double brackets, such as `[[curation.sources]]`, is a list; on the command line its
 entries are numbered: `--curation.sources.0.name`. An unknown key is refused, and the message names the
 nearest known one.
+
+A run continues when a field changes that only concerns its operation; such fields say so. When any other
+field of `training` changes, the command names it and asks for `--resume` or `--fresh`.
 
 "paper" is arXiv 2503.24290; "reference script" is `playground/orz_7b_ppo.py` of its authors' repository;
 "ours" marks what is neither.
@@ -118,7 +126,9 @@ class Reference:
             if not field.docstring:
                 self.missing.append(field.path)
                 continue
-            meaning = escape(" ".join(field.docstring.value.split()))
+            marked = str(field.annotation).partition("[")[0]
+            words = [*field.docstring.value.split(), OPERATED.get(marked, "")]
+            meaning = escape(" ".join(words).rstrip())
             default = self.default(field)
             lines.append(f"| {key(field.name)} | {self.type(field)} | {default} | {meaning} |")
         return "\n".join([*lines, ""])
@@ -139,6 +149,8 @@ class Reference:
                 return " or ".join(part for part in parts if part != "unset")
             case ast.Constant(value=None):
                 return "unset"
+            case ast.Subscript(value=ast.Name(id=name), slice=inner) if name in OPERATED:
+                return self.describe(inner, field)
             case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
                 values = inner.elts if isinstance(inner, ast.Tuple) else [inner]
                 return ", ".join(f"`{toml(ast.literal_eval(value))}`" for value in values)

@@ -74,11 +74,15 @@ def plan_cells(
     return cells
 
 
-def ablate(config: Path, cells: Sequence[Cell], runs: Path) -> pl.DataFrame:
-    """Train every cell, or reuse its artifact; returns [variant, seed] and the columns of `measure`."""
+def ablate(config: Path, cells: Sequence[Cell], runs: Path, on_change: str = "ask") -> pl.DataFrame:
+    """Train every cell, or reuse its artifact; returns [variant, seed] and the columns of `measure`.
+
+    `on_change` says what to do with cells that other code has trained, as in the configuration.
+    """
     rows = []
     for cell in cells:
-        trained = Chain(Workspace.open(load_config(config, cell.overrides), runs)).trained
+        loaded = load_config(config, cell.overrides | {"on_change": on_change})
+        trained = Chain(Workspace.open(loaded, runs)).trained
         metrics = read_records(trained.folder / "metrics.jsonl", METRIC)
         evaluations = read_records(trained.folder / "evaluations.jsonl", EVALUATION)
         rows.append({"variant": cell.variant, "seed": cell.seed} | measure(metrics, evaluations))
@@ -188,13 +192,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = "seeds to train each variant with (default: 0 1 2)"
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help=seeds)
     parser.add_argument("--steps", type=int, help="training steps (default: the configuration's)")
+    text = "what to do with runs that other code has trained (default: ask)"
+    parser.add_argument("--on-change", choices=("ask", "resume", "fresh"), default="ask", help=text)
     runs = "folder of all runs (default: runs)"
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help=runs)
     parsed = parser.parse_args(arguments)
     try:
         variants = read_grid(parsed.vary)
         cells = plan_cells(parsed.config, variants, parsed.seeds, parsed.steps)
-        frame = ablate(parsed.config, cells, parsed.runs)
+        frame = ablate(parsed.config, cells, parsed.runs, parsed.on_change)
     except ValueError as error:
         parser.error(str(error))
     Console().print(make_table(frame, variants))

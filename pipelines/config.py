@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -52,6 +52,10 @@ class RunConfig(Settings):
     deadline_hours: float | None = Field(None, gt=0)
     """Hours after which a child process (base model, training, sampling) is considered hung and is stopped;
     the next start resumes. Unset: never (ours)."""
+    on_change: Literal["ask", "resume", "fresh"] = "ask"
+    """What a training does when its run was begun with other settings or code than now: ask, which ends the
+    command with what differs; resume from its newest checkpoint (--resume); or start at step 1 (--fresh). A
+    change of operation alone, such as of memory, saving or the number of ranks, always continues (ours)."""
     held_out: tuple[HeldOutConfig, ...] = ()
     """Benchmarks made by generators, kept out of the corpus."""
     protect: tuple[str, ...] = ()

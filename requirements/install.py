@@ -1,6 +1,6 @@
 """Create .venv with the exact versions of cpu.txt or gpu.txt: python3 requirements/install.py [--check]
 
-Needs only Python 3.11 or later. Chooses the set that fits the machine and says which; uses uv if it is
+Needs only Python 3.11, 3.12 or 3.13. Chooses the set that fits the machine and says which; uses uv if it is
 installed or can be, else pip. A second run takes a fraction of a second; an interrupted one starts over
 cleanly.
 """
@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -36,9 +37,14 @@ def main() -> None:
             "install python3.11 (Debian, Ubuntu: apt-get install python3.11 python3.11-venv) "
             "and run: make PYTHON=python3.11 setup",
         )
+    if sys.version_info >= (3, 14):
+        fail(
+            f"Python 3.11 to 3.13 is needed, this is {platform.python_version()}: vLLM has no wheels for it",
+            "install python3.13 and run: make PYTHON=python3.13 setup",
+        )
     kind, why = pick()
     say(f"{kind} set ({why}), Python {platform.python_version()}")
-    warn_compiler()
+    warn_compiler(kind)
     if STAMP.exists() and STAMP.read_text() == stamp(kind):
         say(f"{VENV.name} is up to date")
         return
@@ -75,17 +81,33 @@ def stamp(kind: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest() + "\n"
 
 
-def warn_compiler() -> None:
+def warn_compiler(kind: str) -> None:
+    """Say what is missing to compile at run time: on a GPU, Triton cannot launch a kernel without it."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    missing = []
+    if not any(shutil.which(name) for name in ("gcc", "cc", "clang")):
+        missing.append(("C compiler", "gcc"))
     if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
-        say(
-            "no C++ compiler: everything runs, but vLLM's samplers stay uncompiled. "
-            f"To install one: {system_install('g++')}; the next run uses it"
-        )
+        missing.append(("C++ compiler", "g++"))
+    if not Path(sysconfig.get_paths()["include"], "Python.h").exists():
+        missing.append(("Python.h", f"python{version}-dev"))
+    for what, package in missing:
+        if kind == "gpu":
+            say(
+                f"no {what}: training on a GPU needs it at run time. To install it: {system_install(package)}"
+            )
+        else:
+            say(
+                f"no {what}: everything runs, but vLLM's samplers stay uncompiled. "
+                f"To install it: {system_install(package)}; the next run uses it"
+            )
 
 
 def system_install(package: str) -> str:
     """The command that installs a system package on this machine."""
     names = {"g++": {"dnf": "gcc-c++", "apk": "g++", "pacman": "gcc", "zypper": "gcc-c++"}}
+    if package.startswith("python") and package.endswith("-dev"):
+        names[package] = {"dnf": "python3-devel", "apk": "python3-dev", "pacman": "python"}
     for manager, verb in (
         ("apt-get", "install"),
         ("dnf", "install"),

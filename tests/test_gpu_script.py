@@ -24,7 +24,7 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}")
 sys.meta_path.insert(0, Absent())
 import {", ".join(modules)}
-import training.train, training.rollout.engine, training.rollout.torch_sampler, training.checkpoints
+import training.train, training.rollout.engine, training.rollout.torch_sampler, training.saving.checkpoints
 from rewards.grader import score_batch
 print(score_batch([("1/2", r"</think><answer>\\boxed{{0.5}}</answer>", "stop")])[0].reward)
 """
@@ -59,3 +59,32 @@ def test_small_files_of_a_part_are_copied_and_weights_are_not(tmp_path):
     script.copy_figures(tmp_path / "state", "ppo", tmp_path / "out")
     copied = {path.name for path in (tmp_path / "out" / "ppo").iterdir()}
     assert copied == {"figures.json", "log.txt", "metrics.jsonl"}
+
+
+def test_our_calls_fit_the_installed_libraries():
+    from bench.gpu.signatures import main
+
+    assert main(None) == 0
+
+
+def test_a_call_that_a_version_does_not_know_is_found(tmp_path, capsys):
+    """torch 2.11's varlen_attn has no enable_gqa, 2.13's has; sleep took no level once; a method may go."""
+    from bench.gpu.signatures import main
+
+    folder = tmp_path / "torch" / "nn" / "attention"
+    folder.mkdir(parents=True)
+    text = (
+        "def varlen_attn(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=None, "
+        "window_size=(-1, -1){}):\n    pass\n"
+    )
+    (folder / "varlen.py").write_text(text.format(", enable_gqa=False"))
+    place = tmp_path / "vllm" / "entrypoints"
+    place.mkdir(parents=True)
+    (place / "llm.py").write_text("class LLM:\n    def sleep(self):\n        pass\n")
+    assert main(str(tmp_path)) == 1
+    shown = capsys.readouterr().out
+    assert "LLM.sleep: no argument level" in shown
+    assert "LLM has no wake_up" in shown and "varlen_attn:" not in shown
+    (folder / "varlen.py").write_text(text.format("").replace("scale=None, ", ""))
+    main(str(tmp_path))
+    assert "varlen_attn: no argument scale" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from rewards.contracts.engine import Sampling
 from rewards.contracts.prompts import ORZ_STOP, PromptConfig
-from rewards.contracts.settings import Settings
+from rewards.contracts.settings import Operation, Placement, Settings
 from rewards.shaping import RewardTerms
 
 Estimator = Literal["gae", "grpo", "rloo", "reinforce_pp"]
@@ -111,7 +111,7 @@ class RolloutConfig(Settings):
     """Probability mass of nucleus sampling; 1: all tokens (paper, section 2.3)."""
     stop: tuple[str, ...] = ORZ_STOP
     """Strings that end a response and remain part of it (reference script: stop)."""
-    probe_responses: int = Field(16, ge=0)
+    probe_responses: Operation[int] = Field(16, ge=0)
     """Responses per step and engine whose log-probs are compared with the trainer's, to prove that engine
     and trainer have the same weights (ours)."""
     max_mismatch: float = Field(0.0, ge=0)
@@ -121,11 +121,11 @@ class RolloutConfig(Settings):
     """0: strictly on-policy (paper, section 2.3). 1: one step off-policy (Noukhovitch et al. 2024, arXiv
     2410.18252): the next step's responses are sampled during this step's update, by the policy before it, and
     weighted as ppo.max_importance_weight says."""
-    gpu_memory_utilization: float = Field(0.75, gt=0, le=1)
+    gpu_memory_utilization: Operation[float] = Field(0.75, gt=0, le=1)
     """Share of GPU memory that vLLM may use (reference script: gpu_memory_utilization)."""
-    kv_cache_gib: float = Field(4.0, gt=0)
+    kv_cache_gib: Operation[float] = Field(4.0, gt=0)
     """Size of the KV cache, in GiB, for the torch sampler and for vLLM on a CPU (ours)."""
-    tensor_parallel: int = Field(1, ge=1)
+    tensor_parallel: Placement[int] = Field(1, ge=1)
     """GPUs per vLLM engine (reference script: vllm_tensor_parallel_size)."""
 
     @property
@@ -186,12 +186,12 @@ class PPOConfig(Settings):
     """Policy updates per step. 1: strictly on-policy (paper, section 2.3); more are for ablations."""
     critic_minibatches: int = Field(12, ge=1)
     """Critic updates per step (paper, section 2.3)."""
-    micro_batch_tokens: int = Field(16384, ge=1)
+    micro_batch_tokens: Operation[int] = Field(16384, ge=1)
     """Tokens per forward pass, with a shared prompt counted once. Changes speed and memory, not the result
     (reference script: packing_max_len)."""
-    logprob_chunk_tokens: int = Field(1024, ge=1)
+    logprob_chunk_tokens: Operation[int] = Field(1024, ge=1)
     """Tokens whose vocabulary logits are in memory at a time. Changes memory, not the result (ours)."""
-    early_values: int = Field(0, ge=0)
+    early_values: Placement[int] = Field(0, ge=0)
     """Compute critic values during sampling, for this many responses to a prompt at a time, as soon as all of
     them have ended. 0: after the rollout, for all responses. Needs the whole critic on each rank (ZeRO stage
     0 to 2). Changes speed and memory, and values by rounding only (ours)."""
@@ -210,22 +210,35 @@ class PPOConfig(Settings):
 class DeepSpeedConfig(Settings):
     """Sharding and precision."""
 
-    zero_stage: Literal[0, 1, 2, 3] = 3
+    zero_stage: Placement[Literal[0, 1, 2, 3]] = 3
     """ZeRO stage (reference script: zero_stage)."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Data type of weights and activations, in training and rollout; use fp32 on a CPU (reference script:
     bf16)."""
-    n_ranks: int = Field(1, ge=1)
+    n_ranks: Placement[int] = Field(1, ge=1)
     """Training processes, one per GPU: on this machine, or over all hosts in `hostfile`."""
-    hostfile: str | None = None
-    """File with a line `HOST slots=GPUS` for each machine. DeepSpeed's launcher starts the ranks there over
-    ssh. Project and runs must have the same paths on all machines (reference script: a Ray cluster)."""
-    hpz_ranks: int = Field(1, ge=1)
+    hostfile: Operation[str | None] = None
+    """File with a line `HOST slots=GPUS` for each machine, or "slurm" for the nodes of the allocation. The
+    ranks are started there through `remote_shell`. Project, environment and runs must have the same paths on
+    all machines; `reasoner-zero doctor --hostfile FILE` checks them (reference script: a Ray cluster)."""
+    remote_shell: Operation[str] = (
+        "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+    )
+    """Command that runs another one on a machine of `hostfile`, whose name takes the place of {host} or comes
+    last: ssh, `srun --overlap --nodes=1 --ntasks=1 --nodelist={host}`, or `kubectl exec -i {host} --`. The
+    default becomes srun for hostfile = "slurm"."""
+    min_ranks: Placement[int | None] = Field(None, ge=1)
+    """Fewest ranks to go on with when machines are lost and training restarts. Unset: n_ranks, so that it
+    waits for all machines (ours; torchrun: --nnodes MIN:MAX)."""
+    timeout_hours: Operation[float] = Field(6.0, gt=0)
+    """Longest wait of one rank for another, in hours: for the longest response, a save, an export. A rank
+    that dies is noticed at once (ours; torch's own limit is 10 minutes)."""
+    hpz_ranks: Placement[int] = Field(1, ge=1)
     """ZeRO-3: number of ranks, all of one machine, that share a second copy of the weights, so that gathering
     stays inside the machine (ZeRO++, arXiv 2306.10209, section 3.2). 1: off."""
-    offload_optimizer: bool = False
+    offload_optimizer: Placement[bool] = False
     """Keep optimizer states in CPU memory (reference script: adam_offload)."""
-    gradient_checkpointing: bool = True
+    gradient_checkpointing: Operation[bool] = True
     """Recompute activations in the backward pass (reference code)."""
 
 
@@ -267,7 +280,8 @@ class RailsConfig(Settings):
     verifier_timeouts: RailConfig = RailConfig(action="skip", limit=0.05)
     """Share of answers that the verifier could not compare in time, so that their rewards may be wrong."""
     disk: RailConfig = RailConfig(action="checkpoint_and_stop", limit=1.0)
-    """Free disk space where the run and its checkpoints are written, in GiB; acts below `limit`."""
+    """Disk space, in GiB, that the next checkpoint and export would leave where the run is written; acts
+    below `limit`."""
     out_of_sync: Literal["warn", "stop"] = "stop"
     """When the probe finds that the rollout engine has other weights than the trainer. warn: log a line.
     stop: end the run; the last checkpoint remains."""
@@ -299,13 +313,23 @@ class TrainingConfig(Settings):
     """Sharding and precision."""
     reward_terms: RewardTerms = RewardTerms()
     """Terms added to the binary reward for ablations (paper, section 2.2: none)."""
-    save_every: int = Field(50, ge=1)
+    save_every: Operation[int] = Field(50, ge=1)
     """Steps between resumable checkpoints and model exports (reference script: save_interval)."""
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: Operation[int] = Field(2, ge=1)
     """Number of resumable checkpoints kept, the newest ones (ours)."""
-    keep_best: int = Field(1, ge=0)
+    keep_best: Operation[int] = Field(1, ge=0)
     """Number of model exports kept besides the last one: those with the highest mean reward since the export
     before (ours)."""
+    keep_state_days: Operation[float | None] = Field(30.0, ge=0)
+    """Days for which a finished training keeps its newest checkpoint, from which more steps can follow (raise
+    n_steps and say --resume). 0: not at all. Unset: for ever (ours)."""
+    must_fit: Operation[bool] = True
+    """Refuse to start when the plan says that memory or disk cannot suffice (`reasoner-zero plan`). False:
+    try all the same (ours)."""
+    restarts: Operation[int] = Field(3, ge=0)
+    """Restarts from the newest checkpoint, after a growing pause, when a process or machine is lost. The
+    count begins anew with each further checkpoint. What would fail again (a guardrail, a wrong setting, a
+    full disk) ends the run at once (ours)."""
     anneal: AnnealConfig = AnnealConfig()
     """Annealing stage."""
     rails: RailsConfig = RailsConfig()
@@ -313,7 +337,7 @@ class TrainingConfig(Settings):
     eval_every: int = Field(0, ge=0)
     """Steps between evaluations on the run's benchmarks during training. 0: only before and after training
     (reference script: eval_interval)."""
-    tracker: Literal["none", "wandb", "trackio"] = "none"
+    tracker: Operation[Literal["none", "wandb", "trackio"]] = "none"
     """Experiment tracker that gets the metrics, besides the run folder and TensorBoard."""
     seed: int = 0
     """Seed of data order, sampling and initialization."""

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -44,7 +43,7 @@ def build_scratch(config: ScratchConfig, n_vocab: int, pad: int, eos: int, seed:
 
 
 def token_logprobs(
-    hidden: Tensor, head: nn.Module, targets: Tensor, temperature: float
+    hidden: Tensor, head: Callable[[Tensor], Tensor], targets: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each target and entropy of each distribution, in float32.
 
@@ -56,22 +55,81 @@ def token_logprobs(
     return logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropy
 
 
-class Policy(nn.Module):
-    """Causal language model that scores response tokens.
+Score = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(hidden states [tokens, width], targets [tokens]) -> log-probabilities and entropies [tokens]."""
 
-    `largest` returns the maximum of an integer over all ranks, so that every rank calls the head equally
-    often.
+
+class ChunkedScores(torch.autograd.Function):
+    """Apply a score to chunks of tokens, and again in the backward pass, so that only one chunk's logits are
+    in memory.
+
+    The gradient of the parameters is summed over the chunks here, the last chunk first, as autograd would.
     """
 
-    def __init__(
-        self, model: Any, temperature: float, chunk_tokens: int, largest: Callable[[int], int] = int
-    ) -> None:
+    @staticmethod
+    def forward(ctx: Any, score: Score, chunk: int, hidden: Tensor, targets: Tensor, *parameters: Tensor):
+        ctx.set_materialize_grads(False)
+        ctx.score, ctx.chunk, ctx.parameters = score, chunk, parameters
+        ctx.save_for_backward(hidden, targets)
+        pieces = [score(h, t) for h, t in zip(hidden.split(chunk), targets.split(chunk), strict=True)]
+        return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None):  # type: ignore[override]
+        hidden, targets = ctx.saved_tensors
+        starts = range(0, len(hidden), ctx.chunk)
+        of_hidden = torch.empty_like(hidden)
+        of_parameters: list[Tensor | None] = [None] * len(ctx.parameters)
+        for start in reversed(starts):
+            rows = slice(start, start + ctx.chunk)
+            with torch.enable_grad():
+                part = hidden[rows].detach().requires_grad_()
+                outputs = ctx.score(part, targets[rows])
+                wanted = [
+                    (output, grad[rows])
+                    for output, grad in zip(outputs, grads, strict=True)
+                    if grad is not None
+                ]
+                found = torch.autograd.grad(
+                    [output for output, _ in wanted],
+                    [part, *ctx.parameters],
+                    [grad for _, grad in wanted],
+                    allow_unused=True,
+                )
+            of_hidden[rows] = found[0]
+            for index, grad in enumerate(found[1:]):
+                known = of_parameters[index]
+                of_parameters[index] = grad if known is None or grad is None else known.add_(grad)
+        return None, None, of_hidden, None, *of_parameters
+
+
+def score_in_chunks(head: nn.Module, temperature: float, chunk: int) -> None:
+    """Let `head(hidden, targets)` return log-probabilities and entropies; `head(hidden)` stays what it was.
+
+    A head whose weights are sharded gathers them in each call. It is now called once in a forward pass and
+    gathered once more in the backward pass, whatever the number of chunks.
+    """
+    project = head.forward
+
+    def score(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return token_logprobs(hidden, project, targets, temperature)
+
+    def forward(hidden: Tensor, targets: Tensor | None = None) -> Any:
+        if targets is None:
+            return project(hidden)
+        return ChunkedScores.apply(score, chunk, hidden, targets, *head.parameters())
+
+    head.forward = forward
+
+
+class Policy(nn.Module):
+    """Causal language model that scores response tokens."""
+
+    def __init__(self, model: Any, temperature: float, chunk_tokens: int) -> None:
         super().__init__()
         model.set_attn_implementation(ATTENTION)
         self.model = model
-        self.temperature = temperature
-        self.chunk_tokens = chunk_tokens
-        self.largest = largest
+        score_in_chunks(model.get_output_embeddings(), temperature, chunk_tokens)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
@@ -85,15 +143,8 @@ class Policy(nn.Module):
         """
         tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.model.dtype)
         hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
-        hidden, targets = pick(hidden, before), input_ids[response_mask.bool()]
         head = self.model.get_output_embeddings()
-        chunks = [*zip(hidden.split(self.chunk_tokens), targets.split(self.chunk_tokens), strict=True)]
-        # A sharded head gathers its weights in every call, and ranks have different numbers of chunks.
-        chunks += [(hidden[:0], targets[:0])] * (self.largest(len(chunks)) - len(chunks))
-        pieces = [
-            checkpoint(token_logprobs, h, head, t, self.temperature, use_reentrant=False) for h, t in chunks
-        ]
-        return torch.cat([piece[0] for piece in pieces]), torch.cat([piece[1] for piece in pieces])
+        return head(pick(hidden, before), input_ids[response_mask.bool()])
 
 
 class ValueHead(nn.Linear):
@@ -128,11 +179,10 @@ def load_policy(
     precision: str,
     temperature: float,
     chunk_tokens: int,
-    largest: Callable[[int], int] = int,
 ) -> Policy:
-    """Read the language model in `folder` (Hugging Face format); `largest` as in `Policy`."""
+    """Read the language model in `folder` (Hugging Face format)."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
-    return Policy(model, temperature, chunk_tokens, largest)
+    return Policy(model, temperature, chunk_tokens)
 
 
 def load_critic(folder: Path, precision: str) -> Critic:

@@ -6,6 +6,7 @@ variable-length kernels where the device has them (CUDA, half precision), and pa
 """
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -109,6 +110,26 @@ def pick(x: Tensor, rows: Tensor) -> Tensor:
     return F.embedding(rows, x.reshape(len(x), -1)).view(len(rows), *x.shape[1:])
 
 
+def attend_varlen(
+    q: Tensor, k: Tensor, v: Tensor, starts: Tensor, longest: int, scaling: float | None
+) -> Any:
+    """Causal attention by torch's varlen kernel: [tokens, heads, size], sequences from `starts` on.
+
+    torch 2.11 has no `enable_gqa`; there, keys and values are repeated for the query heads that share them.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    options: dict[str, Any] = {}
+    if (n_shared := q.shape[1] // k.shape[1]) > 1:
+        if "enable_gqa" in signature(varlen_attn).parameters:
+            options = {"enable_gqa": True}
+        else:
+            k, v = (x.repeat_interleave(n_shared, dim=1) for x in (k, v))
+    return varlen_attn(
+        q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), **options
+    )
+
+
 def attend(
     module: nn.Module,
     query: Tensor,
@@ -138,23 +159,8 @@ def attend(
     if packing is None:
         return attend_padded(query, key, value).transpose(1, 2), None
     q, k, v = (pick(x[0].transpose(0, 1), packing.sources) for x in (query, key, value))
-    mixed: Any
     if packing.starts is not None:
-        from torch.nn.attention.varlen import varlen_attn
-
-        starts, longest = packing.starts, packing.longest
-        mixed = varlen_attn(
-            q,
-            k,
-            v,
-            starts,
-            starts,
-            longest,
-            longest,
-            scale=scaling,
-            window_size=(-1, 0),
-            enable_gqa=is_grouped,
-        )
+        mixed = attend_varlen(q, k, v, packing.starts, packing.longest, scaling)
         return pick(mixed, packing.firsts).unsqueeze(0), None
     sizes = [n * width for n, width in packing.blocks]
     parts = []

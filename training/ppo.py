@@ -114,6 +114,7 @@ class PPO:
         be whole on this rank, waits for no other rank, and uses a separate CUDA stream.
         """
         assert self.critic is not None
+        self.ranks.use_device()
         responses = Responses.build([prompt] * len(tokens), tokens, self.ranks.device)
         with self._aside():
             found = self._no_grad(self.critic.module, responses, first_output=False, alone=True)

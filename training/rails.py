@@ -1,7 +1,8 @@
 """Guardrails: conditions checked at every step, each of which warns, skips the update or stops the run.
 
 `warn` logs a line, `skip` leaves out the step's update, `checkpoint_and_stop` saves the state and ends the
-run with a message. Once the cause is fixed or the rail is changed, the same command continues from there.
+run with a message. Once the cause is fixed, the same command continues from there; once the rail is
+changed, the same command with --resume.
 """
 
 import logging
@@ -43,7 +44,7 @@ CONDITIONS = {
     ),
     "disk": Condition(
         lambda r, limit: r["free_gib"] < limit,
-        lambda r, limit: f"only {r['free_gib']:.2f} GiB are free where the run is written",
+        lambda r, limit: f"only {r['free_gib']:.2f} GiB would be free after the next save of the run",
     ),
 }
 BEFORE_UPDATE = ("reward_stuck", "truncated", "verifier_timeouts")

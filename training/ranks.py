@@ -2,10 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+# Whether there are GPUs is asked of the driver's library, without starting CUDA: vLLM may still have to fork.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,21 @@ class Ranks:
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return float(tensor.item())
 
+    def use_device(self) -> None:
+        """Make this rank's device the current one of a new thread, which otherwise starts with the first."""
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+
     def barrier(self) -> None:
         if self.world > 1:
             dist.barrier()
 
 
-def join_ranks() -> Ranks:
-    """Join the process group that the launcher's environment describes; without one, a group of one."""
+def join_ranks(timeout_hours: float = 6.0) -> Ranks:
+    """Join the process group that the launcher's environment describes; without one, a group of one.
+
+    A rank waits `timeout_hours` for another, which may be writing a checkpoint or sampling its last response.
+    """
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
@@ -58,7 +70,7 @@ def join_ranks() -> Ranks:
 
     # Compiling this operator takes minutes at first use; gloo supports the same calls.
     __compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed(verbose=False)
+    deepspeed.init_distributed(verbose=False, timeout=timedelta(hours=timeout_hours))
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -21,7 +22,6 @@ from rewards.contracts.records import METRIC
 from rewards.shaping import shaped_reward
 from training.annealing import hard_prompts
 from training.batching import Responses
-from training.checkpoints import export_models, keep_exports, load_state, save_state, step_folder
 from training.config import TrainingConfig
 from training.data import Prompt, load_prompts, select_rows
 from training.engines import build_engine, build_frozen, sharded_loading
@@ -33,6 +33,10 @@ from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
 from training.rollout.batches import Batch, Rollouts
 from training.rollout.engine import RolloutEngine, open_engine
+from training.saving.checkpoints import Saver, load_state
+from training.saving.exports import export_models
+from training.saving.segments import begin_segment
+from training.saving.steps import drop_later, keep_exports, step_folder
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +59,7 @@ def train(
     evaluate: Evaluate | None = None,
     min_context: int = 0,
     critic: Path | None = None,
+    described: Mapping[str, Any] | None = None,
 ) -> None:
     """Run PPO from the model in `base` on a compiled prompt set (rewards.contracts.records.COMPILED_REWARD).
 
@@ -62,22 +67,30 @@ def train(
     evaluations.jsonl, rollouts/, exports/step-*/{actor,critic}, and state/ with the resumable checkpoints.
     `on_step` is called on the first rank after each step. The caller provides `read_texts` and `evaluate`;
     evaluations may need a context of `min_context` tokens. `critic` is the folder of a trained critic; if it
-    is None, the critic is `base` with a zero value head. Raises training.rails.Stopped when a guardrail ends
+    is None, the critic is `base` with a zero value head. `described` is what the steps of this start are made
+    with, for segments.json (`training.saving.segments`). Raises training.rails.Stopped when a guardrail ends
     the run.
     """
-    ranks = join_ranks()
+    ranks = join_ranks(config.deepspeed.timeout_hours)
     torch.manual_seed(config.seed)
     # vLLM before the DeepSpeed engines: it takes its share of the GPU memory that is free.
     context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
     engine = open_engine(config, base, max(context, min_context), sleeps=not config.rollout.lag)
     engine.sleep()
     ppo = build_ppo(config, base, ranks, critic)
-    done = load_state(out / "state", ppo.engines)
+    done = load_state(out / "state", ppo.engines, ranks)
     rollouts = Rollouts(config, engine, ranks, ppo.values if config.ppo.early_values else None)
     rollouts.sync(ppo.actor)
     if done:
         logger.info("resumed step=%d", done)
         rollouts.restore(out / "state", done)
+    saver = Saver(out / "state", config.keep_checkpoints, ranks, config.deepspeed.timeout_hours)
+    segment = 0
+    if ranks.is_first:
+        drop_later(out, done)
+        if described is not None:
+            segment = begin_segment(out, done, described, ranks.world)
+    ranks.barrier()  # No rank writes what the first one may still delete.
     chosen, too_long = load_prompts(
         select_rows(prompts, "train", config.sources, config.subjects),
         config.prompt,
@@ -91,7 +104,9 @@ def train(
         if config.n_steps and config.anneal.n_steps and step == max(done, config.n_steps) + 1:
             ranks.barrier()  # The other ranks' rollouts must be on disk.
             chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
-        metrics, stops = run_step(config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts)
+        metrics, stops = run_step(
+            config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts, segment
+        )
         if ranks.is_first and on_step is not None:
             on_step(step, metrics)
         if evaluate is not None and config.eval_every and step % config.eval_every == 0:
@@ -103,9 +118,11 @@ def train(
                 keep_exports(out / "exports", recorder.history, config.keep_best)
         if step % config.save_every == 0 or is_last or stops:
             rollouts.save(out / "state", step)
-            save_state(out / "state", step, ppo.engines, config.keep_checkpoints, ranks)
+            saver.save(step, ppo.engines)
         if stops and not is_last:
+            saver.close()
             raise Stopped("; ".join(stops))
+    saver.close()
     recorder.close()
     rollouts.close()
     engine.close()
@@ -116,7 +133,7 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks, trained_critic: 
 
     def policy() -> Policy:
         precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
-        return load_policy(base, precision, config.rollout.temperature, chunk, ranks.max)
+        return load_policy(base, precision, config.rollout.temperature, chunk)
 
     with sharded_loading(config.deepspeed):
         actor = policy()
@@ -148,8 +165,9 @@ def run_step(
     rails: Rails,
     ranks: Ranks,
     read_texts: ReadTexts | None = None,
+    segment: int = 0,
 ) -> tuple[dict, list[str]]:
-    """Run one PPO step on this rank's share of the prompts.
+    """Run one PPO step, of segment number `segment`, on this rank's share of the prompts.
 
     Returns the global metrics, and the reasons why the run must stop, usually none.
     """
@@ -183,9 +201,10 @@ def run_step(
     times |= {"sync_s": time.perf_counter() - clock, "step_s": time.perf_counter() - started}
 
     free_gib = -ranks.largest(-shutil.disk_usage(recorder.folder).free / 2**30)
-    tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib})
+    tripped += rails.check(AFTER_UPDATE, metrics | {"free_gib": free_gib - next_save_gib(ppo.engines)})
     top = config.rollout.max_new_tokens + 1
-    recorder.step(metrics, costs(step, times, batch), histograms, top)
+    timings = costs(step, times, batch, pool_bytes(rollouts.engine)) | {"segment": segment}
+    recorder.step(metrics, timings, histograms, top)
     return metrics, [message for action, message in tripped if action == "checkpoint_and_stop"]
 
 
@@ -203,11 +222,25 @@ def run_evaluation(
     return {name: (total / max(n, 1), int(n)) for name, (total, n) in zip(names, totals, strict=True)}
 
 
-def costs(step: int, times: dict[str, float], batch: Batch) -> dict[str, float]:
-    """A record of rewards.contracts.records.TIMING."""
+def next_save_gib(engines: Mapping[str, Any]) -> float:
+    """GiB that the next checkpoint and export take: fp32 weights and two moments, and the weights."""
+    parameters = [p for engine in engines.values() for p in engine.module.parameters()]
+    return sum(getattr(p, "ds_numel", p.numel()) * (12 + p.element_size()) for p in parameters) / 2**30
+
+
+def pool_bytes(engine: RolloutEngine) -> int:
+    """Device memory that torch counts for an engine of its own pool, also while no memory backs it."""
+    return getattr(engine, "pool_bytes", 0)
+
+
+def costs(step: int, times: dict[str, float], batch: Batch, pool_bytes: int = 0) -> dict[str, float]:
+    """A record of rewards.contracts.records.TIMING, but for its segment. `pool_bytes` are the engine's."""
     n_response = sum(len(c.tokens) for c in batch.completions)
     n_tokens = n_response + sum(len(p.tokens) for p in batch.asked)
-    device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    device_bytes = 0
+    if torch.cuda.is_available():
+        device_bytes = torch.cuda.max_memory_allocated() - pool_bytes
+        torch.cuda.reset_peak_memory_stats()  # The next step's peak is its own.
     return times | {
         "step": step,
         "tokens_per_s": n_response / batch.sampling_s,

@@ -330,6 +330,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kill-matrix-"))
     # The small disk is below the limit of training's guardrail, which would stop training before it is full.
     changes = {"training.deepspeed.n_ranks": 2, "training.rails.disk": {"action": "warn", "limit": 0}}
+    changes["training.restarts"] = 0  # The flow has to notice; bench/survive.py shows the restarts.
     config = chain.write_config(folder, **changes)
     started, columns = time.monotonic(), []
     try:

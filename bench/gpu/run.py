@@ -3,11 +3,14 @@
     python bench/gpu/run.py --out figures --model SMOLLM2 --prompts prompts.parquet
     python bench/gpu/run.py --out figures --small               the same parts on a CPU, tiny
 
-Parts: smoke (versions, engine, probe, sleep), ppo (training with evaluations before and after), speed-0.5b
-and speed-1.5b (rollout, training, sync, memory, for models of Qwen2.5's dimensions with random weights),
-profile (where a step's time goes). Each part is a child process with its own time limit; finished parts are
-not run again, and ppo continues from its checkpoint. Imports only torch, transformers, vllm, deepspeed,
-polars, pydantic and this project; see README.md in this folder.
+    python bench/gpu/run.py --signatures                        our calls against the libraries, no GPU
+
+Parts, in order: torch (attention, precision and an update with torch alone), smoke (versions, engine, probe,
+sleep, free memory at each boundary), rollout (with and without stop strings), ppo (training with evaluations
+before and after), speed-0.5b and speed-1.5b (rollout, training, sync, memory, for models of Qwen2.5's
+dimensions with random weights), profile (where a step's time goes). Each part is a child process with its own
+time limit; finished parts are not run again, and ppo continues from its checkpoint. Imports only torch,
+transformers, vllm, deepspeed, polars, pydantic, python-flint and this project; see README.md in this folder.
 """
 
 import argparse
@@ -22,7 +25,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {
+    "torch": ("torch_only", 120),
     "smoke": ("smoke", 240),
+    "rollout": ("rollout", 240),
     "ppo": ("ppo", 560),
     "speed-0.5b": ("speed", 300),
     "speed-1.5b": ("speed", 400),
@@ -35,7 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the figures")
+    parser.add_argument("--out", type=Path, help="folder for the figures")
+    parser.add_argument(
+        "--signatures",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="only check our calls of torch, vLLM and DeepSpeed against their sources; needs no GPU",
+    )
     parser.add_argument(
         "--state", type=Path, default=Path("/tmp/reasoner-zero-gpu"), help="folder kept between commands"
     )
@@ -45,6 +57,13 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--seconds", type=float, default=570.0, help="total time limit (default: 570)")
     arguments = parser.parse_args()
+    if arguments.signatures is not None:
+        sys.path.insert(1, str(ROOT))
+        from bench.gpu.signatures import main as check_signatures
+
+        sys.exit(check_signatures(arguments.signatures or None))
+    if arguments.out is None:
+        parser.error("the following arguments are required: --out")
     ends = time.monotonic() + arguments.seconds
     for folder in (arguments.out, arguments.state):
         folder.mkdir(parents=True, exist_ok=True)

@@ -32,17 +32,23 @@ def main() -> None:
         ppo={"critic_minibatches": 1, "micro_batch_tokens": 2048},
     )
     ranks = join_ranks()
+    note_free(job, "at the start")
     engine, start_s = timed(lambda: open_engine(config, model, 128, sleeps=True))
     job.note(engine_start_s=start_s)
+    note_free(job, "engine started")
     engine.sleep()
+    note_free(job, "engine asleep")
     ppo = build_ppo(config, model, ranks)
+    note_free(job, "trainer loaded")
     engine.wake()
+    note_free(job, "engine's weights awake")
     for label in ("as loaded", "changed"):
         if label == "changed":
             with torch.no_grad():
                 for parameter in ppo.actor.module.parameters():
                     parameter.add_(0.02 * torch.randn_like(parameter))
         engine.load_weights(named_weights(ppo.actor, "model."))
+        note_free(job, f"weights loaded, {label}")
         gap = mismatch(engine, ppo)
         job.note(**{f"mismatch, {label}": gap})
         if gap > MAX_MISMATCH[config.deepspeed.precision]:
@@ -57,6 +63,13 @@ def main() -> None:
             sleep_s=sleep_s, wake_s=wake_s, freed_gib=freed / 2**30, mismatch_awake=mismatch(engine, ppo)
         )
     engine.close()
+
+
+def note_free(job, when: str) -> None:
+    """Free memory of the device, which counts every allocator and process."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        job.note(**{f"free GiB, {when}": torch.cuda.mem_get_info()[0] / 2**30})
 
 
 def mismatch(engine, ppo) -> float:

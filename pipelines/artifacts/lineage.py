@@ -7,6 +7,7 @@
 An input is named in a manifest by the content of an artifact, or by the hash of a raw file or benchmark.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from rich.tree import Tree
 
 from pipelines.artifacts.artifact import CHECKSUMS, MANIFEST, MANIFESTS, check
 from rewards.contracts.files import hash_file, read_json
+
+EXPORT = re.compile(r"exports/step-\d{6}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def _wrong_files(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
             yield f"{name} is missing"
         elif hash_file(folder / name) != sha256:
             yield f"{name} differs from its SHA-256"
-    exports = sorted(name for name in manifest["files"] if name.startswith("exports/"))
+    exports = sorted(name for name in manifest["files"] if EXPORT.match(name))
     last = exports[-1].split("/")[1] if exports else None
     for name in exports:
         _, step, part, file = name.split("/", 3)
@@ -108,6 +111,8 @@ class _Walk:
             f"{manifest['stage']}/{manifest['fingerprint']} content {manifest['content']} "
             f"code {manifest['code_version']}"
         )
+        for line in manifest["facts"].get("segments", ()):
+            inputs.append(Node("segment", line))
         if found.is_dir():
             return Node(name, detail, tuple(inputs), tuple(check(found)))
         return Node(name, f"{detail} (not on this machine)", tuple(inputs))

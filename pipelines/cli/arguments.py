@@ -42,6 +42,10 @@ def add_configured(
     )
     parser.add_argument("--name", help="name of the run; results go to runs/NAME (default: the config's)")
     add_runs(parser)
+    choice = parser.add_mutually_exclusive_group()
+    for name, what in (("resume", "continue it from its newest checkpoint"), ("fresh", "start at step 1")):
+        text = f"if the run was trained with other settings or code: {what}"
+        choice.add_argument(f"--{name}", dest="on_change", action="store_const", const=name, help=text)
     parser.add_argument("--help-config", action="store_true", help="explain every field and exit")
     return parser
 
@@ -61,7 +65,7 @@ def open_run(arguments: argparse.Namespace, *, needs_model: bool = True):
     from pipelines.config import load_config, override_from_command_line
 
     path = Path(arguments.config)
-    given = {"name": arguments.name, "data_root": arguments.data_root}
+    given = {name: getattr(arguments, name) for name in ("name", "data_root", "on_change")}
     given = {key: value for key, value in given.items() if value is not None}
     config = load_config(path, given, needs_model=needs_model)
     rest = ["--help"] if arguments.help_config else arguments.overrides

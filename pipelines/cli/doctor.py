@@ -4,13 +4,15 @@ import os
 import platform
 import shutil
 import socket
+import sys
+import sysconfig
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from pipelines.jobs.gpus import describe_gpus
+from pipelines.jobs.gpus import describe_driver, describe_gpus
 from rewards.contracts.files import ROOT
 
 
@@ -29,7 +31,8 @@ def examine(runs: Path) -> list[Finding]:
         Finding("ok", "python", platform.python_version(), ""),
         *_versions("gpu" if gpus else "cpu"),
         _accelerator(gpus),
-        _compiler(),
+        *_driver(gpus),
+        *_compilers("gpu" if gpus else "cpu"),
         _memory(),
         _disk("results", runs if runs.exists() else Path.cwd(), 5.0),
         _disk("temporary files", Path(tempfile.gettempdir()), 0.3),
@@ -45,11 +48,13 @@ def _versions(kind: str) -> list[Finding]:
         return [
             Finding("note", "packages", "no lock file", "installed as a package, without the project's clone")
         ]
+    from packaging.markers import Marker  # In a clone it is installed with everything else.
+
     wrong = []
     for line in lock.read_text().splitlines():
         name, _, wanted = line.partition("==")
-        wanted = wanted.partition(";")[0].strip()
-        if not wanted or name.startswith("#"):
+        wanted, _, marker = (part.strip() for part in wanted.partition(";"))
+        if not wanted or name.startswith("#") or marker and not Marker(marker).evaluate():
             continue
         try:
             found = metadata.version(name).partition("+")[0]
@@ -73,16 +78,48 @@ def _accelerator(gpus: list[str]) -> Finding:
     )
 
 
-def _compiler() -> Finding:
-    found = next((name for name in ("g++", "c++", "clang++") if shutil.which(name)), None)
-    if found:
-        return Finding("ok", "C++ compiler", found, "vLLM compiles its samplers")
-    return Finding(
-        "note",
-        "C++ compiler",
-        "none",
-        "vLLM's samplers stay uncompiled; to install one: apt-get install g++ (or gcc-c++)",
-    )
+DRIVER, CAPABILITY = 580, 8.0
+"""Oldest driver of CUDA 13, with which torch 2.13 is built, and the first generation with bf16."""
+
+
+def _driver(gpus: list[str]) -> list[Finding]:
+    """The NVIDIA driver and what its GPUs can compute; nothing without a GPU."""
+    if not gpus:
+        return []
+    found = describe_driver()
+    if found is None:
+        return [Finding("problem", "NVIDIA driver", "no answer", "nvidia-smi does not answer; restart it")]
+    version, capability = found
+    level: Literal["ok", "problem"] = "ok" if int(version.split(".")[0]) >= DRIVER else "problem"
+    mend = f"torch needs {DRIVER} or later: apt-get install nvidia-driver-{DRIVER}, then restart"
+    able: Literal["ok", "problem"] = "ok" if capability >= CAPABILITY else "problem"
+    return [
+        Finding(level, "NVIDIA driver", version, "" if level == "ok" else mend),
+        Finding(able, "compute capability", f"{capability:g}", f"bf16 needs {CAPABILITY:g} (A100) or later"),
+    ]
+
+
+def _compilers(kind: str) -> list[Finding]:
+    """Compilers and headers: on a GPU, Triton compiles a launcher for its kernels when they first run."""
+    level: Literal["note", "problem"] = "problem" if kind == "gpu" else "note"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    needs = "Triton needs it for every kernel" if kind == "gpu" else "vLLM's samplers stay uncompiled"
+    header = Path(sysconfig.get_paths()["include"], "Python.h")
+    rows = []
+    for what, found, package in (
+        ("C compiler", _first("gcc", "cc", "clang"), "gcc"),
+        ("C++ compiler", _first("g++", "c++", "clang++"), "g++"),
+        ("Python.h", str(header) if header.exists() else None, f"python{version}-dev"),
+    ):
+        if found:
+            rows.append(Finding("ok", what, found, "vLLM and Triton compile at first use"))
+        else:
+            rows.append(Finding(level, what, "none", f"{needs}; to install it: apt-get install {package}"))
+    return rows
+
+
+def _first(*names: str) -> str | None:
+    return next((name for name in names if shutil.which(name)), None)
 
 
 def _memory() -> Finding:

@@ -13,8 +13,15 @@ def add_commands(commands: Commands) -> None:
     _add_audit(commands)
     _add_lineage(commands)
     _add_verify(commands)
-    text = "check this machine: versions, GPU, memory, disk, servers"
-    add_runs(add_command(commands, "doctor", doctor, text, "rewards"), "folder of all runs")
+    text = "check this machine, or those of a hostfile: versions, GPU, memory, disk, servers"
+    parser = add_command(commands, "doctor", doctor, text, "rewards")
+    add_runs(parser, "folder of all runs")
+    parser.add_argument(
+        "--hostfile", metavar="FILE", help='check the machines of FILE, or those of the allocation: "slurm"'
+    )
+    parser.add_argument(
+        "--remote-shell", metavar="COMMAND", help="as training.deepspeed.remote_shell (default: ssh)"
+    )
 
 
 def _add_compare(commands: Commands) -> None:
@@ -146,8 +153,17 @@ def verify(arguments: argparse.Namespace) -> int:
 def doctor(arguments: argparse.Namespace) -> int:
     from pipelines.cli.doctor import examine
 
-    findings = examine(Path(arguments.runs))
+    title = "This machine"
+    if arguments.hostfile:
+        from pipelines.cli.hosts import examine_hosts
+        from training.config import DeepSpeedConfig
+
+        title = f"The machines of {arguments.hostfile}"
+        shell = arguments.remote_shell or DeepSpeedConfig().remote_shell
+        findings = examine_hosts(arguments.hostfile, shell, Path(arguments.runs))
+    else:
+        findings = examine(Path(arguments.runs))
     marks = {"ok": "[green]ok", "note": "[yellow]note", "problem": "[red]problem"}
     rows = [(marks[finding.level], finding.what, finding.found, finding.meaning) for finding in findings]
-    show_rows(rows, "", "what", "found", "what it means", title="This machine")
+    show_rows(rows, "", "what", "found", "what it means", title=title)
     return 1 if any(finding.level == "problem" for finding in findings) else 0

@@ -19,34 +19,30 @@ def _add_plan(commands: Commands) -> None:
     parser = add_command(commands, "plan", plan, text, "training")
     add_config(parser, "configs/orz_7b.toml")
     parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
-    parser.add_argument("--gpu-memory-gib", type=float, default=80.0, help="memory of one GPU (default: 80)")
-    parser.add_argument(
-        "--gpu-hour-cost", type=float, default=0.0, metavar="PRICE", help="also estimate the cost of the run"
-    )
     parser.add_argument(
         "--against", metavar="RUN", help="compare the plan with a finished run, such as runs/demo"
     )
-    parser.add_argument(
-        "--gpu-tflops", type=float, default=400.0, help="sustained bf16 TFLOP/s (default: 400)"
-    )
+    _add_machine(parser)
 
 
 def plan(arguments: argparse.Namespace) -> int:
     from pipelines.config import load_config
     from training.planning.plan import make_plan
 
-    training = load_config(Path(arguments.config)).training
-    limit = arguments.gpu_memory_gib
-    made = make_plan(
-        training,
-        n_gpus=arguments.gpus or training.deepspeed.n_ranks,
-        gpu_gib=limit,
-        gpu_tflops=arguments.gpu_tflops,
-        gpu_hour_cost=arguments.gpu_hour_cost,
-    )
+    config = load_config(Path(arguments.config))
+    training = config.training
+    limit, n_gpus = arguments.gpu_memory_gib, arguments.gpus or training.deepspeed.n_ranks
+    made = make_plan(training, n_gpus=n_gpus, gpu_gib=limit)
     show(made.table(), f"{arguments.config}: {made.n_parameters / 1e9:.2f} billion parameters")
     verdict = "fits" if made.peak_gib <= limit else "does NOT fit"
     say(f"peak {made.peak_gib:.1f} GiB per GPU: {verdict} in {limit:g} GiB")
+    try:
+        run, _ = _simulated(arguments, training, n_gpus)
+    except ValueError as error:
+        say(f"how long it takes is unknown: {error}")
+    else:
+        say(f"the run takes {_length(run, training, n_gpus)} (as reasoner-zero simulate says)")
+        _say_published(training)
     if arguments.against:
         show(_against(training, Path(arguments.against)), f"The plan compared with {arguments.against}")
     return 0 if made.peak_gib <= limit else 1
@@ -75,6 +71,11 @@ def _add_simulate(commands: Commands) -> None:
     add_config(parser, "configs/orz_7b.toml")
     parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
     parser.add_argument("--plots", metavar="DIR", help="also write phases.png and sensitivity.png there")
+    _add_machine(parser)
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    """What `plan` and `simulate` assume about the machine, the same for both."""
     for name, default, meaning in (
         ("gpu-memory-gib", 80.0, "memory of one GPU"),
         ("gpu-tflops", 400.0, "sustained bf16 TFLOP/s of training"),
@@ -91,26 +92,21 @@ def _add_simulate(commands: Commands) -> None:
 
 
 def simulate(arguments: argparse.Namespace) -> int:
-    from pipelines.cli.simulate import draw, lengths_of, shortened
-    from pipelines.cli.simulate import simulate as simulate_config
+    from pipelines.cli.simulate import draw, shortened
     from pipelines.config import load_config
-    from training.planning.simulator.machine import Machine
     from training.planning.simulator.sensitivity import sensitivity
-    from training.planning.simulator.steps import Cluster
 
     config = load_config(Path(arguments.config))
     training, n_gpus = config.training, arguments.gpus or config.training.deepspeed.n_ranks
-    machine = Machine.of_gpu(arguments.gpu_tflops, arguments.gpu_memory_tbs, arguments.link_gbs)
-    cluster = Cluster(n_gpus, machine, arguments.gpu_memory_gib)
-    lengths = lengths_of(training, arguments.first_tokens, arguments.last_tokens)
-    prices = {"n_prompt_tokens": arguments.prompt_tokens, "gpu_hour_cost": arguments.gpu_hour_cost}
-    run, steps = simulate_config(training, cluster, lengths, **prices)
+    run, steps = _simulated(arguments, training, n_gpus)
     show(steps, f"{config.name} on {n_gpus} GPUs, seconds")
     say(
-        f"{training.total_steps:,} steps: {run.days:.1f} days, {run.days * 24 * n_gpus:,.0f} GPU hours, "
-        f"cost {run.cost:,.0f}; GPUs wait {run.mean('waiting'):.0%} of the time; "
-        f"training needs {run.memory_gib:.1f} GiB per GPU"
+        f"{training.total_steps:,} steps: {_length(run, training, n_gpus)}; "
+        f"GPUs wait {run.mean('waiting'):.0%} of the time; "
+        f"the plan says {run.memory_gib:.1f} GiB per GPU at most"
     )
+    _say_published(training)
+    cluster, lengths, prices = _assumed(arguments, training, n_gpus)
     changed = sensitivity(training, cluster, lengths, **prices)
     show(shortened(changed), "With one setting changed")
     for name, why in changed.select("variant", "why_not").drop_nulls().iter_rows():
@@ -119,3 +115,40 @@ def simulate(arguments: argparse.Namespace) -> int:
         for path in draw(run, changed, config.name, Path(arguments.plots)):
             say(f"wrote {path}")
     return 0
+
+
+PUBLISHED_GPU_HOURS = {"Qwen/Qwen2.5-7B": 8448}
+"""What the authors of Open-Reasoner-Zero say their run took."""
+
+
+def _assumed(arguments: argparse.Namespace, training, n_gpus: int):
+    """The cluster, the growth of lengths and the prices that the arguments describe."""
+    from pipelines.cli.simulate import lengths_of
+    from training.planning.simulator.machine import Machine
+    from training.planning.simulator.steps import Cluster
+
+    machine = Machine.of_gpu(arguments.gpu_tflops, arguments.gpu_memory_tbs, arguments.link_gbs)
+    cluster = Cluster(n_gpus, machine, arguments.gpu_memory_gib)
+    lengths = lengths_of(training, arguments.first_tokens, arguments.last_tokens)
+    prices = {"n_prompt_tokens": arguments.prompt_tokens, "gpu_hour_cost": arguments.gpu_hour_cost}
+    return cluster, lengths, prices
+
+
+def _simulated(arguments: argparse.Namespace, training, n_gpus: int):
+    from pipelines.cli.simulate import simulate as simulate_config
+
+    cluster, lengths, prices = _assumed(arguments, training, n_gpus)
+    return simulate_config(training, cluster, lengths, **prices)
+
+
+def _length(run, training, n_gpus: int) -> str:
+    return f"{run.days:.1f} days, {run.days * 24 * n_gpus:,.0f} GPU hours, cost {run.cost:,.0f}"
+
+
+def _say_published(training) -> None:
+    known = PUBLISHED_GPU_HOURS.get(training.model.path or "")
+    if known:
+        say(
+            f"for comparison: the authors of Open-Reasoner-Zero needed {known:,} GPU hours by their own word "
+            "for this model (64 GPUs); what they spent on failures, evaluations and waiting is not simulated"
+        )

@@ -46,3 +46,22 @@ def describe_gpus() -> list[str]:
         if listed.returncode == 0
         else []
     )
+
+
+def smallest_gpu_gib() -> float | None:
+    """Memory of the smallest NVIDIA GPU of this machine, in GiB; None without one."""
+    sizes = [gpu.rpartition(",")[2].strip().split()[0] for gpu in describe_gpus() if "," in gpu]
+    return min((float(size) / 1024 for size in sizes if size.isdecimal()), default=None)
+
+
+def describe_driver() -> tuple[str, float] | None:
+    """Version of the NVIDIA driver and the lowest compute capability of its GPUs; None when it is silent."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    command = [tool, "--query-gpu=driver_version,compute_cap", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    rows = [line.split(",") for line in listed.stdout.splitlines() if line.count(",") == 1]
+    if listed.returncode or not rows:
+        return None
+    return rows[0][0].strip(), min(float(capability) for _, capability in rows)

@@ -33,4 +33,5 @@ def run_training(job: Job, config: RunConfig) -> None:
         else None,
         min_context=context_tokens(config),
         critic=Path(job.critic) if job.critic else None,
+        described=job.segment or None,
     )

@@ -7,11 +7,16 @@ from evals.replay import Replay
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from training.fingerprint import hash_model
+from training.saving.steps import saved_steps, step_folder
 
 
 def final_model(trained: Artifact) -> Path:
-    """The policy after the last training step."""
-    return sorted((trained.folder / "exports").iterdir())[-1] / "actor"
+    """The policy after the last training step; FileNotFoundError when there is no complete export."""
+    exports = trained.folder / "exports"
+    steps = saved_steps(exports)
+    if not steps:
+        raise FileNotFoundError(f"{exports}: no complete export of a model; train the run again")
+    return step_folder(exports, steps[-1]) / "actor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class Model:
     @classmethod
     def of_checkpoints(cls, workspace: Workspace) -> dict[str, "Model"]:
         """Every checkpoint that the run's training has exported so far, by name (step-000050)."""
-        folders = sorted((workspace.folder / "train").glob("exports/step-*/actor"))
+        exports = workspace.folder / "train" / "exports"
+        folders = [step_folder(exports, step) / "actor" for step in saved_steps(exports)]
         return {folder.parent.name: cls.of_folder(folder) for folder in folders}
 
     @classmethod

@@ -62,6 +62,7 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
             orient="row",
         ).select("artifact", "fingerprint"),
         timing_note=cost_note(stages),
+        notes=segment_notes(stages["train"]),
     )
     page = build_page(data)
     write_text(workspace.folder / "report.html", render_page(data, page))
@@ -80,6 +81,12 @@ def read_disagreements(evaluated: dict[str, Artifact]) -> pl.DataFrame | None:
         if (artifact.folder / name).exists()
     ]
     return pl.concat(tables) if tables else None
+
+
+def segment_notes(trained: Artifact) -> tuple[str, ...]:
+    """What made which steps, if more than one configuration, code or number of ranks did."""
+    segments = trained.manifest["facts"].get("segments", ())
+    return tuple(f"Training, {line}" for line in segments) if len(segments) > 1 else ()
 
 
 def describe_model(workspace: Workspace) -> str:

@@ -2,10 +2,12 @@
 
 Artifact: exports/step-*/{actor,critic} (Hugging Face format), prompts.parquet and rejects.parquet,
 metrics.jsonl (METRIC), evaluations.jsonl (EVALUATION) with their responses in evaluations/, rollouts/
-(ROLLOUT), timings.jsonl (TIMING). During training, state/ has the resumable checkpoints. The optional stage
-anneal makes the same from a trained model and the hard prompts of stage difficulty.
+(ROLLOUT), timings.jsonl (TIMING), segments.json (the configuration, code and ranks of each stretch of steps).
+During training, state/ has the resumable checkpoints; the newest one stays for training.keep_state_days. The
+optional stage anneal makes the same from a trained model and the hard prompts of stage difficulty.
 """
 
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +18,21 @@ from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace, section
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
+from pipelines.jobs.gpus import smallest_gpu_gib, visible_gpus
 from pipelines.jobs.job import Job, run_job
+from pipelines.jobs.process import ChildFailed
 from pipelines.jobs.progress import OnAdvance, Progress
+from pipelines.stages.continuation import describe, drop_old_states, keep_state, prepare
 from pipelines.stages.models import final_model
+from rewards.contracts.settings import Kind, fields_by_kind
+from training.config import TrainingConfig
+from training.planning.plan import shape_of_folder, why_not
+from training.saving.segments import FILE as SEGMENTS
+from training.saving.segments import begin_segment, describe_segments, read_segments
+from training.saving.steps import what_is_missing
 
 CODE = (
-    *("training/*.py", "training/rollout", "rewards", "evals/statistics"),
+    *("training/*.py", "training/rollout", "training/saving", "rewards", "evals/statistics"),
     *("pipelines/stages/train.py", "pipelines/jobs/train.py", "pipelines/jobs/evaluate_in_training.py"),
 )
 IN_PLACE = (
@@ -29,6 +40,7 @@ IN_PLACE = (
     *("evals/sampling.py", "evals/scoring.py", "evals/choices.py"),
 )
 """Code that decides the evaluations during training, if there are any (`training.eval_every`)."""
+logger = logging.getLogger(__name__)
 STAGE = Stage("train", CODE, is_resumable=True)
 ANNEAL = Stage("anneal", CODE, is_resumable=True)
 
@@ -72,6 +84,20 @@ def _produce(
 ) -> Artifact:
     """Train `model` on `rows` as `config` says, into the stage's artifact, or reuse the artifact."""
     training = config.training
+    settings = {
+        f"training.{key}": value
+        for key, kind, value in fields_by_kind(training)
+        if kind is Kind.RESULT and not key.startswith("model.")  # the model is an input
+    }
+    if training.eval_every:
+        stage = replace(stage, packages=CODE + IN_PLACE)
+        settings["evals"] = section(config.evals)
+        benchmarks = load_benchmarks(config, pl.read_parquet(rows))
+        inputs |= {f"benchmark:{benchmark.name}": benchmark.fingerprint for benchmark in benchmarks}
+    described = describe(config, settings, inputs, stage)
+    fingerprint = workspace.store.fingerprint(stage, settings, inputs)
+    drop_old_states(workspace.store.root, training.keep_state_days)
+    models = ("actor", "critic") if training.ppo.has_critic else ("actor",)
 
     def build(draft: Draft) -> None:
         tensorboard = workspace.folder / "tensorboard"
@@ -85,22 +111,56 @@ def _produce(
             rows=str(rows),
             tensorboard=str(tensorboard),
             critic=str(critic) if critic else "",
+            segment=described,
         )
-        with Progress(stage.name, "steps", on_advance=on_steps) as progress:
-            run_job(job, workspace.log(stage.name), progress.line, training.deepspeed.n_ranks)
-        # The engines' states serve only to resume this training; the exports are the result.
-        shutil.rmtree(draft.folder / "state")
-        draft.volatile = {"timings.jsonl"}
+        log = workspace.log(stage.name)
+        if what_is_missing(draft.folder, training.total_steps, models) is not None:
+            check_room(training, model, draft.folder)
+            with Progress(stage.name, "steps", on_advance=on_steps) as progress:
+                run_job(job, log, progress.line, training.deepspeed.n_ranks)
+        else:  # Killed after the last step, or nothing but rails and code changed since: no step is left.
+            last = read_segments(draft.folder)
+            n_ranks = last[-1]["n_ranks"] if last else training.deepspeed.n_ranks
+            begin_segment(draft.folder, training.total_steps, described, n_ranks)
+        # The records decide, not the exit status of a launcher.
+        if (missing := what_is_missing(draft.folder, training.total_steps, models)) is not None:
+            raise ChildFailed(f"the training ended before it was finished: {missing}; whole log: {log}")
+        keep_state(draft.folder, workspace.store.root / stage.name / fingerprint, training.keep_state_days)
+        draft.volatile = {"timings.jsonl", SEGMENTS}
+        draft.facts = {"segments": describe_segments(read_segments(draft.folder))}
         n_kept, n_rejected = (
             pl.read_parquet(draft.folder / name).height for name in ("prompts.parquet", "rejects.parquet")
         )
         draft.count(n_kept + n_rejected, n_kept, n_rejected)
         draft.seeds = {"training": training.seed}
 
-    settings = section(training, "model", "keep_checkpoints", "tracker")
-    if training.eval_every:
-        stage = replace(stage, packages=CODE + IN_PLACE)
-        settings["evals"] = section(config.evals)
-        benchmarks = load_benchmarks(config, pl.read_parquet(rows))
-        inputs |= {f"benchmark:{benchmark.name}": benchmark.fingerprint for benchmark in benchmarks}
+    prepare(workspace, stage, fingerprint, described, training.total_steps)
     return workspace.produce(stage, settings, inputs, build)
+
+
+def check_room(training: TrainingConfig, model: Path, folder: Path) -> None:
+    """Raise ValueError when the plan says that the run cannot fit; with must_fit = false only warn.
+
+    Checkpoints that exist are counted as free space, since new ones take their place. More ranks than the
+    machine has GPUs are refused in any case.
+    """
+    n_gpus, settings = len(visible_gpus()), training.deepspeed
+    if n_gpus and not settings.hostfile and settings.n_ranks > n_gpus:
+        raise ValueError(
+            f"training.deepspeed.n_ranks is {settings.n_ranks}, but this machine has {n_gpus} GPUs; lower it "
+            "or name machines in training.deepspeed.hostfile"
+        )
+    if not (model / "config.json").exists():
+        return
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    reason = why_not(
+        training,
+        shape_of_folder(model),
+        gpu_gib=smallest_gpu_gib(),
+        n_gpus=training.deepspeed.n_ranks,
+        free_bytes=shutil.disk_usage(folder).free + held,
+    )
+    if reason is not None:
+        if training.must_fit:
+            raise ValueError(f"{reason}. To try all the same: --training.must-fit False")
+        logger.warning("training.must_fit = false: %s", reason)

@@ -244,7 +244,12 @@ TIMING = Schema(
         Column("critic_tokens_per_s", FLOAT, "prompt and response tokens per second of critic updates"),
         Column("policy_tokens_per_s", FLOAT, "prompt and response tokens per second of the policy update"),
         Column("memory_bytes", INT, "peak resident memory of the process"),
-        Column("device_memory_bytes", INT, "peak memory allocated on the accelerator; 0 on a CPU"),
+        Column(
+            "device_memory_bytes",
+            INT,
+            "peak of the trainer's own memory on the accelerator in the step; 0 on a CPU",
+        ),
+        Column("segment", INT, "number of the step's segment in segments.json, from 0", is_optional=True),
     ),
 )
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from prefect.utilities.templating import apply_values, find_placeholders
 from prefect.workers.process import ProcessJobConfiguration
 
@@ -66,6 +67,29 @@ def test_the_slurm_script_is_a_shell_script_with_its_options(tmp_path: Path, cap
 
 def test_a_value_cannot_leave_its_place_in_the_script():
     script = sbatch_script(
-        api_url="http://h/api; touch /tmp/x", partition="gpu", gpus=1, cpus=1, hours=1, pool="p", project="."
+        nodes=1,
+        api_url="http://h/api; touch /tmp/x",
+        partition="gpu",
+        gpus=1,
+        cpus=1,
+        hours=1,
+        pool="p",
+        project=".",
     )
     assert "PREFECT_API_URL='http://h/api; touch /tmp/x'" in script
+
+
+def test_the_jobset_runs_one_leader_and_reaches_every_other_pod(capsys):
+    main(["jobset", "--image", "registry/rz:gpu", "--config", "configs/orz_7b.toml", "--nodes", "3"])
+    made = yaml.safe_load(capsys.readouterr().out)
+    assert made["kind"] == "JobSet" and made["spec"]["successPolicy"]["targetReplicatedJobs"] == ["leader"]
+    leader, host = (job["template"]["spec"] for job in made["spec"]["replicatedJobs"])
+    assert (leader["parallelism"], host["parallelism"]) == (1, 2)
+    script = leader["template"]["spec"]["containers"][0]["args"][0]
+    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+    assert "--training.deepspeed.n-ranks 24" in script and "seq 0 1" in script
+    for job in (leader, host):
+        pod = job["template"]["spec"]
+        mounts = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+        assert mounts == {volume["name"] for volume in pod["volumes"]}

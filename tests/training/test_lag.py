@@ -8,6 +8,7 @@ from threading import Event
 
 import polars as pl
 import pytest
+import torch
 from pydantic import ValidationError
 
 from rewards.contracts.engine import Completion
@@ -58,7 +59,7 @@ def rollouts(**changes) -> Rollouts:
     config = tiny_config(
         rollout=OFF_POLICY | changes, ppo={"max_importance_weight": 2.0, "critic_minibatches": 2}
     )
-    return Rollouts(config, Engine(), Ranks(0, 1, None))
+    return Rollouts(config, Engine(), Ranks(0, 1, torch.device("cpu")))
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +162,49 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(tiny_base, sums, tmp_path
     assert read_records(on_policy / "metrics.jsonl", METRIC)["mismatch_mean"].max() < 1e-5
     rows = pl.read_parquet(whole / "rollouts" / "*.parquet")
     assert rows.height == 6 * 16
+
+
+def test_what_two_ranks_sampled_ahead_is_shared_out_over_one_and_over_two_again(tmp_path):
+    """A checkpoint of two ranks continues on one, and one of one rank on two."""
+    from rewards.contracts.engine import Completion
+    from rewards.contracts.files import write_json
+
+    config = tiny_config(
+        rollout={
+            "engine": "torch",
+            "lag": 1,
+            "prompts_per_step": 4,
+            "samples_per_prompt": 2,
+            "max_prompt_tokens": 16,
+            "max_new_tokens": 32,
+            "max_mismatch": 0.5,
+        },
+        ppo={"max_importance_weight": 2.0, "critic_minibatches": 1},
+    )
+
+    def write(world):
+        for rank in range(world):
+            rows = [
+                {"tokens": [place, i], "text": "", "finish_reason": "stop", "logprobs": None}
+                for place in range(4)[rank::world]
+                for i in range(2)
+            ]
+            file = tmp_path / f"ahead-000002-rank-{rank:03d}.json"
+            write_json(file, {"n_ranks": world, "completions": rows})
+
+    def read(rank, world):
+        ranks = Ranks(rank, world, torch.device("cpu"))
+        rollouts = Rollouts(config, Engine(), ranks)
+        rollouts.restore(tmp_path, 2)
+        rollouts.close()
+        assert all(isinstance(one, Completion) for one in rollouts.stored)
+        return [tuple(one.tokens) for one in rollouts.stored]
+
+    write(2)
+    assert read(0, 1) == [(place, i) for place in range(4) for i in range(2)]
+    assert read(1, 2) == [(place, i) for place in (1, 3) for i in range(2)]
+    write(1)
+    assert read(0, 2) == [(place, i) for place in (0, 2) for i in range(2)]
+    Rollouts(config, Engine(), Ranks(0, 1, torch.device("cpu"))).restore(
+        tmp_path, 4
+    )  # nothing stored: no error

@@ -1,5 +1,10 @@
 """Policy and critic compared with the full logits, computed row by row without padding or chunks."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +26,7 @@ from training.model import (
 
 SHAPE = ScratchConfig(hidden=32, n_layers=2, n_heads=1, intermediate=48, max_tokens=64)
 N_VOCAB, PAD, EOS = 23, 0, 1
+ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 2e-5
 """Log-probabilities are float32 by contract, whatever the weights are."""
 
@@ -89,25 +95,58 @@ def test_scores_and_gradients_equal_the_whole_log_softmax(model, chunk_tokens, t
         assert (found[name] - gradient).norm() <= TOLERANCE * gradient.norm(), name
 
 
-def test_ranks_with_few_tokens_call_the_head_as_often_as_the_others(model):
-    """Twenty tokens in chunks of eight are three calls; another rank needs five."""
-    asked, calls = [], []
+def test_the_head_is_called_once_a_pass_whatever_the_number_of_chunks(model):
+    """Sharded, it gathers its weights in each call; nothing is called again in the backward pass."""
+    calls = []
     head = model.get_output_embeddings()
     inputs = batch(SIZES)
-
-    def five(n: int) -> int:
-        asked.append(n)
-        return 5
-
-    expected, _ = Policy(model, 1.0, 8)(*inputs)
+    expected, _ = Policy(model, 1.0, 1000)(*inputs)
     expected_gradients = gradients(model, expected.square().sum())
     head.register_forward_pre_hook(lambda *_: calls.append(1))
-    found, entropy = Policy(model, 1.0, 8, largest=five)(*inputs)
-    assert asked == [3] and len(calls) == 5
+    found, entropy = Policy(model, 1.0, 3)(*inputs)
+    assert len(calls) == 1 and len(entropy) == 20
     found_gradients = gradients(model, found.square().sum())
-    assert len(calls) == 10  # Recomputed in the backward pass, including the empty ones.
-    assert torch.equal(found, expected) and len(entropy) == 20
-    assert all(torch.equal(found_gradients[name], expected_gradients[name]) for name in expected_gradients)
+    assert len(calls) == 1
+    assert torch.allclose(found, expected, atol=1e-6, rtol=0)
+    for name, gradient in expected_gradients.items():
+        assert (found_gradients[name] - gradient).norm() <= TOLERANCE * gradient.norm(), name
+    plain = torch.randn(2, SHAPE.hidden, dtype=head.weight.dtype)
+    assert head(plain).shape == (2, N_VOCAB), "for anybody else it is the head of the model"
+
+
+@pytest.mark.slow
+def test_a_sharded_head_is_gathered_once_forward_and_once_backward():
+    """Under real ZeRO-3: how often the head is fetched in a pass over eight chunks."""
+    code = """
+import torch, deepspeed
+from deepspeed.runtime.zero import partitioned_param_coordinator
+Coordinator = partitioned_param_coordinator.PartitionedParameterCoordinator
+from training.config import DeepSpeedConfig, OptimConfig, ScratchConfig
+from training.engines import build_engine, sharded_loading
+from training.model import Policy, build_scratch
+from training.ranks import join_ranks
+join_ranks()
+shape = ScratchConfig(hidden=32, n_layers=1, n_heads=1, intermediate=32, max_tokens=64)
+model = build_scratch(shape, 40, 0, 1, seed=0)
+model.config.tie_word_embeddings = False
+model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+policy = Policy(model, 1.0, 4)
+engine = build_engine(policy, OptimConfig(lr=0.1), DeepSpeedConfig(zero_stage=3, precision="fp32"))
+head, fetched, fetch = policy.model.lm_head, [], Coordinator.fetch_sub_module
+def count(self, module, forward):
+    fetched.append(forward) if module is head else None
+    return fetch(self, module, forward)
+Coordinator.fetch_sub_module = count
+ids, mask, response = torch.randint(2, 40, (1, 40)), torch.ones(1, 40), torch.ones(1, 40)
+response[:, :8] = 0
+logprobs, entropy = engine(ids, mask, response)
+assert len(logprobs) == 32
+engine.backward(logprobs.sum())
+print("fetched", fetched)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert "fetched [True, False]" in done.stdout, done.stdout[-500:] + done.stderr[-2000:]
 
 
 def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_nothing(model):
@@ -185,8 +224,8 @@ def test_the_mask_picks_the_response_tokens_in_row_order(sizes):
         for position in range(n_prompt, n_prompt + n_response)
     ]
     assert len(logprobs) == len(entropy) == sum(n_response for _, n_response in sizes)
-    assert torch.allclose(torch.cat(seen), torch.stack(expected), atol=1e-6)
-    assert max(map(len, seen)) <= 5
+    (received,) = seen  # In one call, however many chunks it is cut into there.
+    assert torch.allclose(received, torch.stack(expected), atol=1e-6)
 
 
 def test_uniform_and_certain_distributions_by_hand():

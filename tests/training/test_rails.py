@@ -36,7 +36,7 @@ def rail(action="warn", limit=0.0, n_steps=1):
         ("reward_stuck", 0.1, {"reward": 0.05}, "the mean reward is 0.05"),
         ("truncated", 0.5, {"truncated": 0.6}, "60.0% of the responses were cut"),
         ("verifier_timeouts", 0.05, {"timeouts": 0.06}, "6.0% of the answers"),
-        ("disk", 1.0, {"free_gib": 0.5}, "only 0.50 GiB are free"),
+        ("disk", 1.0, {"free_gib": 0.5}, "only 0.50 GiB would be free"),
     ],
 )
 def test_each_rail_trips_on_its_own_condition_only(name, limit, bad, words, caplog):

@@ -1,4 +1,4 @@
-"""Plan of a run: estimated memory per GPU by part, tokens and FLOPs per step, and time per phase.
+"""Plan of a run: estimated memory per GPU by part, tokens and FLOPs per step, and disk.
 
 Computed from the model's dimensions alone. In bf16, training needs 2 bytes per weight, 2 per gradient and 12
 of optimizer state (fp32 master copy and two moments; Rajbhandari et al. 2020, section 3.1), sharded according
@@ -15,8 +15,14 @@ import polars as pl
 from training.config import TrainingConfig
 
 GIB = 2**30
-DECODE_EFFICIENCY = 0.1
-"""Share of the GPU's FLOP/s that decoding reaches, being bound by memory bandwidth. A rule of thumb."""
+CONTEXT_BYTES, NCCL_BYTES, GRAPH_BYTES = 0.8 * GIB, 1.0 * GIB, 1.0 * GIB
+"""Assumed: a process' CUDA context and cuBLAS workspace; NCCL's buffers; vLLM's captured graphs."""
+MAX_BUCKET = 200_000_000
+"""Elements of a communication bucket, as in training.engines."""
+LIVE_PARAMETERS = 1_000_000_000
+"""DeepSpeed's default for stage3_max_live_parameters."""
+DISK_BYTES_S = 1e9
+"""Assumed: what a shared file system takes from all ranks together."""
 LIBRARY_BYTES = 0.6 * GIB
 """Memory of a process that has only imported torch, transformers and DeepSpeed (measured on a CPU)."""
 
@@ -102,11 +108,16 @@ def find_shape(config: TrainingConfig) -> Shape:
     name = model.path or model.gguf or ""
     if name in KNOWN:
         return KNOWN[name]
-    file = Path(name) / "config.json"
-    if not file.is_file():
+    if not (Path(name) / "config.json").is_file():
         raise ValueError(
             f"training.model: the dimensions of {name!r} are unknown; give a local folder or: {[*KNOWN]}"
         )
+    return shape_of_folder(Path(name))
+
+
+def shape_of_folder(folder: Path) -> Shape:
+    """Dimensions of a local model in Hugging Face format."""
+    file = folder / "config.json"
     c = json.loads(file.read_text(encoding="utf-8"))
     kind = c.get("model_type", "llama")
     return Shape(
@@ -219,33 +230,81 @@ def training_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tu
     ]
 
 
-def make_plan(
-    config: TrainingConfig, *, n_gpus: int, gpu_gib: float, gpu_tflops: float, gpu_hour_cost: float = 0.0
-) -> Plan:
-    """Estimate a step and the run of `config` on `n_gpus` GPUs, with responses half as long as the limit."""
-    shape, rollout = find_shape(config), config.rollout
+def other_parts(config: TrainingConfig, shape: Shape, n_gpus: int) -> list[tuple[str, float, str]]:
+    """Memory per GPU beside what the model's dimensions decide: (part, bytes, where it comes from).
+
+    Rules of thumb and DeepSpeed's settings, not measured by us on a GPU.
+    """
+    settings, width = config.deepspeed, 2 if config.deepspeed.precision == "bf16" else 4
+    parts = [("CUDA context, cuBLAS", CONTEXT_BYTES, "assumed, once per process")]
+    if n_gpus > 1:
+        parts.append(("NCCL", NCCL_BYTES, "assumed: buffers of the trainer's and the engine's groups"))
+    n = shape.n_parameters
+    bucket = min(MAX_BUCKET, n)
+    if settings.zero_stage:
+        parts.append(
+            ("communication buckets", 2.0 * bucket * width, "reduce and gather, see training.engines")
+        )
+    if settings.zero_stage == 3 and n_gpus > 1:
+        live = min(n, LIVE_PARAMETERS) * width
+        parts.append(("live parameters", float(live), "gathered at a time: stage3_max_live_parameters"))
+    if config.rollout.engine == "vllm":
+        parts.append(("CUDA graphs", GRAPH_BYTES, "assumed; stay while vLLM sleeps"))
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Bytes that a run writes, over all ranks."""
+
+    checkpoint: float
+    """fp32 weights and two Adam moments, 12 bytes a weight, of actor and critic."""
+    export: float
+    """Both models in the precision of training."""
+    most: float
+    """The most at a time: kept checkpoints and exports, and one of each that is being written."""
+
+
+def disk_of(config: TrainingConfig, shape: Shape) -> Disk:
+    n_models = 2 if config.ppo.has_critic else 1
+    checkpoint = 12.0 * shape.n_parameters * n_models
+    export = float(shape.n_parameters * n_models * (2 if config.deepspeed.precision == "bf16" else 4))
+    most = (config.keep_checkpoints + 1) * checkpoint + (config.keep_best + 2) * export
+    return Disk(checkpoint, export, most)
+
+
+def make_plan(config: TrainingConfig, *, n_gpus: int, gpu_gib: float, shape: Shape | None = None) -> Plan:
+    """Memory, disk and arithmetic of `config` on `n_gpus` GPUs, with responses half as long as the limit.
+
+    How long it takes is the simulator's to say (`training.planning.simulator`). `shape` of the model, if its
+    dimensions are not to be looked up.
+    """
+    shape, rollout = shape or find_shape(config), config.rollout
     n, width = shape.n_parameters, 2 if config.deepspeed.precision == "bf16" else 4
     parts = training_parts(config, shape, n_gpus)
+    others = other_parts(config, shape, n_gpus)
     sizes = {name: size for name, size, _ in parts}
-    training = sum(sizes.values())
+    training = sum(sizes.values()) + sum(size for _, size, _ in others)
     engine_weights = n * width / rollout.tensor_parallel
     fleeting = ("gradients, larger of the two", "activations", "logits")
     resident = sum(size for name, size in sizes.items() if name not in fleeting)
+    kept = sum(size for name, size, _ in others if name in ("NCCL", "communication buckets"))
     early = layer_bytes(config, shape) if config.ppo.early_values else 0.0
+    # vLLM counts its context and graphs into its share, and gives the cache what its weights leave.
     kv = max(0.0, rollout.gpu_memory_utilization * gpu_gib * GIB - engine_weights)
     n_responses = rollout.prompts_per_step * rollout.samples_per_prompt
     n_prompt, n_response = rollout.max_prompt_tokens / 4, rollout.max_new_tokens / 2
-    rate = n_gpus * gpu_tflops * 1e12
     flops = train_flops(config, shape, n_prompt, n_response)
-    decoding = n_responses * n_response * shape.decode_flops(n_prompt + n_response / 2)
-    seconds = flops / rate + decoding / rate / DECODE_EFFICIENCY
-    rows = [(what, size / GIB, "GiB", how) for what, size, how in parts]
+    disk = disk_of(config, shape)
+    sampling = resident + kept + early + engine_weights + kv
+    rows = [(what, size / GIB, "GiB", how) for what, size, how in (*parts, *others)]
     rows += [
         ("training peak", training / GIB, "GiB", "sum of the above, while vLLM sleeps"),
         ("vLLM weights", engine_weights / GIB, "GiB", f"tensor parallel {rollout.tensor_parallel}"),
         ("vLLM KV cache", kv / GIB, "GiB", f"{kv / shape.kv_bytes_per_token:,.0f} tokens"),
         ("resident while sampling", resident / GIB, "GiB", "the trainer's weights and optimizer"),
         *([("early values", early / GIB, "GiB", "one critic pass during sampling")] if early else []),
+        ("sampling peak", sampling / GIB, "GiB", "vLLM's share, the trainer's, its buckets and NCCL"),
         (
             "tokens per step",
             n_responses * (n_prompt + n_response),
@@ -253,14 +312,41 @@ def make_plan(
             f"{n_responses:,} responses, half as long as the limit",
         ),
         ("training", flops / 1e15, "PFLOP", "forward and backward passes of all networks"),
-        ("training time", flops / rate, "s", f"{n_gpus} x {gpu_tflops:g} TFLOP/s"),
-        ("rollout time", decoding / rate / DECODE_EFFICIENCY, "s", f"at {DECODE_EFFICIENCY:.0%} of that"),
-        ("whole run", seconds * config.total_steps / 3600, "h", f"{config.total_steps:,} steps"),
+        ("a checkpoint", disk.checkpoint / GIB, "GiB", "fp32 weights and moments, shared out over the ranks"),
+        (
+            "written in",
+            disk.checkpoint / DISK_BYTES_S,
+            "s",
+            f"at {DISK_BYTES_S / 1e9:g} GB/s for all ranks together, beside the next steps",
+        ),
+        ("host memory of a save", disk.checkpoint / n_gpus / GIB, "GiB", "per rank: the copy being written"),
+        ("an export", disk.export / GIB, "GiB", "actor and critic, files of 5 GB"),
+        ("disk of the run", disk.most / GIB, "GiB", f"{config.keep_checkpoints} + 1 checkpoints, exports"),
     ]
-    if gpu_hour_cost:
-        cost = seconds * config.total_steps / 3600 * n_gpus * gpu_hour_cost
-        rows.append(("cost of the run", cost, "", f"{n_gpus} GPUs at {gpu_hour_cost:g} per hour each"))
-    return Plan(n, rows, max(training, resident + early + engine_weights + kv) / GIB)
+    return Plan(n, rows, max(training, sampling) / GIB)
+
+
+def why_not(
+    config: TrainingConfig, shape: Shape, *, gpu_gib: float | None, n_gpus: int, free_bytes: float
+) -> str | None:
+    """Why a run cannot fit on GPUs of `gpu_gib` and a disk with `free_bytes`, with what to change; None when
+    it can. Without a GPU (None), only the disk is checked."""
+    disk = disk_of(config, shape)
+    if disk.most > free_bytes:
+        return (
+            f"the run needs {disk.most / GIB:.1f} GiB of disk for checkpoints and exports, and "
+            f"{free_bytes / GIB:.1f} GiB are free; free some, or lower training.keep_checkpoints or keep_best"
+        )
+    if gpu_gib is None:
+        return None
+    plan = make_plan(config, n_gpus=n_gpus, gpu_gib=gpu_gib, shape=shape)
+    if plan.peak_gib <= gpu_gib:
+        return None
+    return (
+        f"the plan says {plan.peak_gib:.1f} GiB per GPU, and each has {gpu_gib:.1f}; lower "
+        "training.rollout.gpu_memory_utilization or training.ppo.micro_batch_tokens, set "
+        "training.deepspeed.offload_optimizer, or use more GPUs (reasoner-zero plan shows each part)"
+    )
 
 
 def compare_with_run(

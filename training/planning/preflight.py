@@ -15,7 +15,7 @@ from training.config import TrainingConfig
 from training.engines import named_weights
 from training.ranks import join_ranks
 from training.rollout.engine import open_engine
-from training.train import build_ppo, peak_memory
+from training.train import build_ppo, peak_memory, pool_bytes
 
 
 def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[str, float]:
@@ -23,7 +23,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
 
     The engine samples this rank's whole batch at full length; every micro-batch of the update is full.
     """
-    ranks = join_ranks()
+    ranks = join_ranks(config.deepspeed.timeout_hours)
     rollout, ppo_config = config.rollout, config.ppo
     n_prompt, n_response = rollout.max_prompt_tokens, rollout.max_new_tokens
     engine = open_engine(config, base, max(n_prompt + n_response, min_context), sleeps=True)
@@ -63,11 +63,8 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     engine.wake()
     engine.load_weights(named_weights(ppo.actor, "model."))
     seconds["sync_s"] = time.perf_counter() - clock
-    engine.close()
-    device_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    device_bytes = torch.cuda.max_memory_allocated() - pool_bytes(engine) if torch.cuda.is_available() else 0
     found = seconds | {"memory_bytes": float(peak_memory()), "device_memory_bytes": float(device_bytes)}
-    return {name: ranks.largest(value) for name, value in found.items()} | {
-        "sequence_tokens": n_prompt + n_response,
-        "sampled": n_sampled,
-        "updated": n_rows,
-    }
+    largest = {name: ranks.largest(value) for name, value in found.items()}
+    engine.close()  # Last: vLLM takes the process group down with it.
+    return largest | {"sequence_tokens": n_prompt + n_response, "sampled": n_sampled, "updated": n_rows}

@@ -18,13 +18,13 @@ from rewards.contracts.engine import Completion, derive_seed
 from rewards.contracts.files import read_json, write_json
 from rewards.grader import score
 from rewards.verdict import Verdict
-from training.checkpoints import saved_steps
 from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts
 from training.engines import named_weights
 from training.ranks import Ranks
 from training.rollout.early_values import EarlyValues, Value
 from training.rollout.engine import RolloutEngine
+from training.saving.steps import saved_steps
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Rollouts:
         self.known_lengths: dict[str, float] = {}
         """Mean response length of each problem when it was last sampled, in tokens."""
         self.scorer = ThreadPoolExecutor(1, thread_name_prefix="score")
-        self.sampler = ThreadPoolExecutor(1, thread_name_prefix="sample")
+        self.sampler = ThreadPoolExecutor(1, thread_name_prefix="sample", initializer=ranks.use_device)
         self.ahead: Future[Batch] | None = None
         """The next step's batch, being sampled (lag 1)."""
         self.stored: list[Completion] | None = None
@@ -79,6 +79,7 @@ class Rollouts:
         """Load the trained weights into the engine, after sampling with the old ones has finished."""
         if self.ahead is not None:
             self.ahead.result()
+            self.ranks.barrier()  # Ranks end at different times; the group that gathers waits only minutes.
         self.engine.wake()
         self.engine.load_weights(named_weights(actor, "model."))
 
@@ -152,18 +153,31 @@ class Rollouts:
     def save(self, folder: Path, step: int) -> None:
         """Store what was sampled ahead with the checkpoint at `step`; no later policy can sample it again."""
         if self.ahead is not None:
-            write_json(self._file(folder, step), [asdict(c) for c in self.ahead.result().completions])
+            rows = [asdict(c) for c in self.ahead.result().completions]
+            write_json(self._file(folder, step), {"n_ranks": self.ranks.world, "completions": rows})
             for old in set(saved_steps(folder)) - set(saved_steps(folder)[-self.config.keep_checkpoints :]):
                 self._file(folder, old).unlink(missing_ok=True)
 
     def restore(self, folder: Path, step: int) -> None:
-        """Load what was sampled ahead and stored with the checkpoint at `step`."""
-        file = self._file(folder, step)
-        if self.config.rollout.lag and step and step < self.config.total_steps:
-            self.stored = [Completion(**row) for row in read_json(file)]
+        """Load this rank's share of what was sampled ahead and stored with the checkpoint at `step`, by as
+        many ranks as there were then."""
+        first = self._file(folder, step, 0)
+        # Nothing was sampled ahead of a run's last step, which a longer run goes on from.
+        if not (self.config.rollout.lag and step and step < self.config.total_steps and first.exists()):
+            return
+        n_samples, n_ranks = self.config.rollout.samples_per_prompt, read_json(first)["n_ranks"]
+        groups: dict[int, list[Completion]] = {}
+        """Responses by the place of their prompt in the step."""
+        for rank in range(n_ranks) if n_ranks != self.ranks.world else (self.ranks.rank,):
+            rows = [Completion(**row) for row in read_json(self._file(folder, step, rank))["completions"]]
+            for index in range(0, len(rows), n_samples):
+                groups[rank + n_ranks * (index // n_samples)] = rows[index : index + n_samples]
+        mine = [place for place in sorted(groups) if place % self.ranks.world == self.ranks.rank]
+        self.stored = [completion for place in mine for completion in groups[place]]
 
-    def _file(self, folder: Path, step: int) -> Path:
-        return folder / f"ahead-{step:06d}-rank-{self.ranks.rank:03d}.json"
+    def _file(self, folder: Path, step: int, rank: int | None = None) -> Path:
+        number = self.ranks.rank if rank is None else rank
+        return folder / f"ahead-{step:06d}-rank-{number:03d}.json"
 
     def close(self) -> None:
         """Stop the threads."""

@@ -39,7 +39,7 @@ class RolloutEngine(Engine, Protocol):
         ...
 
     def wake(self) -> None:
-        """Allocate the memory again."""
+        """Allocate memory for the weights again; `load_weights` has to follow before anything is sampled."""
         ...
 
 

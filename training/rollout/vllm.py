@@ -28,6 +28,8 @@ import torch
 from training.rollout.limits import MAX_SEQUENCES
 from training.rollout.order import longest_first
 
+# The driver's own count of devices would start CUDA here, and a process that has started it cannot fork.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 if torch.cuda.is_available():
     # The older model runner, which vLLM 0.24 still uses for Qwen2, launches a separate sampling kernel for
     # each seeded request: hundreds per decoding step. FlashInfer's sampler does not support seeds.
@@ -59,7 +61,7 @@ class VllmEngine:
         from vllm.platforms import current_platform
 
         self.is_cpu = current_platform.is_cpu()
-        self.sleeps = sleeps and not self.is_cpu
+        self.sleeps, self.lacks_cache = sleeps and not self.is_cpu, False
         memory: dict[str, Any] = {"gpu_memory_utilization": gpu_memory_utilization}
         if self.is_cpu:
             # A prompt split over two prefills would rewind its seeded generator, which CPU generators cannot.
@@ -88,6 +90,8 @@ class VllmEngine:
         torch.set_num_threads = set_num_threads
         torch.set_num_threads(n_threads)
         torch.set_rng_state(rng_state)
+        self.pool_bytes = torch.cuda.memory_allocated() if self.sleeps else 0
+        """Bytes of the weights and the cache, which torch counts as allocated also while they sleep."""
         self.tokenizer: Any = self.llm.get_tokenizer()
         self.max_model_tokens = max_model_tokens
         self.fingerprint = hash_text(f"{hash_model(model)}:{precision}:vllm", 16)
@@ -169,16 +173,21 @@ class VllmEngine:
                 model.load_weights(iter(named_weights))
 
             self.llm.apply_model(load)
+        if self.lacks_cache:  # Now that no gathered weights of the trainer are in memory any more.
+            self.llm.wake_up(tags=["kv_cache"])
+            self.lacks_cache = False
         self.llm.reset_prefix_cache()
 
     def sleep(self) -> None:
-        """Free GPU memory for the trainer until `wake`."""
+        """Free GPU memory for the trainer until `wake`; the weights are dropped, since others follow."""
         if self.sleeps:
-            self.llm.sleep(level=1)
+            self.llm.sleep(level=2)
+            self.lacks_cache = True
 
     def wake(self) -> None:
-        if self.sleeps:
-            self.llm.wake_up()
+        """Allocate memory for the weights only; the cache follows when `load_weights` has filled them."""
+        if self.sleeps and self.lacks_cache:
+            self.llm.wake_up(tags=["weights"])
 
     def close(self) -> None:
         self.llm.llm_engine.engine_core.shutdown()

@@ -71,16 +71,17 @@ def test_environment_and_new_process_group(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        pytest.param("raise SystemExit(3)", 3, id="exit status"),
-        pytest.param("import os; os.kill(os.getpid(), 9)", -9, id="killed"),
+        pytest.param("raise SystemExit(3)", "exited with status 3;", id="exit status"),
+        pytest.param("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL (by the", id="killed"),
+        pytest.param("import os; os.kill(os.getpid(), 15)", "was ended by SIGTERM;", id="terminated"),
     ],
 )
-def test_failure_shows_status_log_and_last_lines(tmp_path: Path, code: str, status: int) -> None:
+def test_failure_shows_status_log_and_last_lines(tmp_path: Path, code: str, status: str) -> None:
     log = tmp_path / "a.log"
     with pytest.raises(ChildFailed) as error:
         run_child(child(f"for i in range(100): print('line', i)\n{code}"), log=log, on_line=lambda line: None)
     message = str(error.value)
-    assert f"status {status};" in message and str(log) in message
+    assert status in message and str(log) in message
     assert message.splitlines()[1:] == [f"line {i}" for i in range(100 - process.TAIL_LINES, 100)]
 
 
@@ -174,7 +175,7 @@ run_child([sys.executable, "-c", sys.argv[2]], log=Path(sys.argv[1]), on_line=sh
 """
 WORKER = """\
 import os, sys, time
-from pipelines.jobs.worker import die_with_parent
+from pipelines.jobs.process import die_with_parent
 
 die_with_parent()
 print(os.getpid(), flush=True)
@@ -198,14 +199,24 @@ def test_ending_the_parent_ends_the_worker(tmp_path: Path, sign: signal.Signals)
     assert parent.returncode == -sign
 
 
+RANKS = """\
+import sys
+from pathlib import Path
+from pipelines.jobs.hosts import Host
+from pipelines.jobs.supervise import Task, run_ranks
+
+task = Task(["-m", "pipelines.jobs.worker", sys.argv[2]], {}, Path(sys.argv[1]))
+run_ranks(task, [Host("", 2)], "ssh", lambda n: n, print)
+"""
+
+
 @pytest.mark.slow
 def test_killing_the_parent_ends_launcher_and_ranks(tmp_path: Path) -> None:
     # The job file is an empty pipe, so that the ranks wait in the middle of reading it.
     job = tmp_path / "job.json"
     os.mkfifo(job)
     writer = os.open(job, os.O_RDWR)
-    code = PARENT.replace('"-c", sys.argv[2]', '"-m", "pipelines.jobs.worker", sys.argv[2], "2"')
-    command = [sys.executable, "-c", code, str(tmp_path / "a.log"), str(job)]
+    command = [sys.executable, "-c", RANKS, str(tmp_path / "a.log"), str(job)]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as parent:
         family = psutil.Process(parent.pid)
         while len(reading := [p for p in family.children(recursive=True) if has_open(p, job)]) < 2:
@@ -225,10 +236,46 @@ def has_open(process: psutil.Process, path: Path) -> bool:
         return False
 
 
-def test_worker_without_a_parent_exits_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.jobs import worker
-
-    monkeypatch.setattr(os, "getppid", lambda: 1)
-    monkeypatch.setattr(worker.ctypes, "CDLL", lambda name: type("Kernel", (), {"prctl": lambda *a: 0}))
+def test_worker_without_its_parent_exits_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = type("Kernel", (), {"prctl": lambda *a: 0})
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: kernel)
+    monkeypatch.setenv(process.PARENT, str(os.getppid() + 1))
     with pytest.raises(SystemExit, match="the parent process is gone"):
-        worker.die_with_parent()
+        process.die_with_parent()
+
+
+@pytest.mark.parametrize("parent", ["1", None], ids=["a container's process 1", "started by hand"])
+def test_process_one_is_a_parent_as_any_other(parent: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = type("Kernel", (), {"prctl": lambda *a: 0})
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: kernel)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    if parent:
+        monkeypatch.setenv(process.PARENT, parent)
+    process.die_with_parent()
+
+
+AS_PROCESS_ONE = """\
+import subprocess, sys, time
+from pathlib import Path
+from pipelines.jobs.process import run_child
+
+code = "import os, subprocess, sys; " + (
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(os.getpid())"
+)
+started = time.monotonic()
+run_child([sys.executable, "-m", "tests.pipelines.jobs.as_worker"], log=Path(sys.argv[1]), on_line=print)
+run_child([sys.executable, "-c", code], log=Path(sys.argv[1]), on_line=lambda line: None)
+print("seconds", time.monotonic() - started)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a process namespace of one's own needs root")
+def test_heavy_stages_run_below_process_one_and_leave_no_dead_process(tmp_path: Path) -> None:
+    """As in a container without an init: children whose parent ended belong to process 1, which is us."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", AS_PROCESS_ONE]
+    done = subprocess.run([*command, str(tmp_path / "a.log")], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "the worker runs below 1"
+    # Unreaped, the dead grandchild would look alive until both grace periods had passed.
+    assert float(done.stdout.split()[-1]) < 2 * process.GRACE_S

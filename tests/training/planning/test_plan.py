@@ -1,6 +1,8 @@
 """Plans compared with published totals and with numbers computed by hand."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,10 +14,12 @@ from training.planning.plan import (
     KNOWN,
     Shape,
     compare_with_run,
+    disk_of,
     find_shape,
     make_plan,
     prompt_copies,
     train_flops,
+    why_not,
 )
 
 
@@ -24,7 +28,7 @@ def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:
 
 
 def amounts(config, n_gpus=8):
-    plan = make_plan(config, n_gpus=n_gpus, gpu_gib=80, gpu_tflops=400)
+    plan = make_plan(config, n_gpus=n_gpus, gpu_gib=80)
     return {row[0]: row[1] for row in plan.rows}, plan
 
 
@@ -62,8 +66,6 @@ def test_memory_of_a_7b_model_on_eight_gpus_by_hand():
 def test_training_fits_more_easily_on_more_gpus():
     peaks = [amounts(config(), n_gpus)[0]["training peak"] for n_gpus in (1, 2, 8, 32)]
     assert peaks == sorted(peaks, reverse=True) and len(set(peaks)) == 4
-    times = [amounts(config(), n_gpus)[0]["training time"] for n_gpus in (1, 2, 8)]
-    assert times[0] == pytest.approx(2 * times[1]) == pytest.approx(8 * times[2])
 
 
 @pytest.mark.parametrize(
@@ -99,16 +101,18 @@ def test_offload_moves_the_optimizer_off_the_gpu():
     assert ("optimizer, actor and critic", "on the CPU") in {(row[0], row[3]) for row in plan.rows}
 
 
-def test_recomputing_activations_saves_memory_and_costs_time():
+def test_recomputing_activations_saves_memory_and_costs_arithmetic():
     recomputed, _ = amounts(config())
     stored, _ = amounts(config(deepspeed={"gradient_checkpointing": False}))
     assert stored["activations"] > 3 * recomputed["activations"]
-    assert stored["training time"] < recomputed["training time"]
+    assert stored["training"] < recomputed["training"]
 
 
 def test_the_peak_covers_training_and_sampling():
     found, plan = amounts(config())
-    sampling = found["resident while sampling"] + found["vLLM weights"] + found["vLLM KV cache"]
+    shared = ("vLLM weights", "vLLM KV cache", "NCCL", "communication buckets")
+    sampling = found["resident while sampling"] + sum(found[part] for part in shared)
+    assert found["sampling peak"] == pytest.approx(sampling)
     assert plan.peak_gib == pytest.approx(max(found["training peak"], sampling))
     assert plan.table().columns == ["part", "amount", "unit", "how"]
     assert plan.table().height == len(plan.rows)
@@ -162,12 +166,50 @@ def test_hpz_costs_a_second_copy_over_the_machine():
     assert (second["training peak"] - plain["training peak"]) * GIB == pytest.approx(2 * n * 2 / 8)
 
 
-def test_the_cost_is_gpu_hours_times_their_price():
-    plan = make_plan(config(), n_gpus=8, gpu_gib=80, gpu_tflops=400, gpu_hour_cost=2.0)
-    found = {row[0]: row[1] for row in plan.rows}
-    assert found["cost of the run"] == pytest.approx(found["whole run"] * 8 * 2.0)
-    per_step = found["training time"] + found["rollout time"]
-    assert found["whole run"] == pytest.approx(per_step * 1000 / 3600)
+PRESETS = sorted((Path(__file__).resolve().parents[3] / "configs").glob("orz_*.toml"))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_every_preset_fits_at_its_own_number_of_ranks(preset):
+    table = tomllib.loads(preset.read_text())["training"]
+    training = TrainingConfig.model_validate(table)
+    n_gpus = training.deepspeed.n_ranks
+    plan = make_plan(training, n_gpus=n_gpus, gpu_gib=80)
+    assert plan.peak_gib <= 0.98 * 80
+    shape = find_shape(training)
+    assert why_not(training, shape, gpu_gib=80, n_gpus=n_gpus, free_bytes=1e14) is None
+    assert "GiB per GPU" in (why_not(training, shape, gpu_gib=8, n_gpus=n_gpus, free_bytes=1e14) or "fits")
+
+
+def test_what_training_keeps_on_the_disk_by_hand():
+    n = KNOWN["Qwen/Qwen2.5-7B"].n_parameters
+    disk = disk_of(config(keep_checkpoints=2, keep_best=1), KNOWN["Qwen/Qwen2.5-7B"])
+    assert disk.checkpoint == 2 * 12 * n and disk.export == 2 * 2 * n
+    assert disk.most == 3 * disk.checkpoint + 3 * disk.export
+
+
+@pytest.mark.parametrize(
+    ("gpu_gib", "free_gib", "reason"),
+    [
+        pytest.param(None, 1e4, None, id="a CPU and a large disk"),
+        pytest.param(None, 100, "GiB of disk", id="a small disk"),
+        pytest.param(40.0, 1e4, "GiB per GPU", id="one GPU"),
+        pytest.param(180.0, 1e4, None, id="one large GPU"),
+    ],
+)
+def test_what_cannot_fit_is_said(gpu_gib, free_gib, reason):
+    shape = KNOWN["Qwen/Qwen2.5-7B"]
+    settings = config(deepspeed={"offload_optimizer": True}, rollout={"gpu_memory_utilization": 0.4})
+    found = why_not(settings, shape, gpu_gib=gpu_gib, n_gpus=1, free_bytes=free_gib * GIB)
+    assert found is None if reason is None else reason in (found or "")
+
+
+def test_what_is_not_of_the_model_is_counted():
+    one, _ = amounts(config(), n_gpus=1)
+    eight, _ = amounts(config(), n_gpus=8)
+    assert {"CUDA context, cuBLAS", "CUDA graphs", "communication buckets"} <= set(one)
+    assert {"NCCL", "live parameters"} <= set(eight) - set(one)
+    assert eight["live parameters"] * GIB == pytest.approx(2e9)
 
 
 def test_no_critic_and_a_reference_model_change_the_memory():

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from training.config import TrainingConfig
-from training.planning.plan import GIB, Shape, find_shape, training_parts
+from training.planning.plan import GIB, Shape, find_shape, make_plan
 from training.planning.simulator.decoding import decode, decode_wave
 from training.planning.simulator.lengths import Lengths
 from training.planning.simulator.machine import Cluster, decode_work, prefill_work
@@ -131,6 +131,7 @@ def rollout_ends(
         # Steps of a wave get cheaper as it goes on; for the end of each response their mean is enough.
         return prefill_s[:, None] + seconds[:, None] * requests / requests.max(1, keepdims=True)
     fixed, row, context = machine.decode.seconds(work).tolist()
+    row += machine.stop_token_s * bool(rollout.stop)
     exchange = 2 * shape.n_layers * machine.exchange_s * (shared > 1)
     weights = shape.n_parameters * machine.width / shared
     free = rollout.gpu_memory_utilization * cluster.gpu_gib * GIB - weights
@@ -163,7 +164,7 @@ class Run:
     cost: float
     """GPU hours times the price of one."""
     memory_gib: float
-    """Peak training memory per GPU, from the plan."""
+    """Peak memory per GPU, from the plan."""
 
     def table(self) -> pl.DataFrame:
         return pl.DataFrame([asdict(step) for step in self.steps])
@@ -211,6 +212,6 @@ def simulate_run(
         for step in knots
     ]
     everything = np.interp(np.arange(1, config.total_steps + 1), knots, [step.step_s for step in steps]).sum()
-    memory = sum(size for _, size, _ in training_parts(config, shape, cluster.n_gpus)) / GIB
+    memory = make_plan(config, n_gpus=cluster.n_gpus, gpu_gib=cluster.gpu_gib, shape=shape).peak_gib
     hours = float(everything) / 3600
     return Run(steps, hours / 24, hours * cluster.n_gpus * gpu_hour_cost, memory)

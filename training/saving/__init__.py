@@ -1,0 +1,1 @@
+"""What a training keeps on the disk: checkpoints, exports, and the proof that it is finished."""
