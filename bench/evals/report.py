@@ -1,6 +1,6 @@
 """Measure the CPU time of a full evaluation's statistics and report, step by step.
 
-    python bench/eval_report.py
+    python bench/evals/report.py
 
 12,128 synthetic responses of about 3,000 characters: 758 questions (AIME 2024 and 2025, MATH500, GPQA
 Diamond) with 16 samples each, before and after training; and metrics of 1,000 training steps.

@@ -1,6 +1,6 @@
 """Compare our evals with lm-evaluation-harness on the same model and prompts, greedy; measure our overhead.
 
-    python bench/eval_agreement.py --model runs/smollm2/base/model --data ../shared/data
+    python bench/evals/agreement.py --model runs/smollm2/base/model --data ../shared/data
 
 Three tasks (GSM8K, MATH500, MAWPS), a slice of each, four worked examples. lm-eval 0.4.13 runs in its own
 environment with this environment's vLLM, and scores by exact match of the content of the box. The other table
@@ -18,11 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 import polars as pl
-from peers.environment import peer_environment
 from rich.console import Console
 from rich.table import Table
 
+from bench.peers.environment import peer_environment
 from evals.benchmarks.loading import load
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.plan import Plan, make_plan
@@ -138,7 +140,7 @@ def ask_peer(model: Path, plans: list[Plan], context: int, n_tokens: int) -> dic
             "HF_HUB_OFFLINE": "1",
             "HF_HOME": str(folder / "hf"),
         }
-        script = Path(__file__).with_name("peers") / "lm_eval.py"
+        script = Path(__file__).parents[1] / "peers" / "lm_eval.py"
         command = [str(python), str(script), str(folder / "job.json"), str(folder / "out.json")]
         subprocess.run(command, check=True, env=environment, cwd=folder)
         return json.loads((folder / "out.json").read_text())

@@ -1,6 +1,6 @@
 """Kill a real evaluation twice with SIGKILL, resume it, and compare it with an undisturbed one.
 
-    python bench/eval_resume.py --model runs/smollm2/base/model --data ../shared/data
+    python bench/evals/resume.py --model runs/smollm2/base/model --data ../shared/data
 
 GSM8K, MATH500 and MAWPS, a slice of each, two samples per question at temperature 1 with vLLM. The table
 shows what each start found and sampled; the last line says whether responses and summary are the same bytes.
@@ -15,11 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 import polars as pl
-from eval_agreement import SHOTS
 from rich.console import Console
 from rich.table import Table
 
+from bench.evals.agreement import SHOTS
 from evals.benchmarks.loading import load
 from evals.config import BenchmarkConfig, EvalsConfig
 from evals.plan import make_plan
