@@ -1,4 +1,4 @@
-"""The lm-evaluation-harness side of bench/evals/agreement.py, run in the peer's environment: JOB.json OUT.json."""
+"""The lm-evaluation-harness side of bench/evals/agreement.py, in its own environment: JOB.json OUT.json."""
 
 import importlib.metadata
 import json
