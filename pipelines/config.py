@@ -13,7 +13,7 @@ from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from curation.config import CurationConfig
 from curation.difficulty import DifficultyConfig
@@ -37,6 +37,18 @@ class HeldOutConfig(Settings):
     """Generator of the problems; use a different seed than for the corpus."""
 
 
+class PublishConfig(Settings):
+    """Publication on a hub."""
+
+    private: bool = True
+    """A new repository is private until its owner makes it public (ours)."""
+    license: str = ""
+    """License of the trained weights, for the model's card. Empty: that of the base model's card, if it is on
+    this machine, else "other"."""
+    dataset: str = ""
+    """Repository of the published training set, OWNER/NAME, which the model's card names."""
+
+
 class RunConfig(Settings):
     """One run of all stages: curate, compile rewards, train, evaluate, report."""
 
@@ -55,6 +67,18 @@ class RunConfig(Settings):
     protect_files: tuple[str, ...] = ()
     """Files or folders of other problems that curation keeps out of the corpus: JSON(L), Parquet or CSV,
     relative to the data root. The problem field is found in any common layout."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_part(cls, name: str) -> str:
+        """The name becomes a folder beside the artifacts: one part of a path, and none of ours."""
+        reserved = name.startswith((".", "-")) or name == "artifacts"
+        if reserved or name != name.strip() or not name.isprintable() or not name or len(name.encode()) > 200:
+            raise ValueError("must be a folder's name: not empty, not artifacts, no . or - at its start")
+        if "/" in name or "\\" in name:
+            raise ValueError("must be a folder's name: no / and no \\ (use --runs DIR for another place)")
+        return name
+
     curation: CurationConfig
     """Sources, filters, deduplication, decontamination and split."""
     rewards: RewardsConfig = RewardsConfig()
@@ -65,6 +89,8 @@ class RunConfig(Settings):
     """Model and PPO."""
     evals: EvalsConfig = EvalsConfig()
     """Benchmarks for the base and the trained model."""
+    publish: PublishConfig = PublishConfig()
+    """Publication of data set and model (`reasoner-zero publish`)."""
 
     @property
     def eval_prompt_tokens(self) -> int:
@@ -144,6 +170,7 @@ def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bo
             default=config,
             args=arguments,
             prog=f"reasoner-zero run --config {path}",
+            # tyro's own hint names --help, which shows no field here.
             # An optional section stays as in the file; no subcommand selects it.
             config=(tyro.conf.AvoidSubcommands,),
         )
