@@ -6,6 +6,7 @@ needs.
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Exit through the interpreter, which ends child processes and the temporary Prefect server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if hasattr(parsed, "help_config"):
+        signal.signal(signal.SIGINT, _interrupted)
     try:
         return parsed.action(parsed)
     except ModuleNotFoundError as error:
@@ -70,6 +73,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.verbose:
             raise
         return _stop(explain_failure(error), 1)
+
+
+def _interrupted(*_: object) -> None:
+    """End at once, with everything that was started: a stage continues from any point, so nothing is unwound.
+
+    The temporary Prefect server has had the same signal from the terminal; its client would wait for it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_children()
+    sys.stdout.flush()
+    sys.stderr.write("\nreasoner-zero: interrupted; the same command continues\n")
+    sys.stderr.flush()
+    os._exit(130)
+
+
+def end_children(grace_s: float = 2.0) -> None:
+    """End all descendants of this process: with SIGTERM, then with SIGKILL."""
+    try:
+        import psutil
+    except ModuleNotFoundError:  # Without flows and training there are no children to look for.
+        return
+    family = psutil.Process().children(recursive=True)
+    for stop in ("terminate", "kill"):
+        for process in family:
+            try:
+                getattr(process, stop)()
+            except psutil.NoSuchProcess:
+                continue
+        _, family = psutil.wait_procs(family, timeout=grace_s)
 
 
 def _stop(message: str, status: int) -> int:
