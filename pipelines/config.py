@@ -6,10 +6,12 @@ Precedence: defaults < TOML file < command line. Environment variables do not ch
 import difflib
 import io
 import json
+import re
+import sys
 import tomllib
 import warnings
 from collections.abc import Mapping
-from contextlib import nullcontext, redirect_stderr
+from contextlib import nullcontext, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -154,8 +156,11 @@ def override_from_command_line(config: RunConfig, path: Path, arguments: list[st
     except SystemExit as stop:
         if stop.code:
             _check_pairs(config, arguments)
-            # Not a wrong key or value, so the syntax is wrong: tyro explains it best.
-            _parse(config, path, arguments, is_silent=False)
+            # Not a wrong key or value, so the syntax is wrong: tyro explains it best, but for our --help.
+            said = io.StringIO()
+            with redirect_stderr(said), suppress(SystemExit):
+                _parse(config, path, arguments, is_silent=False)
+            sys.stderr.write(re.sub(r"--help\b(?!-)", "--help-config", said.getvalue()))
         raise
 
 
@@ -170,7 +175,6 @@ def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bo
             default=config,
             args=arguments,
             prog=f"reasoner-zero run --config {path}",
-            # tyro's own hint names --help, which shows no field here.
             # An optional section stays as in the file; no subcommand selects it.
             config=(tyro.conf.AvoidSubcommands,),
         )

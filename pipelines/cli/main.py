@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines.cli import inspect, plan, publish, server, stages
+from pipelines.cli import init, inspect, plan, publish, server, stages
 from pipelines.cli.output import explain_failure, explain_os_error
 
 DESCRIPTION = """\
@@ -20,11 +20,12 @@ reward. One TOML file describes a run. Each stage writes one folder, the next st
 that exists is reused.
 
   reasoner-zero run --config configs/demo.toml          run all stages on an embedded task, minutes on a CPU
+  reasoner-zero init mine --data mine.jsonl             write a configuration for your own problems
   reasoner-zero doctor                                  check what this machine can run
   reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       check an answer and see the reason
 """
 
-COMMANDS = (stages, inspect, plan, publish, server)
+COMMANDS = (init, stages, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -83,7 +84,9 @@ def _interrupted(*_: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_children()
     sys.stdout.flush()
-    sys.stderr.write("\nreasoner-zero: interrupted; the same command continues\n")
+    # A progress bar has hidden the cursor.
+    shown = "\x1b[?25h" if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{shown}\nreasoner-zero: interrupted; the same command continues\n")
     sys.stderr.flush()
     os._exit(130)
 

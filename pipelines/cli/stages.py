@@ -23,6 +23,9 @@ def add_commands(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     workspace = open_run(arguments)
+    from pipelines.stages.readiness import check_solutions
+
+    check_solutions(workspace.config)
     started = time.monotonic()
     from httpx import HTTPError
 

@@ -22,7 +22,14 @@ from pathlib import Path
 
 import psutil
 
-from pipelines.orchestration.private_home import CLIENT_KEY, PRIVATE_UMASK, keys, open_home, write_private
+from pipelines.orchestration.private_home import (
+    AUTH,
+    CLIENT_KEY,
+    PRIVATE_UMASK,
+    keys,
+    open_home,
+    write_private,
+)
 from pipelines.orchestration.settings import LOGGED, POOL, settings
 from rewards.contracts.files import ROOT, child_environment, read_json
 
@@ -108,6 +115,7 @@ def down(runs: Path) -> Services:
     _end_left_runs(home, services.url)
     _end(services.server)
     (home / "services.json").unlink()
+    (home / AUTH).unlink(missing_ok=True)
     return services
 
 
