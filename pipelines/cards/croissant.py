@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cards.licenses import LICENSE_PAGES
-from rewards.contracts.files import canonical_json, hash_file, hash_text, write_json
+from rewards.contracts.files import hash_file, write_json
 from rewards.contracts.records import PROBLEM, Schema
 
 _CONTEXT = {
@@ -55,6 +55,7 @@ class About:
 
     repo: str
     version: str
+    tag: str
     date: str
     licenses: tuple[str, ...]
     """As the hub names them."""
@@ -66,7 +67,7 @@ class About:
             "version": self.version,
             "datePublished": self.date,
             "license": [LICENSE_PAGES.get(license, f"{url}#licenses") for license in self.licenses],
-            "citeAs": f"{name} ({self.date[:4]}), version {self.version}, {url}",
+            "citeAs": f"{name} ({self.date[:4]}), version {self.tag}, {url}",
             "creator": {"@type": "sc:Organization", "name": self.repo.partition("/")[0]},
         }
 
@@ -74,7 +75,7 @@ class About:
 def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM, about: About | None = None) -> None:
     """Describe the Parquet files in `folder`/data, their hashes and their columns.
 
-    Without `about`, a corpus that is not published: its version is the content of its files.
+    Without `about`, a corpus that is not published, whose version is its content's hash in the manifest.
     """
     shards = sorted((folder / "data").glob("*.parquet"))
     files = [
@@ -123,7 +124,7 @@ def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM, about: Ab
             "distribution": files,
             "recordSet": records,
             "license": "each row names the license of its source in the column `license`",
-            "version": f"v-{hash_text(canonical_json([entry['sha256'] for entry in files]), 16)}",
+            "version": "1.0.0",
             **(about.fields(name) if about else {}),
         },
     )

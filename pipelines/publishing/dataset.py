@@ -46,7 +46,7 @@ def write_dataset(
     write_manifest(curated, folder)
     write_manifest(compiled, folder)
     licenses = sorted({hub_license(text or NONE_STATED) for text in prompts["license"].unique()})
-    about = About(repo, version.tag, version.date, tuple(licenses))
+    about = About(repo, version.number, version.tag, version.date, tuple(licenses))
     write_croissant(folder, repo.partition("/")[2], COMPILED_REWARD, about)
     write_text(folder / CHANGELOG, version.changelog)
     for name in PLOTS:
@@ -89,7 +89,7 @@ def dataset_card(
     named = sorted({hub_license(text) for text in licenses["license"]})
     front_matter = DatasetCardData(
         license=named,
-        **other_license(named),
+        **other_license(named),  # type: ignore[arg-type]
         language=sorted(prompts["language"].unique()),
         pretty_name=repo.partition("/")[2],
         size_categories=[size_category(prompts.height)],

@@ -27,6 +27,11 @@ class Version:
     """The whole CHANGELOG.md."""
 
     @property
+    def number(self) -> str:
+        """The version as Croissant asks for it, N.0.0 for the N-th entry of the changelog."""
+        return f"{self.changelog.count(chr(10) + '## v-')}.0.0"
+
+    @property
     def latest(self) -> str:
         """The newest entry, without its heading, for the card."""
         return self.changelog.removeprefix(TITLE).strip().split("\n## ")[0].partition("\n")[2].strip()
@@ -97,7 +102,7 @@ def _inputs(stage: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[
 
 def _flat(config: Any, prefix: str) -> dict[str, Any]:
     if isinstance(config, dict):
-        pairs = config.items()
+        pairs = list(config.items())
     elif isinstance(config, list) and any(isinstance(entry, dict | list) for entry in config):
         pairs = [
             (entry["name"] if isinstance(entry, dict) and "name" in entry else str(number), entry)
