@@ -8,6 +8,7 @@ dictionary of overrides, such as {"training.n_steps": 20}.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,8 @@ from pipelines.stages.models import Model
 
 DEMO = "configs/demo.toml"
 Overrides = dict[str, Any]
+NOTHING: Overrides = {}
+"""No overrides; nothing writes to it."""
 HOOKS: dict[str, Any] = dict.fromkeys(("on_failure", "on_crashed", "on_cancellation"), [say_how_to_continue])
 
 
@@ -37,7 +40,7 @@ def open_workspace(config: str, overrides: Overrides | None, runs: str) -> Works
     # A worker's process logs only warnings; the stages' messages belong in the run's log on the server.
     for package in LOGGED:
         logging.getLogger(package).setLevel(logging.INFO)
-    return load_workspace(config, overrides, runs)
+    return replace(load_workspace(config, overrides, runs), occupy=tasks.occupy_gpus)
 
 
 def name_run() -> str:
@@ -53,8 +56,14 @@ def _prompts(workspace: Workspace) -> Artifact:
 
 
 @flow(name="curate", flow_run_name=name_run, **HOOKS)
-def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Curate the corpus; returns the folder of the artifact."""
+def curate(config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs") -> str:
+    """Curate the corpus; returns the folder of the artifact.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+    """
     workspace = open_workspace(config, overrides, runs)
     artifact = tasks.curate(workspace)
     tasks.announce_corpus(workspace, artifact, config, overrides or {})
@@ -62,22 +71,40 @@ def curate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "
 
 
 @flow(name="score", flow_run_name=name_run, **HOOKS)
-def score(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Curate and compile the rewards; returns the folder of the artifact."""
+def score(config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs") -> str:
+    """Curate and compile the rewards; returns the folder of the artifact.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+    """
     return str(_prompts(open_workspace(config, overrides, runs)).folder)
 
 
 @flow(name="train", flow_run_name=name_run, **HOOKS)
-def train(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Run everything up to the trained model; returns the folder of the artifact."""
+def train(config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs") -> str:
+    """Run everything up to the trained model; returns the folder of the artifact.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+    """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     return str(tasks.train(workspace, prompts, tasks.make_base(workspace, prompts)).folder)
 
 
 @flow(name="evaluate", flow_run_name=name_run, **HOOKS)
-def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> str:
-    """Run everything up to the benchmarks of the base model; returns the folder of the artifact."""
+def evaluate(config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs") -> str:
+    """Run everything up to the benchmarks of the base model; returns the folder of the artifact.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+    """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
@@ -85,10 +112,15 @@ def evaluate(config: str = DEMO, overrides: Overrides | None = None, runs: str =
 
 
 @flow(name="evaluate-new", flow_run_name=name_run, **HOOKS)
-def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs") -> list[str]:
+def evaluate_new(config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs") -> list[str]:
     """Benchmark the checkpoints that training has exported since the last time, even while it still runs.
 
     Returns the folders of the artifacts of all checkpoints; those already benchmarked are reused.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
     """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
@@ -100,10 +132,17 @@ def evaluate_new(config: str = DEMO, overrides: Overrides | None = None, runs: s
 
 @flow(name="mine-hard", flow_run_name=name_run, **HOOKS)
 def mine_hard(
-    config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", anneal_steps: int = 0
+    config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs", anneal_steps: int = 0
 ) -> str:
     """Sample the training prompts with the trained model and keep the hard ones; with `anneal_steps`, train
-    this many more steps on them and benchmark the result. Returns the folder of the last artifact."""
+    this many more steps on them and benchmark the result. Returns the folder of the last artifact.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+        anneal_steps: Steps to train on the hard prompts; 0: only find them.
+    """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     trained = tasks.train(workspace, prompts, tasks.make_base(workspace, prompts))
@@ -139,7 +178,12 @@ def ablate(
 ) -> list[list[str]]:
     """Train a grid of settings over seeds, each as a subflow, and compare them in one table.
 
-    `vary` has entries KEY=VALUE,VALUE, such as training.ppo.gae_lambda=1.0,0.95.
+    Args:
+        vary: Entries KEY=VALUE,VALUE, such as training.ppo.gae_lambda=1.0,0.95.
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        seeds: Seeds to train each setting with.
+        n_steps: PPO steps of each training; empty: as the configuration says.
+        runs: Folder of all runs; results go to RUNS/NAME.
     """
     variants = read_grid(vary)
     cells = plan_cells(Path(config), variants, seeds, n_steps)
@@ -153,7 +197,7 @@ def ablate(
 @flow(name="reasoner-zero", flow_run_name=name_run, **HOOKS)
 def reasoner_zero(
     config: str = DEMO,
-    overrides: Overrides | None = None,
+    overrides: Overrides = NOTHING,
     runs: str = "runs",
     dataset_repo: str = "",
     model_repo: str = "",
@@ -162,17 +206,25 @@ def reasoner_zero(
     """Curate, compile rewards, make the base model, benchmark it, train it, benchmark it again, report.
 
     If a repository is named, the prompt set or the model is published there at the end (see `publish`).
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+        dataset_repo: Repository OWNER/NAME to publish the prompt set in; empty: do not publish it.
+        model_repo: Repository OWNER/NAME to publish the trained model in; empty: do not publish it.
+        token_block: Secret block of this server with the hub token; empty: HF_TOKEN of the worker.
     """
     workspace = open_workspace(config, overrides, runs)
     prompts = _prompts(workspace)
     base = tasks.make_base(workspace, prompts)
-    tasks.evaluate(workspace, prompts, Model.of_stage(base), "base")
+    before = tasks.evaluate(workspace, prompts, Model.of_stage(base), "base")
     trained = tasks.train(workspace, prompts, base)
-    tasks.evaluate(workspace, prompts, Model.of_stage(trained), "final")
-    summary = tasks.report(workspace)
+    after = tasks.evaluate(workspace, prompts, Model.of_stage(trained), "final")
+    summary = tasks.report(workspace, before, trained, after)
     for what, repo in (("dataset", dataset_repo), ("model", model_repo)):
         if repo:
-            tasks.publish(str(workspace.folder), what, repo, False, (), token_block)
+            tasks.publish(str(workspace.folder), what, repo, False, (), token_block, after=summary)  # type: ignore[call-overload]
     return summary
 
 
@@ -184,13 +236,27 @@ def publish(
     dry_run: bool = True,
     forced_licenses: tuple[str, ...] = (),
     token_block: str = "",
+    private: bool | None = None,
+    branch: str = "main",
+    replace_foreign: bool = False,
 ) -> str | None:
     """Send the prompt set or the model of a finished run to a hub and read it back; returns the commit.
 
-    `token_block` names the server's Secret block with the hub token; without one, HF_TOKEN is used.
+    Args:
+        repo: Repository on the hub, OWNER/NAME.
+        run: Folder of the finished run, such as runs/demo.
+        what: The prompt set (dataset) or the trained model.
+        dry_run: Show what would be added, changed and deleted, and send nothing.
+        forced_licenses: Sources to publish although they state no license.
+        token_block: Secret block of this server with the hub token; empty: HF_TOKEN of the worker.
+        private: Whether a new repository is private; empty: as the run's configuration says.
+        branch: Branch to publish on.
+        replace_foreign: Overwrite and delete files that no publication of this tool wrote.
     """
     end_server_with_this_process()
-    return tasks.publish(run, what, repo, dry_run, forced_licenses, token_block)
+    return tasks.publish(
+        run, what, repo, dry_run, forced_licenses, token_block, replace_foreign, private, branch
+    )
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ Precedence: defaults < TOML file < command line. Environment variables do not ch
 import difflib
 import io
 import json
+import re
+import sys
 import tomllib
 import warnings
 from collections.abc import Mapping
-from contextlib import nullcontext, redirect_stderr
+from contextlib import nullcontext, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from curation.config import CurationConfig
 from curation.difficulty import DifficultyConfig
@@ -41,6 +43,18 @@ class HeldOutConfig(Settings):
     """Generator of the problems; use a different seed than for the corpus."""
 
 
+class PublishConfig(Settings):
+    """Publication on a hub."""
+
+    private: bool = True
+    """A new repository is private until its owner makes it public (ours)."""
+    license: str = ""
+    """License of the trained weights, for the model's card. Empty: that of the base model's card, if it is on
+    this machine, else "other"."""
+    dataset: str = ""
+    """Repository of the published training set, OWNER/NAME, which the model's card names."""
+
+
 class RunConfig(Settings):
     """One run of all stages: curate, compile rewards, train, evaluate, report."""
 
@@ -63,6 +77,18 @@ class RunConfig(Settings):
     protect_files: tuple[str, ...] = ()
     """Files or folders of other problems that curation keeps out of the corpus: JSON(L), Parquet or CSV,
     relative to the data root. The problem field is found in any common layout."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_part(cls, name: str) -> str:
+        """The name becomes a folder beside the artifacts: one part of a path, and none of ours."""
+        reserved = name.startswith((".", "-")) or name == "artifacts"
+        if reserved or name != name.strip() or not name.isprintable() or not name or len(name.encode()) > 200:
+            raise ValueError("must be a folder's name: not empty, not artifacts, no . or - at its start")
+        if "/" in name or "\\" in name:
+            raise ValueError("must be a folder's name: no / and no \\ (use --runs DIR for another place)")
+        return name
+
     curation: CurationConfig
     """Sources, filters, deduplication, decontamination and split."""
     rewards: RewardsConfig = RewardsConfig()
@@ -73,6 +99,8 @@ class RunConfig(Settings):
     """Model and PPO."""
     evals: EvalsConfig = EvalsConfig()
     """Benchmarks for the base and the trained model."""
+    publish: PublishConfig = PublishConfig()
+    """Publication of data set and model (`reasoner-zero publish`)."""
 
     @property
     def is_bare(self) -> bool:
@@ -149,8 +177,11 @@ def override_from_command_line(config: RunConfig, path: Path, arguments: list[st
     except SystemExit as stop:
         if stop.code:
             _check_pairs(config, arguments)
-            # Not a wrong key or value, so the syntax is wrong: tyro explains it best.
-            _parse(config, path, arguments, is_silent=False)
+            # Not a wrong key or value, so the syntax is wrong: tyro explains it best, but for our --help.
+            said = io.StringIO()
+            with redirect_stderr(said), suppress(SystemExit):
+                _parse(config, path, arguments, is_silent=False)
+            sys.stderr.write(re.sub(r"--help\b(?!-)", "--help-config", said.getvalue()))
         raise
 
 

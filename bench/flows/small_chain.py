@@ -4,6 +4,7 @@ The demo with one-digit sums, a model of a few thousand parameters and a few ste
 as a user would: with the command, which starts a temporary Prefect server, or through a server with a worker.
 """
 
+import base64
 import json
 import os
 import socket
@@ -115,12 +116,21 @@ def free_port() -> int:
 def ask(url: str, body: Any = None, method: str = "") -> Any:
     """GET a URL of Prefect's API, or POST (or `method`) `body` to it."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(
-        url, data, {"Content-Type": "application/json"}, method=method or ("GET" if data is None else "POST")
-    )
+    headers = {"Content-Type": "application/json", **authorization(url)}
+    request = urllib.request.Request(url, data, headers, method=method or ("GET" if data is None else "POST"))
     with urllib.request.urlopen(request, timeout=120) as answer:
         text = answer.read()
     return json.loads(text) if text else None
+
+
+KEYS: dict[str, str] = {}
+"""API key by server; every `up` makes a new one."""
+
+
+def authorization(url: str) -> dict[str, str]:
+    """The header that the server of `url` asks for."""
+    key = KEYS.get(url.partition("/api")[0])
+    return {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"} if key else {}
 
 
 def delete(url: str) -> None:
@@ -141,6 +151,7 @@ def services(runs: Path, *options: str) -> Iterator[str]:
 def bring_up(runs: Path, port: int, *options: str) -> None:
     runs.mkdir(parents=True, exist_ok=True)
     _reasoner_zero(runs, "up", "--port", str(port), *options)
+    KEYS[f"http://127.0.0.1:{port}"] = (runs / ".prefect" / "auth").read_text()
 
 
 def take_down(runs: Path) -> None:
@@ -159,7 +170,8 @@ def _reasoner_zero(runs: Path, *arguments: str) -> None:
 def prefect(api: str, runs: Path, *arguments: str) -> str:
     """Run the `prefect` command against `api`; returns its output."""
     command = [sys.executable, "-m", "prefect", *arguments]
-    asked = environment(runs) | {"PREFECT_API_URL": api}
+    key = KEYS.get(api.removesuffix("/api"), "")
+    asked = environment(runs) | {"PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": key}
     done = subprocess.run(command, cwd=ROOT, env=asked, capture_output=True, text=True)
     if done.returncode:
         raise NotReached(f"prefect {' '.join(arguments)}: {done.stdout[-1000:]}{done.stderr[-3000:]}")

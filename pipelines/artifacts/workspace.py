@@ -6,11 +6,13 @@ runs/<name>/{config.json, summary.json, report.html, logs/, tensorboard/}
 """
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifacts.artifact import Artifact, Stage, Store, locked
+from pipelines.artifacts.artifact import Artifact, Draft, Stage, Store, locked
 from pipelines.config import RunConfig, load_config
 from rewards.contracts.files import read_json, write_json
 
@@ -24,6 +26,8 @@ class Workspace:
 
     config: RunConfig
     root: Path
+    occupy: Callable[[RunConfig, str], AbstractContextManager[Any]] = lambda config, stage: nullcontext()
+    """Entered while a stage is built, not when it is found: on a server it waits for the stage's GPUs."""
 
     @classmethod
     def open(cls, config: RunConfig, root: Path) -> "Workspace":
@@ -61,7 +65,14 @@ class Workspace:
     ) -> Artifact:
         """Make or find an artifact and link it in the run's folder as `link` (default: the stage's name)."""
         name = link or stage.name
-        artifact = self.store.produce(stage, section, inputs, build, lambda folder: self._link(name, folder))
+
+        def build_with_devices(draft: Draft) -> None:
+            with self.occupy(self.config, stage.name):
+                build(draft)
+
+        artifact = self.store.produce(
+            stage, section, inputs, build_with_devices, lambda folder: self._link(name, folder)
+        )
         self._link(name, artifact.folder)
         return artifact
 

@@ -105,7 +105,9 @@ def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:
         for place, (name, values) in enumerate(series.items()):
             positions = [index + 0.4 * place for index in range(len(labels))]
             axes.barh(positions, values, height=0.8 / len(series), label=name)
-        axes.set_yticks([index + 0.2 * (len(series) - 1) for index in range(len(labels))], labels, fontsize=8)
+        positions = [index + 0.2 * (len(series) - 1) for index in range(len(labels))]
+        # Labels are data: a dollar sign in a subject is not TeX.
+        axes.set_yticks(positions, [_drawable(label) for label in labels], fontsize=8, parse_math=False)
         axes.invert_yaxis()
         axes.set_xlabel("rows, logarithmic" if is_log else "rows")
         if is_log:
@@ -130,6 +132,11 @@ def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:
     for title in ("answer types", "lengths", "levels", "subjects", "languages"):
         labels, counts = tables[title].to_dict(as_series=False).values()
         draw(title, [str(label)[:40] for label in labels], {"problems": counts})
+
+
+def _drawable(label: str) -> str:
+    """A label in one line, without control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in label)
 
 
 def card(tables: dict[str, pl.DataFrame], facts: dict[str, Any], benchmarks: pl.DataFrame) -> str:

@@ -1,7 +1,10 @@
 """Croissant metadata (MLCommons, version 1.0) of a folder with data/<split>-*.parquet: croissant.json."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pipelines.cards.licenses import LICENSE_PAGES
 from rewards.contracts.files import hash_file, write_json
 from rewards.contracts.records import PROBLEM, Schema
 
@@ -15,6 +18,7 @@ _CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -35,6 +39,7 @@ _CONTEXT = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -44,8 +49,34 @@ _CONTEXT = {
 _TYPES = {"String": "sc:Text", "Int64": "sc:Integer", "Float64": "sc:Float", "Boolean": "sc:Boolean"}
 
 
-def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM) -> None:
-    """Describe the Parquet files in `folder`/data, their hashes and their columns."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a published version adds to the description of its files."""
+
+    repo: str
+    version: str
+    tag: str
+    date: str
+    licenses: tuple[str, ...]
+    """As the hub names them."""
+
+    def fields(self, name: str) -> dict[str, Any]:
+        url = f"https://huggingface.co/datasets/{self.repo}"
+        return {
+            "url": url,
+            "version": self.version,
+            "datePublished": self.date,
+            "license": [LICENSE_PAGES.get(license, f"{url}#licenses") for license in self.licenses],
+            "citeAs": f"{name} ({self.date[:4]}), version {self.tag}, {url}",
+            "creator": {"@type": "sc:Organization", "name": self.repo.partition("/")[0]},
+        }
+
+
+def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM, about: About | None = None) -> None:
+    """Describe the Parquet files in `folder`/data, their hashes and their columns.
+
+    Without `about`, a corpus that is not published, whose version is its content's hash in the manifest.
+    """
     shards = sorted((folder / "data").glob("*.parquet"))
     files = [
         {
@@ -90,9 +121,10 @@ def write_croissant(folder: Path, name: str, schema: Schema = PROBLEM) -> None:
             "conformsTo": "http://mlcommons.org/croissant/1.0",
             "name": name,
             "description": "Math problems with verifiable short answers, curated by reasoner-zero.",
-            "version": "1.0.0",
-            "license": "each row names the license of its source in the column `license`",
             "distribution": files,
             "recordSet": records,
+            "license": "each row names the license of its source in the column `license`",
+            "version": "1.0.0",
+            **(about.fields(name) if about else {}),
         },
     )

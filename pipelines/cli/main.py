@@ -6,11 +6,12 @@ needs.
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines.cli import inspect, plan, publish, server, stages
+from pipelines.cli import init, inspect, plan, publish, server, stages
 from pipelines.cli.output import explain_failure, explain_os_error
 
 DESCRIPTION = """\
@@ -19,11 +20,12 @@ reward. One TOML file describes a run. Each stage writes one folder, the next st
 that exists is reused.
 
   reasoner-zero run --config configs/demo.toml          run all stages on an embedded task, minutes on a CPU
+  reasoner-zero init mine --data mine.jsonl             write a configuration for your own problems
   reasoner-zero doctor                                  check what this machine can run
   reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       check an answer and see the reason
 """
 
-COMMANDS = (stages, inspect, plan, publish, server)
+COMMANDS = (init, stages, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -53,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Exit through the interpreter, which ends child processes and the temporary Prefect server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if hasattr(parsed, "help_config"):
+        signal.signal(signal.SIGINT, _interrupted)
     try:
         return parsed.action(parsed)
     except ModuleNotFoundError as error:
@@ -70,6 +74,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.verbose:
             raise
         return _stop(explain_failure(error), 1)
+
+
+def _interrupted(*_: object) -> None:
+    """End at once, with everything that was started: a stage continues from any point, so nothing is unwound.
+
+    The temporary Prefect server has had the same signal from the terminal; its client would wait for it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_children()
+    sys.stdout.flush()
+    # A progress bar has hidden the cursor.
+    shown = "\x1b[?25h" if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{shown}\nreasoner-zero: interrupted; the same command continues\n")
+    sys.stderr.flush()
+    os._exit(130)
+
+
+def end_children(grace_s: float = 2.0) -> None:
+    """End all descendants of this process: with SIGTERM, then with SIGKILL."""
+    try:
+        import psutil
+    except ModuleNotFoundError:  # Without flows and training there are no children to look for.
+        return
+    family = psutil.Process().children(recursive=True)
+    for stop in ("terminate", "kill"):
+        for process in family:
+            try:
+                getattr(process, stop)()
+            except psutil.NoSuchProcess:
+                continue
+        _, family = psutil.wait_procs(family, timeout=grace_s)
 
 
 def _stop(message: str, status: int) -> int:

@@ -1,6 +1,8 @@
 """The commands up and down, which start and stop Prefect on this machine."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
@@ -20,6 +22,13 @@ def add_commands(commands: Commands) -> None:
         metavar="TYPE/NAME",
         help="Prefect block that is messaged when a training run fails, such as slack-webhook/alerts",
     )
+    parser.add_argument(
+        "--database",
+        default="",
+        metavar="URL",
+        help="database of the server, such as postgresql+asyncpg://USER@HOST/NAME (default: SQLite); with a "
+        "password, set PREFECT_SERVER_DATABASE_CONNECTION_URL instead, which other users cannot see",
+    )
     add_runs(parser)
     add_runs(add_command(commands, "down", down, "stop what `up` started", "flows"))
 
@@ -30,12 +39,22 @@ def up(arguments: argparse.Namespace) -> int:
 
     n_gpus = arguments.gpu_slots or max(1, len(visible_gpus()))
     started = services.up(
-        Path(arguments.runs), port=arguments.port, n_gpus=n_gpus, say=say, notify=arguments.notify
+        Path(arguments.runs),
+        port=arguments.port,
+        n_gpus=n_gpus,
+        say=say,
+        notify=arguments.notify,
+        database=arguments.database,
     )
     say(f"\nPrefect is up: {started.url}   logs: {Path(arguments.runs) / '.prefect' / 'logs'}")
     say(f"  export PREFECT_API_URL={started.url}/api")
-    say("  prefect deployment run reasoner-zero/demo --watch")
-    say(f"  reasoner-zero down --runs {arguments.runs}")
+    key = (Path(arguments.runs) / ".prefect" / "auth").resolve()
+    if key.exists():
+        say(f'  export PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(key))})"')
+    folder = Path(sys.executable).parent
+    say(f"  {shlex.quote(str(folder / 'prefect'))} deployment run reasoner-zero/demo --watch")
+    runs = shlex.quote(str(arguments.runs))
+    say(f"  {shlex.quote(str(folder / 'reasoner-zero'))} down --runs {runs}")
     return 0
 
 

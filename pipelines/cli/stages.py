@@ -48,6 +48,9 @@ class _ListDatasets(argparse.Action):
 
 def run(arguments: argparse.Namespace) -> int:
     workspace = open_run(arguments)
+    from pipelines.stages.readiness import check_solutions
+
+    check_solutions(workspace.config)
     started = time.monotonic()
     from httpx import HTTPError
 

@@ -20,7 +20,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 CURATED = "reasoner-zero.corpus.curated"
 """Event after the corpus is refreshed; its payload has config, overrides, runs and the artifact's fingerprint
@@ -28,12 +28,12 @@ and content."""
 TRAINING = "train/on-demand"
 
 
-async def make_automations(api: str, notify: str = "") -> list[str]:
+async def make_automations(api: str, notify: str = "", auth: str | None = None) -> list[str]:
     """Create or replace the automations on the server at `api`; returns their names.
 
-    ValueError when a block or deployment is missing.
+    `auth` is the key of the server's API. ValueError when a block or deployment is missing.
     """
-    async with PrefectClient(api) as client:
+    async with PrefectClient(api, auth_string=auth) as client:
         made = [await _train_on_new_corpus(client)]
         if notify:
             made.append(await _notify_failed_training(client, notify))
@@ -104,7 +104,7 @@ def main() -> None:
     if not api:
         sys.exit("no server: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
     try:
-        asyncio.run(make_automations(api, arguments.notify))
+        asyncio.run(make_automations(api, arguments.notify, PREFECT_API_AUTH_STRING.value()))
     except ValueError as error:
         sys.exit(str(error))
 

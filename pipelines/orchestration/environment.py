@@ -4,11 +4,14 @@ Variables that are already set in the environment stay as they are.
 """
 
 import os
+import secrets
 from pathlib import Path
 
+from pipelines.orchestration.private_home import CLIENT_KEY, SERVER_KEY, open_home
 from pipelines.orchestration.settings import settings
 
-HOME = Path(os.environ.get("PREFECT_HOME", Path("runs") / ".prefect")).resolve()
+OURS = (Path("runs") / ".prefect").resolve()
+HOME = Path(os.environ.get("PREFECT_HOME", OURS)).resolve()
 OF_A_RUN = {
     # The default of 20 s is too short on a loaded machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
@@ -18,5 +21,13 @@ OF_A_RUN = {
 for name, value in (settings(HOME) | OF_A_RUN).items():
     os.environ.setdefault(name, value)
 
-# The server's database file needs its folder.
-Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+# The server's database file needs its folder, which nobody else enters.
+if Path(os.environ["PREFECT_HOME"]) == OURS:
+    open_home(OURS)
+else:
+    Path(os.environ["PREFECT_HOME"]).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+# A temporary server answers only to the run that started it; another server has a key of its own.
+if "PREFECT_API_URL" not in os.environ and not (HOME / "profiles.toml").exists():
+    key = f"run:{secrets.token_urlsafe(32)}"
+    os.environ[SERVER_KEY] = os.environ[CLIENT_KEY] = key

@@ -5,6 +5,7 @@ train_stage(workspace, prompts, base, live.update)
 """
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,13 +89,26 @@ class LiveTraining:
     def send(self, percent: float, text: str) -> None:
         if self.bar is None or self.page is None:
             note = f"Training steps of {self.run}."
-            page = MarkdownArtifact(markdown=text, key="training-live", description=f"{self.run}, live.")
-            bar = ProgressArtifact(progress=percent, key="training-progress", description=note)
+            page = MarkdownArtifact(
+                markdown=text, key=artifact_key("training-live", self.run), description=f"{self.run}, live."
+            )
+            bar = ProgressArtifact(
+                progress=percent, key=artifact_key("training-progress", self.run), description=note
+            )
             self.page, self.bar = _create(page), _create(bar)
             return
         client = get_client(sync_client=True)
         client.update_artifact(self.bar, ArtifactUpdate(data=percent))
         client.update_artifact(self.page, ArtifactUpdate(data=text))
+
+
+def artifact_key(name: str, run: str) -> str:
+    """An artifact's key, one for each run: lower case, digits and dashes, as Prefect asks.
+
+    >>> artifact_key("report", "My run_2")
+    'report-my-run-2'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", f"{name}-{run}".lower()).strip("-")
 
 
 def _create(artifact: Artifact) -> UUID:

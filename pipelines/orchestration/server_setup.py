@@ -11,7 +11,7 @@ import pipelines.orchestration.environment  # noqa: F401  (Prefect reads its set
 
 # isort: split
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound
@@ -24,9 +24,9 @@ TEMPLATE = Path(__file__).parents[1] / "work_pools" / "process.json"
 UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-async def prepare(api: str, n_gpus: int) -> list[UUID]:
+async def prepare(api: str, n_gpus: int, auth: str | None = None) -> list[UUID]:
     """Create or update the work pool and the GPU limit; returns runs lost with an earlier worker."""
-    async with PrefectClient(api) as client:
+    async with PrefectClient(api, auth_string=auth) as client:
         pool = WorkPoolCreate(name=POOL, type="process", base_job_template=read_json(TEMPLATE))
         await client.create_work_pool(pool, overwrite=True)
         with suppress(ObjectNotFound):
@@ -36,6 +36,20 @@ async def prepare(api: str, n_gpus: int) -> list[UUID]:
             GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=n_gpus, slot_decay_per_second=0)
         )
         return await close_lost_runs(client)
+
+
+async def set_runs(api: str, runs: Path, auth: str | None = None) -> None:
+    """Make every deployment write to `runs`, also those that name a run in it."""
+    async with PrefectClient(api, auth_string=auth) as client:
+        for deployment in await client.read_deployments():
+            parameters = dict(deployment.parameters)
+            known = (deployment.parameter_openapi_schema or {}).get("properties", {})
+            if "runs" in known:
+                parameters["runs"] = str(runs)
+            if str(parameters.get("run", "")).startswith("runs/"):
+                parameters["run"] = str(runs / parameters["run"].removeprefix("runs/"))
+            if parameters != deployment.parameters:
+                await client.update_deployment(deployment.id, DeploymentUpdate(parameters=parameters))
 
 
 async def close_lost_runs(client: PrefectClient) -> list[UUID]:

@@ -7,6 +7,7 @@ Everything listens on 127.0.0.1 and keeps its files in runs/.prefect; services.j
 """
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -21,8 +22,16 @@ from pathlib import Path
 
 import psutil
 
+from pipelines.orchestration.private_home import (
+    AUTH,
+    CLIENT_KEY,
+    PRIVATE_UMASK,
+    keys,
+    open_home,
+    write_private,
+)
 from pipelines.orchestration.settings import LOGGED, POOL, settings
-from rewards.contracts.files import ROOT, child_environment, read_json, write_json
+from rewards.contracts.files import ROOT, child_environment, read_json
 
 START_S, STOP_S = 180.0, 20.0
 """Seconds that the server may take to answer, and processes to end; a loaded machine needs a minute."""
@@ -41,12 +50,21 @@ class Services:
     worker: tuple[int, float]
 
 
-def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify: str = "") -> Services:
+def up(
+    runs: Path,
+    *,
+    port: int,
+    n_gpus: int,
+    say: Callable[[str], None],
+    notify: str = "",
+    database: str = "",
+) -> Services:
     """Start server and worker, create the work pool and the GPU slots, register all deployments and the
     automations of `pipelines.orchestration.automations`.
 
     `say` is called with a message for each step; `notify` names the block that is messaged when a training
-    run fails. ServicesError when the services are already up, the port is in use or a step fails.
+    run fails; `database` is the URL of a database to use in place of SQLite.
+    ServicesError when the services are already up, the port is in use or a step fails.
     """
     if not (ROOT / "prefect.yaml").exists():
         raise ServicesError(
@@ -55,11 +73,14 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
     home = (runs / ".prefect").resolve()
     if (found := _stored(home)) and (_lives(found.server) or _lives(found.worker)):
         raise ServicesError(f"already up at {found.url}; stop it with: reasoner-zero down --runs {runs}")
-    (home / "logs").mkdir(parents=True, exist_ok=True)
+    open_home(home)
+    (home / "logs").mkdir(mode=0o700, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
     _check_free(port)
     _end_left_runs(home, url)
-    environment = _environment(home, url)
+    environment = _environment(home, url) | keys(home)
+    if database:
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
     say("starting the server")
     server = _start(
         ["server", "start", "--host", "127.0.0.1", "--port", str(port)], home, environment, "server"
@@ -67,14 +88,21 @@ def up(runs: Path, *, port: int, n_gpus: int, say: Callable[[str], None], notify
     try:
         _wait_for(url, server, home)
         _register(url, environment, n_gpus, say, notify)
+        asyncio.run(_point_at(url, runs, environment[CLIENT_KEY]))
         say("starting the worker")
         worker = _start(["worker", "start", "--pool", POOL, "--name", "local"], home, environment, "worker")
     except BaseException:  # An interrupt must not leave the server behind either.
         _end(_identity(server.pid))
         raise
     services = Services(url, _identity(server.pid), _identity(worker.pid))
-    write_json(home / "services.json", asdict(services))
+    write_private(home / "services.json", json.dumps(asdict(services)))
     return services
+
+
+async def _point_at(url: str, runs: Path, key: str) -> None:
+    from pipelines.orchestration.server_setup import set_runs
+
+    await set_runs(f"{url}/api", runs.resolve(), key)
 
 
 def down(runs: Path) -> Services:
@@ -87,6 +115,7 @@ def down(runs: Path) -> Services:
     _end_left_runs(home, services.url)
     _end(services.server)
     (home / "services.json").unlink()
+    (home / AUTH).unlink(missing_ok=True)
     return services
 
 
@@ -96,6 +125,8 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGED),
         "REASONER_ZERO_HOME": str(ROOT),
+        # Only the server's own pages may call it from a browser.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
     }
     return child_environment() | settings(home) | own
 
@@ -110,12 +141,12 @@ def _register(
     from pipelines.orchestration.server_setup import prepare
 
     say(f"creating the work pool {POOL} and {n_gpus} GPU slots")
-    for run in asyncio.run(prepare(f"{url}/api", n_gpus)):
+    for run in asyncio.run(prepare(f"{url}/api", n_gpus, environment[CLIENT_KEY])):
         say(f"a run was lost; continue it with: prefect flow-run retry {run}")
     say("registering deployments and automations")
     _deploy_all(environment)
     try:
-        asyncio.run(make_automations(f"{url}/api", notify))
+        asyncio.run(make_automations(f"{url}/api", notify, environment[CLIENT_KEY]))
     except ValueError as error:
         raise ServicesError(str(error)) from None
 
@@ -159,16 +190,28 @@ def _answers(url: str) -> bool:
 
 
 def _start(arguments: list[str], home: Path, environment: dict[str, str], name: str) -> subprocess.Popen:
-    """Start a Prefect process that outlives this one, in a separate process group."""
-    with (home / "logs" / f"{name}.log").open("ab") as log:
+    """Start a Prefect process that outlives this one, in a separate process group; its log is rotated."""
+    log = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.orchestration.rotating_log", str(home / "logs" / f"{name}.log")],
+        cwd=ROOT,
+        env=child_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=PRIVATE_UMASK,
+    )
+    assert log.stdin is not None
+    with log.stdin:
         return subprocess.Popen(
             [sys.executable, "-m", "prefect", *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=log.stdin,
+            stderr=log.stdin,
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
 
 

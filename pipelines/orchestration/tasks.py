@@ -3,8 +3,9 @@
 The artifact store caches results, also for runs without Prefect, so Prefect keeps none.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,24 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
+from prefect.tasks import exponential_backoff
 
 from pipelines.ablate import COLUMNS, Cell, summary_rows
 from pipelines.ablate import ablate as run_cells
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import markdown_table
+from pipelines.config import RunConfig
+from pipelines.jobs.gpus import visible_gpus
 from pipelines.orchestration.automations import CURATED
-from pipelines.orchestration.live_training import LiveTraining
+from pipelines.orchestration.devices import lease, n_devices
+from pipelines.orchestration.live_training import LiveTraining, artifact_key
 from pipelines.orchestration.settings import GPU_LIMIT
 from pipelines.publishing.hub import Kind
 from pipelines.publishing.model import benchmark_table
@@ -55,19 +63,53 @@ def _task(name: str, *tags: str, run_name: str = "") -> Callable[[Callable[..., 
     )
 
 
-def gpu_slot() -> AbstractContextManager[Any]:
-    """Wait for one of the server's GPU slots, so that runs take turns on the device.
+MAKE_LIMIT = f"prefect gcl create {GPU_LIMIT} --limit N --slot-decay-per-second 0"
 
-    A run on a temporary server is alone and needs none. On a shared server the limit must exist; create it
-    with reasoner-zero up, or with prefect gcl create gpu --limit N --slot-decay-per-second 0.
+
+@contextmanager
+def occupy_gpus(config: RunConfig, stage: str) -> Iterator[None]:
+    """Wait for as many of the server's GPU slots as the stage uses GPUs, then for the devices themselves.
+
+    Entered only when the stage is built, so finished stages wait for nothing. A machine without a GPU takes
+    one slot, so that heavy stages take turns. A run on a temporary server is alone and needs no slot.
     """
-    return concurrency(GPU_LIMIT, occupy=1, strict=True) if PREFECT_API_URL.value() else nullcontext()
+    n = n_devices(config, stage)
+    if not n or not PREFECT_API_URL.value():
+        yield
+        return
+    n_slots = n if visible_gpus() else 1
+    _check_limit(n_slots, stage)
+    holder = f"flow run {flow_run.id} {flow_run.name}, stage {stage}"
+    with (
+        concurrency(GPU_LIMIT, occupy=n_slots, strict=True),
+        lease(n, Path(os.environ.get("PREFECT_HOME", "runs/.prefect")) / "gpus", holder),
+    ):
+        yield
+
+
+def _check_limit(n_slots: int, stage: str) -> None:
+    """Say how to make the limit when it is missing, and refuse what could never start."""
+    try:
+        limit = get_client(sync_client=True).read_global_concurrency_limit_by_name(GPU_LIMIT).limit
+    except ObjectNotFound:
+        raise RuntimeError(
+            f"the server has no limit {GPU_LIMIT!r} of GPU slots; make it, for N GPUs, with: {MAKE_LIMIT}"
+        ) from None
+    if n_slots > limit:
+        raise ValueError(
+            f"stage {stage} needs {n_slots} GPUs, and the limit {GPU_LIMIT!r} has {limit} slots; lower "
+            f"training.deepspeed.n_ranks, or raise it: prefect gcl update {GPU_LIMIT} --limit {n_slots}"
+        )
 
 
 def _show_table(frame: pl.DataFrame, key: str, description: str) -> None:
-    """Create a table artifact, with numbers rounded for readability."""
-    rows = [[_rounded(value) for value in row] for row in frame.iter_rows()]
-    create_table_artifact([frame.columns, *rows], key=key, description=description)
+    """Create a table artifact, a row for each row of the frame, with numbers rounded for readability."""
+    rows = [{name: _rounded(value) for name, value in row.items()} for row in frame.iter_rows(named=True)]
+    create_table_artifact(rows, key=key, description=description)
+
+
+def _key(workspace: Workspace, name: str) -> str:
+    return artifact_key(name, workspace.config.name)
 
 
 def _rounded(value: Any) -> Any:
@@ -78,7 +120,9 @@ def _rounded(value: Any) -> Any:
 def curate(workspace: Workspace) -> Artifact:
     artifact = curate_stage(workspace)
     _show_table(
-        artifact.read("funnel.parquet"), "curation-funnel", f"{workspace.config.name}: rows kept by each step"
+        artifact.read("funnel.parquet"),
+        _key(workspace, "curation-funnel"),
+        f"{workspace.config.name}: rows kept by each step",
     )
     return artifact
 
@@ -101,38 +145,38 @@ def announce_corpus(workspace: Workspace, curated: Artifact, config: str, overri
 def compile_rewards(workspace: Workspace, curated: Artifact) -> Artifact:
     artifact = rewards_stage(workspace, curated)
     types = artifact.read("answer_types.parquet")
-    _show_table(types, "answer-types", f"{workspace.config.name}: compiled rewards by answer type")
+    _show_table(
+        types, _key(workspace, "answer-types"), f"{workspace.config.name}: compiled rewards by answer type"
+    )
     return artifact
 
 
 @_task("base-model", "model")
 def make_base(workspace: Workspace, prompts: Artifact) -> Artifact:
-    with gpu_slot():
-        return base_stage(workspace, prompts)
+    return base_stage(workspace, prompts)
 
 
 @_task("train", "model")
 def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
     live = LiveTraining(workspace.config.name, workspace.folder / "train" / "metrics.jsonl")
-    with gpu_slot():
-        return train_stage(workspace, prompts, base, live.update)
+    return train_stage(workspace, prompts, base, live.update)
 
 
 @_task("evaluate", "model", run_name="evaluate-{which}")
 def evaluate(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
-    with gpu_slot():
-        artifact = evaluate_stage(workspace, prompts, model, which)
+    artifact = evaluate_stage(workspace, prompts, model, which)
     summary = artifact.read("summary.parquet").select(SHOWN)
-    _show_table(summary, f"evaluate-{which}-table", f"{workspace.config.name}: benchmarks of {which}")
+    _show_table(
+        summary, _key(workspace, f"evaluate-{which}"), f"{workspace.config.name}: benchmarks of {which}"
+    )
     return artifact
 
 
 @_task("mine-hard", "model")
 def mine_hard(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact:
-    with gpu_slot():
-        artifact = difficulty_stage(workspace, prompts, model)
+    artifact = difficulty_stage(workspace, prompts, model)
     hard = artifact.read("hard.parquet").select("problem_id", "problem", "n_solved", "n_samples").head(50)
-    _show_table(hard, "hard-prompts", f"{workspace.config.name}: the first 50 hard prompts")
+    _show_table(hard, _key(workspace, "hard-prompts"), f"{workspace.config.name}: the first 50 hard prompts")
     return artifact
 
 
@@ -147,8 +191,7 @@ def audit_golds(workspace: Workspace, corpus: Artifact, trained: Artifact | None
 @_task("anneal", "model")
 def anneal(workspace: Workspace, hard: Artifact, trained: Artifact, n_steps: int) -> Artifact:
     live = LiveTraining(f"{workspace.config.name}-anneal", workspace.folder / "anneal" / "metrics.jsonl")
-    with gpu_slot():
-        return anneal_stage(workspace, hard, trained, n_steps, live.update)
+    return anneal_stage(workspace, hard, trained, n_steps, live.update)
 
 
 @_task("compare-variants")
@@ -156,19 +199,23 @@ def compare_variants(
     config: str, variants: list[dict[str, Any]], cells: list[Cell], runs: str
 ) -> list[list[str]]:
     rows = summary_rows(run_cells(Path(config), cells, Path(runs)), variants)
-    create_table_artifact([list(COLUMNS), *rows], key="ablation")
+    create_table_artifact([dict(zip(COLUMNS, row, strict=True)) for row in rows], key="ablation")
     return rows
 
 
 @_task("report")
-def report(workspace: Workspace) -> dict[str, Any]:
+def report(workspace: Workspace, *results: Artifact) -> dict[str, Any]:
+    """`results` are what the report is about; given, they are edges in the run's graph."""
     summary = report_stage(workspace)
     path: Path = workspace.folder / "report.html"
     text = [f"# {workspace.config.name}: {summary['steps']} PPO steps", "", markdown_table(overview(summary))]
     if summary["accuracy"]:
         text += ["", markdown_table(benchmark_table(summary["accuracy"]))]
-    text += ["", f"[Full report]({path.as_uri()}): `{path}`"]
-    create_markdown_artifact("\n".join(text), key="report", description=f"{workspace.config.name}: results")
+    # A browser opens no file: link from this page.
+    text += ["", "Full report, to open in a browser on the worker's machine:", "", f"    {path}"]
+    create_markdown_artifact(
+        "\n".join(text), key=_key(workspace, "report"), description=f"{workspace.config.name}: results"
+    )
     return summary
 
 
@@ -188,16 +235,51 @@ def overview(summary: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=[" ", "before", "after"], orient="row")
 
 
-@_task("publish")
+def may_pass(failure: Any) -> bool:
+    """True when a repeat may succeed: the hub was busy, and did not refuse."""
+    return not isinstance(failure, ValueError | FileNotFoundError)
+
+
+@task(
+    name="publish",
+    tags={"network"},
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=30),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=lambda _task, _run, state: may_pass(state.result(raise_on_failure=False)),
+)
 def publish(
-    run: str, what: Kind, repo: str, is_dry_run: bool, forced_licenses: tuple[str, ...], token_block: str
+    run: str,
+    what: Kind,
+    repo: str,
+    is_dry_run: bool,
+    forced_licenses: tuple[str, ...],
+    token_block: str,
+    replace: bool = False,
+    private: bool | None = None,
+    branch: str = "main",
+    after: Any = None,
 ) -> str | None:
-    """The token is read here, from a Secret block, so that no parameter and no log contains it."""
+    """Send and read back; again with growing pauses when the hub stays busy. `after` is an edge in the graph.
+
+    The token is read here, from a Secret block, so that no parameter and no log contains it."""
     token = read_token(token_block) if token_block else None
     shown = publish_run(
-        Path(run), what, repo, is_dry_run=is_dry_run, forced_licenses=forced_licenses, token=token
+        Path(run),
+        what,
+        repo,
+        is_dry_run=is_dry_run,
+        forced_licenses=forced_licenses,
+        token=token,
+        replace=replace,
+        is_private=private,
+        branch=branch,
     )
     files = pl.DataFrame(shown.files, schema=["file", "bytes", "sha256"], orient="row")
+    if shown.refusal:
+        raise ValueError(f"dry run, nothing was sent; a real one would end here: {shown.refusal}")
     done = f"commit {shown.commit}" if shown.commit else "dry run: nothing was sent"
     _show_table(files, f"published-{what}", f"{what} {repo}: {done}")
     return shown.commit

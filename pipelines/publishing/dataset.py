@@ -3,6 +3,8 @@
 `pipelines.publishing.clearance` decides whether it may be published.
 """
 
+import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -10,26 +12,29 @@ import polars as pl
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import render_card
-from pipelines.cards.croissant import write_croissant
-from pipelines.cards.licenses import NONE_STATED, hub_license
+from pipelines.cards.corpus import size_category
+from pipelines.cards.croissant import About, write_croissant
+from pipelines.cards.licenses import NONE_STATED, hub_license, other_license
 from pipelines.publishing.clearance import check_leaks, check_licenses
-from pipelines.publishing.manifests import write_manifest
-from rewards.contracts.files import canonical_json, write_parquet, write_text
+from pipelines.publishing.manifests import without_folders, without_folders_in_rows, write_manifest
+from pipelines.publishing.versions import CHANGELOG, Version
+from rewards.contracts.files import write_json, write_parquet, write_text
 from rewards.contracts.records import COMPILED_REWARD
 
 SHARD_ROWS = 100_000
+PLOTS = ("funnel.png", "sources.png", "answer-types.png", "lengths.png")
+"""Plots of the curated corpus that the card shows."""
 
 
-def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licenses: set[str]) -> None:
+def write_dataset(
+    workspace: Workspace, repo: str, folder: Path, forced_licenses: set[str], version: Version
+) -> None:
     """Write everything except the checksums to `folder`; ValueError says why it may not be published."""
     curated, compiled = workspace.linked("curate"), workspace.linked("rewards")
     prompts = COMPILED_REWARD.check(compiled.read("prompts.parquet"))
     check_licenses(prompts, forced_licenses)
     n_questions = check_leaks(prompts, workspace.config)
-    for source in workspace.config.curation.sources:
-        if source.file and Path(source.file).is_absolute():
-            place, name = canonical_json(source.file), canonical_json(Path(source.file).name)
-            prompts = prompts.with_columns(pl.col("provenance").str.replace(place, name, literal=True))
+    prompts = prompts.with_columns(without_folders_in_rows(pl.col("provenance")))
     splits = {
         str(split): rows
         for (split,), rows in prompts.sort("split", maintain_order=True).group_by(
@@ -40,9 +45,20 @@ def write_dataset(workspace: Workspace, repo: str, folder: Path, forced_licenses
         write_shards(rows, folder / "data", split)
     write_manifest(curated, folder)
     write_manifest(compiled, folder)
-    write_croissant(folder, repo.partition("/")[2], COMPILED_REWARD)
-    card = dataset_card(repo, curated, compiled, prompts, list(splits), n_questions)
+    licenses = sorted({hub_license(text or NONE_STATED) for text in prompts["license"].unique()})
+    about = About(repo, version.number, version.tag, version.date, tuple(licenses))
+    write_croissant(folder, repo.partition("/")[2], COMPILED_REWARD, about)
+    write_text(folder / CHANGELOG, version.changelog)
+    for name in PLOTS:
+        shutil.copyfile(curated.folder / "plots" / name, _made(folder / "plots") / name)
+    write_json(folder / "reproduce.json", without_folders(workspace.config.model_dump(mode="json")))
+    card = dataset_card(repo, curated, compiled, prompts, list(splits), n_questions, version)
     write_text(folder / "README.md", card)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def write_shards(rows: pl.DataFrame, folder: Path, split: str) -> None:
@@ -60,6 +76,7 @@ def dataset_card(
     prompts: pl.DataFrame,
     splits: list[str],
     n_questions: int,
+    version: Version,
 ) -> str:
     """The card: counts, licenses, funnel, decontamination, columns."""
     from huggingface_hub import DatasetCardData
@@ -69,10 +86,13 @@ def dataset_card(
         .agg(rows=pl.len().cast(pl.Int64))
         .sort("source")
     )
+    named = sorted({hub_license(text) for text in licenses["license"]})
     front_matter = DatasetCardData(
-        license=sorted({hub_license(text) for text in licenses["license"]}),
+        license=named,
+        **other_license(named),  # type: ignore[arg-type]
         language=sorted(prompts["language"].unique()),
         pretty_name=repo.partition("/")[2],
+        size_categories=[size_category(prompts.height)],
         task_categories=["text-generation"],
         tags=["math", "reinforcement-learning", "verifiable-rewards", "reasoner-zero"],
         configs=[
@@ -97,7 +117,24 @@ def dataset_card(
         n_questions=n_questions,
         settings=curated.manifest["config"]["decontaminate"],
         columns=COMPILED_REWARD.columns,
+        version=version,
+        splits_named=splits,
+        shows=PLOTS,
+        citation=citation(repo, version),
         fingerprints={artifact.stage: artifact.fingerprint for artifact in (curated, compiled)},
+    )
+
+
+def citation(repo: str, version: Version) -> str:
+    """BibTeX of the published version."""
+    key = re.sub(r"\W+", "_", repo)
+    return (
+        f"@misc{{{key}_{version.date[:4]},\n"
+        f"  title = {{{repo.partition('/')[2]}}},\n"
+        f"  author = {{{repo.partition('/')[0]}}},\n"
+        f"  year = {{{version.date[:4]}}},\n"
+        f"  version = {{{version.tag}}},\n"
+        f"  howpublished = {{\\url{{https://huggingface.co/datasets/{repo}}}}}\n}}"
     )
 
 

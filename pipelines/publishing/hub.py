@@ -7,7 +7,8 @@ points the client at another hub.
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,35 +24,78 @@ PASSING = {408, 409, 412, 429, 500, 502, 503, 504}
 """Status codes after which another attempt may succeed: a busy hub, or somebody else's commit in between."""
 
 
-def send_folder(folder: Path, kind: Kind, repo: str, message: str, token: str | None = None) -> str:
-    """Make the repository contain exactly the files in `folder`; returns the commit.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a publication goes."""
 
-    Unchanged files are not sent, and no commit is made when nothing changed. The commit builds on the newest
-    one; if somebody else commits in between, it is tried again. ValueError when the hub refuses the token or
-    the files, RuntimeError when it stays unreachable.
-    """
-    from huggingface_hub import HfApi, get_token
+    kind: Kind
+    repo: str
+    branch: str = "main"
+    is_private: bool = True
+    """Of a new repository; one that exists stays as it is."""
+    is_pull_request: bool = False
+    """Propose the commit instead of making it."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.repo}" + (f" branch {self.branch}" if self.branch != "main" else "")
+
+
+def require_token(token: str | None) -> None:
+    """Raise ValueError unless there is a token to write with."""
+    from huggingface_hub import get_token
 
     if (token or get_token()) is None:
         raise ValueError("no hub token: set HF_TOKEN to one that can write, or log in with: hf auth login")
+
+
+def make_repository(target: Target, token: str | None = None) -> None:
+    """Create the repository and the branch, where missing."""
+    from huggingface_hub import HfApi
+
     api = HfApi(token=token)
 
-    def send() -> str:
-        api.create_repo(repo, repo_type=kind, exist_ok=True)
-        newest = api.repo_info(repo, repo_type=kind).sha
+    def make() -> None:
+        api.create_repo(target.repo, repo_type=target.kind, private=target.is_private, exist_ok=True)
+        if target.branch != "main":
+            api.create_branch(target.repo, repo_type=target.kind, branch=target.branch, exist_ok=True)
+
+    persist(make, str(target))
+
+
+def send_folder(
+    folder: Path,
+    target: Target,
+    message: str,
+    check: Callable[[], str | None],
+    token: str | None = None,
+) -> tuple[str, str | None]:
+    """Make the repository contain exactly the files in `folder`: (commit, address of the pull request).
+
+    `check` looks at the head, raises when it must not be replaced, and returns its commit; the new commit
+    builds on it, if somebody else commits in between, the head is looked at again. Unchanged files are not
+    sent, and no commit is made when nothing changed. All is one commit, and what arrived before a failure is
+    not sent again. ValueError when the hub refuses token or files, RuntimeError when it stays unreachable.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+
+    def send() -> tuple[str, str | None]:
         commit = api.upload_folder(
-            repo_id=repo,
-            repo_type=kind,
+            repo_id=target.repo,
+            repo_type=target.kind,
             folder_path=folder,
             commit_message=message,
             delete_patterns="*",
-            parent_commit=newest,
+            parent_commit=check(),
+            revision=target.branch,
+            create_pr=target.is_pull_request,
         )
-        return str(commit.oid)
+        return str(commit.oid), commit.pr_url
 
-    commit = persist(send, f"{kind} {repo}")
-    logger.info("published kind=%s repo=%s commit=%s", kind, repo, commit)
-    return commit
+    commit, request = persist(send, str(target))
+    logger.info("published kind=%s repo=%s commit=%s", target.kind, target.repo, commit)
+    return commit, request
 
 
 def tag_version(kind: Kind, repo: str, commit: str, tag: str, token: str | None = None) -> None:
@@ -102,11 +146,11 @@ def read_back(
         )
 
 
-def persist(call: Callable[[], Result], what: str) -> Result:
+def persist(call: Callable[[], Result], what: str, pauses_s: Sequence[float] = PAUSES_S) -> Result:
     """Call until it succeeds, as long as failures may be temporary; what has arrived is not sent again."""
     from huggingface_hub.errors import HTTPError
 
-    for pause_s in (*PAUSES_S, None):
+    for pause_s in (*pauses_s, None):
         try:
             return call()
         except (HTTPError, RuntimeError) as error:
@@ -117,7 +161,7 @@ def persist(call: Callable[[], Result], what: str) -> Result:
         problem = passing_problem(fault, what)
         if pause_s is None:
             raise RuntimeError(
-                f"the hub did not accept {what} after {len(PAUSES_S) + 1} attempts ({problem}); publish "
+                f"the hub did not accept {what} after {len(pauses_s) + 1} attempts ({problem}); publish "
                 "again later: what has arrived is not sent again"
             )
         logger.warning("hub busy what=%s problem=%s next_attempt_in_s=%.0f", what, problem, pause_s)

@@ -12,7 +12,9 @@ import polars as pl
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import render_card
+from pipelines.cards.licenses import NONE_STATED, hub_license
 from pipelines.publishing.manifests import write_manifest
+from pipelines.publishing.versions import CHANGELOG, Version
 from pipelines.stages.models import final_model
 from rewards.contracts.files import read_json, write_text
 from rewards.contracts.prompts import PromptConfig, render_prompt
@@ -24,7 +26,7 @@ CURVE_ROWS = 12
 CURVE_COLUMNS = ("step", "reward", "pass_at_n", "response_tokens", "truncated", "entropy")
 
 
-def write_model(workspace: Workspace, repo: str, folder: Path) -> None:
+def write_model(workspace: Workspace, repo: str, folder: Path, version: Version) -> None:
     """Write everything except the checksums to `folder`; ValueError or FileNotFoundError if incomplete."""
     trained = workspace.linked("train")
     summary = read_summary(workspace, trained)
@@ -38,7 +40,8 @@ def write_model(workspace: Workspace, repo: str, folder: Path) -> None:
     link_files(trained.folder, folder / "training", "metrics.jsonl")
     for stage in ("curate", "rewards", "base", "train"):
         write_manifest(workspace.linked(stage), folder)
-    write_text(folder / "README.md", model_card(workspace, repo, trained, summary))
+    write_text(folder / CHANGELOG, version.changelog)
+    write_text(folder / "README.md", model_card(workspace, repo, trained, summary, version))
 
 
 def read_summary(workspace: Workspace, trained: Artifact) -> dict[str, Any]:
@@ -103,7 +106,9 @@ def chat_template(prompt: PromptConfig) -> str:
     )
 
 
-def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict[str, Any]) -> str:
+def model_card(
+    workspace: Workspace, repo: str, trained: Artifact, summary: dict[str, Any], version: Version
+) -> str:
     """The card: results before and after, the training curve, how it was trained and how to load it."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -116,6 +121,8 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
     front_matter = ModelCardData(
         model_name=name,
         base_model=hub_base(workspace),
+        license=model_license(workspace),
+        datasets=hub_datasets(workspace) or None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["math", "reasoning", "reinforcement-learning", "ppo", "reasoner-zero"],
@@ -145,7 +152,43 @@ def model_card(workspace: Workspace, repo: str, trained: Artifact, summary: dict
         problem=problem,
         prompt=render_prompt(problem, training.prompt),
         fingerprint=trained.fingerprint,
+        version=version,
+        sources=training_sources(workspace),
     )
+
+
+def model_license(workspace: Workspace) -> str:
+    """The license of the weights: as configured, else that of the base model, else that of no other's work.
+
+    A base model from the hub states its license there; it is looked up only by name in its own card, if the
+    card is on this machine. "other" means: ask the base model's owner.
+    """
+    if given := workspace.config.publish.license:
+        return hub_license(given)
+    path = workspace.config.training.model.path
+    card = Path(path) / "README.md" if path else None
+    if card is not None and card.is_file():
+        from huggingface_hub import ModelCard
+
+        stated = ModelCard.load(card).data.license
+        if isinstance(stated, str):
+            return stated
+    return "other"
+
+
+def hub_datasets(workspace: Workspace) -> list[str]:
+    """Repositories on the hub that the training set was made from, and the published one if configured."""
+    curation = workspace.config.curation
+    named = [source.hub.id for source in curation.sources if source.hub and not Path(source.hub.id).exists()]
+    own = workspace.config.publish.dataset
+    return list(dict.fromkeys([*([own] if own else []), *named]))
+
+
+def training_sources(workspace: Workspace) -> pl.DataFrame:
+    """Training problems by source and license."""
+    prompts = workspace.linked("rewards").read("prompts.parquet").filter(pl.col("split") == "train")
+    by = ("source", pl.col("license").fill_null(NONE_STATED))
+    return prompts.group_by(by).agg(problems=pl.len().cast(pl.Int64)).sort("source", "license")
 
 
 def hub_base(workspace: Workspace) -> str | None:

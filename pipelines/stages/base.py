@@ -18,10 +18,22 @@ CODE = (
 STAGE = Stage("base", CODE)
 
 
+WAYS_OUT = (
+    "a model made from scratch (training.model.scratch) first learns to write from worked solutions. Either "
+    'add a column `solution` to some problems (or name it: solution = "..." under curation.sources), or '
+    "train a model that can write already: training.model.path = a Hugging Face model folder or its name "
+    "on the hub"
+)
+
+
 def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
     """Make the base model, or reuse its artifact."""
     training = workspace.config.training
     model = training.model
+    if model.scratch is not None:
+        rows = prompts.read("prompts.parquet").filter(split="train")
+        if rows["solution"].is_null().all():
+            raise ValueError(f"no problem to train on has a worked solution, and {WAYS_OUT}")
     settings = {
         "model": section(model),
         "prompt": section(training.prompt),

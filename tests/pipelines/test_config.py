@@ -154,3 +154,26 @@ def test_benchmarks_of_ones_own_are_not_left_out_silently(tmp_path) -> None:
     with pytest.raises(ConfigError, match="protect_files") as error:
         curate_stage(Workspace.open(config, tmp_path / "runs"))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_good"),
+    [
+        *(
+            (name, False)
+            for name in ("", " ", ".", "..", "../x", "/tmp/x", "a/b", "a\\b", "artifacts", ".prefect")
+        ),
+        *((name, False) for name in ("-x", " a", "a\n", "a\0b", "x" * 201)),
+        *(
+            (name, True)
+            for name in ("demo", "größe-2", "a.b", "artifacts-2", "my run", "x" * 200, "a_b", "数学")
+        ),
+    ],
+)
+def test_a_run_is_named_by_one_part_of_a_path(name: str, is_good: bool) -> None:
+    path = ROOT / "configs" / "demo.toml"
+    if is_good:
+        assert load_config(path, {"name": name}).name == name
+    else:
+        with pytest.raises(ConfigError, match="name: must be a folder's name"):
+            load_config(path, {"name": name})

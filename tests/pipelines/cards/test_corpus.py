@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.artifacts.artifact import check
 from pipelines.artifacts.workspace import Workspace
-from pipelines.cards.corpus import describe
+from pipelines.cards.corpus import describe, plot
 from pipelines.config import ConfigError, load_config
 from pipelines.stages.chain import Chain
 from pipelines.stages.curate import curate_stage
@@ -111,3 +111,25 @@ def test_a_missing_file_to_protect_is_named(workspace):
     config = workspace.config.model_copy(update={"protect_files": ("gone",)})
     with pytest.raises(ConfigError, match="protect_files: .*gone: no such file or folder"):
         Chain(Workspace(config, workspace.root)).curated  # noqa: B018 - a property that works
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        r"Sums $\frac{1}$ and $\mathbb{N}_$",
+        "$",
+        "50% of $10 and $20",
+        "\\",
+        "a\nb\tc\x07",
+        "数学 é",
+        "^_{}~#&",
+        "plain",
+    ],
+)
+def test_a_plot_takes_any_text(label: str, tmp_path: Path) -> None:
+    counts = pl.DataFrame({"label": [label, "other"], "problems": [3, 2]})
+    funnel = pl.DataFrame({"step": ["read"], "read": [5], "kept": [5], "dropped": [0]})
+    sources = pl.DataFrame({"source": [label], "license": ["MIT"], "read": [5], "kept": [5]})
+    distributions = dict.fromkeys(("answer types", "lengths", "levels", "subjects", "languages"), counts)
+    plot({"funnel": funnel, "sources": sources, **distributions}, tmp_path)
+    assert len(list(tmp_path.glob("*.png"))) == 7

@@ -1,11 +1,13 @@
 """Real Prefect services on 127.0.0.1: deployments registered, a run executed, everything stopped."""
 
+import base64
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -17,16 +19,22 @@ from pipelines.orchestration.services import ServicesError, down, up
 ROOT = Path(__file__).resolve().parents[3]
 
 
+KEYS: dict[str, str] = {}
+"""API key by server."""
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def ask(url: str, body: dict | list | None = None):
-    request = urllib.request.Request(
-        url, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}
-    )
+def ask(url: str, body: dict | list | None = None, key: str = ""):
+    """POST to the API with the key of the test's own `up`, or without one."""
+    headers = {"Content-Type": "application/json"}
+    if found := key or KEYS.get(url.partition("/api")[0], ""):
+        headers["Authorization"] = f"Basic {base64.b64encode(found.encode()).decode()}"
+    request = urllib.request.Request(url, json.dumps(body or {}).encode(), headers)
     with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
 
@@ -36,7 +44,12 @@ def watch(api: str, folder: Path, deployment: str, config: Path) -> subprocess.C
     command = ["deployment", "run", deployment, "--watch", "-p", f"config={config}"]
     return subprocess.run(
         [sys.executable, "-m", "prefect", *command, "-p", f"runs={folder / 'runs'}"],
-        env=os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "home")},
+        env=os.environ
+        | {
+            "PREFECT_API_URL": api,
+            "PREFECT_API_AUTH_STRING": KEYS[api.removesuffix("/api")],
+            "PREFECT_HOME": str(folder / "home"),
+        },
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -66,8 +79,20 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
         with pytest.raises(ServicesError, match="already up"):
             up(tmp_path / "runs", port=free_port(), n_gpus=1, say=said.append)
         api = f"{services.url}/api"
+        home = tmp_path / "runs" / ".prefect"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            ask(f"{api}/deployments/filter")
+        KEYS[services.url] = (home / "auth").read_text()
+        readable = [path for path in [home, *home.rglob("*")] if path.stat().st_mode & 0o077]
+        assert not readable, f"others can enter or read {readable}"
+        assert len(ask(f"{api}/block_types/filter")) > 10
+        for deployment in ask(f"{api}/deployments/filter"):
+            assert str(tmp_path / "runs") in str(deployment["parameters"])
         names = {item["name"] for item in ask(f"{api}/deployments/filter")}
-        assert names == {"demo", "weekly", "nightly", "during-training", "on-demand"}
+        assert names == {
+            *("demo", "weekly", "nightly", "during-training", "hard-prompts"),
+            *("compare-settings", "on-demand", "to-hub"),
+        }
         automations = {item["name"]: item["enabled"] for item in ask(f"{api}/automations/filter")}
         assert automations == {"train-on-new-corpus": False}
         limits = {item["name"]: item for item in ask(f"{api}/v2/concurrency_limits/filter")}

@@ -38,6 +38,11 @@ class HubServer:
         self.rival: dict[str, bytes] | None = None
         """Files that somebody else commits just before the next commit."""
         self.tags: dict[str, dict[str, str]] = {}
+        self.private: dict[str, bool] = {}
+        self.branches: dict[str, list[tuple[str, dict[str, bytes]]]] = {}
+        """Commits of the branches beside main, by repository@branch."""
+        self.proposed: list[tuple[str, dict[str, bytes]]] = []
+        """Commits of pull requests."""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -59,8 +64,12 @@ class HubServer:
         return digest
 
     def find(self, name: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
-        commits = self.repos.get(name, [])
-        wanted = [c for c in commits if revision in ("main", c[0])]
+        if name not in self.repos:
+            return None
+        if branch := self.branches.get(f"{name}@{revision}"):
+            return branch[-1]
+        known = [*self.repos[name], *self.proposed, *(c for b in self.branches.values() for c in b)]
+        wanted = self.repos[name] if revision == "main" else [c for c in known if c[0] == revision]
         return wanted[-1] if wanted else None
 
 
@@ -148,6 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(409, {"error": "You already created this repo", "url": f"{self.hub.url}/{name}"})
             return
         self.hub.commit(name, {".gitattributes": b"*.parquet filter=lfs\n"})
+        self.hub.private[name] = bool(asked.get("private")) or asked.get("visibility") == "private"
         self.reply(200, {"url": f"{self.hub.url}/{name.removeprefix('models/')}", "name": asked["name"]})
 
     def validate(self, content: str) -> None:
@@ -171,15 +181,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def api(self, name: str, call: str | None, rest: str, body: bytes) -> None:
         revision = rest.partition("/")[0] if call else "main"
-        found = self.hub.find(name, revision)
+        found = self.hub.find(name, "main" if call == "branch" else revision)
         if found is None:
-            self.reply(404, {"error": "not found"}, X_Error_Code="RepoNotFound")
+            code = "RevisionNotFound" if name in self.hub.repos else "RepoNotFound"
+            self.reply(404, {"error": "not found"}, X_Error_Code=code)
             return
         commit, files = found
         if call in (None, "revision"):
             siblings = [{"rfilename": path} for path in files]
             info = {"_id": "1", "id": name.partition("/")[2], "sha": commit, "siblings": siblings}
-            self.reply(200, info | {"private": False, "tags": [], "downloads": 0, "likes": 0})
+            self.reply(
+                200,
+                info | {"private": self.hub.private.get(name, False), "tags": [], "downloads": 0, "likes": 0},
+            )
         elif call == "tree":
             parents = {str(p) for path in files for p in ancestors(path)}
             below = rest.partition("/")[2]
@@ -194,6 +208,10 @@ class Handler(BaseHTTPRequestHandler):
             known = self.hub.tags.setdefault(name, {})
             self.reply(409 if tag in known else 200, {})
             known.setdefault(tag, commit)
+        elif call == "branch":
+            key = f"{name}@{revision}"
+            self.reply(409 if key in self.hub.branches else 200, {})
+            self.hub.branches.setdefault(key, [found])
         elif call == "commit":
             if self.hub.rival is not None:
                 commit, files = self.hub.commit(name, files | self.hub.rival), files | self.hub.rival
@@ -202,8 +220,15 @@ class Handler(BaseHTTPRequestHandler):
             if parent not in (None, commit):
                 self.reply(412, {"error": "A commit has happened since. Please refresh and try again."})
                 return
-            oid = self.hub.commit(name, self.apply(files, body))
-            self.reply(200, {"commitUrl": f"{self.hub.url}/{name}/commit/{oid}", "commitOid": oid})
+            made = self.apply(files, body)
+            oid = hashlib.sha1(repr((commit, sorted(made.items()))).encode()).hexdigest()
+            answer = {"commitUrl": f"{self.hub.url}/{name}/commit/{oid}", "commitOid": oid}
+            if "create_pr=1" in self.path:
+                self.hub.proposed.append((oid, made))
+                answer["pullRequestUrl"] = f"{self.hub.url}/{name}/discussions/1"
+            else:
+                self.hub.branches.get(f"{name}@{revision}", self.hub.repos[name]).append((oid, made))
+            self.reply(200, answer)
         else:
             self.reply(404, {"error": f"no such call: {call}"})
 

@@ -135,14 +135,19 @@ def test_data_set_card_says_where_rows_come_from(tmp_path: Path, licensed_run: W
 def test_dry_run_sends_nothing_and_lists_exactly_what_is_sent_later(
     hub: HubServer, client: dict[str, str], tmp_path: Path, cli: Cli, licensed_run: Workspace
 ) -> None:
-    # An older version with more shards, whose files must be removed.
-    hub.commit("datasets/me/sums", {".gitattributes": b"", "data/train-00001-of-00002.parquet": b"old"})
+    # An older version of ours with one shard more, which must be removed.
+    old = {"data/train-00001-of-00002.parquet": b"old", "manifests/rewards.json": b"{}"}
+    sums = "".join(f"{hashlib.sha256(old[name]).hexdigest()}  {name}\n" for name in old)
+    hub.commit("datasets/me/sums", {".gitattributes": b"", "SHA256SUMS": sums.encode(), **old})
     kept = tmp_path / "kept"
     arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
     dry = cli(*arguments, "--dry-run", "--out", str(kept), **client)
     assert dry.returncode == 0, dry.stderr
-    assert hub.requests == [] and len(hub.repos["datasets/me/sums"]) == 1
+    assert len(hub.repos["datasets/me/sums"]) == 1
+    assert not [line for line in hub.requests if not line.startswith(("GET", "HEAD"))]
     assert "nothing was sent" in dry.stdout
+    assert re.search(r"delete\W+data/train-00001-of-00002.parquet", dry.stdout)
+    assert "2 changed, 1 deleted" in dry.stdout
     assert cli(*arguments, **client).returncode == 0
     sent = dict(hub.files("datasets/me/sums"))
     assert sent.pop(".gitattributes") == b""
@@ -229,17 +234,20 @@ def test_passing_faults_are_overcome(
     assert done.returncode == 0, done.stderr
     assert not hub.faults and "published and read back" in done.stdout
     assert len(hub.repos["datasets/me/sums"]) == 2  # One commit creates the repository, one publishes.
-    tag = f"v-{licensed_run.linked('rewards').fingerprint}"
+    tag = f"v-{licensed_run.linked('rewards').content}"
     assert hub.tags["datasets/me/sums"] == {tag: hub.repos["datasets/me/sums"][-1][0]}
     assert TOKEN not in done.stdout + done.stderr
 
 
-def test_a_rivals_commit_in_between_is_built_upon(
+def test_a_rivals_commit_in_between_is_not_wiped(
     hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace
 ) -> None:
     hub.rival = {"stray.txt": b"somebody was faster"}
-    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
-    assert done.returncode == 0, done.stderr
+    arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
+    done = cli(*arguments, **client)
+    assert done.returncode == 2 and "stray.txt" in done.stderr and "--replace" in done.stderr
+    assert hub.files("datasets/me/sums")["stray.txt"] == b"somebody was faster"
+    assert cli(*arguments, "--replace", **client).returncode == 0
     assert len(hub.repos["datasets/me/sums"]) == 3 and "stray.txt" not in hub.files("datasets/me/sums")
 
 

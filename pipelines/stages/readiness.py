@@ -1,0 +1,28 @@
+"""What can be known before anything starts: is there what the stages will need?"""
+
+from pathlib import Path
+
+from curation.sources.read import read_source
+from pipelines.config import RunConfig
+from pipelines.stages.base import WAYS_OUT
+
+LOOKED_AT = 1000
+"""Rows of each file that are looked at."""
+
+
+def check_solutions(config: RunConfig) -> None:
+    """Raise ValueError when a worked solution is needed and no source seems to have one."""
+    if config.training.model.scratch is None:
+        return
+    root = Path(config.data_root) if config.data_root else None
+    looked_at = []
+    for source in config.curation.sources:
+        if source.generator is not None or not source.file:
+            return
+        if not ((root or Path()) / source.file).is_file():
+            return  # The stage curate says what is wrong with it.
+        part = source.model_copy(update={"n_rows": LOOKED_AT})
+        if read_source(part, root).rows["solution"].is_not_null().any():
+            return
+        looked_at.append(source.file)
+    raise ValueError(f"{', '.join(looked_at)}: no row has a worked solution, and {WAYS_OUT}")
