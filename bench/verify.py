@@ -4,7 +4,8 @@ python bench/verify.py rows.jsonl                                  our figures, 
 python bench/verify.py rows.jsonl --peer                           also Math-Verify on the same rows
 python bench/verify.py rows.jsonl --peer --golds ../shared/data/raw  also throughput on real reference answers
 
-A row is JSON with gold, response, expected (is the response right?), category, and debatable (not scored).
+A row is JSON with id, gold, response, expected (is the response right?), category (or the id up to its number)
+and debatable (not scored).
 The real mix: reference answers from all files of a folder, as often as they occur, in whole responses; 40%
 restyled, 20% unchanged, 30% generated wrong neighbors, 10% the answer of another row. CPU time is that of
 this thread and of the worker processes it used; each mix starts with empty caches. Everything runs in an
@@ -218,6 +219,8 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = arguments.rows.read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if arguments.debatable or not row.get("debatable")]
+    for row in rows:
+        row.setdefault("category", row["id"].rpartition("-")[0])
     mix = real_mix(arguments.golds, arguments.pairs) if arguments.golds else []
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
@@ -245,7 +248,11 @@ def main() -> None:
         f"{n_files} files written by responses; peak memory with workers {memory / 1e6:.0f} MB"
     )
     if len(scores) > 1:
-        console.print(f"{scores[0].pairs_per_s / scores[1].pairs_per_s:,.0f} times Math-Verify on these rows")
+        agree = sum(a == b for a, b in zip(scores[0].verdicts, scores[1].verdicts, strict=True))
+        console.print(
+            f"{scores[0].pairs_per_s / scores[1].pairs_per_s:,.0f} times Math-Verify's speed on these rows; "
+            f"the two agree on {_share(agree, len(rows))}"
+        )
     if real is not None:
         console.print(real)
     for row in scores[0].mistakes:
