@@ -4,8 +4,8 @@ python bench/verify.py rows.jsonl                                  our figures, 
 python bench/verify.py rows.jsonl --peer                           also Math-Verify on the same rows
 python bench/verify.py rows.jsonl --peer --golds ../shared/data/raw  also throughput on real reference answers
 
-A row is JSON with id, gold, response, expected (is the response right?), category (or the id up to its number)
-and debatable (not scored).
+A row is JSON with id, gold, response, expected (is the response right?), category (or its id, up to the
+number) and debatable (not scored).
 The real mix: reference answers from all files of a folder, as often as they occur, in whole responses; 40%
 restyled, 20% unchanged, 30% generated wrong neighbors, 10% the answer of another row. CPU time is that of
 this thread and of the worker processes it used; each mix starts with empty caches. Everything runs in an

@@ -1,35 +1,40 @@
-"""The chosen letter of a multiple-choice answer, however it is written."""
-
-import re
+"""The chosen letter of a multiple-choice answer, read by the verifier's own grammar."""
 
 from evals.benchmarks.registry import LETTERS
-
-_WRAPPER = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
-_LEADING_LETTER = re.compile(
-    r"(?i)(?:(?:the\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?\(?([A-Za-z])\)?(?:[.):,\s]|$)"
-)
+from rewards.grader import Reason, compare_answers
+from rewards.parsing.normalize import normalize
+from rewards.parsing.words import parse_choice
 
 
 def choice_letter(answer: str, choices: tuple[str, ...]) -> str | None:
     r"""Return the letter that an extracted answer means, or None when it names no option.
 
+    The letter counts in any dress, with or without its option's text; beside another's it does not.
+
     >>> options = ("3", "a prime", "\\frac{1}{2}")
-    >>> [choice_letter(text, options) for text in ("B", "(b)", "B. a prime", "option B", "a prime")]
-    ['B', 'B', 'B', 'B', 'B']
-    >>> choice_letter(r"$\frac{1}{2}$", options), choice_letter("Z", options), choice_letter("17", options)
+    >>> [choice_letter(text, options) for text in ("B", "(b)", "B. a prime", "option B", "a prime", "[B]")]
+    ['B', 'B', 'B', 'B', 'B', 'B']
+    >>> choice_letter("0.5", options), choice_letter("Z", options), choice_letter("17", options)
     ('C', None, None)
+    >>> choice_letter(r"\textit{B}: some prime", options), choice_letter("B. 3", options)
+    ('B', None)
     """
-    text = _WRAPPER.sub(r"\1", answer).strip().strip("$").strip()
-    folded = [_fold(choice) for choice in choices]
-    if folded.count(_fold(text)) == 1 and len(text) > 1:
-        return LETTERS[folded.index(_fold(text))]
-    match = _LEADING_LETTER.match(text)
-    if match and (index := LETTERS.find(match[1].upper())) < len(choices):
-        rest = text[match.end() :].strip(" .):,")
-        if not rest or _fold(rest) == folded[index]:
-            return LETTERS[index]
-    return LETTERS[folded.index(_fold(text))] if folded.count(_fold(text)) == 1 else None
+    text = normalize(answer)
+    found = _options_named(text, choices)
+    if len(found) == 1 and len(text) > 1:
+        return found[0]
+    chosen = parse_choice(text) or parse_choice(text.upper())
+    if chosen is not None and LETTERS.find(chosen[0]) < len(choices):
+        letter, option = chosen
+        named = _options_named(option, choices) if option else []
+        return letter if not named or letter in named else None
+    return found[0] if len(found) == 1 else None
 
 
-def _fold(text: str) -> str:
-    return re.sub(r"[\s$.]|\\left|\\right|\\,|\\!", "", _WRAPPER.sub(r"\1", text)).lower()
+def _options_named(text: str, choices: tuple[str, ...]) -> list[str]:
+    """Letters of the options that say the same as a text."""
+    return [
+        LETTERS[place]
+        for place, choice in enumerate(choices)
+        if choice.strip() and compare_answers(choice, text)[0] is Reason.CORRECT
+    ]

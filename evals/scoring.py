@@ -4,6 +4,7 @@ scored = score(generated.responses, benchmark, mode="orz")
 """
 
 import logging
+import re
 import time
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from evals.statistics.equivalence import answer_classes
 from rewards.contracts import records
 from rewards.extraction import Reading, is_formatted
 from rewards.grader import verify_batch
-from rewards.responses.thoughts import THOUGHTS, Tags
+from rewards.responses.thoughts import THOUGHTS, Tags, after_thought
 from rewards.verdict import Mode, Reason, Verdict
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ def _classify(completions: list[dict]) -> None:
 def _completion(row: dict, verdict: Verdict, mode: Mode) -> dict:
     is_truncated = row["finish_reason"] == "length"
     extracted, reason = verdict.extracted, str(verdict.reason)
+    if row["choices"] is not None and extracted is None and mode in ("lenient", "flexible"):
+        extracted = _lone_letter(row["response"])
     if row["choices"] is not None and extracted is not None and mode != "orz_compat":
         # The letter counts, however it is written: "(C)", "C. 27" or the option's text.
         extracted = choice_letter(extracted, tuple(row["choices"])) or extracted
@@ -125,6 +128,12 @@ def _completion(row: dict, verdict: Verdict, mode: Mode) -> dict:
         "is_formatted": is_formatted(row["response"]),
         "is_truncated": is_truncated,
     }
+
+
+def _lone_letter(response: str) -> str | None:
+    """The response of a model that answers with nothing but the letter of an option."""
+    text = after_thought(response).strip()
+    return text if re.fullmatch(r"[(\[*]{0,3}[A-Z][)\].*]{0,3}", text) else None
 
 
 def _unusable(name: str, row: dict) -> dict:

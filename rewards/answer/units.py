@@ -59,6 +59,10 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "N": ("newton", 1, "n newton 牛"),
     "J": ("joule", 1, "j joule 焦"),
     "kJ": ("joule", 1000, "kj kilojoule"),
+    "eV": ("electronvolt", 1, "ev electronvolt"),
+    "keV": ("electronvolt", 1000, "kev kiloelectronvolt"),
+    "MeV": ("electronvolt", 10**6, "mev megaelectronvolt"),
+    "GeV": ("electronvolt", 10**9, "gev gigaelectronvolt"),
     "W": ("watt", 1, "w watt 瓦"),
     "kW": ("watt", 1000, "kw kilowatt"),
     "Hz": ("hertz", 1, "hz hertz"),
@@ -79,7 +83,7 @@ _ABBREVIATIONS = {
     "mph": "mi/h", "kmh": "km/h", "kph": "km/h", "mps": "m/s", "sqft": "ft^2", "cc": "cm^3",
     "平方米": "m^2", "平方厘米": "cm^2", "平方千米": "km^2", "立方米": "m^3", "立方厘米": "cm^3",
 }  # fmt: skip
-_BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
+_BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad eV keV MeV GeV kPa MPa kHz MHz"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")

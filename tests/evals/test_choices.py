@@ -40,3 +40,23 @@ def test_option_texts_that_are_letters_read_as_letters():
 
 def test_text_of_two_options_is_no_choice():
     assert choice_letter("same", ("same", "same")) is None
+
+
+EV = ("10^-11 eV", "10^-8 eV", "10^-9 eV", "10^-4 eV")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "D. 10^{-4} eV", r"\text{(D) }10^{-4}\text{ eV}", "[D]", r"\mathrm{\text{D}}", r"\textit{D}",
+        r"\boldsymbol{D}", r"\Large D", "option D", "10^{-4} eV", r"$10^{-4}\,\mathrm{eV}$", r"\rm D",
+        "D: the last one",
+    ],
+)  # fmt: skip
+def test_a_letter_in_any_dress(answer: str) -> None:
+    assert choice_letter(answer, EV) == "D"
+
+
+@pytest.mark.parametrize("answer", ["D. 10^{-9} eV", "A or D", "E", "10^{-5} eV", "AD", r"\text{not D}"])
+def test_what_names_no_option(answer: str) -> None:
+    assert choice_letter(answer, EV) is None
