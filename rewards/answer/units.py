@@ -83,7 +83,8 @@ _ABBREVIATIONS = {
     "mph": "mi/h", "kmh": "km/h", "kph": "km/h", "mps": "m/s", "sqft": "ft^2", "cc": "cm^3",
     "平方米": "m^2", "平方厘米": "cm^2", "平方千米": "km^2", "立方米": "m^3", "立方厘米": "cm^3",
 }  # fmt: skip
-_BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad eV keV MeV GeV kPa MPa kHz MHz"
+_BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
+_BARE += " eV keV MeV GeV kPa MPa kHz MHz"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")
