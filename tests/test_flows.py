@@ -173,7 +173,10 @@ def test_public_flows_have_names_and_typed_parameters():
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
             "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
             "audit-golds": ["config", "overrides", "runs", "rollouts"],
-            "publish": ["repo", "run", "what", "dry_run", "forced_licenses", "token_block"],
+            "publish": [
+                *("repo", "run", "what", "dry_run", "forced_licenses", "token_block"),
+                *("private", "branch", "replace_foreign"),
+            ],
             "reasoner-zero": [
                 *("config", "overrides", "runs"),
                 *("dataset_repo", "model_repo", "token_block"),
@@ -191,7 +194,7 @@ def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):
 
     class Tasks:
         def __getattr__(self, name):
-            return lambda *given: noted.append((name, *map(str, given[1:]))) or name
+            return lambda *given, **_: noted.append((name, *map(str, given[1:]))) or name
 
     monkeypatch.setattr(flows, "tasks", Tasks())
     monkeypatch.setattr(flows.Model, "of_stage", lambda artifact: f"model of {artifact}")
@@ -203,7 +206,7 @@ def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):
         ("evaluate", "compile_rewards", "model of make_base", "base"),
         ("train", "compile_rewards", "make_base"),
         ("evaluate", "compile_rewards", "model of train", "final"),
-        ("report",),
+        ("report", "evaluate", "train", "evaluate"),
     ]
     assert noted == chain
     noted.clear()
@@ -288,10 +291,11 @@ def test_a_killed_run_resumes_to_the_same_bytes(small_config, tmp_path):
     assert len(summaries[0]["fingerprints"]) == 9
     assert check_run(killed / "small") == []
     shown = artifacts(killed)
-    assert float(shown["training-progress"]) == 100
-    page = json.loads(shown["training-live"])
+    assert float(shown["training-progress-small"]) == 100
+    page = json.loads(shown["training-live-small"])
     assert "Step 8 of 8." in page and re.search(r"\| reward \|.*`[▁-█]{8}` \|", page)
-    assert {"curation-funnel", "answer-types", "evaluate-base-table", "report"} < set(shown)
+    tables = ("curation-funnel", "answer-types", "evaluate-base", "report")
+    assert {f"{name}-small" for name in tables} < set(shown)
     assert not list((killed / "artifacts").rglob("*.partial"))
     assert wait_until(lambda: not our_processes(killed), 30), our_processes(killed)
 

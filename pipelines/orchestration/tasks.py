@@ -184,7 +184,9 @@ def mine_hard(workspace: Workspace, prompts: Artifact, model: Model) -> Artifact
 def audit_golds(workspace: Workspace, corpus: Artifact, trained: Artifact | None) -> Artifact:
     artifact = audit_golds_stage(workspace, corpus, trained)
     page = (artifact.folder / "README.md").read_text(encoding="utf-8")
-    create_markdown_artifact(page, key="gold-audit", description=f"{workspace.config.name}: suspect golds")
+    create_markdown_artifact(
+        page, key=_key(workspace, "gold-audit"), description=f"{workspace.config.name}: suspect golds"
+    )
     return artifact
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines.orchestration.private_home import CLIENT_KEY, SERVER_KEY
 from pipelines.orchestration.services import ServicesError, down, up
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +72,9 @@ def test_a_used_port_is_reported_before_anything_starts(tmp_path):
 
 
 @pytest.mark.slow
-def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file):
+def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file, monkeypatch):
+    for name in (SERVER_KEY, CLIENT_KEY):  # a test that ran a flow in this process left the key of its server
+        monkeypatch.delenv(name, raising=False)
     said: list[str] = []
     services = up(tmp_path / "runs", port=free_port(), n_gpus=2, say=said.append)
     try:
