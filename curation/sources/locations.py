@@ -77,6 +77,8 @@ def _file_system(url: str) -> tuple[Any, list[str]]:
         system, path = fsspec.core.url_to_fs(url)
         paths = sorted(system.glob(path)) if any(mark in path for mark in "*?[") else [path]
         missing = not paths or not system.isfile(paths[0])
+        if paths and missing:
+            _tell_apart(system, paths[0])
     except ImportError as error:
         raise SourceError(f"{url}: {error}; install it to read such URLs") from None
     except Exception as error:  # noqa: BLE001 - every file system has errors of its own
@@ -85,6 +87,15 @@ def _file_system(url: str) -> tuple[Any, list[str]]:
     if missing:
         raise SourceError(f"{url}: no such file")
     return system, paths
+
+
+def _tell_apart(system: Any, path: str) -> None:
+    """Raise what hides behind a missing file: over HTTP a dead server looks like one."""
+    try:
+        system.info(path)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, FileNotFoundError):
+            raise error.__cause__ from None
 
 
 def fingerprint(file: str, data_root: Path | None) -> str:
