@@ -173,7 +173,10 @@ def test_public_flows_have_names_and_typed_parameters():
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
             "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
             "audit-golds": ["config", "overrides", "runs", "rollouts"],
-            "publish": ["repo", "run", "what", "dry_run", "forced_licenses", "token_block"],
+            "publish": [
+                *("repo", "run", "what", "dry_run", "forced_licenses", "token_block"),
+                *("private", "branch", "replace_foreign"),
+            ],
             "reasoner-zero": [
                 *("config", "overrides", "runs"),
                 *("dataset_repo", "model_repo", "token_block"),
