@@ -8,6 +8,7 @@ import polars as pl
 
 from curation.decontaminate.leaks import LeakConfig, find_leaks
 from curation.sources.fields import MISSING, look_up
+from curation.sources.locations import check_link
 from curation.sources.readers import FORMATS, SourceError, read_rows
 from curation.text.series import comparable
 from curation.wrappers.wrappers import unwrap
@@ -73,10 +74,10 @@ def benchmark_files(path: Path) -> list[Path]:
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if not path.is_dir():
-        return [path]
+        return [check_link(path)]
     files = (file for file in sorted(path.rglob("*")) if file.is_file())
     shown = (file for file in files if not any(p.startswith(".") for p in file.relative_to(path).parts))
-    return [file for file in shown if any(f"{suffix}." in f"{file.name}." for suffix in FORMATS)]
+    return [check_link(file) for file in shown if any(f"{suffix}." in f"{file.name}." for suffix in FORMATS)]
 
 
 def benchmark_name(file: Path, path: Path) -> str:

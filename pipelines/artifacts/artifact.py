@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Artifact:
     stage: str
     fingerprint: str
     folder: Path
+    is_cached: bool = field(default=False, compare=False)
+    """True when it was found finished, not made just now."""
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -151,7 +153,7 @@ class Store:
             found = self.find(stage.name, fingerprint)
             if found is not None:
                 logger.info("stage=%s cached fingerprint=%s", stage.name, fingerprint)
-                return found
+                return replace(found, is_cached=True)
             draft = Draft(final.with_suffix(".partial"))
             if not stage.is_resumable:
                 shutil.rmtree(draft.folder, ignore_errors=True)

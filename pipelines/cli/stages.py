@@ -155,10 +155,12 @@ def _add_train(commands: Commands) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     from pipelines.stages.chain import Chain
+    from pipelines.stages.readiness import check_solutions
     from rewards.contracts.records import EVALUATION, METRIC
     from training.recorder import read_records
 
     chain = Chain(open_run(arguments))
+    check_solutions(chain.workspace.config)
     if arguments.preflight:
         from pipelines.stages.preflight import run_preflight
 

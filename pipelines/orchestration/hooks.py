@@ -8,6 +8,8 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_API_URL
 
+from pipelines.cards.card import fenced
+
 ADVICE = """\
 # {state}
 
@@ -30,7 +32,7 @@ def say_how_to_continue(flow: Flow[..., Any], flow_run: FlowRun, state: State) -
         return
     text = ADVICE.format(
         state=state.name,
-        message=state.message or "",
+        message=fenced(state.message or ""),  # An error may quote data or a response.
         run=flow_run.id,
         runs=flow_run.parameters.get("runs", "runs"),
     )

@@ -6,20 +6,23 @@ The artifact store caches results, also for runs without Prefect, so Prefect kee
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from prefect import task
+from prefect import Task, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from pipelines.ablate import COLUMNS, Cell, summary_rows
@@ -53,14 +56,75 @@ SHOWN = (
 """Columns of a benchmark's summary that the server shows."""
 
 
-def _task(name: str, *tags: str, run_name: str = "") -> Callable[[Callable[..., Any]], Any]:
-    return task(
-        name=name,
-        task_run_name=run_name or name,
-        tags=set(tags),
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
+class StageTask(Task[..., Any]):
+    """A task whose run is named Cached on the server when its artifact was there already."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        returned = super().__call__(*arguments, **named)
+        is_asked = named.get("return_state", False)
+        return returned.result() if isinstance(returned, State) and not is_asked else returned
+
+
+def _task(name: str, *tags: str, run_name: str = "", retries: int = 0) -> Callable[[Callable[..., Any]], Any]:
+    """Make a stage's function a task, repeated up to `retries` times, with growing pauses, when a network
+    failed."""
+
+    def make(function: Callable[..., Any]) -> StageTask:
+        @wraps(function)
+        def run(*arguments: Any, **named: Any) -> Any:
+            result = function(*arguments, **named)
+            if isinstance(result, Artifact) and result.is_cached:
+                # Prefect would look in its own cache, which we do not use.
+                message = f"{result.stage} {result.fingerprint} was there"
+                return Completed(name="Cached", message=message, data=result)
+            return result
+
+        return StageTask(
+            run,
+            name=name,
+            task_run_name=run_name or name,
+            tags={*tags},
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=retries,
+            retry_delay_seconds=exponential_backoff(backoff_factor=RETRY_S) if retries else 0,
+            retry_jitter_factor=0.5 if retries else None,
+            retry_condition_fn=lambda _task, _run, state: is_network(state.result(raise_on_failure=False)),
+        )
+
+    return make
+
+
+RETRY_S = 30.0
+"""Seconds before the first repeat; each further pause is twice as long."""
+UNREACHABLE = {
+    "ConnectionError",
+    "TransportError",
+    "ClientConnectionError",
+    "HTTPClientError",
+    "Timeout",
+    "TimeoutError",
+}
+"""Classes of errors of the network in Python, httpx, aiohttp, botocore and requests."""
+
+
+def is_network(failure: Any) -> bool:
+    """True when a network was the cause, or a server that was busy: a repeat may succeed.
+
+    >>> is_network(TimeoutError()), is_network(ValueError("a bad row"))
+    (True, False)
+    """
+    seen: set[int] = set()
+    while isinstance(failure, BaseException) and id(failure) not in seen:
+        seen.add(id(failure))
+        if UNREACHABLE & {kind.__name__ for kind in type(failure).__mro__}:
+            return not isinstance(failure, BrokenPipeError)
+        answer = getattr(failure, "response", None)
+        status = getattr(answer, "status_code", 0) or getattr(failure, "status", 0)
+        if isinstance(status, int) and (status == 429 or status >= 500):
+            return True
+        failure = failure.__cause__ or failure.__context__
+    return False
 
 
 MAKE_LIMIT = f"prefect gcl create {GPU_LIMIT} --limit N --slot-decay-per-second 0"
@@ -116,7 +180,7 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-@_task("curate")
+@_task("curate", "network", retries=3)
 def curate(workspace: Workspace) -> Artifact:
     artifact = curate_stage(workspace)
     _show_table(

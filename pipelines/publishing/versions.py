@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.cards.card import markdown_text
+
 CHANGELOG = "CHANGELOG.md"
 TITLE = "# Changelog\n\nWhat changed from version to version, newest first, told from the manifests.\n"
 SHOWN = 8
@@ -80,7 +82,8 @@ def describe_changes(
         old, new = (_flat(each.get("config") or {}, name) for each in (earlier, manifest))
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key):
-                settings.append(f"Setting {key}: {_shown(old, key)} before, {_shown(new, key)} now.")
+                values = f"{_shown(old, key)} before, {_shown(new, key)} now"
+                settings.append(markdown_text(f"Setting {key}: {values}."))
         if earlier.get("code_version") != manifest.get("code_version") and not settings:
             said.append(f"The code of the stage {name} changed.")
     if len(settings) > SHOWN:
@@ -96,7 +99,7 @@ def _inputs(stage: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[
         if not label or old.get(name) == new.get(name):
             continue
         how = "is new" if name not in old else "was removed" if name not in new else "has new content"
-        said.append(f"The {kind} {label} {how}.")
+        said.append(f"The {kind} {markdown_text(label)} {how}.")
     return said
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from curation.curate import curate
 from curation.sources.config import SourceConfig
-from curation.sources.locations import fingerprint
+from curation.sources.locations import check_link, fingerprint
 from curation.sources.read import reads_file
 from curation.sources.readers import SourceError
 from evals.benchmarks.loading import protected
@@ -113,7 +113,11 @@ def source_hash(source: SourceConfig, data_root: Path | None) -> str:
             ) from None
     assert source.hub is not None
     if Path(source.hub.id).is_dir():
-        return ",".join(hash_file(p) for p in sorted(Path(source.hub.id).rglob("*")) if p.is_file())
+        files = [path for path in sorted(Path(source.hub.id).rglob("*")) if path.is_file()]
+        try:
+            return ",".join(hash_file(check_link(path)) for path in files)
+        except SourceError as error:
+            raise ConfigError(f"curation.sources: {source.name!r}: {error}") from None
     from huggingface_hub import HfApi
 
     revision = HfApi().dataset_info(source.hub.id, revision=source.hub.revision).sha

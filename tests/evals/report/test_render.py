@@ -138,6 +138,43 @@ def test_untrusted_text_stays_text(text):
     assert "script-src 'sha256-" in text and "default-src 'none'" in text
 
 
+def test_whatever_text_is_hostile_the_page_has_the_same_elements(data, text):
+    """Problems, golds, readings, labels, notes, the judges' quotes: as text, and nothing but text."""
+
+    def spoil(frame: pl.DataFrame) -> pl.DataFrame:
+        kept = {"benchmark", "question_id", "reason", "step"}
+        names = [name for name in frame.columns if frame[name].dtype == pl.String and name not in kept]
+        return frame.with_columns(
+            [(pl.lit(HOSTILE) + pl.col(name).fill_null("")).alias(name) for name in names]
+        )
+
+    judged = {
+        "benchmark": "toy", "question_id": "q1", "sample": 0, "gold": "1", "ours": True, "our_reading": "1",
+        "our_reason": "equal", "theirs": False, "their_gold": "1", "their_reading": "2", "model": "base",
+    }  # fmt: skip
+    quiet = dataclasses.replace(data, disagreements=pl.DataFrame([judged]))
+    loud = dataclasses.replace(
+        quiet,
+        subtitle=HOSTILE,
+        config=HOSTILE,
+        notes=(HOSTILE,),
+        timing_note=HOSTILE,
+        base=spoil(data.base),
+        final=spoil(data.final),
+        disagreements=spoil(quiet.disagreements),
+        funnel=data.funnel.with_columns(step=pl.lit(HOSTILE) + pl.col("step")),
+        answer_types=spoil(data.answer_types),
+        lineage=spoil(data.lineage),
+        overlap=data.overlap.with_columns(benchmark=pl.lit(HOSTILE)),
+    )
+    page = Page(rendered := render_report(loud))
+    outside = {
+        tag: Page(render_report(quiet)).tags.count(tag) for tag in ("script", "img", "a", "form", "iframe")
+    }
+    assert {tag: page.tags.count(tag) for tag in outside} == outside
+    assert page.handlers == [] and page.fetched == [] and HOSTILE not in rendered
+
+
 def test_parts_without_data_are_absent():
     text = render_report(ReportData(run="empty"))
     assert Page(text).tags.count("svg") == 0

@@ -11,7 +11,7 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
@@ -177,7 +177,13 @@ class Handler(BaseHTTPRequestHandler):
         oid = described.get("lfs", described)["oid"]
         if path == self.hub.damage:
             content = bytes([content[0] ^ 1]) + content[1:]
-        self.reply(200, content, ETag=f'"{oid}"', X_Repo_Commit=found[0])
+        about = {"ETag": f'"{oid}"', "X_Repo_Commit": found[0]}
+        if part := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or ""):
+            first, last = int(part[1]), min(int(part[2]), len(content) - 1)
+            about["Content_Range"] = f"bytes {first}-{last}/{len(content)}"
+            self.reply(206, content[first : last + 1], **about)
+            return
+        self.reply(200, content, **about)
 
     def api(self, name: str, call: str | None, rest: str, body: bytes) -> None:
         revision = rest.partition("/")[0] if call else "main"
@@ -200,6 +206,10 @@ class Handler(BaseHTTPRequestHandler):
             listed = [{"type": "directory", "path": path, "oid": "0" * 40} for path in sorted(parents)]
             listed += [entry(path, content) for path, content in files.items()]
             self.reply(200, [item for item in listed if item["path"].startswith(below)])
+        elif call == "paths-info":
+            asked = [path for path in parse_qs(body.decode())["paths"] if path in files]
+            last = {"lastCommit": {"id": commit, "title": "t", "date": "2026-01-01T00:00:00.000Z"}}
+            self.reply(200, [entry(path, files[path]) | last for path in asked])
         elif call == "preupload":
             asked = json.loads(body)["files"]
             self.reply(200, {"files": [self.describe_upload(item["path"], files) for item in asked]})

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 import yaml
@@ -107,6 +108,44 @@ def test_data_set_round_trip(
     assert again.returncode == 0, again.stderr
     assert len(hub.repos["datasets/me/sums"]) == n_commits
     assert not [line for line in hub.requests[n_requests:] if "/commit/" in line or line.startswith("PUT")]
+
+
+def test_a_consumer_can_paste_the_cards_code(
+    hub: HubServer, client: dict[str, str], cli: Cli, licensed_run: Workspace, tmp_path: Path
+) -> None:
+    """load_dataset and DuckDB read from the hub; polars, whose hub cannot be another one, from a copy."""
+    done = cli("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", **client)
+    assert done.returncode == 0, done.stderr
+    files = hub.files("datasets/me/sums")
+    copy = tmp_path / "copy"
+    for name in files:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(files[name])
+    blocks = re.findall(r"```python\n(.*?)```", files["README.md"].decode(), flags=re.DOTALL)
+    assert [block.split()[1] for block in blocks] == ["datasets", "polars", "duckdb"]
+    prompts = licensed_run.linked("rewards").read("prompts.parquet").filter(pl.col("split") == "train")
+    first, per_source = prompts.row(0, named=True), dict(prompts.group_by("source").len().iter_rows())
+
+    loaded, grouped, counted = (
+        python(block.replace("hf://datasets/me/sums", str(copy)) if "polars" in block else block, client)
+        for block in blocks
+    )
+    assert loaded.splitlines()[-1] == f"{first['problem']} {first['answer']}"
+    for shown in (grouped, counted):
+        for source, n_rows in per_source.items():
+            assert re.search(rf"{source}\W+{n_rows}\b", shown), shown
+
+    # DuckDB on the files themselves, as somebody without Python would read them.
+    sql = f"SELECT count(*), count(DISTINCT problem_id) FROM '{copy}/data/*.parquet'"
+    with closing(duckdb.connect()) as database:
+        n_rows, n_ids = database.sql(sql).fetchall()[0]
+        types = dict(
+            database.sql(
+                f"SELECT column_name, column_type FROM (DESCRIBE FROM '{copy}/data/*.parquet')"
+            ).fetchall()
+        )
+    assert n_rows == n_ids == licensed_run.linked("rewards").read("prompts.parquet").height
+    assert types["problem"] == "VARCHAR" and list(types) == prompts.columns
 
 
 def test_data_set_card_says_where_rows_come_from(tmp_path: Path, licensed_run: Workspace) -> None:
