@@ -5,7 +5,7 @@ Patterns are those of Rust's regex, which polars uses: linear time, no look-arou
 
 import polars as pl
 
-from curation.screens.patterns import count, has
+from curation.screens.patterns import count, has, has_any
 
 VERBS = (
     r"(?:find|determine|calculate|compute|evaluate|solve|simplify|prove|express|factor(?:ize|ise)?|expand|convert"
@@ -37,17 +37,19 @@ _FORMER = (
 )
 _IMPERATIVE = rf"(?i)(?:^|[.;?!？。；]\s+|\n\s*)(?:then |also |and |next |finally |hence |now )*,?\s*{VERBS} [^.?!\n]{{3,}}"
 _SECOND = (
-    r"(?i)\band then list\b|\b(?:values?|lengths?|measures?|areas?|coordinates|equations?) of \$[^$]{1,40}\$,? and (?:of )?"
-    r"\$[^$]{1,40}\$\s*[.,?]?\s*$|"
-    rf"(?i)\b(?:{VERBS})\b [^.?!\n]{{3,160}}\band (?:its|their) [a-z]+\s*[.?]?\s*$|"
+    r"(?i)\band then list\b",
+    r"(?i)\b(?:values?|lengths?|measures?|areas?|coordinates|equations?) of \$[^$]{1,40}\$,? and (?:of )?"
+    r"\$[^$]{1,40}\$\s*[.,?]?\s*$",
+    rf"(?i)\b(?:{VERBS})\b [^.?!\n]{{3,160}}\band (?:its|their) [a-z]+\s*[.?]?\s*$",
     rf"(?i)\b(?:{VERBS})\b (?:all )?(?:of )?the (?:two|three|four|five|six|seven|eight|\d) (?:\w+ ){{0,3}}"
-    r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b|"
-    r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)|"
+    r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b",
+    r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)",
     r"(?i)\b(?:and|also|additionally|furthermore|moreover),? (?:separately|also (?:find|determine|calculate)"
-    r"|(?:what|how (?:many|much|long|far|old))\b[^.?!]{3,200}[?？])"
-    rf"|\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
-    r"|\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b|\bboth (?:of )?the following\b"
-    rf"|\b(?:find|determine|compute|calculate) (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)"
+    r"|(?:what|how (?:many|much|long|far|old))\b[^.?!]{3,200}[?？])",
+    rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b",
+    r"(?i)\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b"
+    r"|\bboth (?:of )?the following\b",
+    r"(?i)\b(?:find|determine|compute|calculate) (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)",
 )
 _CHAIN = (
     r"(?i)\band (?:then )?(?:also )?(?:find|determine|calculate|compute|express|write|give|simplify) [^.?!]*"
@@ -96,7 +98,7 @@ def asks_several() -> pl.Expr:
                 PROBLEM, r"(?i)[?？]\s*(?:\([^()]*\)\s*)?(?:also|then|and|find|determine|calculate|compute)\b"
             )
         )
-        | (has(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
+        | (has_any(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
     )
     labeled = has(PROBLEM, _LABELED_TASK) | has(PROBLEM, _TASK_THEN_LABEL)
     return (several & is_single) | labeled | has(PROBLEM, _FORMULAS)
