@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.verdicts:
         rows = [line.split("\t") for line in arguments.verdicts.read_text().splitlines() if line.strip()]
-        bad = sum(row[1] != "good" for row in rows)
+        bad = sum(row[1].strip() != "good" for row in rows)
         low, high = wilson(bad, len(rows))
         sys.stdout.write(
             f"rows={len(rows)} bad={bad} share={bad / len(rows):.3f} ci95=[{low:.3f}, {high:.3f}]\n"

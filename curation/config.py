@@ -37,6 +37,15 @@ class AlarmConfig(Settings):
     interval."""
 
 
+class AuditConfig(Settings):
+    """What the gold audit asks beside the sources themselves."""
+
+    math_verify: bool = False
+    """Also ask the Math-Verify library whether it reads each kept answer: column `math_verify_reads` of
+    signals.parquet. Equal answers are asked once; a thousand different ones take about ten seconds, so
+    it is off by default."""
+
+
 class CurationConfig(Settings):
     """From sources to problems: read, normalize, filter, deduplicate, decontaminate, mix, split."""
 
@@ -54,6 +63,8 @@ class CurationConfig(Settings):
     """How many problems to keep, and the validation split."""
     alarms: AlarmConfig = AlarmConfig()
     """What is reported as suspicious."""
+    audit: AuditConfig = AuditConfig()
+    """What speaks for and against each reference answer."""
     execution: ExecutionConfig = ExecutionConfig()
     """Where the steps run and how much of the corpus they keep in memory; does not affect the result."""
     shard_rows: int = Field(default=100_000, ge=1)

@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet
 
+from curation.audit.readings import second_readings
 from curation.audit.score import error_rates, scored_votes, suspects_of_votes
 from curation.config import CurationConfig
 from curation.decontaminate.leaks import find_leaks
@@ -329,12 +330,17 @@ class _Run:
         )
         rows = kept.collect().sort("row").join(scored, on="row", how="left", maintain_order="left")
         known = rows["answer"].unique(maintain_order=True)
-        reads = pl.DataFrame({"answer": known, "is_readable": [is_readable(one) for one in known]})
+        reads = pl.DataFrame(
+            {
+                "answer": known,
+                "is_readable": [is_readable(one) for one in known],
+                "math_verify_reads": second_readings(known, self.config.audit.math_verify),
+            }
+        )
         rows = rows.join(reads, on="answer", how="left", maintain_order="left").with_columns(
             pl.col("n_sources", "n_for").fill_null(1),
             pl.col("n_against").fill_null(0),
             pl.col("verdict").fill_null("no evidence"),
-            math_verify_reads=pl.lit(None, dtype=pl.Boolean),
         )
         used = pl.scan_parquet(self.folder / "data").select("problem_id").collect()
         rows = rows.join(used, on="problem_id", how="semi", maintain_order="left").rename(

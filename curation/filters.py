@@ -10,7 +10,14 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from curation.screens.answers import asks_for_proof, holds_answer, is_placeholder, is_prose, is_yes_no
+from curation.screens.answers import (
+    asks_for_proof,
+    holds_answer,
+    is_part_of_answer,
+    is_placeholder,
+    is_prose,
+    is_yes_no,
+)
 from curation.screens.choices import offers_options
 from curation.screens.figures import needs_figure
 from curation.screens.tasks import (
@@ -67,6 +74,7 @@ class Filter:
 
 
 PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
+COLUMNS = ("problem", "answer", "solution", "language", "written")
 
 
 def _unwanted_language(config: FilterConfig) -> pl.Expr:
@@ -112,6 +120,12 @@ FILTERS = (
     Filter(
         "multi_part", "several things are asked for", lambda c: asks_several() & c.multi_part, SEVERAL_HINT
     ),
+    Filter(
+        "part_of_answer",
+        "several values are asked for, the solution boxes each, and the answer is one of them",
+        lambda c: is_part_of_answer() & c.multi_part,
+        r"(?i)separated|all |possible|point|multiple",
+    ),
     Filter("missing_figure", "the problem needs a figure", lambda c: needs_figure() & c.missing_figure),
     Filter("open_ended", "the task has no one answer", lambda c: is_open_ended() & c.open_ended),
     Filter("no_problem", "the text is chatter or asks for nothing", lambda c: is_no_problem() & c.no_problem),
@@ -121,10 +135,10 @@ FILTERS = (
 def first_reasons(rows: pl.DataFrame, config: FilterConfig) -> pl.Series:
     """The reason of the first filter that removes each row, null for a row that stays.
 
-    rows: problem, answer, language, and `written`, the problem as it is in the source. A filter sees only the
-    rows that those before it left.
+    rows: problem, answer, solution, language, and `written`, the problem as it is in the source. A filter
+    sees only the rows that those before it left.
     """
-    left = rows.select("problem", "answer", "language", "written").with_row_index("place")
+    left = rows.select(COLUMNS).with_row_index("place")
     reasons = pl.Series("reason", [None], dtype=pl.String).new_from_index(0, rows.height)
     for one in FILTERS:
         seen = left.filter(pl.col("problem").str.contains(one.hint)) if one.hint else left
@@ -136,8 +150,8 @@ def first_reasons(rows: pl.DataFrame, config: FilterConfig) -> pl.Series:
 
 
 def first_reason(config: FilterConfig) -> pl.Expr:
-    """`first_reasons` as an expression over problem, answer, language and written."""
-    columns = pl.struct("problem", "answer", "language", "written")
+    """`first_reasons` as an expression over `COLUMNS`."""
+    columns = pl.struct(COLUMNS)
     return columns.map_batches(
         lambda rows: first_reasons(rows.struct.unnest(), config), return_dtype=pl.String
     ).alias("reason")

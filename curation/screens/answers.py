@@ -45,6 +45,32 @@ _PROOF = (
 _ALSO_PROOF = r"\bprove (?:that|the|your|if|it|algebraically|by|there|each|every|for)\b|\b(?:and|then|to|,|;|:) show (?:that|why)\b|(?:^|\n|[.,;:]\s)\s*(?:\(\w+\)\s*)?show that\b"
 
 
+_BOX = r"\\boxed\s*\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+_WANTS_LIST = (
+    r"(?i)\bseparated by\b|\ball (?:the |possible |real |complex |such |integer |positive )*(?:values?|solutions?|roots|points|angles"
+    r"|numbers|integers|\$|[a-z]\$?\b)|\bpossible values\b|\bpoints? where\b|\bmultiple solutions\b"
+)
+_COMBINED = (
+    r"(?i)\b(?:find|compute|what is|determine|calculate) the (?:sum|product|number|difference|remainder|total|largest|smallest)\b"
+    r"|\bfind \$?[a-z] ?[+] ?[a-z]"
+)
+_LIST_MARK = r"[,;]|\band\b|\bor\b|\\pm|±"
+
+
+def is_part_of_answer() -> pl.Expr:
+    """Several values are asked for, the worked solution boxes them one by one, and the reference is one."""
+    boxes = (
+        pl.col("solution")
+        .str.extract_all(_BOX)
+        .list.eval(
+            pl.element().str.replace_all(r"\\[dt]frac", r"\frac").str.replace_all(r"\s|\^\\circ|\\!", "")
+        )
+    )
+    bare = ANSWER.str.replace_all(r"\([^()]*\)", "")
+    wants_list = has(PROBLEM, _WANTS_LIST) & ~has(PROBLEM, _COMBINED)
+    return wants_list & (boxes.list.n_unique() >= 2) & ~has(bare, _LIST_MARK)
+
+
 def is_placeholder() -> pl.Expr:
     return has(ANSWER, PLACEHOLDER)
 

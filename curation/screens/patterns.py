@@ -22,5 +22,11 @@ def has(column: pl.Expr, pattern: str) -> pl.Expr:
     return column.str.contains(ascii_words(pattern))
 
 
+def has_any(column: pl.Expr, patterns: tuple[str, ...]) -> pl.Expr:
+    """True where one of the patterns is found; each has its own automaton, which together may be too large
+    for the fast path."""
+    return pl.any_horizontal([has(column, pattern) for pattern in patterns])
+
+
 def count(column: pl.Expr, pattern: str) -> pl.Expr:
     return column.str.count_matches(ascii_words(pattern))

@@ -5,7 +5,7 @@ Patterns are those of Rust's regex, which polars uses: linear time, no look-arou
 
 import polars as pl
 
-from curation.screens.patterns import count, has
+from curation.screens.patterns import count, has, has_any
 
 VERBS = (
     r"(?:find|determine|calculate|compute|evaluate|solve|simplify|prove|express|factor(?:ize|ise)?|expand|convert"
@@ -37,17 +37,19 @@ _FORMER = (
 )
 _IMPERATIVE = rf"(?i)(?:^|[.;?!？。；]\s+|\n\s*)(?:then |also |and |next |finally |hence |now )*,?\s*{VERBS} [^.?!\n]{{3,}}"
 _SECOND = (
-    r"(?i)\band then list\b|\b(?:values?|lengths?|measures?|areas?|coordinates|equations?) of \$[^$]{1,40}\$,? and (?:of )?"
-    r"\$[^$]{1,40}\$\s*[.,?]?\s*$|"
-    rf"(?i)\b(?:{VERBS})\b [^.?!\n]{{3,160}}\band (?:its|their) [a-z]+\s*[.?]?\s*$|"
+    r"(?i)\band then list\b",
+    r"(?i)\b(?:values?|lengths?|measures?|areas?|coordinates|equations?) of \$[^$]{1,40}\$,? and (?:of )?"
+    r"\$[^$]{1,40}\$\s*[.,?]?\s*$",
+    rf"(?i)\b(?:{VERBS})\b [^.?!\n]{{3,160}}\band (?:its|their) [a-z]+\s*[.?]?\s*$",
     rf"(?i)\b(?:{VERBS})\b (?:all )?(?:of )?the (?:two|three|four|five|six|seven|eight|\d) (?:\w+ ){{0,3}}"
-    r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b|"
-    r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)|"
+    r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b",
+    r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)",
     r"(?i)\b(?:and|also|additionally|furthermore|moreover),? (?:separately|also (?:find|determine|calculate)"
-    r"|(?:what|how (?:many|much|long|far|old))\b[^.?!]{3,200}[?？])"
-    rf"|\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
-    r"|\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b|\bboth (?:of )?the following\b"
-    rf"|\b(?:find|determine|compute|calculate) (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)"
+    r"|(?:what|how (?:many|much|long|far|old))\b[^.?!]{3,200}[?？])",
+    rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b",
+    r"(?i)\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b"
+    r"|\bboth (?:of )?the following\b",
+    r"(?i)\b(?:find|determine|compute|calculate) (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)",
 )
 _CHAIN = (
     r"(?i)\band (?:then )?(?:also )?(?:find|determine|calculate|compute|express|write|give|simplify) [^.?!]*"
@@ -96,7 +98,7 @@ def asks_several() -> pl.Expr:
                 PROBLEM, r"(?i)[?？]\s*(?:\([^()]*\)\s*)?(?:also|then|and|find|determine|calculate|compute)\b"
             )
         )
-        | (has(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
+        | (has_any(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
     )
     labeled = has(PROBLEM, _LABELED_TASK) | has(PROBLEM, _TASK_THEN_LABEL)
     return (several & is_single) | labeled | has(PROBLEM, _FORMULAS)
@@ -127,6 +129,27 @@ _OPEN = (
     r"|\b(?:explain|justify) (?:why|how|your)\b|\bgive (?:an|one|two|three|some) examples?\b|\bin your own words\b"
     r"|\bwrite (?:a|an) (?:(?:word|story) problem|proof|essay|story|paragraph)\b|\bconstruct an example\b"
 )
+_DOING = (
+    r"(?:weigh|measure|cut|divide|split|dissect|draw|construct|arrange|place|connect|pour|fill|discover|determine|find"
+    r"|distribute|colou?r|seat|move|cross|tie|build|make|restore|inscribe|fold|transport|tell|identify|check|obtain|win)"
+)
+_ASKS_HOW = (
+    rf"(?i)\bhow (?:can|could|should|would|do|does|must|might|may) (?:\w+ ){{1,4}}?(?:be )?(?:\w+ )?{_DOING}(?:ed|d|n)?\b"
+    rf"[^.?!]*[?]|\bhow (?:to|is it possible to) {_DOING}\b"
+)
+"""A way of doing something: no number says it, although references often repeat one of the problem."""
+_ASKS_NUMBER = (
+    r"(?i)\bhow (?:many|much|long|far|old|often|tall|high|wide|fast|big|large|deep|heavy)\b|\bwhat\b|(?:^|[.?!;,]\s+)(?:in |at |on )?which\b"
+    rf"|\bfind (?:all|the|how)\b|\bcalculate\b|\bcompute\b|{_BLANK}"
+)
+_ASKS_BEST = r"(?i)\b(?:least|fewest|minimum|minimal|smallest|maximum|most|greatest|largest|shortest) "
+_CONSTRUCTION = (
+    r"(?is)(?:^|[.!?;]\s+|\n\s*)(?:construct|draw|inscribe|erect|reconstruct) (?:an? |the |such |two |three |on |in |with |through "
+    r"|using |from )[^.?!]*[.!]?\W*$|\busing (?:only |just )?(?:an? |the )?(?:compass(?:es)?|ruler|straight-?edge)\b"
+)
+_ASKS_OF_CONSTRUCTION = (
+    r"(?i)\b(?:then|ratio|equals?|determine|solve|evaluate|find|prove|express)\b|\bis\W*$|[?=]\W*$"
+)
 _CODE = (
     r"(?i)\b(?:write|implement|generate) (?:a|an|the|your)? ?(?:\w+ ){0,3}"
     r"(?:program|python (?:function|code|script)|code|script|class|subroutine)\b|\bdef \w+\(|\bimport \w+\b.*\bdef\b"
@@ -140,9 +163,17 @@ def is_code_task() -> pl.Expr:
     return (has(PROBLEM, _CODE) & ~asks_value) | has(ANSWER, _CODE_ANSWER)
 
 
+def asks_for_method() -> pl.Expr:
+    """A way of doing something or a drawing is asked for, and no number of it."""
+    how = has(PROBLEM, _ASKS_HOW) & ~has(PROBLEM, _ASKS_BEST)
+    drawn = has(PROBLEM, _CONSTRUCTION) & ~has(PROBLEM, _ASKS_OF_CONSTRUCTION)
+    return (how | drawn) & ~has(PROBLEM, _ASKS_NUMBER)
+
+
 def is_open_ended() -> pl.Expr:
     asks_more = r"(?i)\b(?:find|determine|calculate|compute|write down|enter|solve|evaluate)\b"
-    return has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
+    is_open = has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
+    return is_open | asks_for_method()
 
 
 _CHATTER = (

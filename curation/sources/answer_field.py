@@ -12,6 +12,11 @@ _STATED = re.compile(r"(?s).*\n\s*The (?:final )?answer is:?\s*([^\n]+?)\.?\s*$"
 """A worked solution that ends in a line with the answer."""
 _INTEGRAL = re.compile(r"^\s*([-+]?\d+)\.0\s*$")
 """An integer that a table has made a float."""
+_ALSO_ACCEPTED = re.compile(
+    r"(?i)(?:\n|(?<=\.))\s*(?:note|remark)\s*:?[^\n]{0,120}"
+    r"\balso (?:be )?(?:accepted|acceptable|accept)[^\n]*$"
+)
+"""A second box after the solution, for another answer that a reader would let pass."""
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
@@ -22,6 +27,8 @@ def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
     '72'
     >>> extract_answer("so 12\\n#### 12\\nThe answer is: 12", "auto", "response")
     '12'
+    >>> extract_answer("d = \\\\boxed{-3}.\\n\\nNote: \\\\boxed{3} is also accepted.", "boxed", "solution")
+    '-3'
     >>> extract_answer("204.0", "auto", "answer")
     '204'
     >>> extract_answer("9 (apples)", "unit", "answer"), extract_answer("1,043.0", "number", "answer")
@@ -29,14 +36,16 @@ def extract_answer(text: str, style: AnswerStyle, path: str) -> str:
     """
     if style == "auto":
         style = "hash" if "####" in text else "boxed" if "\\boxed" in text else "plain"
-        if style == "plain" and (stated := _STATED.search(text)):
+        # Most answers are a number or a formula: a search for a word spares them the patterns.
+        if style == "plain" and "answer is" in text and (stated := _STATED.search(text)):
             return stated[1].strip()
-        text = _INTEGRAL.sub(r"\1", text)
+        if ".0" in text:
+            text = _INTEGRAL.sub(r"\1", text)
     answer: str | None = text
     if style == "hash":
         answer = text.rpartition("####")[2].strip().partition("\n")[0] if "####" in text else None
     elif style == "boxed":
-        answer = last_box(text, is_lenient=True)
+        answer = last_box(_ALSO_ACCEPTED.sub("", text), is_lenient=True)
     elif style == "unit":
         answer = _UNIT.sub("", text)
     elif style == "number":
@@ -60,4 +69,5 @@ def clean_solution(text: str) -> str:
     >>> clean_solution("48/2 = <<48/2=24>>24 clips.\\n#### 24")
     '48/2 = 24 clips.'
     """
-    return _CALCULATOR.sub("", text.partition("####")[0]).strip()
+    text = text.partition("####")[0]
+    return (_CALCULATOR.sub("", text) if "<<" in text else text).strip()

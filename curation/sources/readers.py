@@ -113,13 +113,14 @@ def _read_json_lines(path: Location, max_row_bytes: int) -> Iterator[RawRow]:
 def _parse_line(number: int, line: bytes, max_row_bytes: int) -> RawRow:
     if len(line) > max_row_bytes:
         return _oversized(number, len(line), max_row_bytes, line[:_SHOWN_CHARACTERS].decode(errors="replace"))
-    shown = line[:_SHOWN_CHARACTERS].decode(errors="replace").strip()
     try:
         return RawRow(number, json.loads(line.removeprefix(b"\xef\xbb\xbf").decode()))
     except UnicodeDecodeError as error:
-        return RawRow(number, reason="invalid_utf8", detail=f"byte {error.start} is not UTF-8", shown=shown)
+        reason, detail = "invalid_utf8", f"byte {error.start} is not UTF-8"
     except (ValueError, RecursionError) as error:
-        return RawRow(number, reason="invalid_json", detail=str(error), shown=shown)
+        reason, detail = "invalid_json", str(error)
+    shown = line[:_SHOWN_CHARACTERS].decode(errors="replace").strip()
+    return RawRow(number, reason=reason, detail=detail, shown=shown)
 
 
 def _oversized(number: int, size: int, limit: int, shown: str) -> RawRow:

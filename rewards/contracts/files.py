@@ -86,9 +86,13 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""Made once: json.dumps makes a new one for each call with settings of its own."""
+
+
 def canonical_json(value: Any) -> str:
     """Render `value` so that equal values give equal text (sorted keys, no spaces); NaN is refused."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def write_json(path: Path, value: Any) -> None:

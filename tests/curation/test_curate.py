@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from curation.config import CurationConfig
+from curation.config import AuditConfig, CurationConfig
 from curation.curate import STEPS, curate
 from curation.mix import MixConfig, assign_split, over_cap
 from curation.sources.readers import SourceError
@@ -115,7 +115,7 @@ def test_a_duplicate_of_a_leak_goes_with_it(tmp_path):
 _CURATE = """
 import sys, polars as pl
 from pathlib import Path
-from curation.config import CurationConfig
+from curation.config import AuditConfig, CurationConfig
 from curation.curate import curate
 if __name__ == "__main__":
     root, out = map(Path, sys.argv[1:3])
@@ -283,3 +283,17 @@ def test_import_is_quick_and_light():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     seconds, heavy = run.stdout.split(" ", 1)
     assert float(seconds) < 2 and heavy == "set()"
+
+
+@pytest.mark.parametrize(("is_asked", "expected"), [(True, [True, True]), (False, [None, None])])
+def test_math_verify_is_asked_when_switched_on(config, tmp_path, is_asked, expected):
+    asked = config.model_copy(
+        update={
+            "sources": config.sources[:1],
+            "mix": MixConfig(n_validation=1),
+            "audit": AuditConfig(math_verify=is_asked),
+        }
+    )
+    curate(asked, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "out")
+    signals = pl.read_parquet(tmp_path / "out" / "signals.parquet")
+    assert signals["math_verify_reads"].to_list() == expected

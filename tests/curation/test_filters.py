@@ -6,9 +6,17 @@ import pytest
 from curation.filters import FILTERS, FilterConfig, details, first_reason
 
 
-def reason(problem: str, answer: str = "4", language: str = "en", **config) -> str | None:
-    row = {"problem": problem, "written": problem, "answer": answer, "language": language}
-    frame = pl.DataFrame([row])
+def reason(
+    problem: str, answer: str = "4", language: str = "en", solution: str | None = None, **config
+) -> str | None:
+    row = {
+        "problem": problem,
+        "written": problem,
+        "answer": answer,
+        "language": language,
+        "solution": solution,
+    }
+    frame = pl.DataFrame([row], schema_overrides={"solution": pl.String})
     return frame.select(first_reason(FilterConfig(**config))).item()
 
 
@@ -133,6 +141,45 @@ def test_first_reason(problem, answer, expected):
 )  # fmt: skip
 def test_reads_like_a_person(problem, answer, expected):
     assert reason(problem, answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        pytest.param("How can you weigh 2 kg of rice with weights of 300 g and 850 g?", "2000", "open_ended", id="weigh"),
+        pytest.param("How can 9 minutes be measured with two hourglasses of 4 and 7 minutes?", "9", "open_ended", id="be"),
+        pytest.param("How to construct a unit segment using only ruler and compass?", "1", "open_ended", id="how to"),
+        pytest.param("A and B lie in a circle. Draw a point M on it for which AM + BM is smallest.", "M", "open_ended", id="draw"),
+        pytest.param("Given h_a, h_b and m_a. Construct the triangle ABC.", "ABC", "open_ended", id="construct"),
+        pytest.param("How can you cut a cake into 8 pieces with the fewest cuts?", "3", None, id="fewest"),
+        pytest.param("How can 0.35 be written as a fraction?", "7/20", None, id="a value in another form"),
+        pytest.param("How do you write 12 in base 2?", "1100", None, id="write"),
+        pytest.param("Construct a square on AB = 4. Calculate its diagonal.", "4\\sqrt2", None, id="then calculate"),
+        pytest.param("Through P draw a tangent of length 5. If PO = 13, what is the radius?", "12", None, id="what"),
+        pytest.param("Nina learns how to make pasta from 3 eggs each. How many eggs do 4 need?", "12", None, id="how many"),
+    ],
+)  # fmt: skip
+def test_a_method_is_no_answer(problem, answer, expected):
+    assert reason(problem, answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "solution", "answer", "expected"),
+    [
+        ("Enter the angles of the triangle, separated by commas.", r"\boxed{60}, \boxed{45}, \boxed{75}", "75", "part_of_answer"),
+        ("Find all possible values of $k$.", r"$k=\boxed{1}$ or $k=\boxed{-\frac{5}{2}}$", r"-\frac{5}{2}", "part_of_answer"),
+        ("Find all points where the curves meet.", r"\boxed{(-2,18)} and \boxed{(8,38)}", "(8,38)", "part_of_answer"),
+        ("Find all possible values of $k$.", r"$\boxed{1}$ and $\boxed{2}$", "1, 2", None),
+        ("Find all possible values of $k$.", r"so $\boxed{\dfrac{1}{6}}$, or again $\boxed{\frac{1}{6}}$", r"\frac{1}{6}", None),
+        ("Find the sum of all solutions.", r"They are $\boxed{3}$ and $\boxed{4}$: $\boxed{7}$.", "7", None),
+        ("The possible values of x add up to m/n. Find $m+n$.", r"$\boxed{\frac34}$, so $\boxed{7}$", "7", None),
+        ("Find the sum of all solutions.", r"The sum is $\boxed{7}$.", "7", None),
+        ("Evaluate $\\log_2 16$.", r"$\log_2 4 = \boxed{2}$ and so $\boxed{4}$", "4", None),
+        ("Find all possible values of $k$.", None, "4", None),
+    ],
+)  # fmt: skip
+def test_one_of_several_boxes_is_a_part(problem, solution, answer, expected):
+    assert reason(problem, answer, solution=solution) == expected
 
 
 def test_languages_are_one_switch():
