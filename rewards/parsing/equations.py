@@ -20,6 +20,7 @@ from rewards.answer.types import (
     symbols,
     walk,
 )
+from rewards.answer.units import Unit
 from rewards.arithmetic import real_sets as regions
 from rewards.arithmetic.balls import evaluate
 from rewards.arithmetic.exact import Undefined
@@ -52,8 +53,8 @@ def parse_item(tokens: list[Token], parse_value: Parse) -> Answer:
     if set(found) == {"="}:
         return _chain(parts, parse_value)
     if len(found) == 1:
-        return _relation(found[0], _side(parts[0], parse_value), _side(parts[1], parse_value))
-    sides = [_side(part, parse_value) for part in parts]
+        return _relation(found[0], parse_expression(parts[0]), parse_expression(parts[1]))
+    sides = [parse_expression(part) for part in parts]
     steps = [_relation(op, a, b) for op, a, b in zip(found, sides, sides[1:], strict=False)]
     solved = [step for step in steps if isinstance(step, Region)]
     if len(solved) == len(steps) == 2 and solved[0].variable == solved[1].variable:
@@ -61,11 +62,6 @@ def parse_item(tokens: list[Token], parse_value: Parse) -> Answer:
         if common:
             return Region(tuple(common), solved[0].variable)
     return Collection("list", tuple(steps))
-
-
-def _side(tokens: list[Token], parse_value: Parse) -> Expression:
-    """A side of an inequality; a unit on it cannot be compared."""
-    return parse_expression(tokens)
 
 
 def _relation(operator: str, left: Expression, right: Expression) -> Answer:
@@ -106,8 +102,9 @@ def _joined(parts: list[list[Token]]) -> list[Token]:
     return joined
 
 
-def _check_roundings(exact: Scalar, roundings: list[list[Token]], parse_value: Parse):
-    unit = None
+def _check_roundings(exact: Scalar, roundings: list[list[Token]], parse_value: Parse) -> Unit | None:
+    """Return the unit that a rounding adds; UnparsableAnswer when one of them is wrong."""
+    unit: Unit | None = None
     for tokens in roundings:
         rounded = parse_value(tokens)
         if not isinstance(rounded, Scalar) or not _is_rounding(exact, rounded, tokens):

@@ -19,7 +19,7 @@ from rewards.answer.types import (
     substitute,
 )
 from rewards.answer.units import words
-from rewards.parsing.token_reader import END, TokenReader
+from rewards.parsing.token_reader import TokenReader
 from rewards.parsing.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
@@ -272,8 +272,7 @@ class _Parser(TokenReader):
         self.position += 1
         if name in self.indices:
             return Symbol(f"#{name}")
-        if self.next.kind == "sign" and self.next.value == "^" and (end := self.subscript_after_power()):
-            self.tokens[self.position : end] = self.moved(end)
+        self.subscript_first()
         if self.next.kind == "sign" and self.next.value == "_":
             self.position += 1
             if self.indices and (index := self.index_of_term()) is not None:
@@ -293,30 +292,6 @@ class _Parser(TokenReader):
     def is_applied_to_zero(self) -> bool:
         """I(0) is a value of I: nobody writes a product with zero."""
         return [self.peek(n).value for n in range(3)] == ["(", "0", ")"]
-
-    def subscript_after_power(self) -> int:
-        """Position of the subscript in x^2_{23}, after its superscript; 0 when there is none."""
-        end = self.position + 1
-        if self.peek(1).value == "{":
-            level = 0
-            for end in range(self.position + 1, len(self.tokens)):
-                level += {"{": 1, "}": -1}.get(self.tokens[end].value, 0)
-                if level == 0:
-                    break
-        follows = self.tokens[end + 1] if end + 1 < len(self.tokens) else END
-        return end + 1 if follows.kind == "sign" and follows.value == "_" else 0
-
-    def moved(self, start: int) -> list[Token]:
-        """Put the subscript at `start` in front of the superscript, and remove it from its place."""
-        stop, level = start + 1, 0
-        while stop < len(self.tokens):
-            level += {"{": 1, "}": -1}.get(self.tokens[stop].value, 0)
-            stop += 1
-            if level == 0:
-                break
-        subscript, power = self.tokens[start:stop], self.tokens[self.position : start]
-        del self.tokens[start:stop]
-        return subscript + power
 
     def index_of_term(self) -> Expression | None:
         """The subscript of F_{n-k} in a sum over k, as an expression; None when no index is in it."""
@@ -397,8 +372,7 @@ class _Parser(TokenReader):
             return self.function(_ALIASES.get(name, name))
         if name in _RELATIONS or name in _STRUCTURE or name in _UNSUPPORTED:
             raise UnparsableAnswer(f"cannot read \\{name} in an expression")
-        if self.next.kind == "sign" and self.next.value == "^" and (end := self.subscript_after_power()):
-            self.tokens[self.position : end] = self.moved(end)
+        self.subscript_first()
         if self.next.kind == "sign" and self.next.value == "_":
             self.position += 1
             return Symbol(f"{name}_{self.subscript()}")

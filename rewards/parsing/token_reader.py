@@ -38,6 +38,26 @@ class TokenReader:
         if not self.accepts(sign):
             raise UnparsableAnswer(f"expected {sign!r}, found {self.next.value!r}")
 
+    def subscript_first(self) -> None:
+        """Put a subscript that follows a superscript in front of it: x^2_{23} is x_{23}^2."""
+        if not (self.next.kind == "sign" and self.next.value == "^"):
+            return
+        middle = self._after(self.position + 1)
+        follows = self.tokens[middle] if middle < len(self.tokens) else END
+        if follows.kind == "sign" and follows.value == "_":
+            end = self._after(middle + 1)
+            power, subscript = self.tokens[self.position : middle], self.tokens[middle:end]
+            self.tokens[self.position : end] = subscript + power
+
+    def _after(self, start: int) -> int:
+        """Position after the token at `start`, or after the group that it opens."""
+        level = 0
+        for position in range(start, len(self.tokens)):
+            level += {"{": 1, "}": -1}.get(self.tokens[position].value, 0)
+            if level <= 0:
+                return position + 1
+        return len(self.tokens)
+
     def subscript(self) -> str:
         """Read an index as text: braces and spaces do not matter."""
         if not (self.next.kind == "sign" and self.next.value == "{"):
