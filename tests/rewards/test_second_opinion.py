@@ -33,7 +33,7 @@ def test_a_worker_that_is_killed_costs_one_answer() -> None:
     pool = WorkerPool(1, MATH_VERIFY)
     try:
         huge = "9^{9^{9^{9}}}"
-        assert pool.put([huge, f"$\\boxed{{{huge}+1}}$"]) == "timeout" or True
+        assert pool.put([huge, f"$\\boxed{{{huge}+1}}$"]) == "timeout"
         assert json.loads(pool.put(["2", "$\\boxed{2}$"]))["is_correct"] is True
     finally:
         pool.close()
