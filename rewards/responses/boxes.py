@@ -130,7 +130,7 @@ def _core(text: str, box: Box, inside: Any) -> Box:
 def _joined(text: str) -> list[Box]:
     box = _span(text)
     boxes = [box] if box else []
-    while boxes and len(boxes) < MAX_JOINED:
+    while boxes and len(boxes) < MAX_JOINED and "\\boxed" in text[: boxes[0].start]:
         before = _span(text, boxes[0].start)
         if before is None or before.stop >= boxes[0].start:
             break
