@@ -91,8 +91,8 @@ class CompiledRewards:
     """Columns of `records.REJECT`, with step `compile`."""
     answer_types: pl.DataFrame
     """answer_type, kept, refused, confirmed, reasons, math_verify: rows of each type (`unknown` for text that
-    is not an answer), the kept rows whose value sympy confirmed, how often each reason refused a row, and what
-    Math-Verify makes of the kept ones."""
+    is not an answer), the kept rows whose value sympy confirmed, how often each reason refused a row, and
+    what Math-Verify makes of the kept ones."""
 
 
 def compile_rewards(

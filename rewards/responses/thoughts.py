@@ -8,7 +8,6 @@ r"""What follows the thought, up to the end token: the part of a response in whi
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 Tags = tuple[str, str]
 """The texts that open and close a thought."""
@@ -37,17 +36,14 @@ def after_thought(response: str, thoughts: Sequence[Tags] = THOUGHTS, *, is_open
     `is_open`: the prompt ended inside a thought, so that a response which never closes one is unfinished.
     """
     start = 0
-    for tag in _tags(tuple(thoughts)).finditer(response):
-        is_open = tag.lastgroup == "opening"
-        start = tag.end()
-    return "" if is_open else _up_to_end(response[start:])
-
-
-@lru_cache(maxsize=64)
-def _tags(thoughts: tuple[Tags, ...]) -> re.Pattern[str]:
-    """Every tag in one pattern; one that opens has the group `opening`."""
-    opening, closing = ("|".join(re.escape(tags[side]) for tags in thoughts) or r"(?!)" for side in (0, 1))
-    return re.compile(f"(?P<opening>{opening})|{closing}")
+    for _, closing in thoughts:
+        place = response.rfind(closing)
+        if place >= 0:
+            start = max(start, place + len(closing))
+    region = response[start:]
+    if any(opening in region for opening, _ in thoughts) or (is_open and not start):
+        return ""
+    return _up_to_end(region)
 
 
 def _up_to_end(text: str) -> str:
