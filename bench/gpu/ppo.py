@@ -1,4 +1,4 @@
-"""Train SmolLM2-135M on word problems with PPO: 120 steps, colocated vLLM in sleep mode, probe at every step.
+"""Train SmolLM2-135M on word problems with PPO: colocated vLLM in sleep mode, probe at every step.
 
 Held-out problems are evaluated before and after. If it is killed at its time limit, it continues when started
 again.
@@ -85,7 +85,7 @@ def settings(job: Job) -> TrainingConfig:
         },
         actor={"lr": 2e-6, "warmup_steps": 10},
         critic={"lr": 1e-5, "warmup_steps": 10},
-        n_steps=120,
+        n_steps=job.ppo_steps,
         save_every=20,
     )
 

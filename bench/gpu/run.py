@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny models on a CPU")
     parser.add_argument("--model", help="SmolLM2-135M: folder in Hugging Face format, or a GGUF file")
     parser.add_argument("--prompts", help="compiled prompt set (rewards/prompts.parquet of a run)")
+    parser.add_argument("--ppo-steps", type=int, default=120, help="steps of part ppo (default: 120)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--seconds", type=float, default=570.0, help="total time limit (default: 570)")
     arguments = parser.parse_args()
@@ -85,7 +86,8 @@ def run_part(part: str, module: str, limit: float, arguments: argparse.Namespace
     """Run one part in a separate process group, which is killed at its time limit."""
     folder = arguments.state / part
     folder.mkdir(exist_ok=True)
-    job = {"part": part, "small": arguments.small, "model": arguments.model, "prompts": arguments.prompts}
+    job = {"part": part, "ppo_steps": arguments.ppo_steps}
+    job |= {name: getattr(arguments, name) for name in ("small", "model", "prompts")}
     command = [sys.executable, "-m", f"bench.gpu.{module}", str(folder), json.dumps(job)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

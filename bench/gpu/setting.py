@@ -27,6 +27,7 @@ class Job:
 
     folder: Path
     part: str
+    ppo_steps: int
     small: bool
     model: str | None
     prompts: str | None
