@@ -10,9 +10,10 @@ from training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
-MAX_MISMATCH = {"fp32": 1e-3, "bf16": 0.05}
-"""Largest mean |log-prob difference| by precision, in nats (ours: fp32 engines agree to 1e-5, stale weights
-are off by 0.2 or more)."""
+MAX_MISMATCH = {"fp32": 1e-3, "bf16": 0.1}
+"""Largest mean |log-prob difference| by precision, in nats. Measured: fp32 engines agree to 1e-5; in bf16
+SmolLM2-135M, whose entropy is 2.4 nats, differs by 0.03 to 0.046 on an H200 with the right weights (random
+models: 0.001); stale weights are off by 0.2 or more."""
 
 
 class OutOfSync(RuntimeError):
