@@ -67,12 +67,12 @@ def verify_batch(
     """Check (gold, response) pairs in order; equal pairs of gold and extracted answer are compared once."""
     if mode == "math_verify":
         return [_as_math_verify(*pair) for pair in pairs]
-    decided: dict[tuple[str, Extraction], tuple[_Outcome, float]] = {}
+    decided: dict[tuple[str, str | None, bool], tuple[_Outcome, float]] = {}
     verdicts = []
     for gold, response in pairs:
         started = cpu_time()
         extraction = extract_answer(response, mode, reading)
-        key = (gold, extraction)
+        key = (gold, extraction.text, extraction.reason is None)
         if key not in decided:
             outcome = _judge(gold, extraction, mode)
             decided[key] = outcome, cpu_time() - started

@@ -31,12 +31,16 @@ from rewards.parsing.splitting import CLOSING, RELATIONS, closing_position, sepa
 from rewards.parsing.tokens import Token
 from rewards.verdict import UnparsableAnswer
 
+_SET_OPERATORS = frozenset(("cup", "cap", "setminus", "mathbb R"))
+_RATIO_SIGNS = frozenset((":", "to"))
 _INTEGER_SETS = frozenset(("mathbb Z", "mathbb N"))
 Parse = Callable[[list[Token]], Answer]
 
 
 def parse_structure(tokens: list[Token], parse: Parse) -> Answer | None:
     """Parse an answer that is more than one value; None for a plain value."""
+    if len(tokens) == 1 and tokens[0].kind == "number":
+        return None
     for parser in (_set_operation, _number_set, _point, _bracketed, parse_environment, _residue, _ratio):
         if (answer := parser(tokens, parse)) is not None:
             return answer
@@ -55,6 +59,8 @@ def flat_collection(kind: str, items: tuple[Answer, ...]) -> Collection:
 
 
 def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
+    if _SET_OPERATORS.isdisjoint([token.value for token in tokens]):
+        return None
     found: list[str] = []
     parts = split_tokens(tokens, lambda token: token.kind == "command" and token.value == "cup", found)
     if found:
@@ -232,6 +238,8 @@ def _residue(tokens: list[Token], parse: Parse) -> Answer | None:
 
 
 def _ratio(tokens: list[Token], parse: Parse) -> Answer | None:
+    if _RATIO_SIGNS.isdisjoint([token.value for token in tokens]):
+        return None
     found: list[str] = []
     parts = split_tokens(
         tokens, lambda token: (token.kind == "sign" and token.value == ":") or token.value == "to", found

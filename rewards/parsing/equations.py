@@ -41,8 +41,10 @@ def parse_item(tokens: list[Token], parse_value: Parse) -> Answer:
     found: list[str] = []
     if len(tokens) > 1 and tokens[0].value in ("approx", "="):
         tokens = tokens[1:]
+    if RELATIONS.isdisjoint([token.value for token in tokens]):
+        return parse_value(tokens)
     parts = split_tokens(
-        tokens, lambda token: token.kind in ("sign", "command") and token.value in RELATIONS, found
+        tokens, lambda token: token.value in RELATIONS and token.kind in ("sign", "command"), found
     )
     if not found:
         return parse_value(tokens)

@@ -12,49 +12,43 @@ _INDEX = r"(?:(\w)|\{{\s?({})\s?\}})"
 _NUMERIC, _ANY = _INDEX.format(r"\d+"), _INDEX.format(r"[\w+\-]+")
 _C = r"(?:C|\\(?:mathrm|text|mathbf)\{C\})"
 
-_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
+_REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
+    (needed, re.compile(pattern), replacement)
+    for needed, pattern, replacement in (
         # 20 degrees Celsius, and the raised o used as a degree sign
-        (rf"{_DEGREE}\s?(?:{_ROMAN.format('([CF])')}|([CF])(?![\w(]))", r"\\text{ degrees\1\2}"),
-        (rf"\^\s?\{{?{_ROMAN.format('o')}\}}?|(?<=\d)\^o(?!\w)|(?<=\d)\s?\\deg(?![A-Za-z])", r"^\\circ "),
+        ("circ", rf"{_DEGREE}\s?(?:{_ROMAN.format('([CF])')}|([CF])(?![\w(]))", r"\\text{ degrees\1\2}"),
+        ("o", rf"\^\s?\{{?{_ROMAN.format('o')}\}}?|(?<=\d)\^o(?!\w)", r"^\\circ "),
+        ("\\deg", r"(?<=\d)\s?\\deg(?![A-Za-z])", r"^\\circ "),
         # degrees, minutes and seconds of arc
-        (
-            rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'\s?(\d+)\s?''",
-            r"(\1+\2/60+\3/3600)^\\circ ",
-        ),
-        (rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'(?!')", r"(\1+\2/60)^\\circ "),
+        ("''", rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'\s?(\d+)\s?''", r"(\1+\2/60+\3/3600)^\\circ "),
+        ("'", rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'(?!')", r"(\1+\2/60)^\\circ "),
         # combinations: C_8^3, C^3_8, {}_8C_3
-        (rf"(?<![\w\\]){_C}_{_NUMERIC}\^{_NUMERIC}", r"\\binom{\1\2}{\3\4}"),
-        (rf"(?<![\w\\]){_C}\^{_NUMERIC}_{_NUMERIC}", r"\\binom{\3\4}{\1\2}"),
-        (rf"(?:\{{\}})?[_^]{_ANY}\s?{_C}_{_ANY}", r"\\binom{\1\2}{\3\4}"),
+        ("C", rf"(?<![\w\\]){_C}_{_NUMERIC}\^{_NUMERIC}", r"\\binom{\1\2}{\3\4}"),
+        ("C", rf"(?<![\w\\]){_C}\^{_NUMERIC}_{_NUMERIC}", r"\\binom{\3\4}{\1\2}"),
+        ("C", rf"(?:\{{\}})?[_^]{_ANY}\s?{_C}_{_ANY}", r"\\binom{\1\2}{\3\4}"),
         # decimals whose digits repeat
-        (r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
+        ("\\ldots", r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
         # a base in words: 123 base 5, 101_{\text{base 2}}
-        (r"^(\w+)\s?(?:\\text\s?\{)?\s*\(?base\s*\}?\s?(\d+|[a-z]+)\)?\s*\}?$", r"\1_{\2}"),
-        (r"_\{?\s?\\text\s?\{\s*base\s*\}?\s?(\d+|[a-z]+)\s?\}?\s?\}?$", r"_{\1}"),
-        (r"\\text\s?\{\s*(?:positive |plus )?infinity\s*\}", r"\\infty "),
-        (r"\^\s?\{?\s?\\text\s?\{\s*(?:st|nd|rd|th)\s*\}\s?\}?", ""),
+        ("base", r"^(\w+)\s?(?:\\text\s?\{)?\s*\(?base\s*\}?\s?(\d+|[a-z]+)\)?\s*\}?$", r"\1_{\2}"),
+        ("base", r"_\{?\s?\\text\s?\{\s*base\s*\}?\s?(\d+|[a-z]+)\s?\}?\s?\}?$", r"_{\1}"),
+        ("infinity", r"\\text\s?\{\s*(?:positive |plus )?infinity\s*\}", r"\\infty "),
+        ("\\text", r"\^\s?\{?\s?\\text\s?\{\s*(?:st|nd|rd|th)\s*\}\s?\}?", ""),
         # damage found in reference answers: a lost space, and a doubled or halved backslash
-        (r"\\(leq|geq|neq)([a-z])(?![A-Za-z])", r"\\\1 \2"),
-        (r"^\\\\(?=(?:frac|sqrt|pi|text)\b)|(?<=[\d{}])\\\\(?=(?:pi|sqrt)\b)", r"\\"),
-        (r"(?<=[\w}])(?<!\\)\\(?=-?\d[\d./&}\\-])(?=.*\\end\{[pb]matrix)", r"\\\\"),
+        ("eq", r"\\(leq|geq|neq)([a-z])(?![A-Za-z])", r"\\\1 \2"),
+        ("\\\\", r"^\\\\(?=(?:frac|sqrt|pi|text)\b)|(?<=[\d{}])\\\\(?=(?:pi|sqrt)\b)", r"\\"),
+        ("matrix", r"(?<=[\w}])(?<!\\)\\(?=-?\d[\d./&}\\-])(?=.*\\end\{[pb]matrix)", r"\\\\"),
         # chemistry, up to its digits
-        (r"\\ce\s?\{([\w+\-]+)\}", r"\\text{\1}"),
-        (r"百分之\s?(\d+(?:\.\d+)?)", r"\1\\%"),
-        (r"(?<=[)\]}])\s?\^\s?(?:T|\\top|\{\s?(?:T|\\top|\\mathrm\s?\{T\})\s?\})\s?$", ""),
+        ("\\ce", r"\\ce\s?\{([\w+\-]+)\}", r"\\text{\1}"),
+        ("百", r"百分之\s?(\d+(?:\.\d+)?)", r"\1\\%"),
+        ("^", r"(?<=[)\]}])\s?\^\s?(?:T|\\top|\{\s?(?:T|\\top|\\mathrm\s?\{T\})\s?\})\s?$", ""),
     )
 )
-
-
-_ANY_SIGN = re.compile(r"[\\_^百]|base")
-"""Every pattern above needs one of these."""
+"""What a text needs to contain for a pattern to match, the pattern, and its replacement."""
 
 
 def rewrite(text: str) -> str:
     """Return the text with foreign notations replaced; text in the parser's own style is unchanged."""
-    if not _ANY_SIGN.search(text):
-        return text
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
+    for needed, pattern, replacement in _REWRITES:
+        if needed in text:
+            text = pattern.sub(replacement, text)
     return text

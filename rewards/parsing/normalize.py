@@ -51,6 +51,12 @@ _SPACES = re.compile(r"\\[,;:! \n]|~|\s+")
 _ENDING = re.compile(r"(?:\\\\|[\s.])+$")
 
 
+_NAME = re.compile(r"\\([A-Za-z]+)")
+_RENAMED = frozenset(name.rstrip("*") for name in COMMANDS) | DROPPED
+_TAKE_ARGUMENTS = words(
+    "hspace vspace color phantom hphantom vphantom label tag"
+    " underline fbox framebox mathop mathstrut mathord mathbin displaylines textcolor"
+)
 _KNOWN = FUNCTIONS | words(
     "frac dfrac tfrac cfrac sqrt pi text boxed cdot times infty pm left right mathrm mathbf mathbb theta"
     " alpha beta gamma"
@@ -67,27 +73,19 @@ def normalize(text: str) -> str:
     text = _unicode(text)
     text = _unwrap(text)
     text = _halved(text)
-    text = _WIDE_SPACE.sub(_widen if _RELATION.search(text) else " ", text)
+    if " " in text or "\\q" in text or not text.isprintable():
+        text = _WIDE_SPACE.sub(_widen if _RELATION.search(text) else " ", text)
     text = _THOUSANDS_COMMA.sub("", text).replace("\\!", "")
-    text = (
-        _DECIMAL_COMMA.sub(".", text)
-        .replace("{,}", ",")
-        .replace("\\newline", "\\\\")
-        .replace("...", "\\ldots ")
-    )
-    if "\\" in text or "~" in text:
-        text = _EMPTY_DELIMITER.sub(" ", text.replace("\\\\", "\0"))
-        text = _DROPPED_WITH_ARGUMENT.sub(" ", _EMPTY_GROUP.sub(r"\1 ", text))
-        text = _UNWRAPPED.sub("", text)
-        text = _SPACES.sub(" ", text)
-        text = _COMMAND.sub(_rename, text).replace("\\/", "").replace("\0", "\\\\")
-    else:
-        text = _SPACES.sub(" ", text)
-    text = rewrite(_PRIMES.sub(lambda match: "'" * match[1].count("p"), text).strip())
+    if "{,}" in text:
+        text = _DECIMAL_COMMA.sub(".", text).replace("{,}", ",")
+    text = text.replace("...", "\\ldots ")
+    text = _commands(text) if "\\" in text else _SPACES.sub(" ", text)
+    text = rewrite(text.strip())
     alone = _TEXT_ALONE.fullmatch(text)
     if alone and (_INTRODUCTION.match(alone[1].strip()) or any(char.isdigit() for char in alone[1])):
         text = alone[1].strip()
-    text = _INTRODUCTION.sub("", text)
+    if introduction := _INTRODUCTION.match(text):
+        text = text[introduction.end() :]
     while text and text[-1] in ".,;:\\ " and not text.endswith(("\\}", "...", "\\ldots.")):
         shorter = _ENDING.sub("", text)
         if shorter == text:
@@ -95,7 +93,25 @@ def normalize(text: str) -> str:
         if shorter.endswith("\\"):
             break
         text = shorter
-    return _unwrap(_QUADS_AROUND.sub("", text.strip()))
+    text = text.strip()
+    return _unwrap(_QUADS_AROUND.sub("", text) if "\\quad" in text else text)
+
+
+def _commands(text: str) -> str:
+    """Rename commands, and drop those that say nothing; each pass only where its commands are."""
+    text = text.replace("\\newline", "\\\\").replace("\\\\", "\0")
+    names = set(_NAME.findall(text))
+    if not names.isdisjoint(("left", "right")):
+        text = _EMPTY_DELIMITER.sub(" ", text)
+    if "{}" in text:
+        text = _EMPTY_GROUP.sub(r"\1 ", text)
+    if not names.isdisjoint(_TAKE_ARGUMENTS):
+        text = _UNWRAPPED.sub("", _DROPPED_WITH_ARGUMENT.sub(" ", text))
+    text = _SPACES.sub(" ", text)
+    if not names.isdisjoint(_RENAMED):
+        text = _COMMAND.sub(_rename, text)
+    text = text.replace("\\/", "").replace("\0", "\\\\")
+    return _PRIMES.sub(lambda match: "'" * match[1].count("p"), text) if "prime" in names else text
 
 
 def _widen(space: re.Match[str]) -> str:
@@ -151,7 +167,9 @@ def _unwrap(text: str) -> str:
     r"""Remove what encloses the whole answer: dollar signs, \( \), \[ \], a box, bold markers."""
     for _ in range(8):
         before = text
-        text = _EDGES.sub("", text.strip()) if "\\" in text else text.strip()
+        text = text.strip()
+        if "\\" in text and (text[0] == "\\" or text[-1] in ",;:!"):
+            text = _EDGES.sub("", text)
         if text.startswith("$") and text.endswith("$") and len(text) > 1 and not text.endswith("\\$"):
             inner = text.strip("$")
             if "$" in inner.replace("\\$", ""):
@@ -167,7 +185,7 @@ def _unwrap(text: str) -> str:
             text = unboxed(text)
         elif "$" in text and re.search(r"(?<!\\)\$[^$]*[^$\s\\]\$", text):
             text = re.sub(r"(?<!\\)\$", " ", text)
-        elif _INLINE.search(text):
+        elif "\\(" in text and _INLINE.search(text):
             text = re.sub(r"(?<!\\)\\[()]", " ", text)
         elif text.endswith((".$", ".\\)", "$.", "\\).", "\\].")):
             text = text.rstrip(".")

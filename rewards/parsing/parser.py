@@ -42,6 +42,7 @@ from rewards.parsing.words import (
     INFINITY_WORDS,
     NO_SOLUTION,
     canonical_words,
+    has_words,
     number_in_words,
     parse_clock,
     parse_numeral,
@@ -62,15 +63,8 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         return Scalar(Number(Fraction(int(normal))))
     if special := parse_numeral(normal) or parse_clock(normal):
         return special
-    words = canonical_words(normal)
-    if words in ALL_REALS:
-        return Region((regions.REALS,))
-    if words in INFINITY_WORDS:
-        return Scalar(INFINITY)
-    if (number := number_in_words(words)) is not None:
-        return Scalar(Number(Fraction(number)))
-    if words in NO_SOLUTION:
-        return Collection("set", ())
+    if has_words(normal) and (known := _known_words(canonical_words(normal))) is not None:
+        return known
     outward = _OUTWARD_INTERVAL.fullmatch(normal)
     if (
         outward
@@ -92,6 +86,16 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         raise AnswerTooLarge("nested too deeply") from None
 
 
+def _known_words(words: str) -> Answer | None:
+    if words in ALL_REALS:
+        return Region((regions.REALS,))
+    if words in INFINITY_WORDS:
+        return Scalar(INFINITY)
+    if (number := number_in_words(words)) is not None:
+        return Scalar(Number(Fraction(number)))
+    return Collection("set", ()) if words in NO_SOLUTION else None
+
+
 def _sentence(normal: str) -> Answer | None:
     """The value that a sentence states, with its subject as the name."""
     stated = sentence_value(normal)
@@ -108,7 +112,12 @@ def _sentence(normal: str) -> Answer | None:
 
 
 def _parse(tokens: list[Token]) -> Answer:
-    tokens = without_remark(separate(signs_in_words(split_words(tokens))))
+    is_wordy = any(token.kind == "word" for token in tokens)
+    if is_wordy:
+        tokens = signs_in_words(split_words(tokens))
+    tokens = separate(tokens)
+    if is_wordy:
+        tokens = without_remark(tokens)
     is_text = all(token.kind == "word" or token.value in ("-", "'", ".", "!", "?") for token in tokens)
     if tokens and is_text and not any(separator_kind(token) for token in tokens):
         return _words(tokens)
@@ -132,6 +141,8 @@ def _item(tokens: list[Token]) -> Answer:
 
 def _systems(tokens: list[Token]) -> Answer | None:
     """Several solutions of several unknowns: x = 2, y = 3 or x = 3, y = 2. None for anything else."""
+    if sum(token.value == "=" for token in tokens) < 4:
+        return None
     for words in (("or",), ("and",), (";", "\\\\")):
         parts = split_tokens(
             tokens,

@@ -23,6 +23,8 @@ _COMMA = Token("sign", ",")
 
 def separate(tokens: list[Token]) -> list[Token]:
     r"""Put commas between statements that stand side by side: y = 1 \quad y = 2, and x = 2k (k in Z)."""
+    if not any(token.value == "quad" for token in tokens):
+        return _remark_apart(tokens)
     result: list[Token] = []
     level = 0
     for position, token in enumerate(tokens):

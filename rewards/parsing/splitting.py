@@ -6,9 +6,12 @@ from collections.abc import Callable
 from rewards.parsing.tokens import Token, tokenize
 
 OPENING, CLOSING = ("(", "[", "{", "\\{", "<("), (")", "]", "}", "\\}", ")>")
+_NESTING = dict.fromkeys(OPENING, 1) | dict.fromkeys(CLOSING, -1)
+_NESTING_KINDS = frozenset(("sign", "begin", "end"))
 RELATIONS = frozenset(
     ("=", "<", ">", "le", "ge", "ne", "equiv", "in", "approx", "parallel", "perp", "sim", "cong")
 )
+_CONNECTIVES = {"and": "and", "和": "and", "且": "and", "or": "or", "或": "or", "或者": "or"}
 _CONNECTIVE = re.compile(r"\s*(?:\b(and|or)\b|(和|或者|或|且))\s*")
 
 
@@ -29,13 +32,9 @@ def split_words(tokens: list[Token]) -> list[Token]:
 
 
 def separator_kind(token: Token) -> str | None:
-    if token.kind == "sign" and token.value in (",", ";", "\\\\"):
-        return ","
-    if token.kind == "word":
-        return {"and": "and", "和": "and", "且": "and", "or": "or", "或": "or", "或者": "or"}.get(
-            token.value.lower()
-        )
-    return None
+    if token.kind == "sign":
+        return "," if token.value in (",", ";", "\\\\") else None
+    return _CONNECTIVES.get(token.value.lower()) if token.kind == "word" else None
 
 
 def split_tokens(
@@ -45,7 +44,8 @@ def split_tokens(
     parts: list[list[Token]] = [[]]
     level = 0
     for token in tokens:
-        level += nesting_change(token)
+        if token.kind in _NESTING_KINDS:
+            level += nesting_change(token)
         if level == 0 and is_separator(token):
             if found is not None:
                 found.append(separator_kind(token) or token.value)
@@ -56,11 +56,10 @@ def split_tokens(
 
 
 def nesting_change(token: Token) -> int:
-    if token.kind == "begin" or (token.kind == "sign" and token.value in OPENING):
-        return 1
-    if token.kind == "end" or (token.kind == "sign" and token.value in CLOSING):
-        return -1
-    return 0
+    kind = token.kind
+    if kind == "sign":
+        return _NESTING.get(token.value, 0)
+    return 1 if kind == "begin" else -1 if kind == "end" else 0
 
 
 def closing_position(tokens: list[Token]) -> int:

@@ -36,6 +36,7 @@ _SHORT_WORDS = frozenset(
 _SHORT_WORDS |= {"am", "pm", "No", "Or", "If", "AM", "PM"}
 
 _ORDINAL = re.compile(r"(?:1\dth|(?<!1)(?:1st|2nd|3rd)|[04-9]th)$")
+_ORDINAL_ENDINGS = frozenset(("st", "nd", "rd", "th"))
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)"
 _MASTER = re.compile(
     rf"""(?P<space>\s+)
@@ -53,8 +54,13 @@ _MASTER = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SIGNS = {"<=": "le", ">=": "ge", "!=": "ne"}
+_COMMANDS_OF_SIGNS = {"<=": "le", ">=": "ge", "!=": "ne", "...": "ldots"}
+_SIGNS = {"\\%": "%", "\\$": "$", "**": "^", "==": "=", "\\&": "&", "\\#": "#", "\\_": "_"}
 _OPENING, _CLOSING = ("(", "[", "\\{", "{"), (")", "]", "\\}", "}")
+_BRACKETS = frozenset(_OPENING + _CLOSING)
+_UNBRACED = re.compile(r"\\[A-Za-z]+|.")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_NUMBERS = frozenset(("grouped", "spaced", "scientific", "number"))
 _TEXT_COMMANDS = (
     "text",
     "mathrm",
@@ -72,8 +78,10 @@ _WORDY = frozenset(("min", "deg", "sec", "max", "det", "arg", "dim", "Re", "Im")
 _ACCENTS = ("overline", "bar", "hat", "tilde", "widehat", "dot")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Token:
+    """One token of a normalized answer; nothing changes it (not frozen, because that doubles its cost)."""
+
     kind: Literal["number", "name", "word", "command", "sign", "begin", "end"]
     value: str
     is_spaced: bool = False
@@ -109,10 +117,12 @@ def _scan(text: str, depth: dict[str, int], splits_thousands: bool) -> Iterator[
         if kind == "spaced" and (depth["bracket"] or previous == "^"):
             kind, value = "number", value.split(" ")[0]
             end = position + len(value)
-        if match["repeat"]:
-            yield Token("number", value, is_spaced, _repeating(match))
-        elif kind in ("grouped", "spaced", "scientific", "number"):
+        if kind == "sign":
+            yield _sign(value, is_spaced, depth)
+        elif kind in _NUMBERS:
             yield _number(value, kind, is_spaced)
+        elif kind == "repeat":
+            yield Token("number", value, is_spaced, _repeating(match))
         elif kind == "environment":
             yield Token("begin" if value.startswith("\\begin") else "end", match["environment"], is_spaced)
         elif kind == "command":
@@ -122,19 +132,23 @@ def _scan(text: str, depth: dict[str, int], splits_thousands: bool) -> Iterator[
                 produced = [_roman_unit(token) for token in produced]
             yield from produced
         elif kind == "letters":
-            is_ordinal = not is_spaced and _ORDINAL.search(text[:end][-8:]) is not None
+            is_ordinal = (
+                value in _ORDINAL_ENDINGS
+                and not is_spaced
+                and _ORDINAL.search(text[max(0, end - 8) : end]) is not None
+            )
             yield from _letters(value, is_spaced or not position, previous, text[end : end + 8], is_ordinal)
-        elif kind == "foreign":
-            yield Token("word", value, is_spaced)
         else:
-            yield _sign(value, is_spaced, depth)
-        previous = "number" if kind in ("grouped", "spaced", "scientific", "number") else value
+            yield Token("word", value, is_spaced)
+        previous = "number" if kind in _NUMBERS else value
         position, is_spaced = end, False
 
 
 def _number(value: str, kind: str, is_spaced: bool) -> Token:
     if len(value) > MAX_DIGITS:
         raise AnswerTooLarge(f"a number of {len(value)} characters")
+    if value.isdecimal():
+        return Token("number", value, is_spaced, Fraction(int(value)))
     plain = value.replace(",", "").replace(" ", "").rstrip(".")
     if kind == "scientific":
         exponent = int(re.split("[eE]", plain)[1])
@@ -223,12 +237,12 @@ def _argument(text: str, start: int) -> tuple[str, int]:
     while start < len(text) and text[start] == " ":
         start += 1
     if start >= len(text) or text[start] != "{":
-        match = re.compile(r"\\[A-Za-z]+|.").match(text, start)
+        match = _UNBRACED.match(text, start)
         if match is None:
             raise UnparsableAnswer("a command without an argument")
         return match[0], match.end()
     level = 0
-    for brace in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start):
+    for brace in _BRACE.finditer(text, start):
         level += {"{": 1, "}": -1}.get(brace[0], 0)
         if level == 0 and brace[0] == "}":
             return text[start + 1 : brace.start()], brace.end()
@@ -290,19 +304,16 @@ def is_word(run: str) -> bool:
 
 
 def _sign(value: str, is_spaced: bool, depth: dict[str, int]) -> Token:
+    if value not in _BRACKETS:
+        if value in _COMMANDS_OF_SIGNS:
+            return Token("command", _COMMANDS_OF_SIGNS[value], is_spaced)
+        return Token("sign", _SIGNS.get(value, value), is_spaced)
     if value in _OPENING:
         depth["all"] += 1
         depth["bracket"] += value != "{"
         if depth["all"] > MAX_NESTING:
             raise AnswerTooLarge(f"nested deeper than {MAX_NESTING}")
-    elif value in _CLOSING:
+    else:
         depth["all"] = max(0, depth["all"] - 1)
         depth["bracket"] = max(0, depth["bracket"] - (value != "}"))
-    if value in _SIGNS:
-        return Token("command", _SIGNS[value], is_spaced)
-    if value == "...":
-        return Token("command", "ldots", is_spaced)
-    value = {"\\%": "%", "\\$": "$", "**": "^", "==": "=", "\\&": "&", "\\#": "#", "\\_": "_"}.get(
-        value, value
-    )
     return Token("sign", value, is_spaced)

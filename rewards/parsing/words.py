@@ -9,6 +9,9 @@ import re
 from rewards.answer.types import Clock, Numeral
 
 _STYLED = re.compile(r"\\(?:text|mathrm|mathbf|operatorname|mathsf)\s?\{([^{}]*)\}")
+_SPACES = re.compile(r"\s+")
+_WORDLIKE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2}|[^\x00-\x7f]")
+_CHOICE_LETTER = re.compile(r"[A-J]")
 _CHOICE_INTRODUCTION = re.compile(r"^(?:option|choice|answer|选项|选)\s*(?=[(\[]?[A-J]\b)", re.IGNORECASE)
 _NO_OPTION_TEXT = re.compile(
     r"[(\[]?[A-J][)\]]|(?:or|and|not|but|unless|if|except|maybe)\b|[,/;&]|.*[(\[][A-J][)\]]", re.IGNORECASE
@@ -28,6 +31,7 @@ _BASES = {
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "hex": 16, "bin": 2, "oct": 8,
 }  # fmt: skip
 _CLOCK = re.compile(r"(\d{1,2})(?:\s?:\s?(\d\d)(?:\s?:\s?(\d\d))?)?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+_CLOCK_SIGN = re.compile(r"[:mM]")
 _ARTICLE = re.compile(r"\b(?:a|an|the|A|An|The|AN|THE)\s+(?=\w)")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 """Words lose their capitals; a single letter is a name, and W is not w."""
@@ -68,20 +72,31 @@ ALL_REALS = frozenset(
 )
 
 
+def has_words(text: str) -> bool:
+    r"""Tell whether a text has letters side by side that are no command, or writing other than ASCII.
+
+    >>> has_words("no solution"), has_words(r"\text{one}"), has_words(r"2\sqrt{x}+\frac{1}{y}")
+    (True, True, False)
+    """
+    return _WORDLIKE.search(text) is not None
+
+
 def plain_text(text: str) -> str:
     r"""Remove markup: \text and similar commands, braces, leftover backslashes."""
-    for _ in range(4):
-        text, n_changes = _STYLED.subn(r"\1", text)
-        if not n_changes:
-            break
-    return re.sub(r"\s+", " ", text.replace("\\ ", " ").replace("**", "")).strip()
+    if "\\" in text:
+        for _ in range(4):
+            text, n_changes = _STYLED.subn(r"\1", text)
+            if not n_changes:
+                break
+        text = text.replace("\\ ", " ")
+    return _SPACES.sub(" ", text.replace("**", "")).strip()
 
 
 def canonical_words(text: str) -> str:
     """Return text without markup, articles, quotes, final punctuation, and capitals in words."""
     text = re.sub(r"[{}$\"“”]|\\(?![A-Za-z])", "", plain_text(text))
     text = re.sub(r"(?<=[A-Za-z])\.(?=\s|$)", "", text)
-    text = _ARTICLE.sub("", re.sub(r"\s+", " ", text))
+    text = _ARTICLE.sub("", _SPACES.sub(" ", text))
     text = _LETTERS.sub(lambda match: match[0].casefold(), text)
     text = text.strip(" .,;:!")
     text = text.removesuffix(" solutions") if text.startswith("infinitely many") else text
@@ -122,6 +137,8 @@ def number_in_words(text: str) -> int | None:
 
 def parse_choice(text: str) -> tuple[str, str] | None:
     """Return the letter of a multiple-choice answer and the option's text after it."""
+    if not _CHOICE_LETTER.search(text):
+        return None
     plain = _CHOICE_INTRODUCTION.sub("", plain_text(text))
     if match := _CHOICE_ALONE.fullmatch(plain):
         return match[1], ""
@@ -139,13 +156,15 @@ def parse_choices(text: str) -> str:
     >>> parse_choices("B, C"), parse_choices("(B)(C)"), parse_choices("BC"), parse_choices("CAB")
     ('BC', 'BC', 'BC', '')
     """
-    match = _CHOICES.fullmatch(plain_text(text))
+    match = _CHOICES.fullmatch(plain_text(text)) if _CHOICE_LETTER.search(text) else None
     letters = re.findall("[A-F]", match[0]) if match else []
     return "".join(letters) if letters == sorted(set(letters)) else ""
 
 
 def parse_numeral(text: str) -> Numeral | None:
     """Read digits with their base as a subscript."""
+    if "_" not in text:
+        return None
     match = _NUMERAL.fullmatch(
         plain_text(text.replace("{\\text", "\\text").replace("}}", "}")).replace(" ", "")
     )
@@ -163,6 +182,8 @@ def parse_numeral(text: str) -> Numeral | None:
 
 def parse_clock(text: str) -> Clock | None:
     """Read a time of day: hours and two-digit minutes, or a number with a.m. or p.m."""
+    if not _CLOCK_SIGN.search(text):
+        return None
     match = _CLOCK.fullmatch(plain_text(text))
     if match is None or not (match[2] or match[4]) or (match[3] and not match[4]):
         return None

@@ -15,6 +15,11 @@ MAX_JOINED = 10
 """Most boxes that are joined into one list."""
 MAX_BETWEEN_CHARS = 60
 _BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
+_INSIDE = r"(?:[^{}\\]++|\\(?!f?box|framebox)[A-Za-z,;!])"
+_ONLY_BOX = re.compile(
+    rf"[^{{}}\\]*+\\boxed\{{((?:{_INSIDE}|\{{(?:{_INSIDE}|\{{{_INSIDE}*+\}})*+\}})*+)\}}[^{{}}\\]*+"
+)
+"""The usual case, in one go: one box, nothing but prose around it, at most two levels of braces in it."""
 _BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\W_]|\\[A-Za-z]++)(?![\w{])")
 _LONG_BARE_BOX = re.compile(r"\\boxed\s{0,9}([^\s$.{}]++)(?!\{)")
 _JOINT = (
@@ -62,6 +67,8 @@ def last_box(text: str, *, is_lenient: bool = False) -> str | None:
 def joined_boxes(text: str) -> str | None:
     """Return the last box, joined with those before it when only commas, "and", "or" and names are
     between."""
+    if only := _ONLY_BOX.fullmatch(text):
+        return only[1]
     text = _spelled_out(text)
     boxes = _joined(text)
     return _content(text, boxes) if boxes else None

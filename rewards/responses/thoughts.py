@@ -36,13 +36,16 @@ def after_thought(response: str, thoughts: Sequence[Tags] = THOUGHTS, *, is_open
     `is_open`: the prompt ended inside a thought, so that a response which never closes one is unfinished.
     """
     start = 0
-    for _, closing in thoughts:
-        place = response.rfind(closing)
+    for _, closing in thoughts:  # each looks only behind the last one found
+        place = response.rfind(closing, start)
         if place >= 0:
-            start = max(start, place + len(closing))
+            start = place + len(closing)
     region = response[start:]
-    if any(opening in region for opening, _ in thoughts) or (is_open and not start):
+    if is_open and not start:
         return ""
+    for opening, _ in thoughts:
+        if opening in region:
+            return ""
     return _up_to_end(region)
 
 

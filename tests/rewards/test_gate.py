@@ -17,6 +17,7 @@ from rewards.compiling.compile import compile_answer
 from rewards.config import RewardsConfig
 from rewards.contracts.prompts import render_response
 from rewards.grader import verify
+from rewards.responses.boxes import joined_boxes
 from tests.rewards.mutations import mutations
 from tests.rewards.renderings import renderings
 
@@ -61,3 +62,10 @@ def test_every_rendering_is_accepted(golds: list[str]) -> None:
                 refused.append((name, gold, response))
     assert len(tried) >= 20 and sum(tried.values()) > 50_000
     assert refused == []
+
+
+def test_the_usual_box_is_read_as_any_other(golds: list[str]) -> None:
+    """An escaped brace in front keeps a text off the short way for one plain box; both find the same."""
+    for gold in [*golds, "", r"x\boxed{1}", r"\fbox{2}", r"a\\boxed", "{{{{1}}}}", r"\frac{1}{2", "}{"]:
+        text = rf"so it is \boxed{{{gold}}}."
+        assert joined_boxes(text) == joined_boxes(r"\%" + text), gold
