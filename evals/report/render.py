@@ -22,7 +22,7 @@ from evals.report.sections import Section, build_sections
 from evals.statistics.compare import compare
 from evals.statistics.metrics import summarize
 from evals.statistics.reflection import analyze, by_pattern
-from evals.statistics.turning_point import TurningPoint, find_turning_point
+from evals.statistics.turning_point import MIN_STEPS, Bend, find_bends
 
 MAX_DISAGREEMENTS = 200
 """Most responses that the page lists under the judges' disagreements; the rest are in the artifact."""
@@ -49,8 +49,8 @@ def build_page(data: ReportData) -> Page:
     comparison = data.comparison
     if comparison is None and len(models) == 2:
         comparison = compare(models["base"], models["final"])
-    point = _turning_point(data.metrics, data.reflection)
-    return Page(models, summaries, comparison, build_sections(data, models, summaries, comparison, point))
+    bends = _bends(data.metrics, data.reflection)
+    return Page(models, summaries, comparison, build_sections(data, models, summaries, comparison, bends))
 
 
 def render_report(data: ReportData) -> str:
@@ -144,16 +144,16 @@ def _movement(name: str, before: float, after: float, unit: str) -> str:
     return f"{name} {verb} from {show(before, unit)} to {show(after, unit)}"
 
 
-def _turning_point(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> TurningPoint | None:
-    """Where reward and length bend up together, and correct reflection length if it exists at every step."""
-    if metrics is None or metrics.height < 20:
-        return None
+def _bends(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> dict[str, Bend | None]:
+    """Where reward and length bend up, and correct reflection length if it exists at every step."""
+    if metrics is None or metrics.height < MIN_STEPS:
+        return {}
     series = {name: metrics[name].to_list() for name in ("reward", "response_tokens")}
     if reflection is not None and reflection["step"].equals(metrics["step"]):
         lengths = reflection["correct_reflection_tokens"]
         if not lengths.null_count():
             series["correct_reflection_tokens"] = lengths.to_list()
-    return find_turning_point(metrics["step"].to_list(), series)
+    return find_bends(metrics["step"].to_list(), series)
 
 
 def _results(summaries: dict[str, pl.DataFrame]) -> list[dict]:

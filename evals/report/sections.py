@@ -12,7 +12,7 @@ from evals.report import benchmark_figures, data_figures, training_figures
 from evals.report.canvas import drawing, to_svg
 from evals.report.data import ReportData
 from evals.statistics.metrics import breakdown, by_checkpoint, curves, question_means
-from evals.statistics.turning_point import TurningPoint
+from evals.statistics.turning_point import Bend, turning_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ def build_sections(
     models: dict[str, pl.DataFrame],
     summaries: dict[str, pl.DataFrame],
     comparison: pl.DataFrame | None,
-    point: TurningPoint | None,
+    bends: dict[str, Bend | None],
 ) -> list[Section]:
     """Draw every figure that the data allows; sections without figures are omitted."""
     with drawing():
         sections = [
-            Section("training", "Training", _training_lead(data, point), tuple(_training(data, point))),
+            Section("training", "Training", _training_lead(data, bends), tuple(_training(data, bends))),
             Section("benchmarks", "Benchmarks", "", tuple(_benchmarks(models, summaries, comparison))),
             Section("lengths", "Lengths and levels", "", tuple(_lengths(models))),
             Section("optimization", "Optimization", "", tuple(_optimization(data))),
@@ -59,32 +59,45 @@ def _plate(key: str, title: str, caption: str, figure: Figure, *, is_small: bool
     return Plate(key, title, caption, figure, to_svg(figure, key, f"{title}. {caption}"), is_small)
 
 
-def _training_lead(data: ReportData, point: TurningPoint | None) -> str:
+def _training_lead(data: ReportData, bends: dict[str, Bend | None]) -> str:
     if data.metrics is None or data.metrics.height == 0:
         return ""
     n_steps = data.metrics.height
     if n_steps < 40:
         return f"{n_steps} steps."
-    if point is None:
-        return f"{n_steps} steps. Faint lines are single steps, bold ones their running mean."
+    lines = "Faint lines are single steps, bold ones their running mean."
+    return f"{n_steps} steps. {lines} {bends_in_words(bends)}".rstrip()
+
+
+def bends_in_words(bends: dict[str, Bend | None]) -> str:
+    """Say where the series bend upward: together, each at its own step, or not at all.
+
+    >>> bends_in_words({"reward": Bend(40.0, 36.0, 44.0, 0.002, 0.0, 0.01), "response_tokens": None})
+    'Upward bends (change-point test for each): reward at step 40 (p = 0.002), response length none.'
+    """
     names = {"response_tokens": "response length", "correct_reflection_tokens": "correct-reflection length"}
-    first, *others = (names.get(name, name) for name in point.slope_before)
-    what = " and ".join([", ".join([first.capitalize(), *others[:-1]]), others[-1]])
-    return (
-        f"{n_steps} steps. {what} bend upward together at step "
-        f"{point.step:.0f} (change-point test, p = {point.p_value:.3f})."
-    )
+    named = {names.get(name, name): bend for name, bend in bends.items()}
+    if not any(named.values()):
+        return ""
+    if point := turning_point(named):
+        first, *others = named
+        what = " and ".join([", ".join([first.capitalize(), *others[:-1]]), *others[-1:]])
+        return f"{what} bend upward together {point.place} (each by itself, p <= {point.p_value:.3f})."
+    parts = [
+        f"{name} none" if bend is None else f"{name} {bend.place} (p = {bend.p_value:.3f})"
+        for name, bend in named.items()
+    ]
+    return f"Upward bends (change-point test for each): {', '.join(parts)}."
 
 
-def _training(data: ReportData, point: TurningPoint | None) -> Iterator[Plate]:
+def _training(data: ReportData, bends: dict[str, Bend | None]) -> Iterator[Plate]:
     metrics = data.metrics
     if metrics is not None and metrics.height:
         draw = training_figures
         caption = "Binary reward, mean over the step's responses."
-        yield _plate("reward", "Reward", caption, draw.reward(metrics, point))
-        yield _plate(
-            "length", "Response length", "Tokens per response.", draw.response_length(metrics, point)
-        )
+        yield _plate("reward", "Reward", caption, draw.reward(metrics, bends.get("reward")))
+        figure = draw.response_length(metrics, bends.get("response_tokens"))
+        yield _plate("length", "Response length", "Tokens per response.", figure)
         title = "Length of right and wrong responses"
         yield _plate("outcome", title, "Tokens, mean.", draw.length_by_outcome(metrics))
         title = "Format and truncation"

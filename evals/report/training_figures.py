@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, legend_above, panel
-from evals.statistics.turning_point import TurningPoint
+from evals.statistics.turning_point import Bend
 
 
 def curve(ax: Axes, steps: pl.Series, values: pl.Series, color: str, label: str = "", end: str = "") -> None:
@@ -46,12 +46,12 @@ def _finish(ax: Axes, *, percent: bool = False, legend: bool = False) -> None:
         legend_above(ax)
 
 
-def _mark(ax: Axes, point: TurningPoint | None) -> None:
-    if point is not None:
-        ax.axvline(point.step, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
+def _mark(ax: Axes, bend: Bend | None) -> None:
+    if bend is not None:
+        ax.axvline(bend.step, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
         ax.annotate(
-            f"bend at {point.step:.0f}",
-            (point.step, 1),
+            f"bend {bend.place}",
+            (bend.step, 1),
             xycoords=("data", "axes fraction"),
             xytext=(4, -9),
             textcoords="offset points",
@@ -60,24 +60,24 @@ def _mark(ax: Axes, point: TurningPoint | None) -> None:
         )
 
 
-def reward(metrics: pl.DataFrame, point: TurningPoint | None) -> Figure:
+def reward(metrics: pl.DataFrame, bend: Bend | None) -> Figure:
     figure, (ax,) = panel(HALF)
     curve(ax, metrics["step"], metrics["pass_at_n"], BASE, "any sample of a prompt")
     curve(ax, metrics["step"], metrics["reward"], FINAL, "mean reward", end="{:.2f}")
     ax.set_ylim(-0.02, 1.02)
-    _mark(ax, point)
+    _mark(ax, bend)
     _finish(ax, legend=True)
     return figure
 
 
-def response_length(metrics: pl.DataFrame, point: TurningPoint | None) -> Figure:
+def response_length(metrics: pl.DataFrame, bend: Bend | None) -> Figure:
     figure, (ax,) = panel(HALF)
     spread = metrics.select("step", "response_tokens", "response_tokens_std")
     low = np.maximum(0, spread["response_tokens"].to_numpy() - spread["response_tokens_std"].to_numpy())
     high = spread["response_tokens"].to_numpy() + spread["response_tokens_std"].to_numpy()
     ax.fill_between(spread["step"], low, high, color=FINAL, alpha=0.12, linewidth=0, label="±1 std")
     curve(ax, metrics["step"], metrics["response_tokens"], FINAL, "mean response, tokens", end="{:.1f}")
-    _mark(ax, point)
+    _mark(ax, bend)
     _finish(ax, legend=True)
     return figure
 

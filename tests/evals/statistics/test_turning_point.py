@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evals.statistics.turning_point import find_turning_point
+from evals.statistics.turning_point import find_bends, find_turning_point, turning_point
 
 STEPS = np.arange(1, 121)
 
@@ -29,18 +29,60 @@ def test_common_acceleration_is_found_near_its_step():
         )
         assert point is not None
         assert abs(point.step - 68) <= 12
-        assert point.slope_after["reward"] == pytest.approx(0.01, rel=0.5)
-        assert abs(point.slope_before["reward"]) < 0.004
+        reward = point.bends["reward"]
+        assert reward.low <= reward.step <= reward.high
+        assert reward.slope_after == pytest.approx(0.01, rel=0.5)
+        assert reward.slope_before < 0.3 * reward.slope_after
 
 
-@pytest.mark.parametrize("trend", [0.0, 0.02], ids=["flat", "steady"])
-def test_silent_without_a_bend(trend):
-    """At alpha 0.05, about 5 % of 60 quiet runs may give one; 10 would be far beyond chance (p < 0.001)."""
-    n_found = 0
-    for seed in range(60):
-        series = {"a": trend * STEPS + noise(seed, 0.1), "b": trend * STEPS + noise(seed + 500, 0.1)}
-        n_found += find_turning_point(STEPS, series, alpha=0.05, n_simulations=99, seed=seed) is not None
-    assert n_found < 10
+@pytest.mark.parametrize(
+    "curve",
+    [
+        pytest.param(0 * STEPS, id="flat"),
+        pytest.param(0.02 * STEPS, id="steady"),
+        pytest.param(0.1 * np.sqrt(STEPS), id="square root"),
+        pytest.param(np.abs(STEPS - 60) * 0.01, id="dip and recovery"),
+    ],
+)
+def test_silent_without_a_bend(curve):
+    """At level 0.05 about 1 of 20 series may bend; 6 would be far beyond chance (p < 0.001)."""
+    found = [
+        find_bends(STEPS, {"a": curve + noise(seed, 0.1)}, alpha=0.05, n_simulations=99, seed=seed)["a"]
+        for seed in range(20)
+    ]
+    assert sum(bend is not None for bend in found) < 6
+
+
+def test_random_walks_do_not_bend_together():
+    walks = [np.random.default_rng(seed).standard_normal(len(STEPS)).cumsum() for seed in range(40)]
+    for one, other in zip(walks[::2], walks[1::2], strict=True):
+        assert find_turning_point(STEPS, {"reward": one, "response_tokens": other}, n_simulations=199) is None
+
+
+def test_a_bend_of_one_series_is_no_turning_point_and_bends_apart_are_two():
+    def rise(at: int) -> np.ndarray:
+        return 0.01 * np.maximum(0, STEPS - at) + noise(at, 0.03)
+
+    one = find_bends(STEPS, {"reward": noise(1, 0.03), "response_tokens": rise(60)}, n_simulations=199)
+    assert one["reward"] is None and one["response_tokens"] is not None and turning_point(one) is None
+    apart = find_bends(STEPS, {"reward": rise(36), "response_tokens": rise(84)}, n_simulations=199)
+    assert apart["reward"] is not None and apart["response_tokens"] is not None
+    assert abs(apart["reward"].step - 36) < 12 and abs(apart["response_tokens"].step - 84) < 12
+    assert turning_point(apart) is None
+
+
+def test_an_early_plateau_does_not_hide_the_bend_and_a_late_start_of_the_log_says_by():
+    early = 0.3 * (1 - np.exp(-STEPS / 6)) + 0.01 * np.maximum(0, STEPS - 80)
+    point = find_turning_point(STEPS, {"reward": early + noise(3, 0.03)}, n_simulations=199)
+    assert point is not None and abs(point.step - 80) <= 12 and point.place.startswith("at step")
+    risen = 0.01 * np.maximum(0, STEPS - 13) + noise(4, 0.01)
+    point = find_turning_point(STEPS, {"reward": risen}, n_simulations=199)
+    assert point is not None and point.place.startswith("by step")
+
+
+def test_too_few_simulations_for_the_level_are_refused():
+    with pytest.raises(ValueError, match="take more"):
+        find_bends(STEPS, {"reward": STEPS}, alpha=0.01, n_simulations=50)
 
 
 def test_a_run_that_saturates_later_still_bends_where_it_starts_to_rise():
