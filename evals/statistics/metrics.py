@@ -123,12 +123,13 @@ def by_checkpoint(checkpoints: pl.DataFrame) -> pl.DataFrame:
 
 
 def curves(completions: pl.DataFrame, ks: list[int] | None = None) -> pl.DataFrame:
-    """pass@k and maj@k per benchmark for every k up to its number of samples (or those in `ks` that fit)."""
+    """pass@k and maj@k per benchmark: k = 1 ... 8, powers of two and the number of samples, or those in `ks`."""
     check_samples(completions)
     rows = []
     for (name,), part in completions.group_by("benchmark", maintain_order=True):
         n_samples = int(part["sample"].n_unique())
-        wanted = [k for k in ks or range(1, n_samples + 1) if k <= n_samples]
+        usual = {*range(1, 9), *(2**power for power in range(3, n_samples.bit_length())), n_samples}
+        wanted = [k for k in ks or sorted(usual) if k <= n_samples]
         rows += [(name, *point) for point in _curve(part, wanted)]
     return pl.DataFrame(rows, schema=CURVE, orient="row")
 

@@ -139,7 +139,7 @@ class _Search:
     falls: Floats  # [n_basis, n_falls], the hinges of concave curves, downward
     rises: Floats  # [n_basis, n_knots], the upward hinges
     knots: Floats  # [n_knots], steps
-    apart: NDArray[np.bool_]  # [n_knots, n_falls], falls that a rise may have beside it: none within its margin
+    apart: NDArray[np.bool_]  # [n_knots, n_falls], the falls outside a rise's margin
 
     @classmethod
     def over(cls, x: Floats) -> Self:

@@ -31,7 +31,7 @@ def test_common_acceleration_is_found_near_its_step():
         assert abs(point.step - 68) <= 12
         reward = point.bends["reward"]
         assert reward.low <= reward.step <= reward.high
-        assert reward.slope_after == pytest.approx(0.01, rel=0.5)
+        assert 0.005 < reward.slope_after < 0.02
         assert reward.slope_before < 0.3 * reward.slope_after
 
 
