@@ -123,7 +123,7 @@ def by_checkpoint(checkpoints: pl.DataFrame) -> pl.DataFrame:
 
 
 def curves(completions: pl.DataFrame, ks: list[int] | None = None) -> pl.DataFrame:
-    """pass@k and maj@k per benchmark: k = 1 ... 8, powers of two and the number of samples, or those in `ks`."""
+    """pass@k and maj@k per benchmark at k = 1 ... 8, powers of two and the number of samples, or at `ks`."""
     check_samples(completions)
     rows = []
     for (name,), part in completions.group_by("benchmark", maintain_order=True):
