@@ -44,6 +44,9 @@ def compile_first(steps: Mapping[str, Callable[[], object]], last: ModuleType) -
 
     logger.info("compiling loops: about half a minute, only in the first run")
     console = Console(file=sys.stderr)
-    for name in track(list(steps), "compiling, only in the first run", console=console, transient=True):
+    names = list(steps)
+    for done, name in enumerate(
+        track(names, "compiling, only in the first run", console=console, transient=True)
+    ):
+        logger.info("compiling=%s step=%d/%d", name, done + 1, len(names))
         steps[name]()
-        logger.info("compiled=%s", name)
