@@ -82,9 +82,12 @@ class RunConfig(Settings):
     @classmethod
     def _is_one_part(cls, name: str) -> str:
         """The name becomes a folder beside the artifacts: one part of a path, and none of ours."""
-        reserved = name.startswith((".", "-")) or name == "artifacts"
-        if reserved or name != name.strip() or not name.isprintable() or not name or len(name.encode()) > 200:
+        if name.startswith((".", "-")) or name in ("", "artifacts"):
             raise ValueError("must be a folder's name: not empty, not artifacts, no . or - at its start")
+        if name != name.strip() or not name.isprintable() or len(name.encode()) > 200:
+            raise ValueError(
+                "must be a folder's name: at most 200 bytes, printable, without spaces at its ends"
+            )
         if "/" in name or "\\" in name:
             raise ValueError("must be a folder's name: no / and no \\ (use --runs DIR for another place)")
         return name
@@ -181,7 +184,9 @@ def override_from_command_line(config: RunConfig, path: Path, arguments: list[st
             said = io.StringIO()
             with redirect_stderr(said), suppress(SystemExit):
                 _parse(config, path, arguments, is_silent=False)
-            sys.stderr.write(re.sub(r"--help\b(?!-)", "--help-config", said.getvalue()))
+            lines = (line.strip(" ╭╮╰╯│─") for line in said.getvalue().splitlines())  # without its frame
+            text = "\n".join(line for line in lines if line)
+            sys.stderr.write(re.sub(r"--help\b(?!-)", "--help-config", text) + "\n")
         raise
 
 

@@ -157,7 +157,7 @@ def install(kind: str, environment: dict[str, str]) -> None:
     local_torch = has_local_cpu_torch()
     uv = shutil.which("uv") or own_uv(python, environment)
     if uv:
-        say(f"installing {lock.name} with uv")
+        say(f"installing {lock.name} with uv; to compile it, at the end, takes a silent minute or two")
         # Compiled now: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would
         # compile again. Importing vLLM takes 7 CPU-seconds instead of 17.
         options = ["--no-deps", "--compile-bytecode"]

@@ -43,7 +43,9 @@ def compile_first(steps: Mapping[str, Callable[[], object]], last: ModuleType) -
     from rich.progress import track
 
     logger.info("compiling loops: about half a minute, only in the first run")
-    console = Console(file=sys.stderr)
-    for name in track(list(steps), "compiling, only in the first run", console=console, transient=True):
+    console, names = Console(file=sys.stderr), list(steps)
+    title = "compiling, only in the first run"
+    shown = track(names, title, console=console, transient=True, disable=not console.is_terminal)
+    for done, name in enumerate(shown, start=1):
+        logger.info("compiling=%s step=%d/%d", name, done, len(names))
         steps[name]()
-        logger.info("compiled=%s", name)

@@ -54,9 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     from httpx import HTTPError
 
-    import flows
-    from pipelines.stages.summary import summary_table
+    from pipelines.jobs.progress import waiting
 
+    say(f"run      {workspace.folder}: starting Prefect, with a temporary server unless you have one")
+    with waiting("starting Prefect"):
+        import flows
+        from pipelines.orchestration.own_server import start_server
+        from pipelines.stages.summary import summary_table
+
+        start_server()
     try:
         summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
     except HTTPError as error:

@@ -6,8 +6,10 @@ A child process reports through its output: `Progress.line` reads the lines that
 import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Self
 
@@ -17,7 +19,8 @@ from rich.progress import Progress as Bar
 
 logger = logging.getLogger(__name__)
 MARK = "@progress "
-QUIET_INTERVAL_S = 10.0
+QUIET_INTERVAL_S = 8.0
+"""Seconds between lines off a terminal; nobody should see nothing for ten."""
 console = Console(stderr=True)
 OnAdvance = Callable[[int, int | None], None]
 """Called with the number of units done and the total."""
@@ -31,6 +34,7 @@ class Progress:
         self.parts: list[tuple[int, int | None]] = [(0, None)] * n_parts
         self.last_line = time.monotonic()
         self.bar: Bar | None = None
+        self.start = ExitStack()
 
     def __enter__(self) -> Self:
         if console.is_terminal:
@@ -46,14 +50,18 @@ class Progress:
             )
             self.bar.start()
             self.task = self.bar.add_task(self.stage, total=None, note="")
+        else:
+            self.start.enter_context(waiting(f"stage={self.stage} starting"))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.start.close()
         if self.bar is not None:
             self.bar.stop()
 
     def advance(self, done: int, total: int | None, **fields: Any) -> None:
         """Show `done` of `total` units, and the numbers in `fields`."""
+        self.start.close()
         if self.on_advance is not None:
             self.on_advance(done, total)
         note = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
@@ -80,6 +88,24 @@ class Progress:
             self.advance(sum(done for done, _ in self.parts), total, **event)
         elif " ERROR " in text or " WARNING " in text:
             logger.warning("%s: %s", self.stage, text)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Log `what` every few seconds, less often with time, until the block ends."""
+    over, begun = threading.Event(), time.monotonic()
+
+    def say() -> None:
+        while not over.wait(max(QUIET_INTERVAL_S, (time.monotonic() - begun) / 4)):
+            logger.info("%s: %.0f s", what, time.monotonic() - begun)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def report(done: int, total: int | None, **fields: Any) -> None:
