@@ -20,9 +20,8 @@ from curation.screens.answers import (
 )
 from curation.screens.choices import offers_options
 from curation.screens.figures import needs_figure
+from curation.screens.parts import SEVERAL_HINT, asks_several
 from curation.screens.tasks import (
-    SEVERAL_HINT,
-    asks_several,
     asks_yes_or_no,
     is_code_task,
     is_no_problem,

@@ -21,11 +21,13 @@ _SENTENCE_START = (
     r"(?i)^\W*(?:since|let|we|it|by|because|therefore|note|first|prove|show|assume|suppose|consider|given|thus|hence|to|if|this|in order)\b"
     r"(?:\s+\S+){3,}"
 )
+_HEADING = r"[:：]\W*$|(?i)^\W*(?:step \d|(?:final|last|next) step\b|(?:part|case|scenario) \(?\w\)?\s*:|conclusions?\b|explanation\b)"
+"""A heading of the worked solution in place of its result."""
 _WORD = r"(?:^|[\s(])[A-Za-z][a-z'’]+\b"
 _COMMANDS = r"\$[^$]*\$|\\\([^)]*\\\)|\\(?:text|mathrm|operatorname|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+"
 
 _HELD = (
-    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
+    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
     r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
 )
 _ANSWER_LINE = (
@@ -79,7 +81,12 @@ def is_prose() -> pl.Expr:
     """A sentence, or more words than a value with its unit has."""
     bare = ANSWER.str.replace_all(_COMMANDS, " ")
     words = count(bare, _WORD)
-    return (words >= 6) | has(ANSWER, _SENTENCE_START) | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
+    return (
+        (words >= 6)
+        | has(ANSWER, _SENTENCE_START)
+        | has(ANSWER, _HEADING)
+        | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
+    )
 
 
 def holds_answer() -> pl.Expr:
