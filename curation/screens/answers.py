@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from curation.screens.patterns import count, has
+from curation.screens.patterns import Screen, count, has
 from curation.screens.tasks import ASKS_VALUE
 
 PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
@@ -89,13 +89,29 @@ def is_prose() -> pl.Expr:
     )
 
 
-def holds_answer() -> pl.Expr:
-    """The answer stands in a box, in a line "Answer: 4000", or after "show that it is"."""
-    return has(WRITTEN, _HELD) | has(PROBLEM, _ANSWER_LINE) | has(PROBLEM, _SHOWN)
+def boxes_answer() -> pl.Expr:
+    return has(WRITTEN, _HELD)
+
+
+def states_answer() -> pl.Expr:
+    """The answer stands in a line "Answer: 4000", or after "show that it is"."""
+    return has(PROBLEM, _ANSWER_LINE) | has(PROBLEM, _SHOWN)
+
+
+REVEALED = (
+    Screen(boxes_answer, r"boxed|(?i)summary", "written"),
+    Screen(
+        states_answer, r"(?i)ans(?:wer|\.)|答案|show |verify |prove |check |confirm |demonstrate |deduce "
+    ),
+)
+"""What holds its own answer."""
 
 
 def is_yes_no() -> pl.Expr:
     return has(ANSWER, YES_NO)
+
+
+PROOF_HINT = r"(?i)prove|show|verify|demonstrate|证明|求证"
 
 
 def asks_for_proof() -> pl.Expr:

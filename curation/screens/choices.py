@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from curation.screens.patterns import has
+from curation.screens.patterns import Screen, has
 
 PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
 
@@ -44,22 +44,43 @@ _PICKS_STATEMENTS = (
 _COUNTS = r"(?i)\bhow many\b|\b(?:the|maximum|minimum|total|largest|smallest|greatest) number of\b"
 """Statements are counted, not picked."""
 _PICKED = r"^\W*(?:[(（①-⑨\[]|\d(?:\D+\d)*\W*$|[A-Ha-h]\W*$|[IVivx]+\b)"
-_CONDITIONS = r"(?i)\b(?:conditions?|properties|satisf\w+|such that|rules?|requirements?|restrictions?)\b[^.?!\n]{0,60}[:,]\s*\n\s*\(?a"
+_CONDITIONS = (
+    r"(?i)\b(?:conditions?|properties|rules?|requirements?|restrictions?)\s*[:,]\s*\n\s*\(?a"
+    r"|\b(?:satisf\w+|such that)\b[^.?!\n]{0,60}[:,]\s*\n\s*\(?a"
+)
 _LETTERS_NAMED = r"\bA\b.{1,200}\bB\b.{1,200}\bC\b"
 
 
-def offers_options() -> pl.Expr:
-    """Options are listed, or the text asks to choose, or the answer is the letter of something listed."""
-    is_letter = has(ANSWER, _LETTER)
-    # As written, because a list of options may have been taken off the problem as a wrapper.
-    lower = has(WRITTEN, LOWER_OPTIONS) & ~has(WRITTEN, _LOWER_TASKS) & ~has(WRITTEN, _CONDITIONS)
-    named = is_letter & has(PROBLEM, r"(?i)\bwhich\b") & has(PROBLEM, _LETTERS_NAMED)
-    picks = has(PROBLEM, _PICKS_STATEMENTS) & has(ANSWER, _PICKED) & ~has(PROBLEM, _COUNTS)
-    return (
-        has(WRITTEN, OPTIONS)
-        | lower
-        | has(PROBLEM, _ONE_OF_TWO)
-        | picks
-        | has(PROBLEM, _ASKS_TO_CHOOSE)
-        | named
-    )
+def lists_options() -> pl.Expr:
+    """Options in capital letters, as written: a list of them may have been taken off the problem as a wrapper."""
+    return has(WRITTEN, OPTIONS)
+
+
+def lists_lower_options() -> pl.Expr:
+    return has(WRITTEN, LOWER_OPTIONS) & ~has(WRITTEN, _LOWER_TASKS) & ~has(WRITTEN, _CONDITIONS)
+
+
+def asks_to_choose() -> pl.Expr:
+    return has(PROBLEM, _ASKS_TO_CHOOSE) | has(PROBLEM, _ONE_OF_TWO)
+
+
+def picks_statements() -> pl.Expr:
+    return has(PROBLEM, _PICKS_STATEMENTS) & has(ANSWER, _PICKED) & ~has(PROBLEM, _COUNTS)
+
+
+def names_letters() -> pl.Expr:
+    """The answer is the letter of something that the text names."""
+    return has(ANSWER, _LETTER) & has(PROBLEM, r"(?i)\bwhich\b") & has(PROBLEM, _LETTERS_NAMED)
+
+
+OPTIONS_OFFERED = (
+    Screen(lists_options, r"[Cc]\s?[)）\].．、:：} \t]", "written"),
+    Screen(lists_lower_options, r"c\s?[)）\].．、:：}]", "written"),
+    Screen(
+        asks_to_choose,
+        r"(?i)which |choose|select|circle|mark |pick |option|choice|alternative|of the above|下列|以下|选项",
+    ),
+    Screen(picks_statements, r"(?i)true|false|correct|valid|wrong"),
+    Screen(names_letters, r"(?i)which"),
+)
+"""What offers options, or can be answered only with them."""

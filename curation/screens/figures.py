@@ -49,6 +49,12 @@ _POINTS_AT = (
 )
 _DATA = r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|twice|half)\b|="
 
+FIGURE_HINT = (
+    r"(?i)figure|fig\b|fig\.|fig ?[a-z]?\d|diagram|picture|image|img|draw|sketch|illustrat|photo|chart|graph|table|map|grid|plot|spinner"
+    r"|number line|\bnets?\b|scheme|histogram|shown|shad|depict|as seen|indicated|marked|label|below|above|here|at right|attach|following"
+    r"|\[asy\]|\\begin\{|\.(?:png|jpe?g|gif|svg)|!\[|图"
+)
+
 
 def needs_figure() -> pl.Expr:
     """A picture is referred to and not there; a table that the text holds is there."""

@@ -5,12 +5,11 @@ Patterns are those of Rust's regex, which polars uses: linear time, no look-arou
 
 import polars as pl
 
-from curation.screens.patterns import count, has, has_any
+from curation.screens.patterns import Screen, count, has, has_any
 from curation.screens.tasks import BLANK, VERBS, WH
 
 PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 
-N_BLANKS = count(PROBLEM, BLANK)
 _QUESTION = rf"(?i)\b{WH}\b[^.?!？]{{3,400}}[?？]"
 _FORMER = (
     r"(?i)above question|unknown variable|following question|this question|that question|previous question"
@@ -92,36 +91,49 @@ _SEVERAL = r"[,;，；、]|(?i)\band\b|\bor\b|\\pm|±|\bto\b|\n|:|\\\\"
 """What separates the items of an answer that holds several."""
 
 
-SEVERAL_HINT = (
-    r"then list|and its |and their |\$,? and (?:of )?\$|the (?:two|three|four|five|six|seven|eight|[2-9]) |(?:length|measure|value|area)s? of |[?？][^?？]*[?？]|__|\\_|q?quad|underline|\(\s+\)|（|(?:2|ii|II|b|B|②|Ⅱ)\s?[)）.、:：]|(?i)respectively|the (?:other|remaining) |[.]\s+(?:also |then )?(?:find|determine|calculate|compute|evaluate) |\$ and (?:of )?\$"
-    r"|\band,? (?:also|find|determine|calculate|compute|what|how|separately|then|of)|also|separately"
-    r"|what (?:are|were) (?:the|these|two|numbers|integers)|(?:cost|price|age|length|width|height|weight|mass|speed|rate|value)s? of (?:an?|each|one) |of the following|part|question|(?:Calculate|Compute|Simplify|Evaluate|Solve|Factor|计算|化简|解方程)[^\n]{0,60}(?:1|①)"
-    r"|[?？]\s*(?:then|and|find|determine|calculate|compute)|furthermore|moreover|additionally"
-).replace(r"\b", r"(?-u:\b)")
+def _is_single() -> pl.Expr:
+    return ~has(ANSWER, _SEVERAL)
 
 
-def asks_several() -> pl.Expr:
-    """Several blanks, questions or labeled parts, and one answer."""
-    is_single = ~has(ANSWER, _SEVERAL)
+def has_two_blanks() -> pl.Expr:
+    return (count(PROBLEM, BLANK) >= 2) & _is_single()
+
+
+def asks_two_questions() -> pl.Expr:
+    """Two questions, or one and a task after it; a question that is quoted or referred to is none."""
     quoted = count(PROBLEM, r"[?？][\"”'’]").cast(pl.Int64)
     n_questions = count(PROBLEM, _QUESTION).cast(pl.Int64) - quoted
-    n_tasks = count(PROBLEM, _IMPERATIVE)
-    refers = has(PROBLEM, _FORMER)
+    then = r"(?i)[?？]\s*(?:\([^()]*\)\s*)?(?:also|then|and|find|determine|calculate|compute)\b"
+    two = (n_questions >= 2) & ~has(PROBLEM, _FORMER)
+    goes_on = (n_questions >= 1) & (count(PROBLEM, _IMPERATIVE) >= 1) & has(PROBLEM, then)
+    return (two | goes_on) & _is_single()
+
+
+def asks_two_things() -> pl.Expr:
+    """Two things in one sentence, or in two."""
     several = (
-        (N_BLANKS >= 2)
-        | ((n_questions >= 2) & ~refers)
-        | (
-            (n_questions >= 1)
-            & (n_tasks >= 1)
-            & has(
-                PROBLEM, r"(?i)[?？]\s*(?:\([^()]*\)\s*)?(?:also|then|and|find|determine|calculate|compute)\b"
-            )
-        )
-        | (has_any(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
+        (has_any(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
         | (has(PROBLEM, _TWO_SENTENCES) & ~has(PROBLEM, _GOES_ON))
         | (has(PROBLEM, _RESPECTIVELY) & ~has(PROBLEM, _GIVEN_RESPECTIVELY))
     )
-    labeled = has_any(PROBLEM, (_LABELED_TASK, _TASK_THEN_LABEL, *_UNION))
+    return several & _is_single()
+
+
+def has_labeled_parts() -> pl.Expr:
     listed = has(PROBLEM, _LISTED_VALUES) & ~has(PROBLEM, rf"{_TASK}|[?？]")
-    labeled |= listed
-    return (several & is_single) | labeled | has(PROBLEM, _FORMULAS)
+    return has_any(PROBLEM, (_LABELED_TASK, _TASK_THEN_LABEL, *_UNION, _FORMULAS)) | listed
+
+
+SEVERAL = (
+    Screen(has_two_blanks, r"_|quad|underline|\(\s|（"),
+    Screen(asks_two_questions, r"[?？]\s*[^\s\"”’)]"),
+    Screen(
+        asks_two_things,
+        r"(?i)and (?:list|its|their|of|also|separately|then|find|determine|calculate|compute|what|how|the|an?|each|one) |\band, |\band (?:of )?\$?\\?[a-z]\$?(?:[ .,?]|$)"
+        r"|\$,? and |(?:are|were) the [^?]* and |also|respectively|separately|of the following|the (?:two|three|four|five|six|seven|eight|\d|other|remaining) "
+        r"|(?:are|were) (?:the|these|those|two|three|four|numbers|integers)|moreover|furthermore|additionally"
+        rf"|[.]\s+(?:also |then )?{RESULT} ",
+    ),
+    Screen(has_labeled_parts, r"(?:2|ii|II|b|B|②|Ⅱ)\s?[)）.、:：]|(?i)part |question "),
+)
+"""What asks for several things."""

@@ -5,7 +5,7 @@ Patterns are those of Rust's regex, which polars uses: linear time, no look-arou
 
 import polars as pl
 
-from curation.screens.patterns import has
+from curation.screens.patterns import Screen, has
 
 VERBS = (
     r"(?:find|determine|calculate|compute|evaluate|solve|simplify|prove|express|factor(?:ize|ise)?|expand|convert"
@@ -50,6 +50,12 @@ ASKS_VALUE = (
 )
 
 
+YES_NO_HINT = (
+    r"(?i)whether|true or false|yes or no|是否|吗|判断|\bis it |(?:determine|decide|check|tell|state|find out|verify|say) if|there (?:exist|always)"
+    r"|(?:^|[.;:?!？,]\s+|\n\s*|then,?\s+)(?:is|are|was|were|does|do|did|can|could|will|would|has|have|must|should)(?:n't)? "
+)
+
+
 def asks_yes_or_no() -> pl.Expr:
     """The last question can be answered by yes or no, and nothing else is asked for."""
     return has(PROBLEM, _LAST_YES_NO) & ~has(PROBLEM, ASKS_VALUE)
@@ -90,9 +96,20 @@ _CODE = (
 _CODE_ANSWER = r"(?i)^\s*\{.*[\"']?(?:inputs|outputs|assert_case|fn_name)[\"']?\s*:|\bdef \w+\(|\bassert \w+"
 
 
-def is_code_task() -> pl.Expr:
+def asks_for_program() -> pl.Expr:
     asks_value = has(PROBLEM, r"(?i)\bwhat (?:is|are|will|does)\b|\bhow many\b|\bfind the\b")
-    return (has(PROBLEM, _CODE) & ~asks_value) | has(ANSWER, _CODE_ANSWER)
+    return has(PROBLEM, _CODE) & ~asks_value
+
+
+def is_code_answer() -> pl.Expr:
+    return has(ANSWER, _CODE_ANSWER)
+
+
+CODE = (
+    Screen(is_code_answer),
+    Screen(asks_for_program, r"(?i)program|python|code|script|class|subroutine|def |import |input|test case"),
+)
+"""Tasks of programming."""
 
 
 def asks_for_method() -> pl.Expr:
@@ -111,15 +128,32 @@ _EXAMPLE_OF = r"(?i)\b(?:sum|product|smallest|largest|least|greatest|how many|nu
 
 
 def is_open_ended() -> pl.Expr:
-    """To be explained, drawn or exemplified: no one answer."""
+    """To be explained or drawn, with no value asked for."""
     asks_more = r"(?i)\b(?:find|determine|calculate|compute|write down|enter|solve|evaluate)\b"
-    is_open = has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
+    return has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
+
+
+def asks_for_reason() -> pl.Expr:
     asked = (
         r"(?i)\b(?:what|how)\b[^.?!]*\?|(?:^|[.?!]\s+)(?:find|determine|calculate|compute|solve|evaluate)\b"
     )
-    gives_reason = has(PROBLEM, _ASKS_WHY) & ~has(PROBLEM, asked)
-    gives_example = has(PROBLEM, _ASKS_EXAMPLE) & ~has(PROBLEM, _EXAMPLE_OF)
-    return is_open | asks_for_method() | gives_reason | gives_example
+    return has(PROBLEM, _ASKS_WHY) & ~has(PROBLEM, asked)
+
+
+def asks_for_example() -> pl.Expr:
+    return has(PROBLEM, _ASKS_EXAMPLE) & ~has(PROBLEM, _EXAMPLE_OF)
+
+
+OPEN = (
+    Screen(
+        is_open_ended,
+        r"(?i)sketch|explain|describe|justify|discuss|interpret|graph|plot|illustrate|compare|draw|example|own words|write an? |construct",
+    ),
+    Screen(asks_for_method, r"(?i)how |construct|draw|inscribe|erect|ruler|straight-?edge|compass"),
+    Screen(asks_for_reason, r"(?i)why"),
+    Screen(asks_for_example, r"(?i)example|version|variant|attempt|try to"),
+)
+"""Tasks without one answer."""
 
 
 _CHATTER = (
