@@ -242,6 +242,8 @@ def test_parts_have_a_task_each(problem, answer, expected):
         ("In the drawing, 5 lines meet in a point. Find the sum of the four gray angles.", "146", "missing_figure"),
         ("The figure may be folded along the lines shown to form a cube. Find the largest sum.", "14", "missing_figure"),
         ("In a survey, the table shows how many pay by card. How many do not?", "60", "missing_figure"),
+        ("The graph relates the distance to the time. During which hour was the speed largest?", "2", "missing_figure"),
+        ("The graph of f passes through (1, 2), and f is linear with slope 3. Find f(4).", "11", None),
         ("A figure may have up to 6 sides. How many sides do 4 such figures have at most?", "24", None),
         ("A grid of 7 by 7 cells is drawn. How many squares can be found in this drawing?", "140", None),
     ],
