@@ -24,7 +24,7 @@ PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 _IN_WORDS = (
     rf"(?i)\b{VERBS}\b|\b{WH}\b|[?？]|{BLANK}|{_ZH}|\b(?:is|are|equals?|be|to|as|of|by|=|than)\s*[:：.…]*\s*\$?\s*$"
     r"|\b(?:combine|rationali[sz]e|use|get|decompose|apply|transform|translate|show|order|rank|check|change|derive|verify"
-    r"|cancel|collect|substitute|describe|explain|discuss|sketch|draw|plot|graph|need|can you)\b"
+    r"|cancel|collect|substitute|describe|explain|discuss|sketch|draw|plot|graph|need|can you|represent|to be (?:determined|found)|must be (?:determined|found))\b|[▲□]|^(?:[^A-Za-z]|\\[A-Za-z]+)+$"
     r"|[^.!。)）\]$\s]\s*$|\bis:?\s*\n"
     r"|=\s*(?:\$|\\+[)\]])?\s*\.?\s*$|\\boxed\s*\{"
 )

@@ -223,6 +223,8 @@ def test_parts_have_a_task_each(problem, answer, expected):
         ("The imaginary part of the complex number $z = 3 - 4i$ is $-4i$.", "-4", "no_problem"),
         ("In any isosceles triangle the altitude halves the base. Given that the sides are 15 and the base is 20.", "50", "no_problem"),
         ("The product of the roots of the equation $x^2 - 2x - 3 = 0$.", "-3", None),
+        ("The output was 84,300,000 yuan. Represent this number in scientific notation.", "8.43", None),
+        ("Vehicles of one kind stay apart, so that there are a total of ▲ arrangements.", "840", None),
         ("Given that the point $M(n, 2)$ is on the line $y = x$, then $n=$ .", "2", None),
         ("If the sides of the rectangle are 3 and 4 then the area of it is $\\boxed{\\text{answer}}$.", "12", None),
         # A reason or an example.
