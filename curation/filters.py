@@ -5,29 +5,26 @@ Order matters only for the reason: a row is rejected by the first filter it matc
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import polars as pl
 from pydantic import Field
 
 from curation.screens.answers import (
+    PROOF_HINT,
+    REVEALED,
     asks_for_proof,
-    holds_answer,
     is_part_of_answer,
     is_placeholder,
     is_prose,
     is_yes_no,
 )
-from curation.screens.choices import offers_options
-from curation.screens.figures import needs_figure
-from curation.screens.tasks import (
-    SEVERAL_HINT,
-    asks_several,
-    asks_yes_or_no,
-    is_code_task,
-    is_no_problem,
-    is_open_ended,
-)
+from curation.screens.choices import OPTIONS_OFFERED
+from curation.screens.figures import FIGURE_HINT, needs_figure
+from curation.screens.parts import SEVERAL
+from curation.screens.patterns import Screen
+from curation.screens.tasks import CODE, OPEN, YES_NO_HINT, asks_yes_or_no, is_no_problem
 from rewards.contracts.settings import Settings
 
 
@@ -68,67 +65,73 @@ class FilterConfig(Settings):
 class Filter:
     reason: str
     detail: str
-    removes: Callable[[FilterConfig], pl.Expr]
-    hint: str = ""
-    """What every problem that it removes contains; a quick test that spares the others."""
+    switch: str = ""
+    """The setting that turns it off, if one does."""
+    screens: tuple[Screen, ...] = ()
+    limit: Callable[[FilterConfig], pl.Expr] | None = None
+    """In place of screens, where a setting says what is too much."""
+
+    def looks_for(self, config: FilterConfig) -> tuple[Screen, ...]:
+        if self.switch and not getattr(config, self.switch):
+            return ()
+        return self.screens if self.limit is None else (Screen(partial(self.limit, config)),)
 
 
-PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
+PROBLEM, ANSWER, PLACE = pl.col("problem"), pl.col("answer"), pl.col("place")
 COLUMNS = ("problem", "answer", "solution", "language", "written")
 
-
-def _unwanted_language(config: FilterConfig) -> pl.Expr:
-    return ~pl.col("language").is_in(config.languages.split("+"))
-
-
 FILTERS = (
-    Filter("proof", "the problem asks for a proof", lambda c: asks_for_proof() & c.proof),
-    Filter("missing_answer", "the answer is empty or a placeholder", lambda _: is_placeholder()),
-    Filter("language", "the language is not among `languages`", _unwanted_language),
+    Filter("proof", "the problem asks for a proof", "proof", (Screen(asks_for_proof, PROOF_HINT),)),
+    Filter("missing_answer", "the answer is empty or a placeholder", "", (Screen(is_placeholder),)),
+    Filter(
+        "language",
+        "the language is not among `languages`",
+        limit=lambda c: ~pl.col("language").is_in(c.languages.split("+")),
+    ),
     Filter(
         "too_short",
         "the problem is shorter than min_problem_chars",
-        lambda c: PROBLEM.str.len_chars() < c.min_problem_chars,
+        limit=lambda c: PROBLEM.str.len_chars() < c.min_problem_chars,
     ),
     Filter(
         "too_long",
         "the problem is longer than max_problem_chars",
-        lambda c: PROBLEM.str.len_chars() > c.max_problem_chars,
+        limit=lambda c: PROBLEM.str.len_chars() > c.max_problem_chars,
     ),
     Filter(
         "long_answer",
         "the answer is longer than max_answer_chars",
-        lambda c: ANSWER.str.len_chars() > c.max_answer_chars,
+        limit=lambda c: ANSWER.str.len_chars() > c.max_answer_chars,
     ),
     Filter(
         "yes_no",
         "the answer is yes or no, or should be",
-        lambda c: (is_yes_no() | asks_yes_or_no()) & c.yes_no,
+        "yes_no",
+        (Screen(is_yes_no), Screen(asks_yes_or_no, YES_NO_HINT)),
     ),
-    Filter("prose_answer", "the answer is a sentence", lambda c: is_prose() & c.prose_answer),
-    Filter("code_task", "the problem asks for a program", lambda c: is_code_task() & c.code_task),
+    Filter("prose_answer", "the answer is a sentence", "prose_answer", (Screen(is_prose),)),
+    Filter("code_task", "the problem asks for a program", "code_task", CODE),
     Filter(
-        "multiple_choice",
-        "the problem offers options to choose from",
-        lambda c: offers_options() & c.multiple_choice,
+        "multiple_choice", "the problem offers options to choose from", "multiple_choice", OPTIONS_OFFERED
     ),
     Filter(
         "holds_answer",
         "the text reveals an answer, in a box, a line or a fold-out section",
-        lambda c: holds_answer() & c.holds_answer,
+        "holds_answer",
+        REVEALED,
     ),
-    Filter(
-        "multi_part", "several things are asked for", lambda c: asks_several() & c.multi_part, SEVERAL_HINT
-    ),
+    Filter("multi_part", "several things are asked for", "multi_part", SEVERAL),
     Filter(
         "part_of_answer",
         "several values are asked for, the solution boxes each, and the answer is one of them",
-        lambda c: is_part_of_answer() & c.multi_part,
-        r"(?i)separated|all |possible|point|multiple",
+        "multi_part",
+        (Screen(is_part_of_answer, r"(?i)separated|all |possible|point|multiple"),),
     ),
-    Filter("missing_figure", "the problem needs a figure", lambda c: needs_figure() & c.missing_figure),
-    Filter("open_ended", "the task has no one answer", lambda c: is_open_ended() & c.open_ended),
-    Filter("no_problem", "the text is chatter or asks for nothing", lambda c: is_no_problem() & c.no_problem),
+    Filter(
+        "missing_figure", "the problem needs a figure", "missing_figure", (Screen(needs_figure, FIGURE_HINT),)
+    ),
+    Filter("open_ended", "the task has no one answer", "open_ended", OPEN),
+    Filter("no_problem", "the text is chatter or asks for nothing", "no_problem", (Screen(is_no_problem),)),
 )
 
 
@@ -141,11 +144,11 @@ def first_reasons(rows: pl.DataFrame, config: FilterConfig) -> pl.Series:
     left = rows.select(COLUMNS).with_row_index("place")
     reasons = pl.Series("reason", [None], dtype=pl.String).new_from_index(0, rows.height)
     for one in FILTERS:
-        seen = left.filter(pl.col("problem").str.contains(one.hint)) if one.hint else left
-        removed = seen.filter(one.removes(config)).select("place")
-        if removed.height:
-            reasons = reasons.scatter(removed["place"], one.reason)
-            left = left.join(removed, on="place", how="anti", maintain_order="left")
+        for screen in one.looks_for(config):
+            removed = screen.found(left)
+            if len(removed):
+                reasons = reasons.scatter(removed, one.reason)
+                left = left.filter(~PLACE.is_in(removed.implode()))
     return reasons
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from curation.screens.patterns import count, has
+from curation.screens.patterns import Screen, count, has
 from curation.screens.tasks import ASKS_VALUE
 
 PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
@@ -21,11 +21,13 @@ _SENTENCE_START = (
     r"(?i)^\W*(?:since|let|we|it|by|because|therefore|note|first|prove|show|assume|suppose|consider|given|thus|hence|to|if|this|in order)\b"
     r"(?:\s+\S+){3,}"
 )
+_HEADING = r"[:：]\W*$|(?i)^\W*(?:step \d|(?:final|last|next) step\b|(?:part|case|scenario) \(?\w\)?\s*:|conclusions?\b|explanation\b)"
+"""A heading of the worked solution in place of its result."""
 _WORD = r"(?:^|[\s(])[A-Za-z][a-z'’]+\b"
 _COMMANDS = r"\$[^$]*\$|\\\([^)]*\\\)|\\(?:text|mathrm|operatorname|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+"
 
 _HELD = (
-    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+]?\s*(?:\d|[A-Za-z]\s*\})"
+    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
     r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
 )
 _ANSWER_LINE = (
@@ -79,16 +81,37 @@ def is_prose() -> pl.Expr:
     """A sentence, or more words than a value with its unit has."""
     bare = ANSWER.str.replace_all(_COMMANDS, " ")
     words = count(bare, _WORD)
-    return (words >= 6) | has(ANSWER, _SENTENCE_START) | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
+    return (
+        (words >= 6)
+        | has(ANSWER, _SENTENCE_START)
+        | has(ANSWER, _HEADING)
+        | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
+    )
 
 
-def holds_answer() -> pl.Expr:
-    """The answer stands in a box, in a line "Answer: 4000", or after "show that it is"."""
-    return has(WRITTEN, _HELD) | has(PROBLEM, _ANSWER_LINE) | has(PROBLEM, _SHOWN)
+def boxes_answer() -> pl.Expr:
+    return has(WRITTEN, _HELD)
+
+
+def states_answer() -> pl.Expr:
+    """The answer stands in a line "Answer: 4000", or after "show that it is"."""
+    return has(PROBLEM, _ANSWER_LINE) | has(PROBLEM, _SHOWN)
+
+
+REVEALED = (
+    Screen(boxes_answer, r"boxed|(?i)summary", "written"),
+    Screen(
+        states_answer, r"(?i)ans(?:wer|\.)|答案|show |verify |prove |check |confirm |demonstrate |deduce "
+    ),
+)
+"""What holds its own answer."""
 
 
 def is_yes_no() -> pl.Expr:
     return has(ANSWER, YES_NO)
+
+
+PROOF_HINT = r"(?i)prove|show|verify|demonstrate|证明|求证"
 
 
 def asks_for_proof() -> pl.Expr:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from curation.screens.patterns import has
+from curation.screens.patterns import Screen, has
 
 PROBLEM, ANSWER, WRITTEN = pl.col("problem"), pl.col("answer"), pl.col("written")
 
@@ -10,7 +10,7 @@ _MARK = r"(?:^|[\s(（\[{\\$~*;,])"
 _AFTER = r"\s?[)）\].．、:：}]"
 _BOLD = r"\\(?:textbf|text|mathrm|bf|textrm|mathbf)\s*\{?\s*\(?"
 OPTIONS = (
-    rf"(?s)(?i:{_BOLD}a\).{{0,600}}?{_BOLD}b\).{{0,600}}?{_BOLD}c\))"
+    rf"(?s)(?i:{_BOLD}a[).].{{0,600}}?{_BOLD}b[).].{{0,600}}?{_BOLD}c[).])"
     rf"|{_MARK}A{_AFTER}.{{0,600}}?{_MARK}B{_AFTER}.{{0,600}}?{_MARK}C{_AFTER}"
     # A letter at the beginning of each of three lines, with or without a sign.
     r"|\n\s*\(?A\)?[ \t.):].*\n+\s*\(?B\)?[ \t.):].*\n+\s*\(?C\)?[ \t.):]"
@@ -27,15 +27,60 @@ _ASKS_TO_CHOOSE = (
     r"(?i)\bwhich (?:one )?(?:of the|of these|among the) (?:following|options|choices|statements|expressions|given)\b"
     r"|\b(?:choose|select|circle|mark|pick) (?:the|all|one|an?) (?:correct|right|best|option|answer|letter|statements?)"
     r"|\bcorrect (?:option|choice|alternative)\b|\b(?:option|choice)s? (?:is|are) (?:correct|true)\b|\b(?:none|all) of the above\b"
-    r"|\banswer choices?\b|\bmultiple[- ]choice question:|下列|以下.{0,20}(?:正确|错误)的是|选项"
+    r"|\banswer choices?\b|\bmultiple[- ]choice question:|\boptions?:\s*\n|下列|以下.{0,20}(?:正确|错误)的是|选项"
+)
+_ONE_OF_TWO = (
+    r"(?i)\bwhich\b[^.?!:,]{1,60}[:,] (?:[^?!:.]|\.\d){1,80}\bor\b(?:[^?!.]|\.\d){1,80}\?\W*$"
+    r"|\bwhich (?:\w+ ){0,3}(?:greater|larger|smaller|bigger|more|fewer|longer|shorter|heavier|cheaper|older|faster|closer)[:,]? (?:[^?!:.]|\.\d){1,80}\bor\b(?:[^?!.]|\.\d){1,80}\?\W*$"
+)
+"""Two things, one of which is the answer: half of all guesses are right."""
+_STATEMENTS = r"(?:statements?|propositions?|conclusions?|assertions?|inferences?|judg\w+)"
+_TRUE = r"(?:correct|true|false|incorrect|valid|wrong)"
+_PICKS_STATEMENTS = (
+    rf"(?i)\b(?:the )?{_TRUE} (?:{_STATEMENTS}(?:\(s\))?|ones?)(?: numbers?)?(?: here| among them| above)?,? (?:is|are|(?:is|are)/(?:is|are)|is ?\(are\)|include)\b"
+    rf"|\bamong (?:the|these) (?:following |above )?(?:\w+ )?{_STATEMENTS}[^.?!]{{0,60}}\b{_TRUE}\b"
+    rf"|\bnumbers? of (?:all )?(?:the |those )?{_TRUE} {_STATEMENTS}|\b{_TRUE} {_STATEMENTS} numbers? (?:is|are)\b|\bwhich (?:one )?of (?:the|these)[^.?!]{{0,40}}{_STATEMENTS} [^.?!]{{0,20}}{_TRUE}\b"
+)
+_COUNTS = r"(?i)\bhow many\b|\b(?:the|maximum|minimum|total|largest|smallest|greatest) number of\b"
+"""Statements are counted, not picked."""
+_PICKED = r"^\W*(?:[(（①-⑨\[]|\d(?:\D+\d)*\W*$|[A-Ha-h]\W*$|[IVivx]+\b)"
+_CONDITIONS = (
+    r"(?i)\b(?:conditions?|properties|rules?|requirements?|restrictions?)\s*[:,]\s*\n\s*\(?a"
+    r"|\b(?:satisf\w+|such that)\b[^.?!\n]{0,60}[:,]\s*\n\s*\(?a"
 )
 _LETTERS_NAMED = r"\bA\b.{1,200}\bB\b.{1,200}\bC\b"
 
 
-def offers_options() -> pl.Expr:
-    """Options are listed, or the text asks to choose, or the answer is the letter of something listed."""
-    is_letter = has(ANSWER, _LETTER)
-    # As written, because a list of options may have been taken off the problem as a wrapper.
-    lower = has(WRITTEN, LOWER_OPTIONS) & ~has(WRITTEN, _LOWER_TASKS)
-    named = is_letter & has(PROBLEM, r"(?i)\bwhich\b") & has(PROBLEM, _LETTERS_NAMED)
-    return has(WRITTEN, OPTIONS) | lower | has(PROBLEM, _ASKS_TO_CHOOSE) | named
+def lists_options() -> pl.Expr:
+    """Options in capital letters, as written: a list of them may have been taken off the problem as a wrapper."""
+    return has(WRITTEN, OPTIONS)
+
+
+def lists_lower_options() -> pl.Expr:
+    return has(WRITTEN, LOWER_OPTIONS) & ~has(WRITTEN, _LOWER_TASKS) & ~has(WRITTEN, _CONDITIONS)
+
+
+def asks_to_choose() -> pl.Expr:
+    return has(PROBLEM, _ASKS_TO_CHOOSE) | has(PROBLEM, _ONE_OF_TWO)
+
+
+def picks_statements() -> pl.Expr:
+    return has(PROBLEM, _PICKS_STATEMENTS) & has(ANSWER, _PICKED) & ~has(PROBLEM, _COUNTS)
+
+
+def names_letters() -> pl.Expr:
+    """The answer is the letter of something that the text names."""
+    return has(ANSWER, _LETTER) & has(PROBLEM, r"(?i)\bwhich\b") & has(PROBLEM, _LETTERS_NAMED)
+
+
+OPTIONS_OFFERED = (
+    Screen(lists_options, r"[Cc]\s?[)）\].．、:：} \t]", "written"),
+    Screen(lists_lower_options, r"c\s?[)）\].．、:：}]", "written"),
+    Screen(
+        asks_to_choose,
+        r"(?i)which |choose|select|circle|mark |pick |option|choice|alternative|of the above|下列|以下|选项",
+    ),
+    Screen(picks_statements, r"(?i)true|false|correct|valid|wrong"),
+    Screen(names_letters, r"(?i)which"),
+)
+"""What offers options, or can be answered only with them."""

@@ -25,7 +25,10 @@ REFERENCE = (
     rf"|\b(?:the|this|each) (?:figures?|diagrams?|pictures?|images?|drawings?|illustrations?|sketch) (?:shows?|represents?|depicts?|illustrates?|displays?|consists?|contains?|is made)\b"
     rf"|\b(?:the|this) {_SHAPE} (?:shown|below|above|pictured|at (?:the )?right)\b"
     rf"|\b(?:the|this) following {_SHAPE}\b|\b(?:is|are) (?:(?:shown|pictured|depicted|illustrated) (?:below|above|here|in)|drawn (?:below|above|here))\b"
-    r"|\bshown (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b|\bfig(?:ure)?\.? ?\d"
+    r"|\bshown (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b"
+    r"|\b(?:the|this) (?:figure|diagram|picture|drawing|net) (?:may|can|could|will) be (?:folded|cut|divided|drawn|traced|assembled)\b|\balong the (?:\w+ )?lines shown\b"
+    r"|\bthe (?:graph|chart|calendar) (?:relates|indicates|displays|depicts|illustrates)\b|\b[Oo]n this (?:\w+ )?(?:calendar|map|clock)\b|\blook(?:ed|s|ing)? at (?:the|this) (?:drawing|picture)\b|(?:^|[.?!]\s+)In (?:the|this) drawing,? "
+    r"|\b(?:cell|circle|box|square|region|space|node)s? of the (?:figure|diagram|picture|drawing)\b|\bthe (?:attached |given )?table (?:shows|lists|gives|records|summarizes)\b|\bfig(?:ure)?\.? ?[A-Z]?\d"
     r"|如图|下图|右图|左图|图中|见图|图所示|所示的图"
 )
 _EXPLAINS_SHADING = (
@@ -45,6 +48,12 @@ _POINTS_AT = (
     r"toothpicks?|tiles?|boxes|cells?|arrows?|the (?:two|three|four|five|six|large|small|larger|smaller) \w+)\b"
 )
 _DATA = r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|twice|half)\b|="
+
+FIGURE_HINT = (
+    r"(?i)figure|fig\b|fig\.|fig ?[a-z]?\d|diagram|picture|image|img|draw|sketch|illustrat|photo|chart|graph|table|map|grid|plot|spinner"
+    r"|number line|calendar|clock|\bnets?\b|scheme|histogram|shown|shad|depict|as seen|indicated|marked|label|below|above|here|at right|attach|following"
+    r"|\[asy\]|\\begin\{|\.(?:png|jpe?g|gif|svg)|!\[|图"
+)
 
 
 def needs_figure() -> pl.Expr:

@@ -4,6 +4,8 @@ Rust's regex leaves its fast path for `\b` of all scripts as soon as a text has 
 """
 
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 import polars as pl
 
@@ -30,3 +32,17 @@ def has_any(column: pl.Expr, patterns: tuple[str, ...]) -> pl.Expr:
 
 def count(column: pl.Expr, pattern: str) -> pl.Expr:
     return column.str.count_matches(ascii_words(pattern))
+
+
+class Screen(NamedTuple):
+    """One thing to look for, and a cheap pattern that every text with it contains: most texts are spared the rest."""
+
+    removes: Callable[[], pl.Expr]
+    hint: str = ""
+    column: str = "problem"
+    """where the hint has to be found"""
+
+    def found(self, rows: pl.DataFrame) -> pl.Series:
+        """The places, a column of `rows`, of what is removed."""
+        seen = rows.filter(has(pl.col(self.column), self.hint)) if self.hint else rows
+        return seen.filter(self.removes())["place"]

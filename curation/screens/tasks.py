@@ -1,108 +1,40 @@
-r"""What a problem asks for: tasks, questions, blanks; several of them with one answer; yes or no; no task.
+r"""What a problem asks for: a value, yes or no, a way of doing something, a program, nothing.
 
 Patterns are those of Rust's regex, which polars uses: linear time, no look-around.
 """
 
 import polars as pl
 
-from curation.screens.patterns import count, has, has_any
+from curation.screens.patterns import Screen, has
 
 VERBS = (
     r"(?:find|determine|calculate|compute|evaluate|solve|simplify|prove|express|factor(?:ize|ise)?|expand|convert"
     r"|estimate|minimi[sz]e|maximi[sz]e|differentiate|integrate|work out|deduce|obtain|identify|list|count"
     r"|write|give|state|name|rewrite|reduce|round|approximate|enter|add|subtract|multiply|divide|complete|fill|choose|arrange|place|select|predict|design|construct|create)"
 )
-_WH = r"(?:what|how|which|who|when|where|whose|why)"
+WH = r"(?:what|how|which|who|when|where|whose|why)"
 _ZH = r"求|证|计算|多少|几|什么|是否|化简|解方程|若|则|写|问"
-_BLANK = (
+BLANK = (
     r"(?:\\?_[ \\]?){2,}|\\underline\s*\{\s*(?:\\(?:hspace|qquad|quad|text|phantom)[^}]*\}?|\s*)\s*\}"
-    r"|\$\s*\\q?quad\s*\$|\\qquad\s*[.。]|\(\s+\)|（\s*）"
+    r"|\$\s*\\q?quad\s*\$|\\qquad\s*[.。]|\(\s+\)|\(\s*_\{\}\s*\)|（\s*）"
 )
 
 PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 
-N_BLANKS = count(PROBLEM, _BLANK)
-HAS_TASK = has(
-    PROBLEM,
-    rf"(?i)\b{VERBS}\b|\b{_WH}\b|[?？]|{_BLANK}|{_ZH}|\b(?:is|are|equals?|be|to|as|of|by|=|than)\s*[:：.…]*\s*\$?\s*$"
+_IN_WORDS = (
+    rf"(?i)\b{VERBS}\b|\b{WH}\b|[?？]|{BLANK}|{_ZH}|\b(?:is|are|equals?|be|to|as|of|by|=|than)\s*[:：.…]*\s*\$?\s*$"
     r"|\b(?:combine|rationali[sz]e|use|get|decompose|apply|transform|translate|show|order|rank|check|change|derive|verify"
-    r"|cancel|collect|substitute|describe|explain|discuss|sketch|draw|plot|graph|need|can you)\b"
-    r"|[^.!。)）\]$\s]\s*$|[=+\-*/^]|\bis:?\s*\n",
+    r"|cancel|collect|substitute|describe|explain|discuss|sketch|draw|plot|graph|need|can you|represent|to be (?:determined|found)|must be (?:determined|found))\b|[▲□]|^(?:[^A-Za-z]|\\[A-Za-z]+)+$"
+    r"|[^.!。)）\]$\s]\s*$|\bis:?\s*\n"
+    r"|=\s*(?:\$|\\+[)\]])?\s*\.?\s*$|\\boxed\s*\{"
 )
+HAS_TASK = has(PROBLEM, rf"{_IN_WORDS}|[=+\-*/^]")
 """Asks for something, be it only by a formula."""
-
-_QUESTION = rf"(?i)\b{_WH}\b[^.?!？]{{3,400}}[?？]"
-_FORMER = (
-    r"(?i)above question|unknown variable|following question|this question|that question|previous question"
+_STATES = (
+    r"(?i)\b(?:is|are|equals?)\s+(?:equal to\s+)?\$[^$]{0,80}[^$=]\$\s*\.\s*$"
+    r"|(?:^|\.\s+)(?:given that|it is (?:also )?(?:given|known)) [^.?]*\.\s*$|\b(?:is|are) denoted (?:as|by) [^.?]*\.\s*$"
 )
-_IMPERATIVE = rf"(?i)(?:^|[.;?!？。；]\s+|\n\s*)(?:then |also |and |next |finally |hence |now )*,?\s*{VERBS} [^.?!\n]{{3,}}"
-_SECOND = (
-    r"(?i)\band then list\b",
-    r"(?i)\b(?:values?|lengths?|measures?|areas?|coordinates|equations?) of \$[^$]{1,40}\$,? and (?:of )?"
-    r"\$[^$]{1,40}\$\s*[.,?]?\s*$",
-    rf"(?i)\b(?:{VERBS})\b [^.?!\n]{{3,160}}\band (?:its|their) [a-z]+\s*[.?]?\s*$",
-    rf"(?i)\b(?:{VERBS})\b (?:all )?(?:of )?the (?:two|three|four|five|six|seven|eight|\d) (?:\w+ ){{0,3}}"
-    r"(?:roots|solutions|zeros|zeroes|values|numbers|integers|vertices|angles|points)\b",
-    r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)",
-    r"(?i)\b(?:and|also|additionally|furthermore|moreover),? (?:separately|also (?:find|determine|calculate)"
-    r"|(?:what|how (?:many|much|long|far|old))\b[^.?!]{3,200}[?？])",
-    rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b",
-    r"(?i)\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b"
-    r"|\bboth (?:of )?the following\b",
-    r"(?i)\b(?:find|determine|compute|calculate) (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)",
-)
-_CHAIN = (
-    r"(?i)\band (?:then )?(?:also )?(?:find|determine|calculate|compute|express|write|give|simplify) [^.?!]*"
-    r"\b(?:resulting|this|that|these|remainder|results?|answer|obtained|found|in the form|simplest|it|them|sum of (?:its|the|all))\b"
-)
-"""A second step with the outcome of the first."""
-_LABELED_TASK = (
-    rf"(?s)(?:^|\n|[.;:?!。；：？]\s*|\\\\\s*)\$?[(（]?(?:1|i|I|a|A|①)[)）.、:：][^\n]{{0,400}}.*?"
-    rf"(?:\n|[.;?!。；？,，]\s*|\\\\\s*)\$?[(（]?(?:2|ii|II|b|B|②)[)）.、:：]\$?\s*[^\n.?!。？]{{0,80}}?\b"
-    rf"(?i:{VERBS}|what|how|prove|show|求|证|计算|若|写)\b"
-    r"|(?i:\bpart (?:1|a|i|one)\b.*\bpart (?:2|b|ii|two)\b)|(?i:\bquestion (?:1|one)\b.*\bquestion (?:2|two)\b)"
-)
-_TASK_THEN_LABEL = rf"(?s)(?:^|\n)\s*\$?[(（]?(?:1|①)[)）.]\$?\s*(?i:{VERBS}|what|how|求|计算)\b.*\n\s*\$?[(（]?(?:2|②)[)）.]"
-_FORMULAS = (
-    # One formula per part, under a common task.
-    r"^\s*(?:Calculate|Compute|Simplify|Evaluate|Solve|Factori[sz]e|计算|化简|解方程)"
-    r"(?: (?:the|each|of|these|following|expressions?|equations?|inequalit(?:y|ies))){0,4}\s*[:：.]?\s*"
-    r"\$?[(（](?:1|①)[)）].*[\n;；]\s*\$?[(（](?:2|②)[)）]"
-)
-_SEVERAL = r"[,;，；、]|(?i)\band\b|\bor\b|\\pm|±|\bto\b|\n|:|\\\\"
-"""What separates the items of an answer that holds several."""
-
-
-SEVERAL_HINT = (
-    r"then list|and its |and their |\$,? and (?:of )?\$|the (?:two|three|four|five|six|seven|eight|[2-9]) |(?:length|measure|value|area)s? of |[?？][^?？]*[?？]|__|\\_|q?quad|underline|\(\s+\)|（|(?:2|ii|II|b|B|②)[)）.、:：]|(?i)\$ and (?:of )?\$"
-    r"|\band,? (?:also|find|determine|calculate|compute|what|how|separately|then|of)|also|separately"
-    r"|of the following|part|question|(?:Calculate|Compute|Simplify|Evaluate|Solve|Factor|计算|化简|解方程)[^\n]{0,60}(?:1|①)"
-    r"|[?？]\s*(?:then|and|find|determine|calculate|compute)|furthermore|moreover|additionally"
-).replace(r"\b", r"(?-u:\b)")
-
-
-def asks_several() -> pl.Expr:
-    """Several blanks, questions or labeled parts, and one answer."""
-    is_single = ~has(ANSWER, _SEVERAL)
-    quoted = count(PROBLEM, r"[?？][\"”'’]").cast(pl.Int64)
-    n_questions = count(PROBLEM, _QUESTION).cast(pl.Int64) - quoted
-    n_tasks = count(PROBLEM, _IMPERATIVE)
-    refers = has(PROBLEM, _FORMER)
-    several = (
-        (N_BLANKS >= 2)
-        | ((n_questions >= 2) & ~refers)
-        | (
-            (n_questions >= 1)
-            & (n_tasks >= 1)
-            & has(
-                PROBLEM, r"(?i)[?？]\s*(?:\([^()]*\)\s*)?(?:also|then|and|find|determine|calculate|compute)\b"
-            )
-        )
-        | (has_any(PROBLEM, _SECOND) & ~has(PROBLEM, _CHAIN))
-    )
-    labeled = has(PROBLEM, _LABELED_TASK) | has(PROBLEM, _TASK_THEN_LABEL)
-    return (several & is_single) | labeled | has(PROBLEM, _FORMULAS)
-
+"""Ends with what is given, or with the value itself."""
 
 _LAST_YES_NO = (
     r"(?i)(?:^|[.;:?!？,]\s+|\n\s*|\bthen,?\s+)(?:is|are|was|were|does|do|did|can|could|will|would|has|have|must|should)"
@@ -113,8 +45,14 @@ _LAST_YES_NO = (
     r"|\btrue or false\b|\byes or no\b|是否[^。？?]{0,60}[？?]?\s*$|吗[？?]\s*$|判断"
 )
 ASKS_VALUE = (
-    rf"(?i)\b{_WH}\b[^.?!]*[?？]|(?s)\b(?:what|how)\b.{{0,400}}[?？]|\bfind (?:all|the|how|\$?[a-z]\$?)\b"
-    rf"|\bhow many\b|\bdetermine (?:all|the)\b|\bcalculate\b|\bcompute\b|{_BLANK}"
+    rf"(?i)\b{WH}\b[^.?!]*[?？]|(?s)\b(?:what|how)\b.{{0,400}}[?？]|\bfind (?:all|the|how|\$?[a-z]\$?)\b"
+    rf"|\bhow many\b|\bdetermine (?:all|the)\b|\bcalculate\b|\bcompute\b|{BLANK}"
+)
+
+
+YES_NO_HINT = (
+    r"(?i)whether|true or false|yes or no|是否|吗|判断|\bis it |(?:determine|decide|check|tell|state|find out|verify|say) if|there (?:exist|always)"
+    r"|(?:^|[.;:?!？,]\s+|\n\s*|then,?\s+)(?:is|are|was|were|does|do|did|can|could|will|would|has|have|must|should)(?:n't)? "
 )
 
 
@@ -140,7 +78,7 @@ _ASKS_HOW = (
 """A way of doing something: no number says it, although references often repeat one of the problem."""
 _ASKS_NUMBER = (
     r"(?i)\bhow (?:many|much|long|far|old|often|tall|high|wide|fast|big|large|deep|heavy)\b|\bwhat\b|(?:^|[.?!;,]\s+)(?:in |at |on )?which\b"
-    rf"|\bfind (?:all|the|how)\b|\bcalculate\b|\bcompute\b|{_BLANK}"
+    rf"|\bfind (?:all|the|how)\b|\bcalculate\b|\bcompute\b|{BLANK}"
 )
 _ASKS_BEST = r"(?i)\b(?:least|fewest|minimum|minimal|smallest|maximum|most|greatest|largest|shortest) "
 _CONSTRUCTION = (
@@ -158,9 +96,20 @@ _CODE = (
 _CODE_ANSWER = r"(?i)^\s*\{.*[\"']?(?:inputs|outputs|assert_case|fn_name)[\"']?\s*:|\bdef \w+\(|\bassert \w+"
 
 
-def is_code_task() -> pl.Expr:
+def asks_for_program() -> pl.Expr:
     asks_value = has(PROBLEM, r"(?i)\bwhat (?:is|are|will|does)\b|\bhow many\b|\bfind the\b")
-    return (has(PROBLEM, _CODE) & ~asks_value) | has(ANSWER, _CODE_ANSWER)
+    return has(PROBLEM, _CODE) & ~asks_value
+
+
+def is_code_answer() -> pl.Expr:
+    return has(ANSWER, _CODE_ANSWER)
+
+
+CODE = (
+    Screen(is_code_answer),
+    Screen(asks_for_program, r"(?i)program|python|code|script|class|subroutine|def |import |input|test case"),
+)
+"""Tasks of programming."""
 
 
 def asks_for_method() -> pl.Expr:
@@ -170,10 +119,41 @@ def asks_for_method() -> pl.Expr:
     return (how | drawn) & ~has(PROBLEM, _ASKS_NUMBER)
 
 
+_ASKS_WHY = r"(?i)\bwhy\b[^.?!]*\?\W*$"
+_ASKS_EXAMPLE = (
+    r"(?i)\b(?:provide|write|find|name|create|come up with|construct) (?:an|one|at least one|some|any) (?:such )?examples?\b"
+    r"|\bcreate (?:at least )?one (?:version|variant)\b|(?:^|[.?!]\s+)(?:please )?(?:attempt|try) to (?:obtain|represent|express|write|arrange|place|divide|cut)\b"
+)
+_EXAMPLE_OF = r"(?i)\b(?:sum|product|smallest|largest|least|greatest|how many|number of)\b"
+
+
 def is_open_ended() -> pl.Expr:
+    """To be explained or drawn, with no value asked for."""
     asks_more = r"(?i)\b(?:find|determine|calculate|compute|write down|enter|solve|evaluate)\b"
-    is_open = has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
-    return is_open | asks_for_method()
+    return has(PROBLEM, _OPEN) & ~has(PROBLEM, ASKS_VALUE) & ~has(PROBLEM, asks_more)
+
+
+def asks_for_reason() -> pl.Expr:
+    asked = (
+        r"(?i)\b(?:what|how)\b[^.?!]*\?|(?:^|[.?!]\s+)(?:find|determine|calculate|compute|solve|evaluate)\b"
+    )
+    return has(PROBLEM, _ASKS_WHY) & ~has(PROBLEM, asked)
+
+
+def asks_for_example() -> pl.Expr:
+    return has(PROBLEM, _ASKS_EXAMPLE) & ~has(PROBLEM, _EXAMPLE_OF)
+
+
+OPEN = (
+    Screen(
+        is_open_ended,
+        r"(?i)sketch|explain|describe|justify|discuss|interpret|graph|plot|illustrate|compare|draw|example|own words|write an? |construct",
+    ),
+    Screen(asks_for_method, r"(?i)how |construct|draw|inscribe|erect|ruler|straight-?edge|compass"),
+    Screen(asks_for_reason, r"(?i)why"),
+    Screen(asks_for_example, r"(?i)example|version|variant|attempt|try to"),
+)
+"""Tasks without one answer."""
 
 
 _CHATTER = (
@@ -188,4 +168,4 @@ _CHATTER = (
 
 def is_no_problem() -> pl.Expr:
     """Chatter of a model, or a text that asks for nothing."""
-    return has(PROBLEM, _CHATTER) | ~HAS_TASK
+    return has(PROBLEM, _CHATTER) | ~HAS_TASK | (has(PROBLEM, _STATES) & ~has(PROBLEM, rf"{_IN_WORDS}|\\ \$"))

@@ -164,6 +164,97 @@ def test_a_method_is_no_answer(problem, answer, expected):
 
 
 @pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        # Labels with a task each, in any dress; the last task may stand after a sentence.
+        ("(Ⅰ) Find the value of $q$;\n(Ⅱ) Let $S$ be the sum of its terms. Compare them and find $S_3$.", "-1/2", True),
+        ("Let \\\\(f\\\\).\n\\\\((1)\\\\) Find angle \\\\(A\\\\).\n\\\\((2)\\\\) If \\\\(b=2\\\\), find the area.", "16", True),
+        ("(I) Find the equation of the ellipse.\n\n(II) A line meets it at A and B. If AB = 2, find its slope.", "1", True),
+        ("Given $f$,\n- (i) Determine $f(1)$.\n- (ii) It has a period. Calculate that period.", "2", True),
+        ("Find:\n(1) The value of $a$;\n(2) The value of $b$ if $a < b$.", "3", True),
+        ("Calculate:\n\n1. $(\\sqrt{2}+2)^{2}$\n2. $(\\sqrt{3}-\\sqrt{8})$", "3", True),
+        ("Seat 3 boys and 2 girls in a row,\n(1) The number of all arrangements;\n(2) The number of those with boys first.", "20", True),
+        ("How many teams are there in the following cases?\n(1) with 3 boys;\n(2) with 2 boys.", "191", True),
+        ("Find the number of all n with these properties:\n(1) the number n is even;\n(2) the number n is below 9.", "4", False),
+        ("The graph has two properties: (1) The maximum value of it is 5. (2) The sum of its roots is 6. What is its vertex?", "3", False),
+        ("Steps are: (a) double the number, (b) add 3. Starting from 1, what is the result after five steps?", "125", False),
+        ("How many n satisfy the following conditions?\n(1) n is odd;\n(2) n is below 100.", "50", False),
+        ("Evaluate $f(1)$ when (1) holds, where f is linear with f(2) = 3 and f(0) = 1.", "2", False),
+        # Two things in a sentence, two sentences in words.
+        ("Calculate $E\\xi$ and $D\\xi$.", "2.4", True),
+        ("Determine the largest value of $x + y$. Find also the values of $x$ at which it is reached.", "3/4", True),
+        ("The height, bisector and one side are 4, 5 and 5. Find the other two sides.", "4", True),
+        ("The sum of two numbers is 84. Find the smaller number. Find the larger number.", "21", True),
+        ("The intercept, the slope and the angle of the line are respectively.", "4/5", True),
+        ("The sum of two numbers is 52. What are the numbers?", "29", True),
+        ("What are the measures of the angles KLM and KML?", "55", True),
+        ("Two pens and a book cost 9. Find the cost of a pen and a book.", "3", True),
+        ("How much is invested at 4.5 % and how much at 6.5 %?", "3200", True),
+        ("What are the numbers of even digits used in all?", "5", False),
+        ("Find the length of a rectangle with area 12 and a width of 3.", "4", False),
+        ("Find $r$ and $s$.", "r = 4, s = 5", False),
+        ("Compute $a$ and $b$ such that $a + b = 3$, and write $a^b$.", "2, 1", False),
+        ("Find the prices of a pen and a book. Find the sum of the prices.", "9", False),
+        ("Find the remaining volume if two of the five parts are removed.", "6", False),
+        ("Find the area of the triangle if its sides are 3, 4 and 5, respectively.", "6", False),
+        ("The radii are 4 and 7 respectively. Find the distance of the centers.", "11", False),
+    ],
+)  # fmt: skip
+def test_parts_have_a_task_each(problem, answer, expected):
+    assert (reason(problem, answer) == "multi_part") == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        ("Which is greater: v or g?", "-1", "multiple_choice"),
+        ("Let t = 1.5. Which is closer to 0: -0.5 or t?", "-0.5", "multiple_choice"),
+        ("Which number is larger, $2^{300}$ or $3^{200}$?", "3^{200}", "multiple_choice"),
+        ("Among the following propositions, the true one is ____.\n(1) 4 is prime.\n(2) 5 is prime.", "(2)", "multiple_choice"),
+        ("Consider: (1) 4 is prime; (2) 5 is odd; (3) 6 is even. The correct statements are ____.", "(2)(3)", "multiple_choice"),
+        ("What counts could they have got?\n\nOptions:\n- $4$\n- $5$\n- $6$", "5", "multiple_choice"),
+        ("Which integer is the greatest below $\\frac{17}{3}$?", "5", None),
+        ("A palindrome is a number which reads the same both ways, like 121 or 44. How many have 3 digits?", "90", None),
+        ("Exactly three of the following four statements about n are true: it is prime, even, odd, 2. Find n.", "2", None),
+        ("Consider these statements: (1) p and q; (2) p or q. How many of the true statements are there?", "1", None),
+        ("Find the least $n$ for which the following statement is true: $n!$ ends in 45 zeros.", "185", None),
+        ("Find all n that satisfy the conditions:\n(a) n is even,\n(b) n is below 9,\n(c) n is above 6.", "8", None),
+        # Nothing is asked: what is given, or the value itself, comes last.
+        ("The imaginary part of the complex number $z = 3 - 4i$ is $-4i$.", "-4", "no_problem"),
+        ("In any isosceles triangle the altitude halves the base. Given that the sides are 15 and the base is 20.", "50", "no_problem"),
+        ("The product of the roots of the equation $x^2 - 2x - 3 = 0$.", "-3", None),
+        ("The output was 84,300,000 yuan. Represent this number in scientific notation.", "8.43", None),
+        ("Vehicles of one kind stay apart, so that there are a total of ▲ arrangements.", "840", None),
+        ("Given that the point $M(n, 2)$ is on the line $y = x$, then $n=$ .", "2", None),
+        ("If the sides of the rectangle are 3 and 4 then the area of it is $\\boxed{\\text{answer}}$.", "12", None),
+        # A reason or an example.
+        ("I got 105 by doubling, but the official result adds 3 first. Why is this step necessary?", "114", "open_ended"),
+        ("Attempt to obtain one million by multiplying two numbers without zeros.", "64 * 15625", "open_ended"),
+        ("Provide an example of an expression of ones with the value 11.", "11", "open_ended"),
+        ("Find the smallest example of a number whose square ends in 6.", "4", None),
+        ("How many primes are below 20, and why?", "8", None),
+        ("Sam tries to write a sum with ten ones. What is the greatest sum?", "20", None),
+        # A heading of the worked solution.
+        ("Find the sum of the terms.", "Step 4: Calculate the LCM", "prose_answer"),
+        ("Find the sum of the terms.", "Starting with 5:", "prose_answer"),
+        ("Find the sum of the terms.", "Conclusion", "prose_answer"),
+        ("Find the ratio of the terms.", "1:2", None),
+        ("Find the second step of the method.", "x = 2", None),
+        # Figures.
+        ("In the drawing, 5 lines meet in a point. Find the sum of the four gray angles.", "146", "missing_figure"),
+        ("The figure may be folded along the lines shown to form a cube. Find the largest sum.", "14", "missing_figure"),
+        ("In a survey, the table shows how many pay by card. How many do not?", "60", "missing_figure"),
+        ("The graph relates the distance to the time. During which hour was the speed largest?", "2", "missing_figure"),
+        ("The graph of f passes through (1, 2), and f is linear with slope 3. Find f(4).", "11", None),
+        ("A figure may have up to 6 sides. How many sides do 4 such figures have at most?", "24", None),
+        ("A grid of 7 by 7 cells is drawn. How many squares can be found in this drawing?", "140", None),
+    ],
+)  # fmt: skip
+def test_choices_statements_and_reasons(problem, answer, expected):
+    assert reason(problem, answer) == expected
+
+
+@pytest.mark.parametrize(
     ("problem", "solution", "answer", "expected"),
     [
         ("Enter the angles of the triangle, separated by commas.", r"\boxed{60}, \boxed{45}, \boxed{75}", "75", "part_of_answer"),
