@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 FINAL, DONE = ".final", ".done"
 """Suffixes of the files beside a job's own: a failure that would repeat, and that the job is done."""
 WORKER = ("-m", "pipelines.jobs.worker")
+ON_HOSTS = ("train", "preflight")
+"""Stages whose ranks run on the machines of a hostfile."""
 LOG = "REASONER_ZERO_LOG"
 """Environment variable with the stage's log, beside which ranks write theirs."""
 
@@ -62,16 +64,18 @@ def run_job(
     ChildFailed also when the child ends as if all were well but has not done the job.
     """
     training = job.config["training"]
+    # A hostfile with a single slot names a machine all the same; other stages run here.
+    is_launched = n_ranks > 1 or (job.stage in ON_HOSTS and bool(training["deepspeed"].get("hostfile")))
     restarts = Restarts(training["restarts"] if job.stage == "train" else 0, Path(job.out) / "state")
     job_file = Path(job.out) / f"job-{job.part}.json"
     final, done = job_file.with_suffix(FINAL), job_file.with_suffix(DONE)
-    write_json(job_file, asdict(replace(job, is_for_ranks=n_ranks > 1)))
+    write_json(job_file, asdict(replace(job, is_for_ranks=is_launched)))
     try:
         while True:
             final.unlink(missing_ok=True)
             done.unlink(missing_ok=True)
             try:
-                _run_once(job, job_file, log, on_line, n_ranks, stop)
+                _run_once(job, job_file, log, on_line, n_ranks, stop, is_launched)
                 if done.exists():
                     return
                 raise ChildFailed(
@@ -98,6 +102,7 @@ def _run_once(
     on_line: Callable[[str], None],
     n_ranks: int,
     stop: threading.Event | None,
+    is_launched: bool,
 ) -> None:
     arguments = [*WORKER, str(job_file)]
     environment = {
@@ -110,7 +115,7 @@ def _run_once(
     hours = job.config["deadline_hours"]
     deadline_s = None if hours is None else hours * 3600
     settings = job.config["training"]["deepspeed"]
-    if n_ranks == 1:
+    if not is_launched:
         run_child(
             [sys.executable, *arguments],
             log=log,

@@ -16,13 +16,16 @@ from pipelines.artifacts.artifact import MANIFEST, Stage, locked
 from pipelines.artifacts.provenance import code_version, git_commit, library_versions
 from pipelines.artifacts.workspace import Workspace
 from pipelines.config import RunConfig
+from rewards.contracts.files import read_json, write_json
 from rewards.contracts.settings import Kind, fields_by_kind
-from training.saving.segments import HARMLESS, differences, read_segments
+from training.saving.segments import differences, is_harmless, read_segments
 from training.saving.steps import recorded_steps, saved_steps
 
 logger = logging.getLogger(__name__)
 STATE = ".state"
 """Suffix of the folder, beside a finished artifact, with its newest checkpoint; not part of the artifact."""
+KEEP = "keep.json"
+"""In that folder: for how many days the training that made it wants it kept."""
 DAY_S = 86400.0
 
 
@@ -56,6 +59,13 @@ def prepare(
     partial = final.with_suffix(".partial")
     if final.exists() or partial.exists():
         made = final if final.exists() else partial
+        if workspace.config.on_change == "fresh":
+            logger.info(
+                "stage=%s --fresh changes nothing: this configuration and code made %s; another --name and "
+                "training.seed make another run",
+                stage.name,
+                made,
+            )
         if segments := read_segments(made):
             changes = [*differences(segments[-1], now, {Kind.OPERATION, Kind.PLACEMENT})]
             what = (
@@ -63,6 +73,8 @@ def prepare(
             )
             if changes:
                 logger.info("stage=%s %s changed in operation: %s", stage.name, what, "; ".join(changes))
+        if made == final:
+            note_days(_kept_state(final), workspace.config.training.keep_state_days)
         if made == partial and not (partial / "state").exists():
             kept, recorded = saved_steps(_kept_state(final)), recorded_steps(partial)
             if kept and kept[-1:] == recorded[-1:]:  # Killed between its last step and its name.
@@ -89,7 +101,11 @@ def prepare(
         )
     segments = read_segments(former)
     changes = [*differences(segments[-1], now, {Kind.RESULT})] if segments else []
-    decides = [change for change in changes if not change.startswith((*HARMLESS, "code of the stage"))]
+    decides = [
+        change
+        for change in changes
+        if not change.startswith("code of the stage") and not is_harmless(change, segments[-1], now, done)
+    ]
     if done > n_steps or done == n_steps and decides:
         raise RunChanged(
             f"{former}: already at step {done} of the {n_steps} asked for, so no step would be made with the "
@@ -185,14 +201,23 @@ def keep_state(draft: Path, final: Path, days: float | None) -> None:
         return
     os.rename(state, kept)
     os.utime(kept)
+    note_days(kept, days)
 
 
-def drop_old_states(store: Path, days: float | None) -> None:
-    """Delete checkpoints of trainings that finished more than `days` ago."""
-    if days is None:
+def note_days(kept: Path, days: float | None) -> None:
+    """Write beside a kept checkpoint for how many days from its end its training wants it."""
+    if not kept.exists() or (kept / KEEP).exists() and read_json(kept / KEEP)["days"] == days:
         return
+    ended = kept.stat().st_mtime
+    write_json(kept / KEEP, {"days": days})
+    os.utime(kept, (ended, ended))
+
+
+def drop_old_states(store: Path) -> None:
+    """Delete the checkpoints that finished trainings have kept for as long as each of them asked."""
     for kept in store.glob(f"*/*{STATE}"):
-        if time.time() - kept.stat().st_mtime > days * DAY_S:
+        days = read_json(kept / KEEP)["days"] if (kept / KEEP).exists() else None
+        if days is not None and time.time() - kept.stat().st_mtime > days * DAY_S:
             logger.info("removed the checkpoint of a training finished %g days ago: %s", days, kept)
             shutil.rmtree(kept, ignore_errors=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
-from pipelines.artifacts.workspace import Workspace, section
+from pipelines.artifacts.workspace import Workspace
 from pipelines.benchmarks import load_benchmarks
 from pipelines.config import RunConfig
 from pipelines.jobs.gpus import smallest_gpu_gib, visible_gpus
@@ -91,12 +91,11 @@ def _produce(
     }
     if training.eval_every:
         stage = replace(stage, packages=CODE + IN_PLACE)
-        settings["evals"] = section(config.evals)
+        settings |= {f"evals.{key}": value for key, _, value in fields_by_kind(config.evals)}
         benchmarks = load_benchmarks(config, pl.read_parquet(rows))
         inputs |= {f"benchmark:{benchmark.name}": benchmark.fingerprint for benchmark in benchmarks}
     described = describe(config, settings, inputs, stage)
     fingerprint = workspace.store.fingerprint(stage, settings, inputs)
-    drop_old_states(workspace.store.root, training.keep_state_days)
     models = ("actor", "critic") if training.ppo.has_critic else ("actor",)
 
     def build(draft: Draft) -> None:
@@ -135,6 +134,7 @@ def _produce(
         draft.seeds = {"training": training.seed}
 
     prepare(workspace, stage, fingerprint, described, training.total_steps)
+    drop_old_states(workspace.store.root)
     return workspace.produce(stage, settings, inputs, build)
 
 

@@ -11,8 +11,6 @@ from rewards.contracts.files import read_json, write_json
 from rewards.contracts.settings import Kind
 
 FILE = "segments.json"
-HARMLESS = ("training.n_steps", "training.rails.")
-"""Changes that leave the steps as they would have been."""
 Segment = dict[str, Any]
 """from_step; n_ranks; settings, by dotted key; kinds, of those keys that do not decide the result; inputs, by
 name; code, commit, libraries."""
@@ -65,6 +63,23 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], kinds: set[Ki
         yield f"ranks: {before['n_ranks']} -> {now['n_ranks']}"
 
 
+def is_harmless(change: str, before: Mapping[str, Any], now: Mapping[str, Any], done: int) -> bool:
+    """Whether a line of `differences` leaves all steps as they would have been, those after `done` as well.
+
+    Rails watch. Another number of steps only ends the run elsewhere, unless steps so far belong to an
+    annealing stage that then begins elsewhere.
+    """
+    if change.startswith("training.rails."):
+        return True
+    if not change.startswith("training.n_steps:"):
+        return False
+    both = (before["settings"], now["settings"])
+    return all(
+        not settings.get("training.anneal.n_steps") or done <= (settings.get("training.n_steps") or 0)
+        for settings in both
+    )
+
+
 def describe_segments(segments: list[Segment]) -> list[str]:
     """One line a segment: its first step, its ranks, what changed, and whether equal bytes are promised."""
     lines = []
@@ -77,7 +92,7 @@ def describe_segments(segments: list[Segment]) -> list[str]:
             result = [
                 change
                 for change in differences(before, segment, {Kind.RESULT})
-                if not change.startswith(HARMLESS)
+                if not is_harmless(change, before, segment, segment["from_step"] - 1)
             ]
             placed = [*differences(before, segment, {Kind.PLACEMENT})]
             if result or placed:

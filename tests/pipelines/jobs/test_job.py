@@ -39,7 +39,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             run_child([sys.executable, "-c", CHILD + code, command[-1], str(out)], **options)
 
         monkeypatch.setattr(job, "run_child", child)
-        training = {"model": {"scratch": {}}, "restarts": restarts, "deepspeed": {}}
+        training = {"model": {"scratch": {}}, "restarts": restarts, "deepspeed": {"hostfile": None}}
         try:
             made = Job(stage, {"training": training, "deadline_hours": None}, str(out))
             run_job(made, tmp_path / "log", lambda line: None)
@@ -145,14 +145,25 @@ def test_the_configuration_says_how_few_ranks_go_on(
         assert with_ranks(config, expected).training.deepspeed.n_ranks == expected
 
 
-def test_slots_that_are_not_the_ranks_are_refused(tmp_path: Path, config_file: Path) -> None:
+@pytest.mark.parametrize(
+    ("stage", "slots", "n_ranks"),
+    [
+        pytest.param("train", 8, 4, id="several ranks"),
+        pytest.param("train", 1, 1, id="a single rank on another machine"),
+        pytest.param("preflight", 1, 1, id="preflight of a single rank"),
+    ],
+)
+def test_slots_that_are_not_the_ranks_are_refused(
+    stage: str, slots: int, n_ranks: int, tmp_path: Path, config_file: Path
+) -> None:
     from pipelines.config import load_config
 
     hosts = tmp_path / "hosts"
-    hosts.write_text("node-a slots=8\nnode-b slots=8\n")
+    hosts.write_text(f"node-a slots={slots}\nnode-b slots={slots}\n")
     config = load_config(config_file, {"training.deepspeed.hostfile": str(hosts)}).model_dump(mode="json")
     out = tmp_path / "a" / "b" / "c"
     out.mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"\(node-a: 8, node-b: 8\) do not add up to .*n_ranks \(4\)"):
-        run_job(Job("train", config, str(out)), tmp_path / "log", print, 4)
+    found = rf"\(node-a: {slots}, node-b: {slots}\) do not add up to .*n_ranks \({n_ranks}\)"
+    with pytest.raises(ValueError, match=found):
+        run_job(Job(stage, config, str(out)), tmp_path / "log", print, n_ranks)
     assert ROOT.exists()

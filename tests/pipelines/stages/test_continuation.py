@@ -11,7 +11,15 @@ from pipelines.artifacts.artifact import MANIFEST, Stage
 from pipelines.artifacts.workspace import Workspace
 from pipelines.config import RunConfig, load_config
 from pipelines.stages import continuation
-from pipelines.stages.continuation import RunChanged, describe, drop_old_states, keep_state, prepare
+from pipelines.stages.continuation import (
+    STATE,
+    RunChanged,
+    describe,
+    drop_old_states,
+    keep_state,
+    note_days,
+    prepare,
+)
 from rewards.contracts.settings import Kind, fields_by_kind
 from training.saving.segments import begin_segment, describe_segments, read_segments
 
@@ -192,17 +200,42 @@ def test_another_name_is_another_run(run: Run) -> None:
     renamed.prepare(seed=1)
 
 
-def test_kept_checkpoints_go_after_their_days(run: Run) -> None:
-    folder = run.train(10, 10, is_finished=True)
-    kept = folder.with_suffix(continuation.STATE)
-    drop_old_states(folder.parents[1], 30)
-    drop_old_states(folder.parents[1], None)
-    assert kept.exists()
-    os.utime(kept, (time.time() - 31 * 86400,) * 2)
-    drop_old_states(folder.parents[1], None)
-    assert kept.exists()
-    drop_old_states(folder.parents[1], 30)
-    assert not kept.exists()
+@pytest.mark.parametrize(
+    ("days", "age", "stays"),
+    [(30, 29, True), (30, 31, False), (None, 4000, True), (0.5, 0.4, True), (0.5, 0.6, False)],
+)
+def test_a_kept_checkpoint_goes_after_the_days_of_its_own_training(run: Run, days, age, stays) -> None:
+    own, other = run.train(10, 10, is_finished=True), run.train(10, 10, is_finished=True, seed=1)
+    note_days(other.with_suffix(STATE), None)
+    note_days(own.with_suffix(STATE), days)
+    os.utime(own.with_suffix(STATE), (time.time() - age * 86400,) * 2)
+    run.prepare(seed=1, keep_state_days=None)  # The command of the other.
+    drop_old_states(own.parents[1])
+    assert own.with_suffix(STATE).exists() is stays and other.with_suffix(STATE).exists()
+
+
+def test_another_setting_changes_how_long_a_finished_run_keeps_its_checkpoint(run: Run) -> None:
+    own = run.train(10, 10, is_finished=True)
+    os.utime(own.with_suffix(STATE), (time.time() - 31 * 86400,) * 2)
+    run.prepare(keep_state_days=None)
+    drop_old_states(own.parents[1])
+    assert own.with_suffix(STATE).exists()
+    run.prepare(keep_state_days=7)
+    drop_old_states(own.parents[1])
+    assert not own.with_suffix(STATE).exists()
+
+
+@pytest.mark.parametrize(
+    ("n_anneal", "done", "is_promised"),
+    [(0, 6, True), (0, 10, True), (4, 6, True), (4, 10, True), (4, 12, False), (4, 14, False)],
+)
+def test_more_steps_promise_equal_bytes_unless_an_annealing_stage_has_begun(
+    run: Run, tmp_path: Path, n_anneal: int, done: int, is_promised: bool
+) -> None:
+    for from_step, n_steps in ((0, 10), (done, 20)):
+        config = changed(run.config, n_steps=n_steps, anneal__n_steps=n_anneal, actor__final_lr=1e-7)
+        begin_segment(tmp_path, from_step, run.key(config)[1], 1)
+    assert ("not the bytes" not in describe_segments(read_segments(tmp_path))[1]) is is_promised
 
 
 def test_segments_say_what_changed_and_where_equal_bytes_end(run: Run, tmp_path: Path) -> None:
