@@ -181,10 +181,20 @@ def answer_keys(answers: pl.Series) -> pl.Series:
     """
     bare = answers.fill_null("").str.replace(r"^\s*\$*\s*[A-Za-z]\s*=\s*", "")
     bare = bare.str.replace_all(r"(\d)\s*\\text\{[^{}]*\}", "$1")
+    bare = _with_row_ends(bare)
     joined = tokens_joined(bare).str.replace_all(_NO_MATTER, " ").str.replace_all(" +", " ").str.strip_chars()
     keys = joined.zip_with(joined != "", answers.fill_null(""))
     unique = keys.unique(maintain_order=True)
     return keys.replace_strict(unique, pl.Series([_as_fraction(one) for one in unique], dtype=pl.String))
+
+
+def _with_row_ends(answers: pl.Series) -> pl.Series:
+    r"""Write the ends of a matrix's rows as words: signs are folded away, and these must not be."""
+    has_rows = answers.str.contains(r"(?:^|[^\\])\\begin\{").fill_null(False)
+    ends = answers.str.replace_all(r"\\\\\s*\\end", r"\end").str.replace_all(
+        r"\\\\(?:\[[^\]]*\])?|\\cr\b|\\tabularnewline", " rowend "
+    )
+    return ends.zip_with(has_rows, answers)
 
 
 def _as_fraction(key: str) -> str:

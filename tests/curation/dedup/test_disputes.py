@@ -103,6 +103,30 @@ def cluster(*golds: tuple[str, str | None]) -> list[str]:
         pytest.param([("0.5", None), (r"\frac{1}{2}", None)], ["0.5"], id="equal under the verifier"),
         pytest.param([("3", None), ("4", None)], [], id="a draw"),
         pytest.param([("3", "MIT"), ("4", None), ("4", None)], ["4"], id="majority before license"),
+        pytest.param(
+            [
+                (r"\begin{pmatrix}1&23&4\end{pmatrix}", "MIT"),
+                *[(r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", None)] * 2,
+            ],
+            [r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"],
+            id="lost row ends are outvoted",
+        ),
+        pytest.param(
+            [
+                (r"\begin{pmatrix}\frac12&2x&3\end{pmatrix}", "MIT"),
+                *[(r"\begin{pmatrix}\frac12&2\\x&3\end{pmatrix}", None)] * 2,
+            ],
+            [r"\begin{pmatrix}\frac12&2\\x&3\end{pmatrix}"],
+            id="row ends between a number and a letter",
+        ),
+        pytest.param(
+            [
+                (r"\begin{bmatrix} 1 & 2 \\[4pt] 3 & 4 \\ \end{bmatrix}", "MIT"),
+                *[(r"\begin{bmatrix}1&2\\3&4\end{bmatrix}", None)] * 2,
+            ],
+            [r"\begin{bmatrix} 1 & 2 \\[4pt] 3 & 4 \\ \end{bmatrix}"],
+            id="notation of row ends does not matter",
+        ),
         pytest.param([("4", None), ("4", "MIT")], ["4"], id="equal"),
         pytest.param(
             [("x=3", "MIT"), ("3", None), ("3", None)], ["x=3"], id="notation does not outvote a license"
