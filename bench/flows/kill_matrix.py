@@ -143,11 +143,21 @@ class Column:
             for n in ("server", "worker")
             if n in stored and psutil.pid_exists(stored[n][0])
         ]
-        return found + [child for process in found for child in process.children(recursive=True)]
+        below = [child for process in found for child in process.children(recursive=True)]
+        # Their logs are written by processes of their own, which end with the last writer.
+        logs = [p for p in chain.processes_of(self.runs) if found and is_log(p)]
+        return found + below + logs
 
 
 def is_child(process: psutil.Process) -> bool:
     return "pipelines.jobs.worker" in " ".join(process.cmdline())
+
+
+def is_log(process: psutil.Process) -> bool:
+    try:
+        return "pipelines.orchestration.rotating_log" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def reach(column: Column, stage: str, flow: psutil.Process) -> None:
