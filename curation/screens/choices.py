@@ -49,6 +49,9 @@ _CONDITIONS = (
     r"|\b(?:satisf\w+|such that)\b[^.?!\n]{0,60}[:,]\s*\n\s*\(?a"
 )
 _LETTERS_NAMED = r"\bA\b.{1,200}\bB\b.{1,200}\bC\b"
+_ASKS_NUMBER = r"(?i)\bhow (?:many|much|long|far|old|tall)\b|\bwhat (?:percent(?:age)?|fraction)\b"
+_HAS_LETTERS = r"(?i)[$\\]|(?:^|[^A-Za-z'’])[b-hj-z](?:[^A-Za-z]|$)|\d[a-e]\b|\b[a-e][=+*/^<>-]|\b(?:hexadecimal|base|letters?|variables?)\b"
+"""What a letter may stand for."""
 
 
 def lists_options() -> pl.Expr:
@@ -73,6 +76,11 @@ def names_letters() -> pl.Expr:
     return has(ANSWER, _LETTER) & has(PROBLEM, r"(?i)\bwhich\b") & has(PROBLEM, _LETTERS_NAMED)
 
 
+def lost_options() -> pl.Expr:
+    """A number is asked for, no letter stands for one, and the answer is the letter of an option left out."""
+    return has(ANSWER, _LETTER) & has(PROBLEM, _ASKS_NUMBER) & ~has(PROBLEM, _HAS_LETTERS)
+
+
 OPTIONS_OFFERED = (
     Screen(lists_options, r"[Cc]\s?[)）\].．、:：} \t]", "written"),
     Screen(lists_lower_options, r"c\s?[)）\].．、:：}]", "written"),
@@ -82,5 +90,6 @@ OPTIONS_OFFERED = (
     ),
     Screen(picks_statements, r"(?i)true|false|correct|valid|wrong"),
     Screen(names_letters, r"(?i)which"),
+    Screen(lost_options, _LETTER, "answer"),
 )
 """What offers options, or can be answered only with them."""
