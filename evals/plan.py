@@ -53,6 +53,11 @@ def make_plan(
     conditions = config.conditions(entry)
     if conditions.method == "chat" and chat is None:
         raise ValueError(f"benchmark {benchmark.name!r}: profile chat needs a model with a chat template")
+    if entry.n_shots and conditions.method != "letters" and conditions.prompt.template != "few_shot":
+        raise ValueError(
+            f"benchmark {benchmark.name!r}: n_shots = {entry.n_shots}, but the prompt of its profile shows "
+            "no worked examples; set profile = \"few_shot\" or \"letters\" for it, or n_shots = 0"
+        )
     rows = [
         {
             "question_id": question["question_id"],

@@ -28,7 +28,12 @@ class Replay:
         for path in sorted(folder.glob("*.jsonl")):
             for number, line in enumerate(path.read_bytes().splitlines(), start=1):
                 row = _read(path, number, line)
-                self.rows[row["seed"]] = row
+                known = self.rows.setdefault(row["seed"], row)
+                if known != row:
+                    raise ValueError(
+                        f"{path}, row {number}: seed {row['seed']} has another response in an earlier row; "
+                        "the folder mixes samples of two runs: keep one run's files"
+                    )
         if not self.rows:
             raise FileNotFoundError(
                 f"{folder}: no stored samples (*.jsonl); name a folder that sampling wrote"

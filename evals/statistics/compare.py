@@ -6,6 +6,9 @@
 The test flips the sign of each question's difference at random (all 2^n ways when there are few), because
 under "no difference" the two checkpoints could be swapped on any question. p-values are two-sided and
 corrected over benchmarks by Holm's method.
+
+Questions are paired by id, or by their prompt where more agree in that (mirrors of a benchmark number their
+rows differently). The same id with another reference answer is another question, and refused.
 """
 
 from dataclasses import dataclass
@@ -50,12 +53,21 @@ class Gate:
 
 
 def compare(
-    before: pl.DataFrame, after: pl.DataFrame, *, n_permutations: int = 20_000, seed: int = 0
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    *,
+    shared: bool = False,
+    n_permutations: int = 20_000,
+    seed: int = 0,
 ) -> pl.DataFrame:
-    """Compare two COMPLETION frames benchmark by benchmark; both must have the same questions."""
+    """Compare two COMPLETION frames benchmark by benchmark.
+
+    ValueError when a question is missing on one side, unless `shared`: then only common questions count. Also
+    when no question is common, or an id stands for different questions.
+    """
     check_samples(before)
     check_samples(after)
-    paired = _pair(before, after)
+    paired = _pair(before, after, shared)
     rows = []
     for (name,), part in paired.group_by("benchmark", maintain_order=True):
         deltas = (part["after"] - part["before"]).to_numpy()
@@ -82,19 +94,71 @@ def compare(
     )
 
 
-def _pair(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    left = question_means(before).rename({"accuracy": "before"})
-    right = question_means(after).rename({"accuracy": "after"})
-    keys = ["benchmark", "question_id"]
+def unlike(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
+    """Return what a comparison of two COMPLETION frames has to say about conditions that differ, and about
+    questions that only one side has."""
+    notes = []
+    for name in before["benchmark"].unique(maintain_order=True):
+        left, right = (frame.filter(pl.col("benchmark") == name) for frame in (before, after))
+        samples = [frame["sample"].n_unique() for frame in (left, right)]
+        if right.height and samples[0] != samples[1]:
+            notes.append(f"{name}: {samples[0]} samples a question before, {samples[1]} after")
+    left, right = _questions(before), _questions(after)
+    keys = _keys(left, right)
+    for here, there, side in ((left, right, "first"), (right, left, "second")):
+        for (name,), part in here.join(there, on=keys, how="anti").group_by("benchmark", maintain_order=True):
+            notes.append(f"{name}: {part.height} questions are only in the {side} set")
+    both = left.join(right, on=keys, how="inner")
+    if "prompt_right" in both.columns and (
+        n := both.filter(pl.col("prompt") != pl.col("prompt_right")).height
+    ):
+        notes.append(f"{n} of {both.height} questions have other prompts before and after")
+    return notes
+
+
+def _questions(completions: pl.DataFrame) -> pl.DataFrame:
+    """One row a question: [benchmark, question_id, prompt, gold, accuracy], in order of appearance."""
+    first = completions.group_by("benchmark", "question_id", maintain_order=True).agg(
+        pl.col("prompt").first(), pl.col("gold").first()
+    )
+    return first.join(
+        question_means(completions), on=["benchmark", "question_id"], how="left", maintain_order="left"
+    )
+
+
+def _keys(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
+    """The columns that pair more questions: ids, or prompts."""
+    n_pairs = {}
+    for name in ("question_id", "prompt"):
+        is_key = all(frame.select("benchmark", name).is_unique().all() for frame in (left, right))
+        common = left.join(right, on=["benchmark", name, "gold"], how="semi")
+        n_pairs[name] = common.height if is_key else 0
+    return ["benchmark", "prompt" if n_pairs["prompt"] > n_pairs["question_id"] else "question_id"]
+
+
+def _pair(before: pl.DataFrame, after: pl.DataFrame, shared: bool) -> pl.DataFrame:
+    left, right = _questions(before), _questions(after)
+    keys = _keys(left, right)
     for here, there, name in ((left, right, "second"), (right, left, "first")):
         alone = here.join(there, on=keys, how="anti")
-        if alone.height:
+        if alone.height and not shared:
             row = alone.row(0, named=True)
             raise ValueError(
                 f"{row['benchmark']}: question {row['question_id']!r} and {alone.height - 1} more are "
-                f"missing from the {name} set of completions; compare runs on the same questions"
+                f"missing from the {name} set of completions; compare runs on the same questions, or only "
+                "their common ones (--shared)"
             )
-    return left.join(right, on=keys, how="inner", maintain_order="left")
+    pairs = left.join(right, on=keys, how="inner", maintain_order="left")
+    if other := pairs.filter(pl.col("gold") != pl.col("gold_right")).rows(named=True):
+        row = other[0]
+        raise ValueError(
+            f"{row['benchmark']}: question {row['question_id']!r} has the reference answer {row['gold']!r} "
+            f"in the first set and {row['gold_right']!r} in the second, and {len(other) - 1} more differ: "
+            "these are other questions under the same ids, or options in another order"
+        )
+    if pairs.is_empty():
+        raise ValueError("no question is in both sets of completions; compare runs on the same questions")
+    return pairs.rename({"accuracy": "before", "accuracy_right": "after"})
 
 
 def sign_flip_test(deltas: NDArray[np.float64], *, n_permutations: int = 20_000, seed: int = 0) -> float:

@@ -33,6 +33,9 @@ def _add_compare(commands: Commands) -> None:
             metavar=name.upper(),
             help=f"the {when} evaluate artifact, such as runs/demo/evaluate-base",
         )
+    parser.add_argument(
+        "--shared", action="store_true", help="compare the common questions when one side has more"
+    )
     parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
 
@@ -41,7 +44,7 @@ def compare(arguments: argparse.Namespace) -> int:
     import polars as pl
 
     from evals.statistics.compare import compare as compare_completions
-    from evals.statistics.compare import gate
+    from evals.statistics.compare import gate, unlike
 
     frames = []
     for name in (arguments.before, arguments.after):
@@ -51,7 +54,9 @@ def compare(arguments: argparse.Namespace) -> int:
                 f"{path}: no such file; give an evaluate artifact, such as RUN/evaluate-base"
             )
         frames.append(pl.read_parquet(path))
-    comparison = compare_completions(*frames)
+    comparison = compare_completions(*frames, shared=arguments.shared)
+    for note in unlike(*frames):
+        say(note)
     show(comparison, "After compared with before, paired by question")
     decision = gate(comparison, alpha=arguments.alpha)
     say(decision.reason)

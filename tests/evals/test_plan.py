@@ -102,6 +102,10 @@ def test_shots_are_the_first_development_rows_of_the_subject(quiz, tmp_path):
     assert make_plan(benchmark, lettered, EvalsConfig()).prompts["prompt"][0].count("Answer:") == 3
     with pytest.raises(ValueError, match="2 development rows on subject 'high_school_math'"):
         make_plan(benchmark, asked.model_copy(update={"n_shots": 3}), EvalsConfig())
+    for profile in ("orz", "plain"):
+        silent = asked.model_copy(update={"profile": profile})
+        with pytest.raises(ValueError, match="n_shots = 1, but the prompt of its profile shows no worked"):
+            make_plan(benchmark, silent, EvalsConfig())
 
 
 def test_shots_without_development_rows_say_what_to_name(tmp_path):

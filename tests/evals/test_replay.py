@@ -34,3 +34,12 @@ def test_bad_files_are_named(line, message, tmp_path):
     (tmp_path / "a.jsonl").write_bytes(line)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         Replay(tmp_path)
+
+
+def test_two_runs_in_one_folder_are_refused_and_a_row_written_twice_is_not(tmp_path):
+    row = '{"seed": 1, "response": "%s", "n_response_tokens": 3, "finish_reason": "stop"}\n'
+    (tmp_path / "a.jsonl").write_text(row % "4" + row % "4")
+    assert len(Replay(tmp_path).rows) == 1
+    (tmp_path / "b.jsonl").write_text(row % "5")
+    with pytest.raises(ValueError, match="b.jsonl, row 1: seed 1 has another response"):
+        Replay(tmp_path)

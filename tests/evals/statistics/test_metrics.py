@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from evals.statistics.compare import compare, gate
+from evals.statistics.compare import compare, gate, unlike
 from evals.statistics.metrics import breakdown, curves, summarize
 
 
@@ -68,6 +68,44 @@ def test_comparison_pairs_questions(make_completions):
     assert (row["n_better"], row["n_worse"]) == (2, 1)
     assert row["ci95_low"] < row["delta"] < row["ci95_high"]
     assert row["p_value"] == row["p_holm"] == pytest.approx(6 / 8)  # |+-1 +-.5 +-.5| >= 1 in 6 of 8 ways
+
+
+def test_other_questions_under_the_same_ids_are_refused(make_completions):
+    before, after = make_completions({"1": "1", "2": "0"}), make_completions({"1": "0", "2": "0"})
+    other = after.with_columns(gold=pl.lit("7"), prompt=pl.lit("Times 7?"))
+    with pytest.raises(
+        ValueError, match="toy: question '1' has the reference answer '4' in the first set and '7'"
+    ):
+        compare(before, other)
+    reworded = after.with_columns(prompt=pl.lit("Q: ") + pl.col("prompt"))  # another template
+    assert compare(before, reworded)["delta"][0] == -0.5
+    assert unlike(before, reworded) == ["2 of 2 questions have other prompts before and after"]
+    assert unlike(before, after) == []
+
+
+def test_a_mirror_with_other_ids_is_paired_by_its_prompts(make_completions):
+    before, after = make_completions({"a": "1", "b": "0"}), make_completions({"b": "1", "a": "1"})
+    mirror = after.with_columns(question_id=pl.Series(["61", "60"]))
+    assert compare(before, mirror)["delta"][0] == 0.5
+    numbered = after.with_columns(question_id=pl.Series(["a", "b"]))  # the same ids, in another order
+    assert compare(before, numbered)["delta"][0] == 0.5
+
+
+def test_one_more_on_one_side_is_named_and_left_out_on_request(make_completions):
+    before = make_completions({"a": "10", "b": "10"})
+    after = pl.concat([make_completions({"a": "1"}), make_completions({"z": "1"}, benchmark="other")])
+    with pytest.raises(ValueError, match="--shared"):
+        compare(before, after)
+    assert compare(before, after, shared=True).select("benchmark", "n_questions", "delta").rows() == [
+        ("toy", 1, 0.5)
+    ]
+    assert unlike(before, after) == [
+        "toy: 2 samples a question before, 1 after",
+        "toy: 1 questions are only in the first set",
+        "other: 1 questions are only in the second set",
+    ]
+    with pytest.raises(ValueError, match="no question is in both"):
+        compare(before, make_completions({"z": "11"}), shared=True)
 
 
 def test_gate_stops_only_a_significant_regression(make_completions):
