@@ -40,7 +40,8 @@ class BenchmarkConfig(Settings):
     problem_field: str = "problem"
     """Field of a custom file with the question; `a.b` reaches into objects, `a.0.b` into lists."""
     answer_field: str = "answer"
-    """Field of a custom file with the reference answer."""
+    """Field of a custom file with the reference answer. In a row with a list `choices`, the right option: its
+    letter in any dress, its text, or its index from 0; options that the problem does not show are added."""
     id_field: str = "id"
     """Field of a custom file with the question's id; rows are numbered when it is absent."""
     level_field: str = "level"

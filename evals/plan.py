@@ -56,7 +56,7 @@ def make_plan(
     if entry.n_shots and conditions.method != "letters" and conditions.prompt.template != "few_shot":
         raise ValueError(
             f"benchmark {benchmark.name!r}: n_shots = {entry.n_shots}, but the prompt of its profile shows "
-            "no worked examples; set profile = \"few_shot\" or \"letters\" for it, or n_shots = 0"
+            'no worked examples; set profile = "few_shot" or "letters" for it, or n_shots = 0'
         )
     rows = [
         {

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from evals.benchmarks.choices import choice_letter
 from evals.benchmarks.registry import Benchmark
-from evals.choices import choice_letter
 from evals.profiles import Method
 from evals.statistics.equivalence import answer_classes
 from rewards.contracts import records

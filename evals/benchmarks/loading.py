@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from evals.benchmarks.choices import choice_letter
 from evals.benchmarks.registry import (
     LETTERS,
     QUESTION,
@@ -21,6 +22,7 @@ from evals.benchmarks.registry import (
     Spec,
     ask_choices,
     registered,
+    shows_options,
     split_options,
 )
 from evals.benchmarks.rows import Row, read_hub, read_rows
@@ -162,17 +164,39 @@ def _custom_rows(config: BenchmarkConfig, data_root: Path | None) -> Iterator[Ro
 
 def _custom_parser(config: BenchmarkConfig) -> Callable[[Row], Question]:
     def parse(row: Row) -> Question:
+        problem, answer = row.text(config.problem_field), row.text(config.answer_field)
+        choices = row.texts("choices") if row.has("choices") else None
+        if choices is not None:
+            problem = problem if shows_options(problem, choices) else ask_choices(problem, choices)
+            answer = _letter(row, config.answer_field, answer, choices)
         return Question(
-            problem=row.text(config.problem_field),
-            answer=row.text(config.answer_field),
+            problem=problem,
+            answer=answer,
             question_id=row.optional(config.id_field, "question_id", "problem_id", "unique_id"),
             level=row.optional(config.level_field),
             subject=row.optional(config.subject_field),
-            choices=row.texts("choices") if row.has("choices") else None,
+            choices=choices,
             thought=row.optional("thought"),
         )
 
     return parse
+
+
+def _letter(row: Row, field: str, answer: str, choices: tuple[str, ...]) -> str:
+    """The letter of the right option, from a letter in any dress, the option's text, or its index from 0."""
+    named = choice_letter(answer, choices)
+    index = LETTERS[int(answer)] if answer.isdecimal() and int(answer) < len(choices) else None
+    if named is None and index is None:
+        raise row.error(
+            f"field {field!r} is {answer!r}, which names none of the {len(choices)} options; give the "
+            "letter, the option's text or its index from 0"
+        )
+    if named is not None and index is not None and named != index:
+        raise row.error(
+            f"field {field!r} is {answer!r}: the text of option {named}, or the index of option {index}; "
+            "give the letter"
+        )
+    return named or index or ""
 
 
 def _build(name: str, rows: Iterator[Row], parse: Callable[[Row], Question], limit: int) -> Benchmark:

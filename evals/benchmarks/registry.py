@@ -4,6 +4,7 @@ A benchmark is one file in this folder: a function from a `Row` to a `Question`,
 path under the data root, its data set on the hub and the number of questions it must have.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -124,6 +125,16 @@ def ask_choices(stem: str, choices: tuple[str, ...]) -> str:
 def list_options(choices: Sequence[str]) -> str:
     """Write one option per line, after its letter."""
     return "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+
+
+def shows_options(problem: str, choices: Sequence[str]) -> bool:
+    """Tell whether a problem shows its options after their letters, in whatever form.
+
+    >>> shows_options("Which? (A) 3 (B) 4", ("3", "4")), shows_options("Which?", ("3", "4"))
+    (True, False)
+    """
+    labels = (rf"(?<!\w){letter}[\]).:]" for letter in LETTERS[: len(choices)])
+    return bool(choices) and all(re.search(label, problem) for label in labels)
 
 
 def split_options(problem: str, choices: Sequence[str]) -> str | None:

@@ -37,7 +37,7 @@ CODE = (
 )
 IN_PLACE = (
     *("evals/plan.py", "evals/profiles.py", "evals/replay.py"),
-    *("evals/sampling.py", "evals/scoring.py", "evals/choices.py"),
+    *("evals/sampling.py", "evals/scoring.py", "evals/benchmarks/choices.py"),
 )
 """Code that decides the evaluations during training, if there are any (`training.eval_every`)."""
 logger = logging.getLogger(__name__)

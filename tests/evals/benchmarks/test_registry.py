@@ -283,3 +283,42 @@ def test_config_is_checked_at_load(fields, message):
 def test_unknown_benchmark_lists_the_known():
     with pytest.raises(ValueError, match="known are aime2024, aime2025, amc23"):
         load(BenchmarkConfig(name="aime1983"), Path("data"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "expected"),
+    [
+        (1, ["4", "7"], "B"),
+        ("7", ["4", "7"], "B"),
+        ("b", ["4", "7"], "B"),
+        ("(B)", ["4", "7"], "B"),
+        ("B. 7", ["4", "7"], "B"),
+        (7, ["4", "7"], "B"),
+        (0, ["0", "7"], "A"),
+        (r"\frac{1}{2}", ["0.25", "0.5"], "B"),
+        (1, ["1", "2"], "the text of option A, or the index of option B"),
+        (2, ["4", "7"], "names none of the 2 options"),
+        ("C", ["4", "7"], "names none of the 2 options"),
+        ("B. 4", ["4", "7"], "names none of the 2 options"),
+        ("9", ["4", "7"], "names none of the 2 options"),
+    ],
+)
+def test_the_right_option_of_a_custom_file_in_every_usual_form(tmp_path, answer, choices, expected):
+    row = {"problem": "Which is prime?", "answer": answer, "choices": choices}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
+    config = BenchmarkConfig(name="mine", kind="custom", file="mine.jsonl")
+    if len(expected) > 1:
+        with pytest.raises(ValueError, match=f"mine.jsonl, row 1: field 'answer' is .*{expected}"):
+            load(config, tmp_path)
+        return
+    question = load(config, tmp_path).questions.row(0, named=True)
+    assert question["answer"] == expected
+    assert question["problem"] == f"Which is prime?\n\nA. {choices[0]}\nB. {choices[1]}"
+
+
+def test_options_that_the_problem_shows_are_not_shown_twice(tmp_path):
+    shown = "Which is prime? (A) 4 (B) 7"
+    row = {"problem": shown, "answer": "B", "choices": ["4", "7"]}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
+    config = BenchmarkConfig(name="mine", kind="custom", file="mine.jsonl")
+    assert load(config, tmp_path).questions["problem"][0] == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from evals.choices import choice_letter
+from evals.benchmarks.choices import choice_letter
 
 OPTIONS = ("12", "a dog", "A cat", "None of the above")
 
