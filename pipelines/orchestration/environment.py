@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from pipelines.orchestration.private_home import CLIENT_KEY, SERVER_KEY, open_home
-from pipelines.orchestration.settings import settings
+from pipelines.orchestration.settings import DATABASE, settings
 
 OURS = (Path("runs") / ".prefect").resolve()
 HOME = Path(os.environ.get("PREFECT_HOME", OURS)).resolve()
@@ -18,8 +18,11 @@ OF_A_RUN = {
     "PREFECT_LOGGING_LEVEL": "WARNING",
 }
 
-for name, value in (settings(HOME) | OF_A_RUN).items():
+ours = settings(HOME) | OF_A_RUN
+for name, value in ours.items():
     os.environ.setdefault(name, value)
+if DATABASE in ours:  # What a parent with another home has set is not the operator's choice.
+    os.environ[DATABASE] = ours[DATABASE]
 
 # The server's database file needs its folder, which nobody else enters.
 if Path(os.environ["PREFECT_HOME"]) == OURS:

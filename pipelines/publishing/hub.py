@@ -73,8 +73,10 @@ def send_folder(
 
     `check` looks at the head, raises when it must not be replaced, and returns its commit; the new commit
     builds on it, if somebody else commits in between, the head is looked at again. Unchanged files are not
-    sent, and no commit is made when nothing changed. All is one commit, and what arrived before a failure is
-    not sent again. ValueError when the hub refuses token or files, RuntimeError when it stays unreachable.
+    sent, and no commit is made when nothing changed. Up to about 250 files are one commit; with hf_xet the
+    client (whose upload_folder has replaced upload_large_folder) commits more in parts, deletions first. What
+    arrived before a failure is not sent again. ValueError when the hub refuses token or files, RuntimeError
+    when it stays unreachable.
     """
     from huggingface_hub import HfApi
 
