@@ -75,6 +75,7 @@ def test_lenient_grading() -> None:
         pytest.param("3" + "^x" * 200 + ">3", "4" + "^x" * 200 + ">3", id="tower-in-a-relation"),
         pytest.param("a" * 1000 + "=5", "5", id="essay-for-a-name"),
         pytest.param("x^{x^{x^{x^{x^x}}}}", "x", id="variable-tower"),
+        pytest.param(r"x=2k (k \in)", "x=2k", id="a-membership-of-nothing"),
     ],
 )
 def test_hostile_answers_are_rejected_quickly(answer: str, gold: str) -> None:
