@@ -35,7 +35,7 @@ print(score_batch([("1/2", r"</think><answer>\\boxed{{0.5}}</answer>", "stop")])
 
 @pytest.fixture
 def arguments(tmp_path):
-    return argparse.Namespace(state=tmp_path, small=True, model=None, prompts=None)
+    return argparse.Namespace(state=tmp_path, ppo_steps=2, small=True, model=None, prompts=None)
 
 
 def test_a_part_that_overruns_is_ended_and_not_done(arguments, capsys):
