@@ -27,9 +27,14 @@ _WORD = r"(?:^|[\s(])[A-Za-z][a-z'’]+\b"
 _COMMANDS = r"\$[^$]*\$|\\\([^)]*\\\)|\\(?:text|mathrm|operatorname|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+"
 
 _HELD = (
-    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
-    r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
+    r"(?s)(?:\b(?:is|are|be|for|weighs|get|obtain|to|than|total of|answer|solution)\b|[=:*]|\\Rightarrow|\\implies|∴)"
+    r"[\s$*.:\\(]*\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
 )
+_FOLD_OUT = r"(?i)<summary>\s*(?:answer|solution|hint|proof)"
+_ASKED_AFTER = r"(?is)\\boxed[^?？]*(?:[?？]|\b(?:what|how many|which|find|determine|calculate|compute)\b)[^?？]*$"
+"""A box in the text that is no result: a question follows it."""
+_BOXED = r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*\d"
+_ASKED = r"(?i)[?？]|\b(?:what|how many|which|find|determine|calculate|compute|evaluate|solve)\b"
 _ANSWER_LINE = (
     r"(?i)(?:^|[\s(\[*{.])(?:(?:the |final |correct )*(?:answers?|ans)(?: (?:is|to the problem is))?\s*[:：=]|ans\.)"
     r"\s*[*$(\[\\]{0,3}[-+\d\\$A-Za-z][^\n?]{0,60}[\])*.$]{0,3}\s*$"
@@ -90,7 +95,9 @@ def is_prose() -> pl.Expr:
 
 
 def boxes_answer() -> pl.Expr:
-    return has(WRITTEN, _HELD)
+    """A result stands in a box, and no question comes after it; or in a part that folds out."""
+    states = has(WRITTEN, _HELD) & ~has(WRITTEN, _ASKED_AFTER)
+    return states | (has(WRITTEN, _BOXED) & ~has(WRITTEN, _ASKED)) | has(WRITTEN, _FOLD_OUT)
 
 
 def states_answer() -> pl.Expr:

@@ -36,6 +36,8 @@ _SECOND = (
     r"|\bboth (?:of )?the following\b",
     rf"(?i)\b{RESULT} (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)",
     rf"(?i)\b{RESULT} \$[^$]{{1,80}}\$,? and \$[^$]{{1,80}}\$\s*[.?]?\s*$",
+    rf"(?i)\b{RESULT} the (?:minimum|maximum|smallest|largest|least|greatest|total|number) [^.?!]{{3,100}}\band (?:also )?the (?:\w+ )?(?:"
+    r"lengths|values|numbers|coordinates|positions|points|dimensions|radius|area|time|conditions?) (?:of|for|at|to|where|when|in)\b",
     rf"(?i)\b{RESULT} also\b|\b(?:are|is|be),?\s+respectively\W*$",
 )
 _RESPECTIVELY = rf"(?i)\b{RESULT}\b[^.?!]{{3,200}}\band\b[^.?!]{{1,80}}\brespectively\W*$"
@@ -75,6 +77,9 @@ _TASK = rf"(?:(?i:\b(?:{RESULT}|solve|prove|what|how (?:many|much|long|far)|writ
 _UNION = (
     # Both parts hold a task of their own.
     rf"(?s){_FIRST}.*?{_TASK}.*?{_NEXT}.*?{_TASK}",
+    # A blank in one of them.
+    rf"(?s){_FIRST}.*?(?:{BLANK}).*?{_NEXT}.*?(?:{_TASK}|{BLANK})",
+    rf"(?s){_FIRST}.*?{_TASK}.*?{_NEXT}.*?(?:{BLANK})",
     # The task stands before the parts: "find: (1) the value of a; (2) the value of b".
     rf"(?s)(?i:\b(?:{RESULT}|solve|simplify|factor(?:i[sz]e)?)(?: the following| separately| each of the following| respectively)?)"
     rf"\s*[:：,.]?{_FIRST}.*{_NEXT}",
