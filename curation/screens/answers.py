@@ -31,7 +31,9 @@ _HELD = (
     r"[\s$*.:\\(]*\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
 )
 _FOLD_OUT = r"(?i)<summary>\s*(?:answer|solution|hint|proof)"
-_ASKED_AFTER = r"(?is)\\boxed[^?？]*(?:[?？]|\b(?:what|how many|which|find|determine|calculate|compute)\b)[^?？]*$"
+_ASKED_AFTER = (
+    r"(?is)\\boxed[^?？]*(?:[?？]|\b(?:what|how many|which|find|determine|calculate|compute)\b)[^?？]*$"
+)
 """A box in the text that is no result: a question follows it."""
 _BOXED = r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*\d"
 _ASKED = r"(?i)[?？]|\b(?:what|how many|which|find|determine|calculate|compute|evaluate|solve)\b"

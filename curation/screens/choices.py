@@ -70,7 +70,11 @@ def lists_lower_options() -> pl.Expr:
 
 
 def asks_to_choose() -> pl.Expr:
-    return has(PROBLEM, _ASKS_TO_CHOOSE) | has(PROBLEM, _ONE_OF_TWO)
+    return has(PROBLEM, _ASKS_TO_CHOOSE)
+
+
+def asks_for_one_of_two() -> pl.Expr:
+    return has(PROBLEM, _ONE_OF_TWO)
 
 
 def picks_statements() -> pl.Expr:
@@ -104,6 +108,7 @@ OPTIONS_OFFERED = (
         asks_to_choose,
         r"(?i)which |choose|select|circle|mark |pick |option|choice|alternative|of the above|下列|以下|选项",
     ),
+    Screen(asks_for_one_of_two, r"(?is)\bwhich .*\bor\b.*\?"),
     Screen(picks_statements, r"(?i)true|false|correct|valid|wrong"),
     Screen(names_letters, r"(?i)which"),
     Screen(lost_options, _LOST_LETTER, "answer"),

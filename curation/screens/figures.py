@@ -34,9 +34,10 @@ REFERENCE = (
     r"|如图|下图|右图|左图|图中|见图|图所示|所示的图"
 )
 _EXPLAINS_SHADING = (
-    r"(?i)\b(?:is|are|be|was|were|we|and) (?:then )?(?:shaded?|coloure?d|painted)\b|\bshad(?:e|ing)\b"
+    r"(?i)\b(?:is|are|be|was|were|we|and) (?:then )?(?:shaded?|coloure?d|painted)\b|\bshad(?:e|ing)\b|\b(?:an?|is the|are the|one) shaded\b"
+    r"|\bshaded (?:region|area|part)\W+(?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist)"
+    r"|\bshaded (?:quadrilateral|triangle|square|rectangle|region|polygon|area)\W+(?:\\triangle ?)?[A-Z]{3,}"
 )
-_EXPLAINS_SHADING += r"|\b(?:an?|is the|are the|one) shaded\b|\bshaded (?:region|area|part) (?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist)"
 _SHADED = r"(?i)\bthe shaded (?:region|area|part|portion|section|triangle|square|sector|figure)s?\b"
 _TABLE_INSIDE = (
     r"\\begin\{(?:tabular|array|matrix)\}|\|[^\n|]+\|[^\n|]+\||\\hline|\n[^\n]*(?:\t|  +)\S+(?:\t|  +)\S+"
@@ -66,7 +67,8 @@ def needs_figure() -> pl.Expr:
     holds is there."""
     has_table = has(PROBLEM, _TABLE_INSIDE) & has(PROBLEM, _TABLE_REFERENCE)
     is_listed = has(PROBLEM, _LISTED)
-    refers = has(PROBLEM, REFERENCE) & ~((has_table | is_listed) & ~has(PROBLEM, _OTHER_PICTURE))
+    is_sum = has(PROBLEM, r"\\begin\{array\}[^$]*\\(?:hline|cline)")
+    refers = has(PROBLEM, REFERENCE) & ~(((has_table | is_listed) & ~has(PROBLEM, _OTHER_PICTURE)) | is_sum)
     is_shaded = has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING)
     is_drawn = has(PROBLEM, CODE)
     flags = pl.struct(PROBLEM, found=refers | is_shaded | is_drawn, is_open=~is_shaded & ~is_drawn)
@@ -76,7 +78,9 @@ def needs_figure() -> pl.Expr:
 def _unless_complete(rows: pl.Series) -> pl.Series:
     """`found`, where `is_open` only for statements that are not complete in words."""
     columns = (rows.struct.field(name) for name in ("problem", "found", "is_open"))
-    needed = [found and not (is_open and is_complete(text)) for text, found, is_open in zip(*columns, strict=True)]
+    needed = [
+        found and not (is_open and is_complete(text)) for text, found, is_open in zip(*columns, strict=True)
+    ]
     return pl.Series(needed, dtype=pl.Boolean)
 
 
@@ -102,9 +106,9 @@ def without_decoration(problems: pl.Series) -> pl.Series:
         & (count(PROBLEM, r"[A-Za-z]{2,}") >= 8)
     )["problem"]
     is_shaded = bare.to_frame().select(has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING))["problem"]
-    is_bare = [
+    decorated = [
         not shaded and (holds_labels(text, drawn) if plain else is_complete(text, drawn))
         for text, drawn, plain, shaded in zip(bare, code, names_no_picture, is_shaded, strict=True)
     ]
-    is_bare = pl.Series(is_bare, dtype=pl.Boolean)
+    is_bare = pl.Series(decorated, dtype=pl.Boolean)
     return problems.scatter(rows, bare.zip_with(is_bare, some["problem"]))

@@ -28,9 +28,6 @@ _SECOND = (
     r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)",
     r"(?i)\b(?:and|also|additionally|furthermore|moreover),? (?:separately|also (?:find|determine|calculate)"
     r"|(?:what|how (?:many|much|long|far|old))\b(?:[^.?!]|\.\d){3,200}[?？])",
-    rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b",
-    r"(?i)\bwhat (?:are|were) (?:(?:the|these|those) )?(?:two |three |four )?(?:numbers|integers)\?\W*$"
-    r"|\bwhat (?:are|were) the (?:\w+ ){1,4}?(?:of|for) [^?.,]{3,60}\band [^?.,]{3,60}\?\W*$",
     rf"(?i)\b{RESULT} the {_MEASURE}s? of (?:an?|each|one) (?:[a-z'’]+ ){{1,3}}?(?:'s \w+ )?and (?:the \w+ )?(?:of )?(?:an?|each|one) [^.?!]{{2,60}}[.?]?\s*$",
     r"(?i)\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b"
     r"|\bboth (?:of )?the following\b",
@@ -39,6 +36,11 @@ _SECOND = (
     rf"(?i)\b{RESULT} the (?:minimum|maximum|smallest|largest|least|greatest|total|number) [^.?!]{{3,100}}\band (?:also )?the (?:\w+ )?(?:"
     r"lengths|values|numbers|coordinates|positions|points|dimensions|radius|area|time|conditions?) (?:of|for|at|to|where|when|in)\b",
     rf"(?i)\b{RESULT} also\b|\b(?:are|is|be),?\s+respectively\W*$",
+)
+_AND_FIND = rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
+_WHAT_ARE = (
+    r"(?i)\bwhat (?:are|were) (?:(?:the|these|those) )?(?:two |three |four )?(?:numbers|integers)\?\W*$"
+    r"|\bwhat (?:are|were) the (?:\w+ ){1,4}?(?:of|for) [^?.,]{3,60}\band [^?.,]{3,60}\?\W*$"
 )
 _RESPECTIVELY = rf"(?i)\b{RESULT}\b[^.?!]{{3,200}}\band\b[^.?!]{{1,80}}\brespectively\W*$"
 _GIVEN_RESPECTIVELY = rf"(?i)\b{RESULT}\b[^.?!]*\b(?:if|given|with|whose|are|is|having|between|where|from|by|that|which)\b[^.?!]*\brespectively\W*$"
@@ -124,6 +126,14 @@ def asks_two_things() -> pl.Expr:
     return several & _is_single()
 
 
+def finds_another() -> pl.Expr:
+    return has(PROBLEM, _AND_FIND) & ~has(PROBLEM, _CHAIN) & _is_single()
+
+
+def asks_what_two_are() -> pl.Expr:
+    return has(PROBLEM, _WHAT_ARE) & ~has(PROBLEM, _CHAIN) & _is_single()
+
+
 def has_labeled_parts() -> pl.Expr:
     listed = has(PROBLEM, _LISTED_VALUES) & ~has(PROBLEM, rf"{_TASK}|[?？]")
     return has_any(PROBLEM, (_LABELED_TASK, _TASK_THEN_LABEL, *_UNION, _FORMULAS)) | listed
@@ -139,6 +149,10 @@ SEVERAL = (
         r"|(?:are|were) (?:the|these|those|two|three|four|numbers|integers)|moreover|furthermore|additionally"
         rf"|[.]\s+(?:also |then )?{RESULT} ",
     ),
+    Screen(
+        finds_another, r"(?i)\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
+    ),
+    Screen(asks_what_two_are, r"(?i)\bwhat (?:are|were) "),
     Screen(has_labeled_parts, r"(?:2|ii|II|b|B|②|Ⅱ)\s?[)）.、:：]|(?i)part |question "),
 )
 """What asks for several things."""

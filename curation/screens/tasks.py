@@ -16,7 +16,7 @@ WH = r"(?:what|how|which|who|when|where|whose|why)"
 _ZH = r"求|证|计算|多少|几|什么|是否|化简|解方程|若|则|写|问"
 BLANK = (
     r"(?:\\?_[ \\]?){2,}|\\underline\s*\{\s*(?:\\(?:hspace|qquad|quad|text|phantom)[^}]*\}?|\s*)\s*\}"
-    r"|\$\s*\\q?quad\s*\$|\\qquad\s*[.。]|\(\s*\$\s*\)\s*\$?|\(\s+\)|\(\s*_\{\}\s*\)|（\s*）"
+    r"|\$\s*\\q?quad\s*\$|\\qquad\s*[.。]|\(\s*\$\s*\)\s*\$?|(?:\\\(|\()\s*(?:\\q?quad\s*|\\ )+\s*(?:\\?\)|\.)|\(\s+\)|\(\s*_\{\}\s*\)|（\s*）"
 )
 
 PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
@@ -24,7 +24,7 @@ PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 _IN_WORDS = (
     rf"(?i)\b{VERBS}\b|\b{WH}\b|[?？]|{BLANK}|{_ZH}|\b(?:is|are|equals?|be|to|as|of|by|=|than)\s*[:：.…]*\s*\$?\s*$"
     r"|\b(?:combine|rationali[sz]e|use|get|decompose|apply|transform|translate|show|order|rank|check|change|derive|verify"
-    r"|cancel|collect|substitute|describe|compare|explain|discuss|sketch|draw|plot|graph|need|can you|represent|to be (?:determined|found)|must be (?:determined|found))\b|[▲□]|^(?:[^A-Za-z]|\\[A-Za-z]+)+$"
+    r"|cancel|collect|substitute|describe|compare|explain|discuss|sketch|draw|plot|graph|need|can you|represent|(?:to|must|should) be (?:determined|found|calculated|computed|evaluated)|answer in|ways (?:to|of|in which))\b|[▲□]|^(?:[^A-Za-z]|\\[A-Za-z]+)+$"
     r"|[^.!。)）\]$\s]\s*$|\bis:?\s*\n"
     r"|=\s*(?:\$|\\+[)\]])?\s*\.?\s*$|\\boxed\s*\{"
 )
@@ -145,9 +145,7 @@ def is_open_ended() -> pl.Expr:
 
 
 def asks_for_reason() -> pl.Expr:
-    asked = (
-        r"(?i)\b(?:what|how)\b[^.?!]*\?|(?:^|[.?!]\s+)(?:find (?:the|all|how|\$|\\)|determine|calculate|compute|solve|evaluate)\b"
-    )
+    asked = r"(?i)\b(?:what|how)\b[^.?!]*\?|(?:^|[.?!]\s+)(?:find (?:the|all|how|\$|\\)|determine|calculate|compute|solve|evaluate)\b"
     return has(PROBLEM, _ASKS_WHY) & ~has(PROBLEM, asked)
 
 
@@ -185,4 +183,8 @@ _CHATTER = (
 def is_no_problem() -> pl.Expr:
     """Chatter of a model, or a text that asks for nothing."""
     is_named = has(PROBLEM, _NAMES) & ~has(PROBLEM, _SAYS)
-    return has(PROBLEM, _CHATTER) | (~HAS_TASK & ~is_named) | (has(PROBLEM, _STATES) & ~has(PROBLEM, rf"{_IN_WORDS}|\\ \$"))
+    return (
+        has(PROBLEM, _CHATTER)
+        | (~HAS_TASK & ~is_named)
+        | (has(PROBLEM, _STATES) & ~has(PROBLEM, rf"{_IN_WORDS}|\\ \$"))
+    )
