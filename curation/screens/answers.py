@@ -12,7 +12,7 @@ YES_NO = (
     r"(?:\W*$|[,.;:!]\s|\s+(?:because|since|it|he|she|they|there|this|the|as|for)\b)"
 )
 PLACEHOLDER = (
-    r"(?i)^[\s\W]*$|^\W*(?:\\text\{)?\W*(?:n/?a|none given|null|nan|unknown|undefined answer|see (?:the )?(?:solution|above|below|proof|figure|graph)"
+    r"(?i)^[\s\W]*$|^\W*(?:\\text\{)?\W*(?:n/?a|none(?: given)?|null|nan|unknown|undefined answer|see (?:the )?(?:solution|above|below|proof|figure|graph)"
     r"|not ?found|not (?:given|provided|available|applicable|specified|sure)|proof|proofs?|proven|proved|q\.?e\.?d\.?|to ?do|tbd|omitted"
     r"|no answer(?: (?:given|provided|found))?|no solution (?:provided|given|found)|unsolved|unanswerable|missing|error|answers? (?:will |may )?var(?:y|ies)"
     r"|varies|answer|solution|explanation|incomplete|image|graph|diagram|sketch|略|无|证明|见解析|答案)\W*$"
@@ -23,6 +23,8 @@ _SENTENCE_START = (
 )
 _HEADING = r"[:：]\W*$|(?i)^\W*(?:step \d|(?:final|last|next) step\b|(?:part|case|scenario) \(?\w\)?\s*:|conclusions?\b|explanation\b)"
 """A heading of the worked solution in place of its result."""
+_SAYS = r"(?i)[}$)a-z] (?:is|are) (?:an?|the|not|always|never) [a-z]{3,}"
+"""Says something of a thing: "S is an increasing sequence"."""
 _WORD = r"(?:^|[\s(])[A-Za-z][a-z'’]+\b"
 _COMMANDS = r"\$[^$]*\$|\\\([^)]*\\\)|\\(?:text|mathrm|operatorname|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+"
 
@@ -92,6 +94,7 @@ def is_prose() -> pl.Expr:
         (words >= 6)
         | has(ANSWER, _SENTENCE_START)
         | has(ANSWER, _HEADING)
+        | has(ANSWER, _SAYS)
         | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
     )
 

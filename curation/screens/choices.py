@@ -19,9 +19,12 @@ OPTIONS = (
 )
 _LOW = r"(?:[(（\[]|(?:^|[\n,;.?:])\s*)"
 _PLAIN = r"[^\n?？]{1,90}?"
+_LINE = r"[^\n]{0,90}(?:\n[^\n]{0,60})?\n+\s*"
 LOWER_OPTIONS = (
     rf"(?s){_LOW}a{_AFTER}{_PLAIN}{_LOW}b{_AFTER}{_PLAIN}{_LOW}c{_AFTER}{_PLAIN}{_LOW}d{_AFTER}"
-    rf"|\n\s*\(?a{_AFTER}[^\n]{{1,90}}\n+\s*\(?b{_AFTER}[^\n]{{1,90}}\n+\s*\(?c{_AFTER}[^\n]{{1,90}}(?:\n|$)"
+    rf"|\n\s*\(?a{_AFTER}{_LINE}\(?b{_AFTER}{_LINE}\(?c{_AFTER}"
+    # Three in the line of a question, or two as the last lines.
+    r"|[?？]\s*\(a\)[^?？]{1,90}\(b\)[^?？]{1,90}\(c\)[^?？]{1,90}$|\n\s*\([Aa]\)[^\n]{1,90}\n\s*\([Bb]\)[^\n]{1,90}$"
 )
 _LOWER_TASKS = r"(?im)^\s*\(?[a-d]\s?[).]\s*(?:find|what|how|determine|calculate|compute|show|prove|solve|write|if|for)\b"
 _LETTER = r"^\W*(?:\\text(?:bf)?\{)?\W*[A-Ea-e]\W*$"
@@ -103,7 +106,7 @@ def _unnamed_letters(rows: pl.Series) -> pl.Series:
 
 OPTIONS_OFFERED = (
     Screen(lists_options, r"[Cc]\s?[)）\].．、:：} \t]", "written"),
-    Screen(lists_lower_options, r"c\s?[)）\].．、:：}]", "written"),
+    Screen(lists_lower_options, r"c\s?[)）\].．、:：}]|\n\s*\([Bb]\)", "written"),
     Screen(
         asks_to_choose,
         r"(?i)which |choose|select|circle|mark |pick |option|choice|alternative|of the above|下列|以下|选项",

@@ -18,7 +18,7 @@ _MENTION = re.compile(
     r"|,?\s*\bas (?:shown|pictured|illustrated|depicted|drawn|seen|indicated)(?: (?:below|above|here|at (?:the )?right))?(?=\W)"
     r"|(?:,?\s*\bshown)? (?:below|above|at (?:the )?right|to the right)(?=[,.;:?\s)]|$)|\bshown (?:below|above|here)\b|\*20\d\d[^*]*\*"
     r"|\bshown in bold(?:face)?\b|\b(?:shown )?in the Venn diagram\b|\b(?:triangles?|squares?|rectangles?|trapezoid|cube|solid|prism|pyramid|cone|cylinder|circles?|hexagon) shown(?= (?:is|has|are|have|shares?)\b|,)"
-    r"|\(shaded\)|\bshaded (?:\w+ )?\W*(?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist\w*|by|when)\b|\bcreating a shaded\b"
+    r"|\((?:shaded|dotted|dashed)[^()]{0,20}\)|\b(?:like|as) in the examples?\b|\bshaded (?:\w+ )?\W*(?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist\w*|by|when)\b|\bcreating a shaded\b"
     r"|\bbounds? (?:a|the) shaded\b|\b(?:remaining|rest|other|middle|inner|outer|common)\b[^.?!]{0,60} (?:is|are) shaded\b|\bshaded \w+ (?:\$|\\\()?(?:\\triangle ?)?[A-Z]{3,}"
     r"|\s![\s\d]*$"
     r"|!\[[^\]]*\](?:\([^)]*\))?|!Image|(?:is|are) shown(?: (?:below|above|here|at right))?(?=[.,])"
@@ -41,7 +41,7 @@ _NEEDS = re.compile(
     r"thermometer|lattice|toothpick|arrow|pixel)s?\b|\b(?:this|the|each) pattern\b"
     r"|\b(?:this|the|following) table\b|\bshad(?:ed|ing)\b|\b(?:gray|grey|unshaded)\b|\b(?:marked|labell?ed|numbered|indicated|dotted|dashed)\b"
     r"|\b(?:this|these|the following|the given) (?:\w+ )?(?:polygon|shape|solid|arrangement|array|figure|diagram)s?\b"
-    r"|\b(?:shown|pictured)\b|\.(?:png|jpe?g|gif|svg)\b"
+    r"|\b(?:shown|pictured|graphed|plotted)\b|\.(?:png|jpe?g|gif|svg)\b"
     r"|\bthe following (?:\w+omino(?:es)?|shapes?|polygons?|tiles?|patterns?|mazes?|puzzles?|polyhedr\w+|solids?|objects?|networks?|clocks?|blocks?)\b"
     rf"|\bin (?:the )?{_PICTURE}\b|\bthe {_PICTURE}\b"
 )
@@ -49,7 +49,7 @@ _NEEDS = re.compile(
 _BY_PICTURE = re.compile(
     r"(?i)\b(?:arrang|plac|stack|combin|divid|dissect|cut|fold|join|attach|position|overlap|assembl|put together|packed|"
     r"made (?:up )?(?:of|from)|built|folded|pieces|labell?ed|surround|stretch|regions)\w*[^.?!]{0,60},? as (?:shown|pictured|illustrated|depicted|drawn|in the)"
-    rf"|\b(?!points)[a-z]+s in (?:the|this) {_PICTURE}\b"
+    rf"|\b(?!points|as\b)[a-z]+s in (?:the|this) {_PICTURE}\b"
 )
 """The picture says how things are put together."""
 _ASKS = re.compile(r"(?i)\b(?:what|which|how|find|determine|calculate|compute|evaluate)\b")
@@ -132,8 +132,11 @@ def _asks_of_picture(sentence: str) -> bool:
     asked, mention = _ASKS.search(sentence), _MENTION.search(sentence)
     if asked is None or mention is None:
         return False
+    if asked.start() < mention.start():
+        before = sentence[: mention.start()].rstrip()
+        return not (before.endswith(",") or mention.group().startswith(","))
     around = sentence[: mention.start()] + sentence[mention.end() : asked.start()]
-    return asked.start() < mention.start() or not around.strip(" ,")
+    return not around.strip(" ,")
 
 
 def holds_labels(text: str, code: str) -> bool:

@@ -27,7 +27,7 @@ REFERENCE = (
     rf"|\b(?:the|this|each) (?:figures?|diagrams?|pictures?|images?|drawings?|illustrations?|sketch) (?:shows?|represents?|depicts?|illustrates?|displays?|consists?|contains?|is made)\b"
     rf"|\b(?:the|this) {_SHAPE} (?:shown|below|above|pictured|at (?:the )?right)\b"
     rf"|\b(?:the|this) following {_SHAPE}\b|\b(?:is|are) (?:(?:shown|pictured|depicted|illustrated) (?:below|above|here|in)|drawn (?:below|above|here))\b"
-    r"|\bshown (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b"
+    r"|\b(?:shown|graphed|plotted) (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b"
     r"|\b(?:the|this) (?:figure|diagram|picture|drawing|net) (?:may|can|could|will) be (?:folded|cut|divided|drawn|traced|assembled)\b|\balong the (?:\w+ )?lines shown\b"
     r"|\bthe (?:graph|chart|calendar) (?:relates|indicates|displays|depicts|illustrates)\b|\b[Oo]n this (?:\w+ )?(?:calendar|map|clock)\b|\blook(?:ed|s|ing)? at (?:the|this) (?:drawing|picture)\b|(?:^|[.?!]\s+)In (?:the|this) drawing,? "
     r"|\b(?:cell|circle|box|square|region|space|node)s? of the (?:figure|diagram|picture|drawing)\b|\bthe (?:attached |given )?table (?:shows|lists|gives|records|summarizes)\b|\bfig(?:ure)?\.? ?[A-Z]?\d"
@@ -67,7 +67,9 @@ def needs_figure() -> pl.Expr:
     holds is there."""
     has_table = has(PROBLEM, _TABLE_INSIDE) & has(PROBLEM, _TABLE_REFERENCE)
     is_listed = has(PROBLEM, _LISTED)
-    is_sum = has(PROBLEM, r"\\begin\{array\}[^$]*\\(?:hline|cline)")
+    is_sum = has(
+        PROBLEM, r"\\begin\{array\}[^$]*\\(?:hline|cline)|Pascal's triangle[^$]*\$\$?\s*\\begin\{array\}"
+    )
     refers = has(PROBLEM, REFERENCE) & ~(((has_table | is_listed) & ~has(PROBLEM, _OTHER_PICTURE)) | is_sum)
     is_shaded = has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING)
     is_drawn = has(PROBLEM, CODE)

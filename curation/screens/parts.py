@@ -35,6 +35,7 @@ _SECOND = (
     rf"(?i)\b{RESULT} \$[^$]{{1,80}}\$,? and \$[^$]{{1,80}}\$\s*[.?]?\s*$",
     rf"(?i)\b{RESULT} the (?:minimum|maximum|smallest|largest|least|greatest|total|number) [^.?!]{{3,100}}\band (?:also )?the (?:\w+ )?(?:"
     r"lengths|values|numbers|coordinates|positions|points|dimensions|radius|area|time|conditions?) (?:of|for|at|to|where|when|in)\b",
+    rf"(?i)\b{RESULT} (?:the )?(?:minimum and (?:the )?maximum|maximum and (?:the )?minimum|smallest and (?:the )?largest) values?\b",
     rf"(?i)\b{RESULT} also\b|\b(?:are|is|be),?\s+respectively\W*$",
 )
 _AND_FIND = rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
@@ -145,7 +146,7 @@ SEVERAL = (
     Screen(
         asks_two_things,
         r"(?i)and (?:list|its|their|of|also|separately|then|find|determine|calculate|compute|what|how|the|an?|each|one) |\band, |\band (?:of )?\$?\\?[a-z]\$?(?:[ .,?]|$)"
-        r"|\$,? and |(?:are|were) the [^?]* and |also|respectively|separately|of the following|the (?:two|three|four|five|six|seven|eight|\d|other|remaining) "
+        r"|(?:minimum|maximum|smallest) and |\$,? and |(?:are|were) the [^?]* and |also|respectively|separately|of the following|the (?:two|three|four|five|six|seven|eight|\d|other|remaining) "
         r"|(?:are|were) (?:the|these|those|two|three|four|numbers|integers)|moreover|furthermore|additionally"
         rf"|[.]\s+(?:also |then )?{RESULT} ",
     ),

@@ -92,7 +92,7 @@ _CONSTRUCTION = (
     r"|using |from )[^.?!]*[.!]?\W*$|\busing (?:only |just )?(?:an? |the )?(?:compass(?:es)?|ruler|straight-?edge)\b"
 )
 _ASKS_OF_CONSTRUCTION = (
-    r"(?i)\b(?:then|ratio|equals?|determine|solve|evaluate|find|prove|express)\b|\bis\W*$|[?=]\W*$"
+    r"(?i)\b(?:then|ratio|equals|equal to|determine|solve|evaluate|find|prove|express)\b|\bis\W*$|[?=]\W*$"
 )
 _CODE = (
     r"(?i)\b(?:write|implement|generate) (?:a|an|the|your)? ?(?:\w+ ){0,3}"
@@ -176,6 +176,7 @@ _CHATTER = (
     r"|your (?:question|suggestion|request|message|problem)\b|please provide\b|the (?:text|problem|question) (?:you|provided|is incomplete|is missing|was)"
     r"|here(?:'s| is) (?:the|a|your|my) (?:translat|answer|solution|revised|corrected|problem)|i (?:understand|believe|think) (?:that|you|your|there|this|it|the (?:question|problem|text|answer))\b)"
     r"|\b(?:let me know if|i hope this helps|feel free to ask|could you please (?:provide|clarify))\b"
+    r"|\b(?:statements?|sayings|conditions|clues|data|rules) (?:are|were|is)(?: as follows)?\s*:\s*$|\bthe following(?: \w+)?\s*[:.]\s*$"
     r"|\bproblem statement (?:is )?(?:missing|not provided|incomplete)\b|^\W*(?:deleted|removed|duplicate|test)\W*$"
 )
 

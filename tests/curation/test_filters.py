@@ -369,3 +369,39 @@ def test_letters_boxes_names_and_scores(problem, answer, expected):
 )  # fmt: skip
 def test_blanks_and_statements(problem, expected):
     assert reason(problem, "30") == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        ("Divide an angle of 54 degrees into three equal parts using a compass and a straightedge.", "18", "open_ended"),
+        ("How many clients must he have to make a profit of 92 dollars?", "None", "missing_answer"),
+        ("If $b_1 > c_1$ and $b_1 + c_1 = 2a_1$, then:", r"$\left\{S_n\right\}$ is an increasing sequence", "prose_answer"),
+        ("The function $f$ is graphed below on 9 boxes of width 1. What is $f(1)+f(2)$?", "4", "missing_figure"),
+        ("Using a compass, a circle of radius 3 is drawn. Its area is equal to how many times that of a circle of radius 1?", "9", None),
+        ("Three equal parts of a cake weigh 54 g each. What does it weigh?", "162", None),
+        ("How many even primes are greater than 2?", "0", None),
+        ("Solve $x = x + 1$.", "no solution", None),
+        ("What is $f$ if $f(1) = 1$ and $f$ is linear with slope 1?", "$f(x) = x$", None),
+    ],
+)  # fmt: skip
+def test_constructions_and_answers_that_say_something(problem, answer, expected):
+    assert reason(problem, answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        ("What is the area?\n(a)\n(s) 80\n(b)\n(s) 85\n(c)\n(s) 90", "b", "multiple_choice"),
+        ("Who wins the game of 100 stones?\n(A) A\n(B) B", "B", "multiple_choice"),
+        ("Let z = 7/6 - 3/2. Which is the biggest value? (a) z (b) 4 (c) -3", "4", "multiple_choice"),
+        ("Four boys spoke of the same number. Can it be determined? The statements are:", "25", "no_problem"),
+        ("Determine the minimum and maximum values of $x^2 + y$ for the given disc.", "2", "multi_part"),
+        ("A game has the rules:\n(a) take 1 stone, or\n(b) put 2 stones back.\nWho wins with 5 stones? Give his number.", "1", None),
+        ("Find the sum of the minimum and maximum values of $x$ on $[0, 3]$.", "3", None),
+        ("The roots of $x^2 - 4 = 0$ are:", "2, -2", None),
+        ("In which town, (a) or (b), do 5 more people live? Town (a) has 3, (b) has 8. Give the larger number.", "8", None),
+    ],
+)  # fmt: skip
+def test_two_options_and_lost_statements(problem, answer, expected):
+    assert reason(problem, answer) == expected
