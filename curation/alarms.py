@@ -1,4 +1,4 @@
-"""What a person should look at in a curated corpus: huge clusters, sources that vanish, leak or are contradicted."""
+"""What a person should look at in a curated corpus: huge clusters, sources that vanish, leak or are wrong."""
 
 import logging
 from pathlib import Path

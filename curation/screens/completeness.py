@@ -30,7 +30,7 @@ _SHOWN = re.compile(r"(?i)\b(?:shown|shows?|below|above|pictured|illustrated|giv
 _WITH_END = re.compile(r"[^.?!]+[.?!:]*")
 """A sentence that only shows an example can go."""
 _GIVEN_GRID = re.compile(
-    r"(?i)\b\w+\s?-?(?:by|x|×|\\times)-?\s?\w+\$? (?:grid|board|array|lattice|checkerboard|chessboard)s?\b"
+    r"(?i)\b\w+\s?-?(?:by|x|×|\\times)-?\s?\w+\$? (?:square |rectangular )?(?:grid|board|array|lattice|checkerboard|chessboard)s?\b"
 )
 _GRID = re.compile(r"(?i)\b(?:grid|board|array|lattice)s?\b")
 """A grid whose size is stated is there."""
@@ -43,11 +43,12 @@ _NEEDS = re.compile(
     r"|\b(?:this|these|the following|the given) (?:\w+ )?(?:polygon|shape|solid|arrangement|array|figure|diagram)s?\b"
     r"|\b(?:shown|pictured|graphed|plotted)\b|\.(?:png|jpe?g|gif|svg)\b"
     r"|\bthe following (?:\w+omino(?:es)?|shapes?|polygons?|tiles?|patterns?|mazes?|puzzles?|polyhedr\w+|solids?|objects?|networks?|clocks?|blocks?)\b"
-    rf"|\bin (?:the )?{_PICTURE}\b|\bthe {_PICTURE}\b"
+    rf"|\b(?:of|in|on|from) (?:the )?{_PICTURE}\b|\bthe (?:diagram|picture|drawing|illustration|sketch|image)\b"
+    r"|\bthe figure (?:shows?|represents?|depicts?|consists?|contains?|drawn|may|can|shown|above|below)\b"
 )
 """What only the picture can say; looked for when its mentions have been taken out."""
 _BY_PICTURE = re.compile(
-    r"(?i)\b(?:arrang|plac|stack|combin|divid|dissect|cut|fold|join|attach|position|overlap|assembl|put together|packed|"
+    r"(?i)\b(?:arrang|plac|stack|combin|divid(?!\w* [^.?!]{0,20}(?:congruent|equal|unit|identical))|dissect|cut|fold|join|attach|position|overlap|assembl|put together|packed|"
     r"made (?:up )?(?:of|from)|built|folded|pieces|labell?ed|surround|stretch|regions)\w*[^.?!]{0,60},? as (?:shown|pictured|illustrated|depicted|drawn|in the)"
     rf"|\b(?!points|as\b)[a-z]+s in (?:the|this) {_PICTURE}\b"
 )
@@ -73,7 +74,7 @@ _LIST = r"(?:\s|\$|\\\(|\\\)|,|~|\\,|and|or)*"
 _TOKEN = r"[A-Z]['’_]?\d?"
 _LETTER = re.compile(_TOKEN)
 _ANCHORS = (
-    re.compile(rf"(?i:{_SHAPE}|\\triangle|△|\\square)(?:\s|\$|\\\()*((?:{_TOKEN}){{3,12}}(?:{_LIST}(?:\\triangle)?\s*(?:{_TOKEN}){{3,12}})*)(?![a-z])"),
+    re.compile(rf"(?i:{_SHAPE}|\\triangle|△|\\square)(?:\s|\$|\\\(|,)*((?:{_TOKEN}){{3,12}}(?:{_LIST}(?:\\triangle)?\s*(?:{_TOKEN}){{3,12}})*)(?![a-z])"),
     re.compile(rf"(?<![A-Za-z])((?:{_TOKEN}){{3,12}}(?:{_LIST}(?:{_TOKEN}){{3,12}})*)(?:\s|\$|\\\))*(?i:is|be|are|form|forms)\b(?! (?:a )?(?:right angle|\$?\d))"),
     re.compile(
         rf"(?i:points?|vertex|vertices|cent(?:er|re)s?|midpoints?|at|from|through|circles?|foot|town|cit(?:y|ies)|incenter|circumcenter|origin|on|[Bb]ags?|[Bb]ox(?:es)?|[Tt]eams?|[Ss]ets?|[Uu]rns?|[Cc]ity|[Rr]unners?|[Rr]egions?|[Pp]layers?|[Pp]oints?|[Cc]ircles?|"
@@ -85,6 +86,7 @@ _ANCHORS = (
     ),
     re.compile(rf"(?<![A-Za-z])({_TOKEN})\s*=?\s*(?:\$|\\left)?\("),
     re.compile(rf"(?<![A-Za-z])((?:{_TOKEN}){{2}})(?:\s|\$|\\\)|\\\()*(?:\\perp|⊥|⟂|(?i:(?:is|represents) (?:perpendicular|an? |the ))|\\parallel|(?i:bisects))"),
+    re.compile(rf"((?:{_TOKEN}){{2}}(?:\W|and)*(?i:bisects?|trisects?)\W*(?:{_TOKEN}){{3}})"),
 )  # fmt: skip
 """Words that bring points into the plane."""
 _WORDS = {"I", "AM", "PM", "II", "III", "US", "DVD", "TV", "CD"}

@@ -31,10 +31,10 @@ _IN_WORDS = (
 HAS_TASK = has(PROBLEM, rf"{_IN_WORDS}|[=+\-*/^]")
 """Asks for something, be it only by a formula."""
 _NAMES = (
-    r"(?i)^\W*the (?:\w+ ){0,3}?(?:number|sum|product|quotient|difference|coefficient|value|area|volume|length|probability|maximum|minimum"
-    r"|largest|smallest|greatest|least|ratio|distance|remainder|perimeter|average) [^?!]*?[.]?\s*$|\b(?:plus|minus|divided by)\b"
+    r"(?i)^\W*(?:given [^.?!]{3,80}, )?(?:the )?(?:\w+ ){0,3}?(?:number|sum|product|quotient|difference|coefficient|value|area|volume|length|probability|maximum|minimum"
+    r"|largest|smallest|greatest|least|ratio|distance|remainder|perimeter|average) [^?]*?[.]?\s*$|\b(?:plus|minus|divided by)\b"
 )
-_SAYS = r"(?i)\b(?:is|are|was|were|equals?|can be|will be|must be)\b|\.\s+\S"
+_SAYS = r"(?i)\b(?:is|are|was|were|equals?)\s+(?:equal to |known |denoted |given |shown )?(?:[$\\(-]|\d)|\b(?:was|were) shown\b|\bcan be calculated by\b|\b(?:is|are) (?:to be|known|shown|given)\b|\.\s+\S"
 """One noun phrase is a task: "The number of integers from 1 to 2002 that contain one digit 0."."""
 _STATES = (
     r"(?i)\b(?:is|are|equals?)\s+(?:equal to\s+)?\$[^$]{0,80}[^$=]\$\s*\.\s*$"
