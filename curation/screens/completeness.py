@@ -30,7 +30,7 @@ _SHOWN = re.compile(r"(?i)\b(?:shown|shows?|below|above|pictured|illustrated|giv
 _WITH_END = re.compile(r"[^.?!]+[.?!:]*")
 """A sentence that only shows an example can go."""
 _GIVEN_GRID = re.compile(
-    r"(?i)\b\w+\s?-?(?:by|x|×|\\times)-?\s?\w+\$? (?:square |rectangular )?(?:grid|board|array|lattice|checkerboard|chessboard)s?\b"
+    r"(?i)\b\w+\s?-?(?:by|x|×|\\times)-?\s?\w+\$? (?:square |rectangular )?(?:grid|board|array|lattice|checkerboard|chessboard)s?\b(?: shown\b)?"
 )
 _GRID = re.compile(r"(?i)\b(?:grid|board|array|lattice)s?\b")
 """A grid whose size is stated is there."""
@@ -110,7 +110,7 @@ def is_complete(text: str, code: str = "") -> bool:
         return False
     bare = _without_mentions(text)
     if _GIVEN_GRID.search(bare):
-        bare = _GRID.sub(" ", bare)
+        bare = _GRID.sub(" ", _GIVEN_GRID.sub(" 2 ", bare))
     n_data, n_words = len(_DATA.findall(bare)), len(bare.split())
     if n_words < 10 or n_data < (1 if n_words >= 12 else 2) or _NEEDS.search(bare):
         return False

@@ -44,6 +44,8 @@ _TABLE_INSIDE = (
 )
 _LISTED = (
     r"(?is)\b(?:below|following \w+|shown|above|here)\s*[:：]\s*\S.{10,}|\bbelow\.\s*\n.{10,}"
+    r"|\b(?:equations?|expressions?|formulas?|addition|multiplication|subtraction|division|sums?|systems?|inequalit\w+|sequences?|matri\w+|terms) "
+    r"(?:(?:is |are )?(?:shown|given) )?(?:below|above)\b"
     r"|\b(?:row \$?1|first row)\b.*\b(?:row \$?2|second row)\b"
 )
 _TABLE_REFERENCE = r"(?i)\b(?:table|chart|grid|histogram|plot|row)s?\b|Pascal's triangle"
