@@ -20,7 +20,7 @@ SOFTMAX_BYTES = 4 * 6
 TRAINING_TFLOPS = 320.0
 """Sustained in an update of a 1.5B model in bf16, on one H200 (bench/gpu)."""
 TRAINING_OF_MATMUL = TRAINING_TFLOPS / 790
-"""What training sustains of the rate of a bare matrix product, which decoding is taken to reach (same place)."""
+"""What training sustains of the rate of a bare matrix product (same place); decoding is taken to reach it."""
 OPTIMIZER_STEP_S = 0.35
 """Fixed seconds of an optimizer step, whatever the size of the model (same place; its cause is not known)."""
 
