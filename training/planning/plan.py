@@ -16,8 +16,10 @@ from training.config import TrainingConfig
 
 GIB = 2**30
 CONTEXT_BYTES, NCCL_BYTES, GRAPH_BYTES = 0.8 * GIB, 1.0 * GIB, 1.0 * GIB
-"""Assumed: a process' CUDA context and cuBLAS workspace; NCCL's buffers; vLLM's captured graphs. With them the
-plan for 1.5B on one H200 was 1.7 % below the measured peak (bench/gpu); NCCL has not been measured."""
+"""Assumed: a process' CUDA context and cuBLAS workspace; NCCL's buffers; vLLM's captured graphs.
+
+With them the plan for 1.5B on one H200 was 1.7 % below the measured peak (bench/gpu); NCCL was not measured.
+"""
 MAX_BUCKET = 200_000_000
 """Elements of a communication bucket, as in training.engines."""
 LIVE_PARAMETERS = 1_000_000_000
