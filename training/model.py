@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfi
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
-from training.packing import ATTENTION, pack, pick
+from training.head import is_bare, own_logits
+from training.packing import PACKED, Layout, pack, pick
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CRITIC_HEAD = "value_head.safetensors"
@@ -103,16 +105,20 @@ class ChunkedScores(torch.autograd.Function):
         return None, None, of_hidden, None, *of_parameters
 
 
-def score_in_chunks(head: nn.Module, temperature: float, chunk: int) -> None:
-    """Let `head(hidden, targets)` return log-probabilities and entropies; `head(hidden)` stays what it was.
+def score_in_chunks(model: Any, temperature: float, chunk: int) -> None:
+    """Let the model's `head(hidden, targets)` return log-probabilities and entropies of the logits that the
+    model makes of these hidden states; `head(hidden)` stays what it was.
 
     A head whose weights are sharded gathers them in each call. It is now called once in a forward pass and
     gathered once more in the backward pass, whatever the number of chunks.
     """
+    head = model.get_output_embeddings()
     project = head.forward
+    # Most models' logits are the head's output; calling it alone is what they do.
+    logits = project if is_bare(model) else partial(own_logits, model, project=project)
 
     def score(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return token_logprobs(hidden, project, targets, temperature)
+        return token_logprobs(hidden, logits, targets, temperature)
 
     def forward(hidden: Tensor, targets: Tensor | None = None) -> Any:
         if targets is None:
@@ -122,14 +128,29 @@ def score_in_chunks(head: nn.Module, temperature: float, chunk: int) -> None:
     head.forward = forward
 
 
+def states_before(
+    decoder: Any, layout: Layout, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
+) -> Tensor:
+    """Last hidden states before each response token, in row order: [response tokens, width].
+
+    Shapes: all inputs [batch, seq], right-padded. Padded rows need no mask: no token sees what follows it.
+    """
+    if layout.is_packed:
+        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, decoder.dtype)
+        return pick(decoder(input_ids=tokens, **arguments).last_hidden_state[0], before)
+    hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state
+    before = response_mask.flatten().nonzero().squeeze(-1) - 1
+    return pick(hidden.flatten(0, 1), before)
+
+
 class Policy(nn.Module):
     """Causal language model that scores response tokens."""
 
-    def __init__(self, model: Any, temperature: float, chunk_tokens: int) -> None:
+    def __init__(self, model: Any, temperature: float, chunk_tokens: int, layout: Layout = PACKED) -> None:
         super().__init__()
-        model.set_attn_implementation(ATTENTION)
-        self.model = model
-        score_in_chunks(model.get_output_embeddings(), temperature, chunk_tokens)
+        model.set_attn_implementation(layout.attention)
+        self.model, self.layout = model, layout
+        score_in_chunks(model, temperature, chunk_tokens)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
@@ -141,10 +162,10 @@ class Policy(nn.Module):
         [n_response_tokens], float32. Logits are in memory for `chunk_tokens` tokens at a time and are
         recomputed in the backward pass.
         """
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.model.dtype)
-        hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
-        head = self.model.get_output_embeddings()
-        return head(pick(hidden, before), input_ids[response_mask.bool()])
+        states = states_before(
+            self.model.get_decoder(), self.layout, input_ids, attention_mask, response_mask
+        )
+        return self.model.get_output_embeddings()(states, input_ids[response_mask.bool()])
 
 
 class ValueHead(nn.Linear):
@@ -161,53 +182,68 @@ class ValueHead(nn.Linear):
 class Critic(nn.Module):
     """The policy's backbone with a scalar head."""
 
-    def __init__(self, backbone: Any, head: nn.Module) -> None:
+    def __init__(self, backbone: Any, head: nn.Module, layout: Layout = PACKED) -> None:
         super().__init__()
-        backbone.set_attn_implementation(ATTENTION)
-        self.backbone = backbone
+        backbone.set_attn_implementation(layout.attention)
+        self.backbone, self.layout = backbone, layout
         self.head = head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
         """Values of the states before each response token, in row order: [n_response_tokens], float32."""
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.backbone.dtype)
-        hidden = self.backbone(input_ids=tokens, **arguments).last_hidden_state[0]
-        return self.head(pick(hidden, before))
+        return self.head(
+            states_before(self.backbone, self.layout, input_ids, attention_mask, response_mask)
+        )
 
 
 def load_policy(
-    folder: Path,
-    precision: str,
-    temperature: float,
-    chunk_tokens: int,
+    folder: Path, precision: str, temperature: float, chunk_tokens: int, layout: Layout = PACKED
 ) -> Policy:
     """Read the language model in `folder` (Hugging Face format)."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
-    return Policy(model, temperature, chunk_tokens)
+    return Policy(model, temperature, chunk_tokens, layout)
 
 
-def load_critic(folder: Path, precision: str) -> Critic:
+def load_critic(folder: Path, precision: str, layout: Layout = PACKED) -> Critic:
     """Read the backbone in `folder`; the value head is zero unless the folder contains a trained one.
 
     With a zero head the first advantages equal the returns, whatever the backbone computes.
     """
     backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision])
-    head = ValueHead(AutoConfig.from_pretrained(folder).hidden_size, DTYPES[precision])
+    width = AutoConfig.from_pretrained(folder).get_text_config().hidden_size
+    head = ValueHead(width, DTYPES[precision])
     if (folder / CRITIC_HEAD).exists():
         head.load_state_dict(load_file(folder / CRITIC_HEAD))
     else:
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-    return Critic(backbone, head)
+    return Critic(backbone, head, layout)
 
 
 def recompute_activations(model: Any) -> None:
     """Keep only the inputs of each layer and recompute the rest in the backward pass."""
     model.gradient_checkpointing_enable({"use_reentrant": False})
     for layer in model.modules():
-        # Loaded models are in evaluation mode, in which layers silently ignore the switch. Only the layers
-        # themselves are set to training mode; their submodules are not, so dropout stays off.
+        # Loaded models are in evaluation mode, in which layers silently ignore the switch: a layer that is
+        # called must look as if it were trained. What it computes must not, or its own dropout begins.
         if isinstance(layer, GradientCheckpointingLayer):
             layer.training = True
+            layer._gradient_checkpointing_func = _in_evaluation(layer, layer._gradient_checkpointing_func)
+
+
+def _in_evaluation(layer: nn.Module, checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """`checkpoint`, whose function runs with `layer` in evaluation mode, now and in the backward pass."""
+
+    def run(call: Callable[..., Any], *inputs: Any) -> Any:
+        def evaluate(*inputs: Any) -> Any:
+            layer.training = False
+            try:
+                return call(*inputs)
+            finally:
+                layer.training = True
+
+        return checkpoint(evaluate, *inputs)
+
+    return run
 
 
 def save_value_head(head_state: dict[str, Tensor], folder: Path) -> None:

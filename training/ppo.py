@@ -155,7 +155,7 @@ class PPO:
         if reference is not None and old_logprobs is not None and self.ppo.kl_place == "reward":
             penalty = kl_estimate(old_logprobs, reference, self.ppo.kl_estimator)
             paid -= self.ppo.kl_coef * penalty * mask
-        last = mask.sum(1) - 1
+        last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
         paid[torch.arange(len(responses)), last] += torch.tensor(rewards, device=mask.device)
         return paid
 
