@@ -6,22 +6,37 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import MoeModelOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPast
 
 Project = Callable[[Tensor], Tensor]
 """Hidden states [tokens, width] -> logits [tokens, vocabulary]."""
 
 
-class _Fixed(nn.Module):
-    """Stands in for a module of the model and calls a function instead; it has the module's weight."""
+class _States(BaseModelOutputWithPast):
+    """The decoder's output with nothing but hidden states in it; whatever else a model asks for is None."""
 
-    def __init__(self, call: Callable[..., Any], module: nn.Module) -> None:
-        super().__init__()
-        self.call = call
-        self.__dict__["weight"] = getattr(module, "weight", None)  # Models read its data type.
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return None
 
-    def forward(self, *inputs: Any, **options: Any) -> Any:
-        return self.call(*inputs, **options)
+
+class _Fixed:
+    """Stands in for a module: a call is a call of `call`, attributes are the module's.
+
+    Parts of it that contain `inner` stand in as well, for models that call `self.model.decoder`.
+    """
+
+    def __init__(self, call: Callable[..., Any], module: nn.Module, inner: nn.Module) -> None:
+        self._call, self._module, self._inner = call, module, inner
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self._call(*inputs, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._module, name)
+        is_part = isinstance(found, nn.Module) and _holds(found, self._inner)
+        return _Fixed(self._call, found, self._inner) if is_part else found
 
 
 def own_logits(model: Any, hidden: Tensor, project: Project) -> Tensor:
@@ -32,22 +47,23 @@ def own_logits(model: Any, hidden: Tensor, project: Project) -> Tensor:
     model is not changed, and no hook of its modules runs.
     """
     decoder, head = model.get_decoder(), model.get_output_embeddings()
-    places = {name: module for name, module in model.named_children() if _holds(module, decoder)}
-    if not places or not any(module is head for module in model.children()):
-        raise ValueError(
-            f"{type(model).__name__}: decoder and head are not where causal language models have them"
-        )
 
     def decode(*_: Any, **__: Any) -> Any:
-        return MoeModelOutputWithPast(last_hidden_state=hidden.unsqueeze(0), router_logits=())
+        return _States(last_hidden_state=hidden.unsqueeze(0))
 
     shadow = copy.copy(model)
     shadow._modules = dict(model._modules)
+    replaced = {}
     for name, module in model.named_children():
-        if name in places:
-            shadow._modules[name] = _Fixed(decode, module)
-        elif module is head:
-            shadow._modules[name] = _Fixed(project, module)
+        if module is head:
+            replaced[name] = _Fixed(project, module, module)
+        elif _holds(module, decoder):
+            replaced[name] = _Fixed(decode, module, decoder)
+    if len(replaced) != 2:
+        raise ValueError(f"{type(model).__name__}: a decoder and a head beside it are needed")
+    for name, stand_in in replaced.items():
+        del shadow._modules[name]
+        shadow.__dict__[name] = stand_in
     ids = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
     return type(model).forward(shadow, input_ids=ids, use_cache=False).logits[0]
 
