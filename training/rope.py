@@ -37,9 +37,9 @@ def check_rope(config: PreTrainedConfig, context_tokens: int) -> None:
         if context_tokens > known:
             raise ValueError(
                 f"{settings['rope_type']} rotary embeddings change with the length of a sequence beyond "
-                f"{known:,} tokens, and {context_tokens:,} are asked for: lower "
-                f'training.rollout.max_prompt_tokens + max_new_tokens (and the evaluations\') to {known:,}, or set rope_type to "yarn" or '
-                f'"linear" in the model\'s config.json'
+                f"{known:,} tokens, and {context_tokens:,} are asked for. Lower to {known:,} in all "
+                "training.rollout.max_prompt_tokens + max_new_tokens (and the evaluations' max_new_tokens), "
+                'or set rope_type to "yarn" or "linear" in the model\'s config.json'
             )
 
 
