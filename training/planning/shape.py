@@ -111,14 +111,14 @@ def shape_of_folder(folder: Path) -> Shape:
     whole = json.loads(file.read_text(encoding="utf-8"))
     c = {**whole, **(whole.get("text_config") or {})}
     kind = c.get("model_type", "llama")
-    found = {
-        name: next((c[n] for n in names if isinstance(c.get(n), int)), None) for name, names in NAMES.items()
+    found: dict[str, int] = {
+        name: next((c[n] for n in names if isinstance(c.get(n), int)), 0) for name, names in NAMES.items()
     }
     chosen = c.get("num_experts_per_tok") or c.get("moe_topk")
     if chosen:
-        width = c.get("moe_intermediate_size") or found["intermediate_size"] or 0
+        width = c.get("moe_intermediate_size") or found["intermediate_size"]
         found["intermediate_size"] = chosen * width + (c.get("shared_expert_intermediate_size") or 0)
-    if found["intermediate_size"] is None and found["hidden_size"]:
+    if not found["intermediate_size"]:
         found["intermediate_size"] = 4 * found["hidden_size"]  # What these families mean by leaving it out.
     if missing := [NAMES[name][0] for name, value in found.items() if not value]:
         raise ValueError(f"{file}: no {', '.join(missing)}; is it a causal language model?")
