@@ -21,16 +21,16 @@ N_TOKENS = len(TOKENIZER)
 WINDOW = 16
 CONTEXT = 128
 
-PLAIN = dict(
-    hidden_size=64,
-    intermediate_size=96,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    num_key_value_heads=1,
-    max_position_embeddings=CONTEXT,
-)
-ENDS = dict(pad_token_id=0, eos_token_id=1, bos_token_id=None)
-MOE = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32)
+PLAIN = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": CONTEXT,
+}
+ENDS = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
+MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 MIXED = ["linear_attention", "full_attention"]
 
 
@@ -50,26 +50,34 @@ LLAMA3 = ROPE | {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
-DELTA = dict(
-    linear_num_key_heads=1, linear_num_value_heads=2, linear_key_head_dim=32, linear_value_head_dim=32
-)
-LATENT = dict(
-    n_routed_experts=4,
-    num_experts_per_tok=2,
-    moe_intermediate_size=32,
-    n_group=2,
-    topk_group=1,
-    q_lora_rank=32,
-    kv_lora_rank=32,
-    qk_rope_head_dim=16,
-    qk_nope_head_dim=16,
-    v_head_dim=32,
-    num_key_value_heads=2,
-    first_k_dense_replace=1,
-)
-MAMBA = dict(
-    mamba_d_ssm=64, mamba_n_heads=2, mamba_d_head=32, mamba_n_groups=1, mamba_d_state=16, mamba_d_conv=4
-)
+DELTA = {
+    "linear_num_key_heads": 1,
+    "linear_num_value_heads": 2,
+    "linear_key_head_dim": 32,
+    "linear_value_head_dim": 32,
+}
+LATENT = {
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "n_group": 2,
+    "topk_group": 1,
+    "q_lora_rank": 32,
+    "kv_lora_rank": 32,
+    "qk_rope_head_dim": 16,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 32,
+    "num_key_value_heads": 2,
+    "first_k_dense_replace": 1,
+}
+MAMBA = {
+    "mamba_d_ssm": 64,
+    "mamba_n_heads": 2,
+    "mamba_d_head": 32,
+    "mamba_n_groups": 1,
+    "mamba_d_state": 16,
+    "mamba_d_conv": 4,
+}
 
 FAMILIES: dict[str, Callable[[], Any]] = {
     "llama": _family("LlamaConfig"),

@@ -14,6 +14,7 @@ from rewards.shaping import RewardTerms
 
 Estimator = Literal["gae", "grpo", "rloo", "reinforce_pp"]
 KLEstimator = Literal["k1", "k2", "k3"]
+Bos = Literal["tokenizer", "always", "never"]
 
 
 class ScratchConfig(Settings):
@@ -113,6 +114,11 @@ class RolloutConfig(Settings):
     nucleus moves with every update. Evaluations have their own."""
     stop: tuple[str, ...] = ORZ_STOP
     """Strings that end a response and remain part of it (reference script: stop)."""
+    bos: Bos = "tokenizer"
+    """The beginning-of-sequence token before a prompt, in training, difficulty and evaluations. tokenizer: as
+    the model's own tokenizer begins a text (Llama, Gemma and Mistral with one, Qwen without); always; never.
+    Prompts of profile chat begin as the model's chat template writes them. (reference code: its template
+    begins with it.)"""
     probe_responses: Operation[int] = Field(16, ge=0)
     """Responses per step and engine whose log-probs are compared with the trainer's, to prove that engine
     and trainer have the same weights (ours)."""

@@ -12,13 +12,21 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
 from training.head import decoder_of, is_bare, own_logits
 from training.packing import PACKED, Layout, pack, pick
 from training.rope import pin_rope
+from training.vocabulary import usable_ids
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CRITIC_HEAD = "value_head.safetensors"
@@ -46,13 +54,18 @@ def build_scratch(config: ScratchConfig, n_vocab: int, pad: int, eos: int, seed:
 
 
 def token_logprobs(
-    hidden: Tensor, head: Callable[[Tensor], Tensor], targets: Tensor, temperature: float
+    hidden: Tensor,
+    head: Callable[[Tensor], Tensor],
+    targets: Tensor,
+    temperature: float,
+    n_ids: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each target and entropy of each distribution, in float32.
 
-    Shapes: hidden [tokens, width], targets [tokens] -> [tokens], [tokens].
+    Shapes: hidden [tokens, width], targets [tokens] -> [tokens], [tokens]. The distribution is over the first
+    `n_ids` ids (None: all), which are tokens; engines sample no others.
     """
-    logits = head(hidden).float() / temperature
+    logits = head(hidden)[:, :n_ids].float() / temperature
     logprobs = torch.log_softmax(logits, dim=-1)
     entropy = -(logprobs.exp() * logprobs).sum(-1)
     return logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropy
@@ -106,9 +119,9 @@ class ChunkedScores(torch.autograd.Function):
         return None, None, of_hidden, None, *of_parameters
 
 
-def score_in_chunks(model: Any, temperature: float, chunk: int) -> None:
+def score_in_chunks(model: Any, temperature: float, chunk: int, n_ids: int | None = None) -> None:
     """Let the model's `head(hidden, targets)` return log-probabilities and entropies of the logits that the
-    model makes of these hidden states; `head(hidden)` stays what it was.
+    model makes of these hidden states, over the first `n_ids` ids; `head(hidden)` stays what it was.
 
     A head whose weights are sharded gathers them in each call. It is now called once in a forward pass and
     gathered once more in the backward pass, whatever the number of chunks.
@@ -119,7 +132,7 @@ def score_in_chunks(model: Any, temperature: float, chunk: int) -> None:
     logits = project if is_bare(model) else partial(own_logits, model, project=project)
 
     def score(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return token_logprobs(hidden, logits, targets, temperature)
+        return token_logprobs(hidden, logits, targets, temperature, n_ids)
 
     def forward(hidden: Tensor, targets: Tensor | None = None) -> Any:
         if targets is None:
@@ -147,11 +160,19 @@ def states_before(
 class Policy(nn.Module):
     """Causal language model that scores response tokens."""
 
-    def __init__(self, model: Any, temperature: float, chunk_tokens: int, layout: Layout = PACKED) -> None:
+    def __init__(
+        self,
+        model: Any,
+        temperature: float,
+        chunk_tokens: int,
+        layout: Layout = PACKED,
+        n_ids: int | None = None,
+    ) -> None:
+        """`n_ids`: how many ids are tokens (`training.vocabulary.usable_ids`); None: all."""
         super().__init__()
         model.set_attn_implementation(layout.attention)
         self.model, self.layout = model, layout
-        score_in_chunks(model, temperature, chunk_tokens)
+        score_in_chunks(model, temperature, chunk_tokens, n_ids)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
@@ -200,7 +221,7 @@ def load_policy(
     layout: Layout = PACKED,
     context_tokens: int | None = None,
 ) -> Policy:
-    """Read the language model in `folder` (Hugging Face format).
+    """Read the language model in `folder` (Hugging Face format), whose tokenizer knows the tokens.
 
     `context_tokens` is the longest sequence that the rollout engine is opened for; ValueError when the
     model's rotary embeddings cannot be fixed for it.
@@ -208,7 +229,8 @@ def load_policy(
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
     if context_tokens is not None:
         pin_rope(model, context_tokens)
-    return Policy(model, temperature, chunk_tokens, layout)
+    n_ids = usable_ids(AutoTokenizer.from_pretrained(folder), model.config.get_text_config().vocab_size)
+    return Policy(model, temperature, chunk_tokens, layout, n_ids)
 
 
 def load_critic(

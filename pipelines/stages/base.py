@@ -13,7 +13,7 @@ from rewards.contracts.files import hash_file
 
 CODE = (
     *("training/base", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
-    "rewards/contracts",
+    *("training/vocabulary.py", "rewards/contracts"),
     *("pipelines/stages/base.py", "pipelines/jobs/base.py"),
 )
 STAGE = Stage("base", CODE)

@@ -59,6 +59,7 @@ def report_key(folder: Path, config: TrainingConfig, context_tokens: int) -> str
             config.ppo.packing,
             config.deepspeed.gradient_checkpointing,
             config.rollout.engine,
+            config.rollout.bos,
             context_tokens,
         ],
         "versions": {name: metadata.version(name) for name in ("torch", "transformers")},
@@ -77,7 +78,10 @@ def _weight_bytes(folder: Path) -> int:
 
 
 def _check(folder: Path, config: TrainingConfig, context_tokens: int) -> tuple[list[Line], Layout]:
-    known, lines = AutoConfig.from_pretrained(folder), [*check_sampling(folder, context_tokens).lines]
+    known, lines = (
+        AutoConfig.from_pretrained(folder),
+        [*check_sampling(folder, context_tokens, config.rollout.bos).lines],
+    )
     allowed, recomputes = config.ppo.packing, config.deepspeed.gradient_checkpointing
     try:
         model, backbone = make_toys(known)
