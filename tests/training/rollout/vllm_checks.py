@@ -116,7 +116,7 @@ def test_a_stale_head_is_caught_by_the_probe(engine, policy, prompts, monkeypatc
     if not engine.is_cpu:
         pytest.skip("the packed copy that goes stale exists in vLLM's CPU build only")
     perturb(policy)
-    monkeypatch.setattr(training.rollout.vllm, "_repack_cpu_linears", lambda model: None)
+    monkeypatch.setattr(training.rollout.vllm, "repack_cpu_linears", lambda model: None)
     engine.load_weights(policy.model.named_parameters())
     completions = engine.generate(prompts, list(range(len(prompts))), SAMPLING, n_logprobs=8)
     responses = Responses.build(prompts, [c.tokens for c in completions], CPU.device)
