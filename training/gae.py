@@ -38,7 +38,11 @@ def compute_gae(
     deltas = (rewards + gamma * next_values - values) * is_token
     advantages = discounted_suffix_sum(deltas, gamma * gae_lambda) * is_token
     returns = (advantages + values) * is_token
-    return tuple(torch.zeros_like(x).scatter(1, places, x) for x in (advantages, returns))
+
+    def put_back(x: Tensor) -> Tensor:
+        return torch.zeros_like(x).scatter(1, places, x)
+
+    return put_back(advantages), put_back(returns)
 
 
 def whiten(x: Tensor, mean: Tensor, variance: Tensor, mask: Tensor, eps: float = 1e-8) -> Tensor:

@@ -1,4 +1,4 @@
-"""The vocabulary head as the model itself uses it: scaled and capped logits, whatever its class does to them."""
+"""The vocabulary head as the model itself uses it: scaled or capped logits, whatever its class computes."""
 
 import copy
 from collections.abc import Callable
@@ -46,10 +46,10 @@ def own_logits(model: Any, hidden: Tensor, project: Project) -> Tensor:
     `project`, so a scale, a cap, or a step before the head are the model's own. Works on a shallow copy: the
     model is not changed, and no hook of its modules runs.
     """
-    decoder, head = model.get_decoder(), model.get_output_embeddings()
+    decoder, head = decoder_of(model), model.get_output_embeddings()
 
     def decode(*_: Any, **__: Any) -> Any:
-        return _States(last_hidden_state=hidden.unsqueeze(0))
+        return _States(last_hidden_state=hidden.unsqueeze(0))  # type: ignore[arg-type]
 
     shadow = copy.copy(model)
     shadow._modules = dict(model._modules)
@@ -66,6 +66,16 @@ def own_logits(model: Any, hidden: Tensor, project: Project) -> Tensor:
         shadow.__dict__[name] = stand_in
     ids = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
     return type(model).forward(shadow, input_ids=ids, use_cache=False).logits[0]
+
+
+def decoder_of(model: Any) -> nn.Module:
+    """The part of a causal language model below its head."""
+    decoder = model.get_decoder()
+    if decoder is not model:
+        return decoder
+    # A class whose base_model_prefix is not the name it uses (Llama 4).
+    rest = [module for module in model.children() if module is not model.get_output_embeddings()]
+    return rest[0] if len(rest) == 1 else model
 
 
 def _holds(module: nn.Module, wanted: nn.Module) -> bool:

@@ -23,8 +23,9 @@ from transformers import (
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
-from training.head import is_bare, own_logits
+from training.head import decoder_of, is_bare, own_logits
 from training.packing import PACKED, Layout, pack, pick
+from training.rope import pin_rope
 from training.vocabulary import usable_ids
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -183,9 +184,7 @@ class Policy(nn.Module):
         [n_response_tokens], float32. Logits are in memory for `chunk_tokens` tokens at a time and are
         recomputed in the backward pass.
         """
-        states = states_before(
-            self.model.get_decoder(), self.layout, input_ids, attention_mask, response_mask
-        )
+        states = states_before(decoder_of(self.model), self.layout, input_ids, attention_mask, response_mask)
         return self.model.get_output_embeddings()(states, input_ids[response_mask.bool()])
 
 
@@ -215,20 +214,36 @@ class Critic(nn.Module):
 
 
 def load_policy(
-    folder: Path, precision: str, temperature: float, chunk_tokens: int, layout: Layout = PACKED
+    folder: Path,
+    precision: str,
+    temperature: float,
+    chunk_tokens: int,
+    layout: Layout = PACKED,
+    context_tokens: int | None = None,
 ) -> Policy:
-    """Read the language model in `folder` (Hugging Face format), whose tokenizer knows the tokens."""
+    """Read the language model in `folder` (Hugging Face format), whose tokenizer knows the tokens.
+
+    `context_tokens` is the longest sequence that the rollout engine is opened for; ValueError when the
+    model's rotary embeddings cannot be fixed for it.
+    """
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
+    if context_tokens is not None:
+        pin_rope(model, context_tokens)
     n_ids = usable_ids(AutoTokenizer.from_pretrained(folder), model.config.get_text_config().vocab_size)
     return Policy(model, temperature, chunk_tokens, layout, n_ids)
 
 
-def load_critic(folder: Path, precision: str, layout: Layout = PACKED) -> Critic:
+def load_critic(
+    folder: Path, precision: str, layout: Layout = PACKED, context_tokens: int | None = None
+) -> Critic:
     """Read the backbone in `folder`; the value head is zero unless the folder contains a trained one.
 
-    With a zero head the first advantages equal the returns, whatever the backbone computes.
+    With a zero head the first advantages equal the returns, whatever the backbone computes. For
+    `context_tokens` see `load_policy`.
     """
     backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision])
+    if context_tokens is not None:
+        pin_rope(backbone, context_tokens)
     width = AutoConfig.from_pretrained(folder).get_text_config().hidden_size
     head = ValueHead(width, DTYPES[precision])
     if (folder / CRITIC_HEAD).exists():
@@ -247,7 +262,8 @@ def recompute_activations(model: Any) -> None:
         # called must look as if it were trained. What it computes must not, or its own dropout begins.
         if isinstance(layer, GradientCheckpointingLayer):
             layer.training = True
-            layer._gradient_checkpointing_func = _in_evaluation(layer, layer._gradient_checkpointing_func)
+            checkpoint: Any = layer._gradient_checkpointing_func
+            layer._gradient_checkpointing_func = _in_evaluation(layer, checkpoint)  # type: ignore[assignment]
 
 
 def _in_evaluation(layer: nn.Module, checkpoint: Callable[..., Any]) -> Callable[..., Any]:

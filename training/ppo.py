@@ -5,6 +5,7 @@ tokens of the whole global batch, so micro-batching and the number of ranks do n
 advantages are computed and whitened in float32.
 """
 
+import logging
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -16,13 +17,15 @@ from torch import Tensor
 from rewards.contracts.engine import derive_seed
 from training.advantages import group_advantages, spread
 from training.balance import TokenScores, balance
-from training.batching import Responses, micro_batches, minibatches, put, take
+from training.batching import Responses, micro_batches, minibatches, padding_factor, put, take
 from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
 from training.gae import compute_gae, whiten
 from training.losses import explained_variance, importance_weights, kl_estimate, policy_loss, value_loss
 from training.probe import Probe
 from training.ranks import Ranks
+
+logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float | None]
 
@@ -42,8 +45,11 @@ class PPO:
         pad: int,
         ranks: Ranks,
         reference: Any | None = None,
+        is_packed: bool = True,
     ) -> None:
+        """`is_packed` is that of the networks' layout (`training.packing.Layout`)."""
         self.actor, self.critic, self.reference = actor, critic, reference
+        self.is_packed, self.has_said_factor = is_packed, is_packed
         self.config, self.ppo = config, config.ppo
         self.pad, self.ranks = pad, ranks
         self.side_stream: torch.cuda.Stream | None = None
@@ -69,6 +75,7 @@ class PPO:
         are the critic's values by token, if they were computed during sampling.
         """
         clock = time.perf_counter()
+        self._say_factor(responses)
         known: TokenScores = [None] * len(responses) if early_values is None else [*early_values]
         responses, rewards, (engine_logprobs, known) = balance(
             responses,
@@ -107,6 +114,14 @@ class PPO:
         times["policy_s"] = time.perf_counter() - clock
         return metrics, times
 
+    def _say_factor(self, responses: Responses) -> None:
+        """Say once what padded rows cost."""
+        if self.has_said_factor:
+            return
+        self.has_said_factor = True
+        factor = padding_factor(responses, self.ppo.micro_batch_tokens)
+        logger.warning("padded rows: this update computes %.1f times the tokens of packed ones", factor)
+
     def values(self, prompt: list[int], tokens: list[list[int]]) -> list[list[float]]:
         """Critic values of the tokens of some responses to one prompt, as a pass over the batch would give.
 
@@ -132,7 +147,7 @@ class PPO:
         """Log-probabilities or values of all response tokens: [n, longest response], 0 off the mask."""
         result = torch.zeros(responses.mask.shape, device=self.ranks.device)
         rows = list(range(len(responses)))
-        micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
+        micro = self._micro_batches(responses, rows)
         if not alone:
             # Sharded engines gather weights in every forward pass, so all ranks must run equally many.
             micro += micro[-1:] * (self.ranks.max(len(micro)) - len(micro))
@@ -202,7 +217,7 @@ class PPO:
                 return loss, loss.unsqueeze(0)
 
             lr = self._rate(self.config.critic, step, number, len(parts))
-            micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
+            micro = self._micro_batches(responses, rows)
             norm, sums = optimizer_step(
                 critic, micro, loss_of, lr, self.config.critic.max_grad_norm, self.ranks
             )
@@ -262,7 +277,7 @@ class PPO:
                     metrics.update(probe.check(step, current))
 
             lr = self._rate(self.config.actor, step, number, len(parts))
-            micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
+            micro = self._micro_batches(responses, rows)
             max_norm = self.config.actor.max_grad_norm
             norm, sums = optimizer_step(self.actor, micro, loss_of, lr, max_norm, self.ranks, check_sync)
             norms.append(norm)
@@ -279,6 +294,9 @@ class PPO:
             "actor_skipped": n_skipped(norms),
             "actor_lr": lr,
         }
+
+    def _micro_batches(self, responses: Responses, rows: list[int]) -> list[list[int]]:
+        return micro_batches(responses, rows, self.ppo.micro_batch_tokens, self.is_packed)
 
     def _rate(self, optim: OptimConfig, step: int, number: int, n_parts: int) -> float:
         """Learning rate of update `number` of `n_parts` in `step`."""

@@ -21,8 +21,8 @@ from training.data import select_rows
 
 CODE = (
     *("curation/difficulty.py", "rewards", "training/data.py"),
-    *("training/rollout", "training/head.py", "training/model.py", "training/packing.py"),
-    "training/vocabulary.py",
+    *("training/rollout", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/selfcheck/sampling.py", "training/selfcheck/report.py", "training/vocabulary.py"),
     *("pipelines/stages/difficulty.py", "pipelines/jobs/difficulty.py"),
 )
 STAGE = Stage("difficulty", CODE, is_resumable=True)

@@ -24,8 +24,8 @@ from rewards.contracts.records import REJECT
 
 CODE = (
     *("evals/plan.py", "evals/profiles.py", "evals/replay.py", "evals/sampling.py", "rewards/contracts"),
-    *("training/rollout", "training/head.py", "training/model.py", "training/packing.py"),
-    "training/vocabulary.py",
+    *("training/rollout", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/selfcheck/sampling.py", "training/selfcheck/report.py", "training/vocabulary.py"),
     *("pipelines/stages/sample.py", "pipelines/jobs/sample.py"),
 )
 STAGE = Stage("sample", CODE, is_resumable=True)

@@ -32,7 +32,14 @@ from training.saving.segments import begin_segment, describe_segments, read_segm
 from training.saving.steps import what_is_missing
 
 CODE = (
-    *("training/*.py", "training/rollout", "training/saving", "rewards", "evals/statistics"),
+    *(
+        "training/*.py",
+        "training/rollout",
+        "training/saving",
+        "training/selfcheck",
+        "rewards",
+        "evals/statistics",
+    ),
     *("pipelines/stages/train.py", "pipelines/jobs/train.py", "pipelines/jobs/evaluate_in_training.py"),
 )
 IN_PLACE = (

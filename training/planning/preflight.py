@@ -15,6 +15,7 @@ from training.config import TrainingConfig
 from training.ranks import join_ranks
 from training.rollout.engine import open_engine
 from training.saving.names import checkpoint_weights
+from training.selfcheck.check import check_model
 from training.train import build_ppo, peak_memory, pool_bytes
 from training.vocabulary import Vocabulary
 
@@ -27,9 +28,12 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     ranks = join_ranks(config.deepspeed.timeout_hours)
     rollout, ppo_config = config.rollout, config.ppo
     n_prompt, n_response = rollout.max_prompt_tokens, rollout.max_new_tokens
-    engine = open_engine(config, base, max(n_prompt + n_response, min_context), sleeps=True)
+    context = max(n_prompt + n_response, min_context)
+    checked = check_model(base, config, context)
+    checked.say(ranks.is_first)
+    engine = open_engine(config, base, context, sleeps=True)
     engine.sleep()
-    ppo = build_ppo(config, base, ranks)
+    ppo = build_ppo(config, base, ranks, layout=checked.layout, context_tokens=context)
     engine.wake()
     engine.load_weights(checkpoint_weights(ppo.actor, "model."))
 
