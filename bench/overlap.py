@@ -35,7 +35,8 @@ from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
 from training.base.base_model import make_base_model
 from training.config import CorpusPhase, TrainingConfig
-from training.planning.plan import find_shape, make_plan
+from training.planning.plan import make_plan
+from training.planning.shape import find_shape
 from training.planning.simulator.lengths import PAPER
 from training.planning.simulator.machine import Cluster, Machine
 from training.planning.simulator.steps import Step, rollout_ends, simulate_step

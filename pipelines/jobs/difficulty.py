@@ -19,7 +19,7 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
     prompts, done = select_rows(pl.read_parquet(job.rows), "train"), 0
     training, rollout = config.training, config.training.rollout
     context = rollout.max_prompt_tokens + rollout.max_new_tokens
-    check_sampling(Path(job.model), context).say()
+    check_sampling(Path(job.model), context, rollout.bos).say()
     engine = open_engine(training, Path(job.model), context)
 
     def advance(n: int) -> None:

@@ -26,7 +26,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     ]
     sizes = [plan.prompts.height * plan.n_samples for plan in plans]
     total = sum(len(range(job.part, size, evals.n_engines)) for size in sizes)
-    check_sampling(Path(job.model), config.eval_context_tokens).say()
+    check_sampling(Path(job.model), config.eval_context_tokens, rollout.bos).say()
     engine = open_engine(config.training, Path(job.model), config.eval_context_tokens)
     done = n_tokens = 0
     started = time.perf_counter()

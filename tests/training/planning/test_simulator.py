@@ -6,7 +6,8 @@ import pytest
 from pipelines.config import load_config
 from tests.test_arrows import ROOT
 from training.config import TrainingConfig
-from training.planning.plan import KNOWN, train_flops
+from training.planning.plan import train_flops
+from training.planning.shape import KNOWN
 from training.planning.simulator.decoding import decode, decode_wave
 from training.planning.simulator.lengths import PAPER, Lengths, measured
 from training.planning.simulator.machine import Cluster, Machine, Rates, fit_rates

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from training.planning.plan import Shape
+from training.planning.shape import Shape
 from training.rollout.limits import GPU_SEQUENCES
 
 SOFTMAX_BYTES = 4 * 6

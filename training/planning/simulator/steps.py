@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from training.config import TrainingConfig
-from training.planning.plan import GIB, Shape, find_shape, make_plan
+from training.planning.plan import GIB, make_plan
+from training.planning.shape import Shape, find_shape
 from training.planning.simulator.decoding import decode, decode_wave
 from training.planning.simulator.lengths import Lengths
 from training.planning.simulator.machine import Cluster, decode_work, prefill_work

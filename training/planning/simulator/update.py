@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training.config import TrainingConfig
-from training.planning.plan import Shape, prompt_copies
+from training.planning.plan import prompt_copies
+from training.planning.shape import Shape
 from training.planning.simulator.machine import Cluster, forward_work
 
 
