@@ -5,9 +5,10 @@ python bench/models.py mixtral falcon --cells packed,export
 python bench/models.py --no-vllm                    seconds in all
 
 The measure is the mean |log-prob difference| in nats from transformers' own logits of single rows, fp32.
-Cells: packed, the trainer's padding-free batch; padded, its other path; torch, the torch sampler; vllm, as
-loaded; synced, after new weights were handed over; export, what comes back from an export (0: equal bit for
-bit). A cell is exact up to 1e-5, a refusal if a ValueError says what to set instead, and otherwise wrong.
+Cells: packed, the trainer's padding-free batch, if its check of the model allows it; padded, its other path;
+torch, the torch sampler; vllm, as loaded; synced, after new weights were handed over; export, what comes back
+from an export (0: equal bit for bit). A cell is exact up to 1e-5, a refusal if a ValueError says what to set
+instead, and otherwise wrong.
 """
 
 import argparse
@@ -26,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 EXACT = 1e-5
 CELLS = ("packed", "padded", "torch", "vllm", "synced", "export")
 VLLM = ("vllm", "synced")
+N_CONTEXT = 96
+"""Longest prompt plus response, in tokens."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -121,13 +124,21 @@ def gap(ours: list[Any], theirs: list[Any]) -> float:
     return (torch.cat(ours).double() - torch.cat(theirs).double()).abs().mean().item()
 
 
-def _trainer(base: Path, **options: Any) -> float:
+def _trainer(base: Path, packing: str) -> float:
+    """What a run with this `training.ppo.packing` computes, after its check of the model has passed."""
     import torch
 
     from training.batching import Responses
+    from training.config import TrainingConfig
     from training.model import load_policy
+    from training.selfcheck.check import check_model
 
-    policy = load_policy(base, "fp32", 1.0, 16, **options)
+    config = TrainingConfig.model_validate(
+        {"model": {"path": str(base)}, "ppo": {"packing": packing}, "deepspeed": {"precision": "fp32"}}
+    )
+    checked = check_model(base, config, N_CONTEXT, stored=False)
+    checked.say(aloud=False)
+    policy = load_policy(base, "fp32", 1.0, 16, checked.layout, N_CONTEXT)
     batch = Responses.build(prompts(), responses(), torch.device("cpu"))
     with torch.no_grad():
         ours, _ = policy(*batch.inputs(list(range(len(prompts()))), pad=0))
@@ -135,21 +146,11 @@ def _trainer(base: Path, **options: Any) -> float:
 
 
 def _packed(base: Path) -> float:
-    return _trainer(base)
+    return _trainer(base, "packed")
 
 
 def _padded(base: Path) -> float:
-    from training.packing import PADDED
-
-    found = []
-    for layout in PADDED:
-        try:
-            found.append(_trainer(base, layout=layout))
-        except (ValueError, ImportError) as error:  # Not every model has torch's kernels.
-            refusal = error
-    if not found:
-        raise refusal
-    return min(found)  # The self-check takes the exact one.
+    return _trainer(base, "padded")
 
 
 def _sampled(engine: Any, model: Any) -> float:
@@ -168,7 +169,7 @@ def _sampled(engine: Any, model: Any) -> float:
 def _torch(base: Path) -> float:
     from training.rollout.torch_sampler import TorchSampler
 
-    sampler = TorchSampler(base, precision="fp32", max_model_tokens=96, kv_cache_gib=0.05)
+    sampler = TorchSampler(base, precision="fp32", max_model_tokens=N_CONTEXT, kv_cache_gib=0.05)
     return _sampled(sampler, plain(base))
 
 
@@ -201,7 +202,7 @@ def _vllm_cells(base: Path) -> dict[str, Cell]:
         from training.rollout.vllm import VllmEngine
 
         engine = VllmEngine(
-            base, precision="fp32", max_model_tokens=96, kv_cache_gib=0.1, gpu_memory_utilization=0.5
+            base, precision="fp32", max_model_tokens=N_CONTEXT, kv_cache_gib=0.1, gpu_memory_utilization=0.5
         )
         return _sampled(engine, plain(base))
 

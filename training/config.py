@@ -124,7 +124,7 @@ class RolloutConfig(Settings):
     and trainer have the same weights (ours)."""
     max_mismatch: float = Field(0.0, ge=0)
     """Largest mean |log-prob difference| of the probe, in nats; beyond it, rails.out_of_sync acts. 0: set by
-    the precision, 1e-3 for fp32 and 0.05 for bf16 (ours)."""
+    the precision, 1e-3 for fp32 and 0.1 for bf16 (ours)."""
     lag: Literal[0, 1] = 0
     """0: strictly on-policy (paper, section 2.3). 1: one step off-policy (Noukhovitch et al. 2024, arXiv
     2410.18252): the next step's responses are sampled during this step's update, by the policy before it, and

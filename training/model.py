@@ -171,7 +171,7 @@ class Policy(nn.Module):
         """`n_ids`: how many ids are tokens (`training.vocabulary.usable_ids`); None: all."""
         super().__init__()
         model.set_attn_implementation(layout.attention)
-        self.model, self.layout = model, layout
+        self.model, self.layout, self.temperature, self.n_ids = model, layout, temperature, n_ids
         score_in_chunks(model, temperature, chunk_tokens, n_ids)
 
     def forward(
@@ -186,6 +186,21 @@ class Policy(nn.Module):
         """
         states = states_before(decoder_of(self.model), self.layout, input_ids, attention_mask, response_mask)
         return self.model.get_output_embeddings()(states, input_ids[response_mask.bool()])
+
+    def plain_logprobs(self, input_ids: Tensor, response_mask: Tensor) -> Tensor:
+        """Log-probabilities of one unpadded row's response tokens by the model's own forward pass.
+
+        For comparison: eager attention, all logits at once, no gradient. [1, seq] -> [response tokens].
+        """
+        self.model.set_attn_implementation("eager")
+        try:
+            with torch.no_grad():
+                logits = self.model(input_ids=input_ids, use_cache=False).logits[0, :-1, : self.n_ids]
+        finally:
+            self.model.set_attn_implementation(self.layout.attention)
+        logprobs = torch.log_softmax(logits.float() / self.temperature, -1)
+        scored = logprobs.gather(-1, input_ids[0, 1:, None])[:, 0]
+        return scored[response_mask[0, 1:].bool()]
 
 
 class ValueHead(nn.Linear):

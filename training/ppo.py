@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
 from training.gae import compute_gae, whiten
 from training.losses import explained_variance, importance_weights, kl_estimate, policy_loss, value_loss
-from training.probe import Probe
+from training.probe import MAX_MISMATCH, OutOfSync, Probe, Recheck, recheck
 from training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class PPO:
     ) -> None:
         """`is_packed` is that of the networks' layout (`training.packing.Layout`)."""
         self.actor, self.critic, self.reference = actor, critic, reference
-        self.is_packed, self.has_said_factor = is_packed, is_packed
+        self.is_packed, self.has_said_factor, self.has_proven_critic = is_packed, is_packed, False
         self.config, self.ppo = config, config.ppo
         self.pad, self.ranks = pad, ranks
         self.side_stream: torch.cuda.Stream | None = None
@@ -90,7 +91,7 @@ class PPO:
         # Strictly on-policy, the update's own forward pass gives the old log-probabilities.
         if self.ppo.policy_minibatches > 1 or self.ppo.kl_place == "reward" and self.reference is not None:
             old_logprobs = self._no_grad(self.actor, responses, first_output=True)
-            metrics |= probe.check(step, old_logprobs)
+            metrics |= probe.check(step, old_logprobs, partial(self._again, responses, old_logprobs, probe))
         if self.reference is not None:
             reference = self._no_grad(self.reference, responses, first_output=True)
         if early_values is not None:
@@ -99,6 +100,8 @@ class PPO:
             values[responses.mask] = torch.tensor(flat, device=self.ranks.device)
         elif self.critic is not None:
             values = self._no_grad(self.critic, responses, first_output=False)
+        if values is not None:
+            self._probe_critic(step, responses, values)
         paid = self._pay(responses, rewards, old_logprobs, reference)
         advantages, returns, measured = self._advantages(responses, paid, values)
         metrics |= measured
@@ -121,6 +124,32 @@ class PPO:
         self.has_said_factor = True
         factor = padding_factor(responses, self.ppo.micro_batch_tokens)
         logger.warning("padded rows: this update computes %.1f times the tokens of packed ones", factor)
+
+    def _again(self, responses: Responses, logprobs: Tensor, probe: Probe, row: int) -> Recheck:
+        """A response that the engine was asked about, computed once more, when the two disagree."""
+        n = len(responses.tokens[row])
+        inputs = responses.inputs([row], self.pad)
+        return recheck(self.actor, inputs, logprobs[row, :n], probe.engine[row, :n])
+
+    def _probe_critic(self, step: int, responses: Responses, values: Tensor) -> None:
+        """Once, when the critic has left zero: has a response the same values alone and among others?
+
+        OutOfSync, on all ranks, when it has not.
+        """
+        if self.has_proven_critic or not self.config.rollout.probe_responses:
+            return
+        if not self.ranks.largest(float(values.any())):
+            return
+        self.has_proven_critic = True
+        row = min(range(len(responses)), key=responses.length)
+        with torch.no_grad():
+            alone = self.critic(*responses.inputs([row], self.pad))  # type: ignore[misc]
+        far = self.ranks.largest((alone - values[row, : len(alone)]).abs().mean().item())
+        if not far <= MAX_MISMATCH[self.config.deepspeed.precision]:
+            raise OutOfSync(
+                f"step {step}: the critic gives a response other values alone than among others (mean "
+                f'difference {far:.2g}): set training.ppo.packing = "padded"'
+            )
 
     def values(self, prompt: list[int], tokens: list[list[int]]) -> list[list[float]]:
         """Critic values of the tokens of some responses to one prompt, as a pass over the batch would give.
@@ -274,7 +303,9 @@ class PPO:
 
             def check_sync(number: int = number) -> None:
                 if old_logprobs is None and number == 0:
-                    metrics.update(probe.check(step, current))
+                    metrics.update(
+                        probe.check(step, current, partial(self._again, responses, current, probe))
+                    )
 
             lr = self._rate(self.config.actor, step, number, len(parts))
             micro = self._micro_batches(responses, rows)

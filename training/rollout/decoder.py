@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from training.packing import seen_in_window
 from training.rollout.limits import BLOCK, MIN_ROWS
+from training.rope import pin_rope
 
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
@@ -91,23 +92,13 @@ class Decoder:
         self.n_kv_heads = config.num_key_value_heads
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self.windows = [w if w and w < max_tokens else None for w in layer_windows(config)]
-        self.cos, self.sin = self._positions(model.model.rotary_emb, max_tokens)
+        pin_rope(model, max_tokens)
+        positions = torch.arange(max_tokens, device=device).unsqueeze(0)
+        cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=dtype, device=device), positions)
+        self.cos, self.sin = cos[0], sin[0]
         self.slots: dict[str, Tensor] = {}
         """The tensor of each weight, by its Hugging Face name."""
         self._lay_out({name: parameter.data for name, parameter in model.named_parameters()})
-
-    def _positions(self, rotary: Any, n: int) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of the first `n` positions; ValueError if those of a position depend on `n`."""
-        zero = torch.zeros(1, dtype=self.dtype, device=self.device)
-        first = rotary(zero, torch.zeros(1, 1, dtype=torch.long, device=self.device) + 1)[0]
-        cos, sin = rotary(zero, torch.arange(n, device=self.device).unsqueeze(0))
-        if n > 1 and not torch.equal(first[0, 0], cos[0, 1]):
-            raise ValueError(
-                f"training.rollout: beyond {rotary.config.max_position_embeddings} tokens the model's rotary "
-                f"embedding depends on the length of the whole text, so a token's value would change as a "
-                f"response grows; lower max_prompt_tokens + max_new_tokens from {n}"
-            )
-        return cos[0], sin[0]
 
     def _lay_out(self, weights: dict[str, Tensor]) -> None:
         def stack(*names: str) -> Tensor:

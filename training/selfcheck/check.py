@@ -23,6 +23,7 @@ from training.fingerprint import FILES, hash_model
 from training.head import is_bare
 from training.packing import PACKED, PADDED, Layout
 from training.selfcheck.compare import Gap, Reference, rows
+from training.selfcheck.exporting import check_export
 from training.selfcheck.report import Line, Report, keep_report, read_report
 from training.selfcheck.sampling import check_sampling
 from training.selfcheck.toys import NoToy, make_toys
@@ -97,7 +98,7 @@ def _check(folder: Path, config: TrainingConfig, context_tokens: int) -> tuple[l
     layout, found = find_layout(reference, allowed, recomputes)
     lines += found
     if not any(line.level == "refused" for line in found):
-        lines += [_repeated(reference, layout), *_recomputation(model, recomputes)]
+        lines += [_repeated(reference, layout), *_recomputation(model, recomputes), _exported(model)]
         if _weight_bytes(folder) <= SMALL_BYTES:
             lines.append(_itself(folder, layout))
     return lines, layout
@@ -192,6 +193,14 @@ def _recomputation(model: Any, recomputes: bool) -> Iterator[Line]:
         yield Line(
             "slower", "recomputation", cause, "lower training.ppo.micro_batch_tokens if memory is short"
         )
+
+
+def _exported(model: Any) -> Line:
+    try:
+        return check_export(model)
+    except Exception as error:  # noqa: BLE001 - whatever a conversion of names or shapes raises.
+        cause = f"{type(model).__name__} cannot be written or read back: {_said(error)}"
+        return Line("refused", "export", cause, "choose another model")
 
 
 def _itself(folder: Path, layout: Layout) -> Line:

@@ -14,7 +14,8 @@ from training.vocabulary import Vocabulary
 def check_sampling(folder: Path, context_tokens: int, bos: Bos = "tokenizer") -> Report:
     """Check that the model in `folder` can be asked sequences of up to `context_tokens`."""
     known, vocabulary = AutoConfig.from_pretrained(folder), Vocabulary.read(folder, bos)
-    return Report((_tokenizer(vocabulary), _ends(vocabulary), *_rope(known, context_tokens)))
+    lines = (_tokenizer(vocabulary), _ends(vocabulary), *_rope(known, context_tokens))
+    return Report((*lines, *_positions(known, context_tokens)))
 
 
 def _tokenizer(vocabulary: Vocabulary) -> Line:
@@ -55,3 +56,17 @@ def _rope(config: PreTrainedConfig, context_tokens: int) -> Iterator[Line]:
     for kind in sorted({settings["rope_type"] for settings in rope_settings(config)}):
         if kind == "longrope" or "dynamic" in kind:
             yield Line("ok", "rotary embeddings", f"{kind}, fixed for {context_tokens:,} tokens")
+
+
+def _positions(config: PreTrainedConfig, context_tokens: int) -> Iterator[Line]:
+    """Learned positions end somewhere; rotary ones go on, as far as the engine lets them."""
+    text = config.get_text_config()
+    n_learned = getattr(text, "max_position_embeddings", None)
+    if any(rope_settings(config)) or not isinstance(n_learned, int):
+        return
+    if context_tokens > n_learned:
+        cause = f"the model has {n_learned:,} learned positions, and {context_tokens:,} tokens are asked for"
+        setting = (
+            "lower training.rollout.max_prompt_tokens + max_new_tokens (and the evaluations' max_new_tokens)"
+        )
+        yield Line("refused", "positions", cause, setting)

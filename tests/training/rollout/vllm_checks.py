@@ -12,6 +12,7 @@ from training.batching import Responses
 from training.model import load_policy
 from training.probe import OutOfSync, Probe
 from training.ranks import Ranks
+from training.rollout.torch_sampler import TorchSampler
 
 SAMPLING = Sampling(max_new_tokens=24, stop=STOP)
 CPU = Ranks(0, 1, torch.device("cpu"))
@@ -76,6 +77,17 @@ def test_responses_keep_their_tags_and_say_how_they_ended(engine, prompts):
     cut = engine.generate(prompts, list(range(len(prompts))), Sampling(max_new_tokens=2, stop=STOP))
     assert all(len(c.tokens) <= 2 for c in cut)
     assert any(c.is_truncated for c in cut)
+
+
+@pytest.mark.parametrize("stop", [STOP, ("+",), ()])
+def test_both_engines_write_the_same_response(engine, policy, prompts, tiny_base, stop):
+    """Greedy, so that the tokens are the same; without a stop string the end token ends a response."""
+    sampling = Sampling(24, temperature=0.0, stop=stop)
+    torch_sampler = TorchSampler(tiny_base, precision="fp32", max_model_tokens=48, kv_cache_gib=0.25)
+    ours, theirs = (one.generate(prompts, [0] * len(prompts), sampling) for one in (torch_sampler, engine))
+    assert ours == theirs
+    assert any(c.tokens[-1] in torch_sampler.vocabulary.end_ids for c in theirs) or stop
+    assert torch_sampler.encode("1+2=") == engine.encode("1+2=")
 
 
 def test_a_stop_string_of_ordinary_characters_is_kept(engine, prompts):

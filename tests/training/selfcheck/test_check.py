@@ -115,6 +115,24 @@ def test_dynamic_rotary_embeddings_are_refused_beyond_their_length(context, is_r
         assert "128" in str(found(report, "rotary embeddings")) or not is_refused
 
 
+@pytest.mark.parametrize(
+    "family, context, is_refused", [("gpt2", 129, True), ("gpt2", 128, False), ("llama", 129, False)]
+)
+def test_learned_positions_end_and_rotary_ones_do_not(family, context, is_refused, tmp_path):
+    report = check_sampling(make_family(family, tmp_path / "model"), context)
+    assert [line.what for line in report.refusals] == ["positions"] * is_refused
+
+
+def test_an_export_that_comes_back_otherwise_is_refused(tmp_path, monkeypatch):
+    """Without its buffers, as exports once were, DeepSeek-V3's router would be another one."""
+    folder = make_family("deepseek-v3", tmp_path / "model")
+    line = found(check_model(folder, settings(), 96, stored=False), "export")
+    assert line.level == "ok" and "buffer" in line.found
+    monkeypatch.setattr("training.saving.names._buffers", lambda model: {})
+    with pytest.raises(Refused, match="export: .*e_score_correction_bias"):
+        check_model(folder, settings(), 96, stored=False).say()
+
+
 def test_tokens_without_a_row_and_rows_without_a_token_are_named(tmp_path):
     folder = make_family("qwen2.5-padded", tmp_path / "model")
     assert "40 rows are no tokens" in found(check_sampling(folder, 96), "tokenizer").found
