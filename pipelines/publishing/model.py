@@ -88,7 +88,7 @@ def beginning(folder: Path, bos: Bos) -> str:
     from training.vocabulary import first_ids
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return tokenizer.decode(first_ids(tokenizer, bos))
+    return str(tokenizer.decode(first_ids(tokenizer, bos)))
 
 
 def chat_template(prompt: PromptConfig, begins: str = "") -> str:
