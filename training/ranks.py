@@ -3,9 +3,10 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from typing import NoReturn, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -13,6 +14,8 @@ from torch import Tensor
 
 # Whether there are GPUs is asked of the driver's library, without starting CUDA: vLLM may still have to fork.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,13 @@ class Ranks:
         tensor = torch.tensor(x, device=self.device, dtype=torch.float64)
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return float(tensor.item())
+
+    def of_first(self, make: Callable[[], Result]) -> Result:
+        """What `make` returns on the first rank, for every rank; the others wait for it."""
+        shared = [make() if self.is_first else None]
+        if self.world > 1:
+            dist.broadcast_object_list(shared, src=0)
+        return cast(Result, shared[0])
 
     def use_device(self) -> None:
         """Make this rank's device the current one of a new thread, which otherwise starts with the first."""
