@@ -39,7 +39,7 @@ from rewards.contracts.prompts import PromptConfig
 from training.base.base_model import make_base_model
 from training.config import TrainingConfig
 from training.data import load_prompts
-from training.planning.plan import Shape, find_shape
+from training.planning.shape import Shape, find_shape
 from training.planning.simulator.decoding import decode_wave
 from training.planning.simulator.lengths import measured
 from training.planning.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work

@@ -40,7 +40,7 @@ class Replay:
             )
         self.fingerprint = hash_text(json.dumps(sorted(self.rows.items())), 16)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
         return list(text.encode())
 
     def generate(

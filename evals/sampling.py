@@ -123,7 +123,7 @@ def _requests(engine: Engine, plan: Plan, seed: int) -> tuple[list[_Request], pl
     for question in plan.prompts.iter_rows(named=True):
         prompt, question_id = question["prompt"], question["question_id"]
         n_choices = question["n_choices"] if plan.conditions.method == "letters" else None
-        tokens = tuple(engine.encode(prompt))
+        tokens = tuple(engine.encode(prompt, bos=plan.conditions.method != "chat"))
         if len(tokens) > budget:
             detail = (
                 f"prompt of {len(tokens)} tokens + max_new_tokens {sampling.max_new_tokens} exceeds the "
@@ -229,7 +229,7 @@ def _choose(
 
 
 def _only_token(engine: Engine, text: str) -> int:
-    tokens = engine.encode(text)
+    tokens = engine.encode(text, bos=False)
     if len(tokens) != 1:
         raise ValueError(
             f"the tokenizer encodes {text!r} as {len(tokens)} tokens, not as one, so options cannot be "

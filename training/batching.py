@@ -45,12 +45,16 @@ class Responses:
         return torch.tensor(padded).to(device), masks[0].to(device), masks[1].to(device)
 
 
-def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> list[list[int]]:
+def micro_batches(
+    responses: Responses, rows: list[int], max_tokens: int, is_packed: bool = True
+) -> list[list[int]]:
     """Group `rows` so that each group has at most `max_tokens` tokens (a longer row is a group by itself).
 
     Responses to one prompt stay together. Their prompt counts once in a group, because it is computed once
-    (`training.packing`).
+    (`training.packing`). In padded rows, each is as long as the longest of its group.
     """
+    if not is_packed:
+        return _padded_batches(responses, rows, max_tokens)
     longest: dict[int, int] = {}
     for row in rows:
         prompt = responses.places[row]
@@ -74,6 +78,29 @@ def micro_batches(responses: Responses, rows: list[int], max_tokens: int) -> lis
             groups.append([row])
             room = max_tokens - responses.length(row)
     return groups
+
+
+def _padded_batches(responses: Responses, rows: list[int], max_tokens: int) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for row in sorted(rows, key=lambda row: (-responses.length(row), row)):
+        if groups and (len(groups[-1]) + 1) * responses.length(groups[-1][0]) <= max_tokens:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def padding_factor(responses: Responses, max_tokens: int) -> float:
+    """Tokens computed in padded rows, as a multiple of those in packed rows."""
+    rows = list(range(len(responses)))
+    padded = sum(
+        len(group) * responses.length(group[0]) for group in _padded_batches(responses, rows, max_tokens)
+    )
+    packed = 0
+    for group in micro_batches(responses, rows, max_tokens):
+        prompts = {responses.places[row]: len(responses.prompts[row]) for row in group}
+        packed += sum(len(responses.tokens[row]) for row in group) + sum(prompts.values())
+    return padded / packed
 
 
 def minibatches(n_rows: int, n_parts: int, seed: int) -> list[list[int]]:

@@ -5,7 +5,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rewards.contracts.engine import Sampling
 from rewards.contracts.prompts import ORZ_STOP, PromptConfig
@@ -14,6 +14,7 @@ from rewards.shaping import RewardTerms
 
 Estimator = Literal["gae", "grpo", "rloo", "reinforce_pp"]
 KLEstimator = Literal["k1", "k2", "k3"]
+Bos = Literal["tokenizer", "always", "never"]
 
 
 class ScratchConfig(Settings):
@@ -108,15 +109,22 @@ class RolloutConfig(Settings):
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature (paper, section 2.3)."""
     top_p: float = Field(1.0, gt=0, le=1)
-    """Probability mass of nucleus sampling; 1: all tokens (paper, section 2.3)."""
+    """Probability mass of nucleus sampling; 1: all tokens (paper, section 2.3). Training accepts no other
+    value: tokens outside the nucleus would have probability 0 in the samples and not in the policy, and the
+    nucleus moves with every update. Evaluations have their own."""
     stop: tuple[str, ...] = ORZ_STOP
     """Strings that end a response and remain part of it (reference script: stop)."""
+    bos: Bos = "tokenizer"
+    """The beginning-of-sequence token before a prompt, in training, difficulty and evaluations. tokenizer: as
+    the model's own tokenizer begins a text (Llama, Gemma and Mistral with one, Qwen without); always; never.
+    Prompts of profile chat begin as the model's chat template writes them. (reference code: its template
+    begins with it.)"""
     probe_responses: Operation[int] = Field(16, ge=0)
     """Responses per step and engine whose log-probs are compared with the trainer's, to prove that engine
     and trainer have the same weights (ours)."""
     max_mismatch: float = Field(0.0, ge=0)
     """Largest mean |log-prob difference| of the probe, in nats; beyond it, rails.out_of_sync acts. 0: set by
-    the precision, 1e-3 for fp32 and 0.05 for bf16 (ours)."""
+    the precision, 1e-3 for fp32 and 0.1 for bf16 (ours)."""
     lag: Literal[0, 1] = 0
     """0: strictly on-policy (paper, section 2.3). 1: one step off-policy (Noukhovitch et al. 2024, arXiv
     2410.18252): the next step's responses are sampled during this step's update, by the policy before it, and
@@ -127,6 +135,17 @@ class RolloutConfig(Settings):
     """Size of the KV cache, in GiB, for the torch sampler and for vLLM on a CPU (ours)."""
     tensor_parallel: Placement[int] = Field(1, ge=1)
     """GPUs per vLLM engine (reference script: vllm_tensor_parallel_size)."""
+
+    @field_validator("top_p")
+    @classmethod
+    def _check_top_p(cls, top_p: float) -> float:
+        if top_p < 1:
+            raise ValueError(
+                f"rollout.top_p = {top_p:g}: PPO needs responses sampled from the whole policy; tokens "
+                "outside the nucleus have probability 0 in the samples but not in the policy's "
+                "log-probabilities. Set it to 1 (evals.top_p is another setting)"
+            )
+        return top_p
 
     @property
     def sampling(self) -> Sampling:
@@ -191,6 +210,11 @@ class PPOConfig(Settings):
     (reference script: packing_max_len)."""
     logprob_chunk_tokens: Operation[int] = Field(1024, ge=1)
     """Tokens whose vocabulary logits are in memory at a time. Changes memory, not the result (ours)."""
+    packing: Operation[Literal["auto", "packed", "padded"]] = "auto"
+    """packed: all tokens of a micro-batch in one row, without padding, a shared prompt once. padded: a row
+    for each response, as long as the longest, through the model's own attention; several times slower. auto:
+    packed where the model's architecture is exact that way (`training.selfcheck` measures it), else padded.
+    Changes speed and memory, not the result (ours)."""
     early_values: Placement[int] = Field(0, ge=0)
     """Compute critic values during sampling, for this many responses to a prompt at a time, as soon as all of
     them have ended. 0: after the rollout, for all responses. Needs the whole critic on each rank (ZeRO stage

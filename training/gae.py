@@ -27,15 +27,22 @@ def compute_gae(
 
     delta_t = r_t + gamma * V_{t+1} - V_t; A_t = sum_k (gamma * lambda)**k * delta_{t+k}; return = A + V
     (Schulman et al. 2016, equation 16; ORZ paper, section 2.2). With gamma = lambda = 1 the advantage is the
-    sum of the rewards still to come minus the value. Shapes: all [batch, seq], tokens of a row contiguous
-    from position 0. Both results are 0 off the mask.
+    sum of the rewards still to come minus the value. Shapes: all [batch, seq]. The next token of a token is
+    the next one on the mask, wherever it is. Both results are 0 off the mask.
     """
+    places = torch.argsort(~mask.bool(), dim=1, stable=True)  # The tokens first, in their order.
     mask = mask.to(values.dtype)
-    rewards, values = rewards * mask, values * mask
+    rewards, values = (x.gather(1, places) for x in (rewards * mask, values * mask))
+    is_token = mask.gather(1, places)
     next_values = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
-    deltas = (rewards + gamma * next_values - values) * mask
-    advantages = discounted_suffix_sum(deltas, gamma * gae_lambda) * mask
-    return advantages, (advantages + values) * mask
+    deltas = (rewards + gamma * next_values - values) * is_token
+    advantages = discounted_suffix_sum(deltas, gamma * gae_lambda) * is_token
+    returns = (advantages + values) * is_token
+
+    def put_back(x: Tensor) -> Tensor:
+        return torch.zeros_like(x).scatter(1, places, x)
+
+    return put_back(advantages), put_back(returns)
 
 
 def whiten(x: Tensor, mean: Tensor, variance: Tensor, mask: Tensor, eps: float = 1e-8) -> Tensor:

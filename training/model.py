@@ -5,17 +5,28 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import ScratchConfig
-from training.packing import ATTENTION, pack, pick
+from training.head import decoder_of, is_bare, own_logits
+from training.packing import PACKED, Layout, pack, pick
+from training.rope import pin_rope
+from training.vocabulary import usable_ids
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CRITIC_HEAD = "value_head.safetensors"
@@ -43,13 +54,18 @@ def build_scratch(config: ScratchConfig, n_vocab: int, pad: int, eos: int, seed:
 
 
 def token_logprobs(
-    hidden: Tensor, head: Callable[[Tensor], Tensor], targets: Tensor, temperature: float
+    hidden: Tensor,
+    head: Callable[[Tensor], Tensor],
+    targets: Tensor,
+    temperature: float,
+    n_ids: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each target and entropy of each distribution, in float32.
 
-    Shapes: hidden [tokens, width], targets [tokens] -> [tokens], [tokens].
+    Shapes: hidden [tokens, width], targets [tokens] -> [tokens], [tokens]. The distribution is over the first
+    `n_ids` ids (None: all), which are tokens; engines sample no others.
     """
-    logits = head(hidden).float() / temperature
+    logits = head(hidden)[:, :n_ids].float() / temperature
     logprobs = torch.log_softmax(logits, dim=-1)
     entropy = -(logprobs.exp() * logprobs).sum(-1)
     return logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1), entropy
@@ -103,16 +119,20 @@ class ChunkedScores(torch.autograd.Function):
         return None, None, of_hidden, None, *of_parameters
 
 
-def score_in_chunks(head: nn.Module, temperature: float, chunk: int) -> None:
-    """Let `head(hidden, targets)` return log-probabilities and entropies; `head(hidden)` stays what it was.
+def score_in_chunks(model: Any, temperature: float, chunk: int, n_ids: int | None = None) -> None:
+    """Let the model's `head(hidden, targets)` return log-probabilities and entropies of the logits that the
+    model makes of these hidden states, over the first `n_ids` ids; `head(hidden)` stays what it was.
 
     A head whose weights are sharded gathers them in each call. It is now called once in a forward pass and
     gathered once more in the backward pass, whatever the number of chunks.
     """
+    head = model.get_output_embeddings()
     project = head.forward
+    # Most models' logits are the head's output; calling it alone is what they do.
+    logits = project if is_bare(model) else partial(own_logits, model, project=project)
 
     def score(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return token_logprobs(hidden, project, targets, temperature)
+        return token_logprobs(hidden, logits, targets, temperature, n_ids)
 
     def forward(hidden: Tensor, targets: Tensor | None = None) -> Any:
         if targets is None:
@@ -122,14 +142,37 @@ def score_in_chunks(head: nn.Module, temperature: float, chunk: int) -> None:
     head.forward = forward
 
 
+def states_before(
+    decoder: Any, layout: Layout, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
+) -> Tensor:
+    """Last hidden states before each response token, in row order: [response tokens, width].
+
+    Shapes: all inputs [batch, seq], right-padded. Padded rows need no mask: no token sees what follows it.
+    """
+    if layout.is_packed:
+        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, decoder.dtype)
+        return pick(decoder(input_ids=tokens, **arguments).last_hidden_state[0], before)
+    hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state
+    before = response_mask.flatten().nonzero().squeeze(-1) - 1
+    return pick(hidden.flatten(0, 1), before)
+
+
 class Policy(nn.Module):
     """Causal language model that scores response tokens."""
 
-    def __init__(self, model: Any, temperature: float, chunk_tokens: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        temperature: float,
+        chunk_tokens: int,
+        layout: Layout = PACKED,
+        n_ids: int | None = None,
+    ) -> None:
+        """`n_ids`: how many ids are tokens (`training.vocabulary.usable_ids`); None: all."""
         super().__init__()
-        model.set_attn_implementation(ATTENTION)
-        self.model = model
-        score_in_chunks(model.get_output_embeddings(), temperature, chunk_tokens)
+        model.set_attn_implementation(layout.attention)
+        self.model, self.layout, self.temperature, self.n_ids = model, layout, temperature, n_ids
+        score_in_chunks(model, temperature, chunk_tokens, n_ids)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor
@@ -141,10 +184,23 @@ class Policy(nn.Module):
         [n_response_tokens], float32. Logits are in memory for `chunk_tokens` tokens at a time and are
         recomputed in the backward pass.
         """
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.model.dtype)
-        hidden = self.model.get_decoder()(input_ids=tokens, **arguments).last_hidden_state[0]
-        head = self.model.get_output_embeddings()
-        return head(pick(hidden, before), input_ids[response_mask.bool()])
+        states = states_before(decoder_of(self.model), self.layout, input_ids, attention_mask, response_mask)
+        return self.model.get_output_embeddings()(states, input_ids[response_mask.bool()])
+
+    def plain_logprobs(self, input_ids: Tensor, response_mask: Tensor) -> Tensor:
+        """Log-probabilities of one unpadded row's response tokens by the model's own forward pass.
+
+        For comparison: eager attention, all logits at once, no gradient. [1, seq] -> [response tokens].
+        """
+        self.model.set_attn_implementation("eager")
+        try:
+            with torch.no_grad():
+                logits = self.model(input_ids=input_ids, use_cache=False).logits[0, :-1, : self.n_ids]
+        finally:
+            self.model.set_attn_implementation(self.layout.attention)
+        logprobs = torch.log_softmax(logits.float() / self.temperature, -1)
+        scored = logprobs.gather(-1, input_ids[0, 1:, None])[:, 0]
+        return scored[response_mask[0, 1:].bool()]
 
 
 class ValueHead(nn.Linear):
@@ -161,17 +217,15 @@ class ValueHead(nn.Linear):
 class Critic(nn.Module):
     """The policy's backbone with a scalar head."""
 
-    def __init__(self, backbone: Any, head: nn.Module) -> None:
+    def __init__(self, backbone: Any, head: nn.Module, layout: Layout = PACKED) -> None:
         super().__init__()
-        backbone.set_attn_implementation(ATTENTION)
-        self.backbone = backbone
+        backbone.set_attn_implementation(layout.attention)
+        self.backbone, self.layout = backbone, layout
         self.head = head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor) -> Tensor:
         """Values of the states before each response token, in row order: [n_response_tokens], float32."""
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, self.backbone.dtype)
-        hidden = self.backbone(input_ids=tokens, **arguments).last_hidden_state[0]
-        return self.head(pick(hidden, before))
+        return self.head(states_before(self.backbone, self.layout, input_ids, attention_mask, response_mask))
 
 
 def load_policy(
@@ -179,35 +233,68 @@ def load_policy(
     precision: str,
     temperature: float,
     chunk_tokens: int,
+    layout: Layout = PACKED,
+    context_tokens: int | None = None,
 ) -> Policy:
-    """Read the language model in `folder` (Hugging Face format)."""
+    """Read the language model in `folder` (Hugging Face format), whose tokenizer knows the tokens.
+
+    `context_tokens` is the longest sequence that the rollout engine is opened for; ValueError when the
+    model's rotary embeddings cannot be fixed for it.
+    """
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
-    return Policy(model, temperature, chunk_tokens)
+    if context_tokens is not None:
+        pin_rope(model, context_tokens)
+    n_ids = usable_ids(AutoTokenizer.from_pretrained(folder), model.config.get_text_config().vocab_size)
+    return Policy(model, temperature, chunk_tokens, layout, n_ids)
 
 
-def load_critic(folder: Path, precision: str) -> Critic:
+def load_critic(
+    folder: Path, precision: str, layout: Layout = PACKED, context_tokens: int | None = None
+) -> Critic:
     """Read the backbone in `folder`; the value head is zero unless the folder contains a trained one.
 
-    With a zero head the first advantages equal the returns, whatever the backbone computes.
+    With a zero head the first advantages equal the returns, whatever the backbone computes. For
+    `context_tokens` see `load_policy`.
     """
     backbone = AutoModel.from_pretrained(folder, dtype=DTYPES[precision])
-    head = ValueHead(AutoConfig.from_pretrained(folder).hidden_size, DTYPES[precision])
+    if context_tokens is not None:
+        pin_rope(backbone, context_tokens)
+    width = AutoConfig.from_pretrained(folder).get_text_config().hidden_size
+    head = ValueHead(width, DTYPES[precision])
     if (folder / CRITIC_HEAD).exists():
         head.load_state_dict(load_file(folder / CRITIC_HEAD))
     else:
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-    return Critic(backbone, head)
+    return Critic(backbone, head, layout)
 
 
 def recompute_activations(model: Any) -> None:
     """Keep only the inputs of each layer and recompute the rest in the backward pass."""
     model.gradient_checkpointing_enable({"use_reentrant": False})
     for layer in model.modules():
-        # Loaded models are in evaluation mode, in which layers silently ignore the switch. Only the layers
-        # themselves are set to training mode; their submodules are not, so dropout stays off.
+        # Loaded models are in evaluation mode, in which layers silently ignore the switch: a layer that is
+        # called must look as if it were trained. What it computes must not, or its own dropout begins.
         if isinstance(layer, GradientCheckpointingLayer):
             layer.training = True
+            checkpoint: Any = layer._gradient_checkpointing_func
+            layer._gradient_checkpointing_func = _in_evaluation(layer, checkpoint)  # type: ignore[assignment]
+
+
+def _in_evaluation(layer: nn.Module, checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """`checkpoint`, whose function runs with `layer` in evaluation mode, now and in the backward pass."""
+
+    def run(call: Callable[..., Any], *inputs: Any) -> Any:
+        def evaluate(*inputs: Any) -> Any:
+            layer.training = False
+            try:
+                return call(*inputs)
+            finally:
+                layer.training = True
+
+        return checkpoint(evaluate, *inputs)
+
+    return run
 
 
 def save_value_head(head_state: dict[str, Tensor], folder: Path) -> None:

@@ -17,6 +17,21 @@ from transformers import AttentionInterface
 ATTENTION = "reasoner_zero_packed"
 """Name under which `attend` is registered with transformers."""
 
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a micro-batch of rows is laid out for a model, and which attention it computes."""
+
+    is_packed: bool
+    """One row of tokens without padding; else padded rows."""
+    attention: str
+    """Name of the attention implementation, as transformers knows it."""
+
+
+PACKED = Layout(True, ATTENTION)
+PADDED = (Layout(False, "sdpa"), Layout(False, "eager"))
+"""The model's own attention: torch's kernels, and plain products, which know caps and sinks."""
+
 HALF = (torch.bfloat16, torch.float16)
 
 
@@ -111,11 +126,18 @@ def pick(x: Tensor, rows: Tensor) -> Tensor:
 
 
 def attend_varlen(
-    q: Tensor, k: Tensor, v: Tensor, starts: Tensor, longest: int, scaling: float | None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    starts: Tensor,
+    longest: int,
+    scaling: float | None,
+    window: int | None = None,
 ) -> Any:
     """Causal attention by torch's varlen kernel: [tokens, heads, size], sequences from `starts` on.
 
-    torch 2.11 has no `enable_gqa`; there, keys and values are repeated for the query heads that share them.
+    A token sees the last `window` tokens of its sequence, itself included; None: all. torch 2.11 has no
+    `enable_gqa`; there, keys and values are repeated for the query heads that share them.
     """
     from torch.nn.attention.varlen import varlen_attn
 
@@ -125,9 +147,22 @@ def attend_varlen(
             options = {"enable_gqa": True}
         else:
             k, v = (x.repeat_interleave(n_shared, dim=1) for x in (k, v))
+    # The kernel counts the keys to the left of the query's own.
+    reach = -1 if window is None or window >= longest else window - 1
     return varlen_attn(
-        q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), **options
+        q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(reach, 0), **options
     )
+
+
+def seen_in_window(width: int, window: int, device: torch.device) -> Tensor:
+    """[queries, keys] of one sequence, True where the query sees the key.
+
+    >>> seen_in_window(3, 2, torch.device("cpu")).int().tolist()
+    [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    """
+    places = torch.arange(width, device=device)
+    distance = places.unsqueeze(1) - places
+    return (distance >= 0) & (distance < window)
 
 
 def attend(
@@ -144,23 +179,31 @@ def attend(
     """Causal attention within each sequence: [1, heads, tokens, size] in, [1, tokens, heads, size] out.
 
     The signature is that of transformers' attention functions. Without `packing`, each row is one sequence
-    without padding. ValueError for attention that is not plainly causal.
+    without padding. A window (`sliding_window`) is counted inside each sequence. ValueError for attention
+    with a soft cap or sinks, which no kernel here computes.
     """
+    if unknown := [name for name in ("softcap", "s_aux") if options.get(name) is not None]:
+        raise ValueError(
+            f"{type(module).__name__}: packed attention does not compute {' and '.join(unknown)}; set "
+            'training.ppo.packing = "auto" or "padded"'
+        )
     window = options.get("sliding_window")
-    if any(options.get(name) is not None for name in ("softcap", "s_aux")) or (
-        window is not None and query.shape[2] > window
-    ):
-        raise ValueError(f"{type(module).__name__}: attention with a window, cap or sink is not supported")
     is_grouped = query.shape[1] != key.shape[1]
 
     def attend_padded(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped)
+        width = q.shape[2]
+        if window is None or window >= width:
+            return F.scaled_dot_product_attention(
+                q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped
+            )
+        band = seen_in_window(width, window, q.device)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=band, scale=scaling, enable_gqa=is_grouped)
 
     if packing is None:
         return attend_padded(query, key, value).transpose(1, 2), None
     q, k, v = (pick(x[0].transpose(0, 1), packing.sources) for x in (query, key, value))
     if packing.starts is not None:
-        mixed = attend_varlen(q, k, v, packing.starts, packing.longest, scaling)
+        mixed = attend_varlen(q, k, v, packing.starts, packing.longest, scaling, window)
         return pick(mixed, packing.firsts).unsqueeze(0), None
     sizes = [n * width for n, width in packing.blocks]
     parts = []

@@ -5,9 +5,11 @@ tokens of the whole global batch, so micro-batching and the number of ranks do n
 advantages are computed and whitened in float32.
 """
 
+import logging
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,13 +18,15 @@ from torch import Tensor
 from rewards.contracts.engine import derive_seed
 from training.advantages import group_advantages, spread
 from training.balance import TokenScores, balance
-from training.batching import Responses, micro_batches, minibatches, put, take
+from training.batching import Responses, micro_batches, minibatches, padding_factor, put, take
 from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
 from training.gae import compute_gae, whiten
 from training.losses import explained_variance, importance_weights, kl_estimate, policy_loss, value_loss
-from training.probe import Probe
+from training.probe import MAX_MISMATCH, OutOfSync, Probe, Recheck, recheck
 from training.ranks import Ranks
+
+logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float | None]
 
@@ -42,8 +46,11 @@ class PPO:
         pad: int,
         ranks: Ranks,
         reference: Any | None = None,
+        is_packed: bool = True,
     ) -> None:
+        """`is_packed` is that of the networks' layout (`training.packing.Layout`)."""
         self.actor, self.critic, self.reference = actor, critic, reference
+        self.is_packed, self.has_said_factor, self.has_proven_critic = is_packed, is_packed, False
         self.config, self.ppo = config, config.ppo
         self.pad, self.ranks = pad, ranks
         self.side_stream: torch.cuda.Stream | None = None
@@ -69,6 +76,7 @@ class PPO:
         are the critic's values by token, if they were computed during sampling.
         """
         clock = time.perf_counter()
+        self._say_factor(responses)
         known: TokenScores = [None] * len(responses) if early_values is None else [*early_values]
         responses, rewards, (engine_logprobs, known) = balance(
             responses,
@@ -83,7 +91,7 @@ class PPO:
         # Strictly on-policy, the update's own forward pass gives the old log-probabilities.
         if self.ppo.policy_minibatches > 1 or self.ppo.kl_place == "reward" and self.reference is not None:
             old_logprobs = self._no_grad(self.actor, responses, first_output=True)
-            metrics |= probe.check(step, old_logprobs)
+            metrics |= probe.check(step, old_logprobs, partial(self._again, responses, old_logprobs, probe))
         if self.reference is not None:
             reference = self._no_grad(self.reference, responses, first_output=True)
         if early_values is not None:
@@ -92,6 +100,8 @@ class PPO:
             values[responses.mask] = torch.tensor(flat, device=self.ranks.device)
         elif self.critic is not None:
             values = self._no_grad(self.critic, responses, first_output=False)
+        if values is not None:
+            self._probe_critic(step, responses, values)
         paid = self._pay(responses, rewards, old_logprobs, reference)
         advantages, returns, measured = self._advantages(responses, paid, values)
         metrics |= measured
@@ -106,6 +116,40 @@ class PPO:
         metrics |= self._update_policy(step, responses, old_logprobs, reference, advantages, probe)
         times["policy_s"] = time.perf_counter() - clock
         return metrics, times
+
+    def _say_factor(self, responses: Responses) -> None:
+        """Say once what padded rows cost."""
+        if self.has_said_factor:
+            return
+        self.has_said_factor = True
+        factor = padding_factor(responses, self.ppo.micro_batch_tokens)
+        logger.warning("padded rows: this update computes %.1f times the tokens of packed ones", factor)
+
+    def _again(self, responses: Responses, logprobs: Tensor, probe: Probe, row: int) -> Recheck:
+        """A response that the engine was asked about, computed once more, when the two disagree."""
+        n = len(responses.tokens[row])
+        inputs = responses.inputs([row], self.pad)
+        return recheck(self.actor, inputs, logprobs[row, :n], probe.engine[row, :n])
+
+    def _probe_critic(self, step: int, responses: Responses, values: Tensor) -> None:
+        """Once, when the critic has left zero: has a response the same values alone and among others?
+
+        OutOfSync, on all ranks, when it has not.
+        """
+        if self.has_proven_critic or not self.config.rollout.probe_responses:
+            return
+        if not self.ranks.largest(float(values.any())):
+            return
+        self.has_proven_critic = True
+        row = min(range(len(responses)), key=responses.length)
+        with torch.no_grad():
+            alone = self.critic(*responses.inputs([row], self.pad))  # type: ignore[misc]
+        far = self.ranks.largest((alone - values[row, : len(alone)]).abs().mean().item())
+        if not far <= MAX_MISMATCH[self.config.deepspeed.precision]:
+            raise OutOfSync(
+                f"step {step}: the critic gives a response other values alone than among others (mean "
+                f'difference {far:.2g}): set training.ppo.packing = "padded"'
+            )
 
     def values(self, prompt: list[int], tokens: list[list[int]]) -> list[list[float]]:
         """Critic values of the tokens of some responses to one prompt, as a pass over the batch would give.
@@ -132,7 +176,7 @@ class PPO:
         """Log-probabilities or values of all response tokens: [n, longest response], 0 off the mask."""
         result = torch.zeros(responses.mask.shape, device=self.ranks.device)
         rows = list(range(len(responses)))
-        micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
+        micro = self._micro_batches(responses, rows)
         if not alone:
             # Sharded engines gather weights in every forward pass, so all ranks must run equally many.
             micro += micro[-1:] * (self.ranks.max(len(micro)) - len(micro))
@@ -155,7 +199,7 @@ class PPO:
         if reference is not None and old_logprobs is not None and self.ppo.kl_place == "reward":
             penalty = kl_estimate(old_logprobs, reference, self.ppo.kl_estimator)
             paid -= self.ppo.kl_coef * penalty * mask
-        last = mask.sum(1) - 1
+        last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
         paid[torch.arange(len(responses)), last] += torch.tensor(rewards, device=mask.device)
         return paid
 
@@ -202,7 +246,7 @@ class PPO:
                 return loss, loss.unsqueeze(0)
 
             lr = self._rate(self.config.critic, step, number, len(parts))
-            micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
+            micro = self._micro_batches(responses, rows)
             norm, sums = optimizer_step(
                 critic, micro, loss_of, lr, self.config.critic.max_grad_norm, self.ranks
             )
@@ -259,10 +303,12 @@ class PPO:
 
             def check_sync(number: int = number) -> None:
                 if old_logprobs is None and number == 0:
-                    metrics.update(probe.check(step, current))
+                    metrics.update(
+                        probe.check(step, current, partial(self._again, responses, current, probe))
+                    )
 
             lr = self._rate(self.config.actor, step, number, len(parts))
-            micro = micro_batches(responses, rows, self.ppo.micro_batch_tokens)
+            micro = self._micro_batches(responses, rows)
             max_norm = self.config.actor.max_grad_norm
             norm, sums = optimizer_step(self.actor, micro, loss_of, lr, max_norm, self.ranks, check_sync)
             norms.append(norm)
@@ -279,6 +325,9 @@ class PPO:
             "actor_skipped": n_skipped(norms),
             "actor_lr": lr,
         }
+
+    def _micro_batches(self, responses: Responses, rows: list[int]) -> list[list[int]]:
+        return micro_batches(responses, rows, self.ppo.micro_batch_tokens, self.is_packed)
 
     def _rate(self, optim: OptimConfig, step: int, number: int, n_parts: int) -> float:
         """Learning rate of update `number` of `n_parts` in `step`."""

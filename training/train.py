@@ -27,6 +27,7 @@ from training.data import Prompt, load_prompts, select_rows
 from training.engines import build_engine, build_frozen, sharded_loading
 from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
+from training.packing import PACKED, Layout
 from training.ppo import PPO
 from training.rails import AFTER_UPDATE, BEFORE_UPDATE, Rails, Stopped
 from training.ranks import Ranks, join_ranks
@@ -37,6 +38,7 @@ from training.saving.checkpoints import Saver, load_state
 from training.saving.exports import export_models
 from training.saving.segments import begin_segment
 from training.saving.steps import drop_later, keep_exports, step_folder
+from training.selfcheck.check import check_model
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +76,12 @@ def train(
     ranks = join_ranks(config.deepspeed.timeout_hours)
     torch.manual_seed(config.seed)
     # vLLM before the DeepSpeed engines: it takes its share of the GPU memory that is free.
-    context = config.rollout.max_prompt_tokens + config.rollout.max_new_tokens
-    engine = open_engine(config, base, max(context, min_context), sleeps=not config.rollout.lag)
+    context = max(config.rollout.max_prompt_tokens + config.rollout.max_new_tokens, min_context)
+    checked = ranks.of_first(lambda: check_model(base, config, context))
+    checked.say(ranks.is_first)
+    engine = open_engine(config, base, context, sleeps=not config.rollout.lag)
     engine.sleep()
-    ppo = build_ppo(config, base, ranks, critic)
+    ppo = build_ppo(config, base, ranks, critic, checked.layout, context)
     done = load_state(out / "state", ppo.engines, ranks)
     rollouts = Rollouts(config, engine, ranks, ppo.values if config.ppo.early_values else None)
     rollouts.sync(ppo.actor)
@@ -128,18 +132,29 @@ def train(
     engine.close()
 
 
-def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks, trained_critic: Path | None = None) -> PPO:
-    """Load actor and critic into DeepSpeed engines, both from `base` unless a trained critic is given."""
+def build_ppo(
+    config: TrainingConfig,
+    base: Path,
+    ranks: Ranks,
+    trained_critic: Path | None = None,
+    layout: Layout = PACKED,
+    context_tokens: int | None = None,
+) -> PPO:
+    """Load actor and critic into DeepSpeed engines, both from `base` unless a trained critic is given.
+
+    `layout` is what the model's check found; the engine was opened for `context_tokens`.
+    """
+    precision = config.deepspeed.precision
 
     def policy() -> Policy:
-        precision, chunk = config.deepspeed.precision, config.ppo.logprob_chunk_tokens
-        return load_policy(base, precision, config.rollout.temperature, chunk)
+        chunk, temperature = config.ppo.logprob_chunk_tokens, config.rollout.temperature
+        return load_policy(base, precision, temperature, chunk, layout, context_tokens)
 
     with sharded_loading(config.deepspeed):
         actor = policy()
-        critic = (
-            load_critic(trained_critic or base, config.deepspeed.precision) if config.ppo.has_critic else None
-        )
+        critic = None
+        if config.ppo.has_critic:
+            critic = load_critic(trained_critic or base, precision, layout, context_tokens)
         reference = policy() if config.ppo.kl_coef else None
     if config.deepspeed.gradient_checkpointing:
         recompute_activations(actor.model)
@@ -152,6 +167,7 @@ def build_ppo(config: TrainingConfig, base: Path, ranks: Ranks, trained_critic: 
         AutoTokenizer.from_pretrained(base).pad_token_id or 0,
         ranks,
         None if reference is None else build_frozen(reference, config.deepspeed, ranks.device),
+        layout.is_packed,
     )
 
 

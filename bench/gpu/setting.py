@@ -12,7 +12,7 @@ import torch
 
 from rewards.contracts.files import write_json
 from training.config import TrainingConfig
-from training.planning.plan import KNOWN, Shape
+from training.planning.shape import KNOWN, Shape
 
 SHAPES = {"0.5b": KNOWN["Qwen/Qwen2.5-0.5B"], "1.5b": KNOWN["Qwen/Qwen2.5-1.5B"]}
 TINY = {

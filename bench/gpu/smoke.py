@@ -6,10 +6,10 @@ import torch
 
 from bench.gpu.setting import TINY, make_config, make_model, read_job, timed
 from rewards.contracts.engine import Sampling
-from training.engines import named_weights
 from training.probe import MAX_MISMATCH
 from training.ranks import join_ranks
 from training.rollout.engine import open_engine
+from training.saving.names import checkpoint_weights
 from training.train import build_ppo
 
 
@@ -47,7 +47,7 @@ def main() -> None:
             with torch.no_grad():
                 for parameter in ppo.actor.module.parameters():
                     parameter.add_(0.02 * torch.randn_like(parameter))
-        engine.load_weights(named_weights(ppo.actor, "model."))
+        engine.load_weights(checkpoint_weights(ppo.actor, "model."))
         note_free(job, f"weights loaded, {label}")
         gap = mismatch(engine, ppo)
         job.note(**{f"mismatch, {label}": gap})
@@ -58,7 +58,7 @@ def main() -> None:
         _, sleep_s = timed(engine.sleep)
         freed = torch.cuda.mem_get_info()[0] - before
         _, wake_s = timed(engine.wake)
-        engine.load_weights(named_weights(ppo.actor, "model."))
+        engine.load_weights(checkpoint_weights(ppo.actor, "model."))
         job.note(
             sleep_s=sleep_s, wake_s=wake_s, freed_gib=freed / 2**30, mismatch_awake=mismatch(engine, ppo)
         )

@@ -13,7 +13,8 @@ from bench.gpu.setting import SHAPES, TINY, Job, make_config, make_model, read_j
 from rewards.contracts.engine import Sampling
 from training.batching import Responses
 from training.config import TrainingConfig
-from training.planning.plan import GIB, Shape, find_shape, training_parts
+from training.planning.plan import GIB, training_parts
+from training.planning.shape import Shape, find_shape
 from training.ranks import join_ranks
 from training.rollout.batches import Rollouts
 from training.rollout.engine import open_engine

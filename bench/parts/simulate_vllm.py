@@ -21,7 +21,7 @@ import polars as pl
 import torch
 
 from pipelines.config import RunConfig
-from training.planning.plan import Shape, find_shape
+from training.planning.shape import Shape, find_shape
 from training.planning.simulator.lengths import measured
 from training.planning.simulator.machine import Cluster, Machine, Rates, decode_work, fit_rates, prefill_work
 from training.planning.simulator.steps import simulate_step

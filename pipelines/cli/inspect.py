@@ -13,7 +13,7 @@ def add_commands(commands: Commands) -> None:
     _add_audit(commands)
     _add_lineage(commands)
     _add_verify(commands)
-    text = "check this machine, or those of a hostfile: versions, GPU, memory, disk, servers"
+    text = "check this machine, those of a hostfile, or a base model: versions, GPU, memory, disk, exactness"
     parser = add_command(commands, "doctor", doctor, text, "rewards")
     add_runs(parser, "folder of all runs")
     parser.add_argument(
@@ -22,6 +22,12 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument(
         "--remote-shell", metavar="COMMAND", help="as training.deepspeed.remote_shell (default: ssh)"
     )
+    parser.add_argument(
+        "--model",
+        metavar="PATH",
+        help="check instead whether this model (folder or hub id) is trained exactly, and how",
+    )
+    parser.add_argument("--config", metavar="FILE", help="with --model: the settings to check it for")
 
 
 def _add_compare(commands: Commands) -> None:
@@ -158,6 +164,11 @@ def verify(arguments: argparse.Namespace) -> int:
 def doctor(arguments: argparse.Namespace) -> int:
     from pipelines.cli.doctor import examine
 
+    if arguments.model:
+        from pipelines.cli.models import examine_model, training_settings
+
+        training = training_settings(Path(arguments.config) if arguments.config else None, arguments.model)
+        return examine_model(training, Path(arguments.runs))
     title = "This machine"
     if arguments.hostfile:
         from pipelines.cli.hosts import examine_hosts

@@ -43,9 +43,22 @@ def plan(arguments: argparse.Namespace) -> int:
     else:
         say(f"the run takes {_length(run, training, n_gpus)} (as reasoner-zero simulate says)")
         _say_published(training)
+    refused = _examine(training)
     if arguments.against:
         show(_against(training, Path(arguments.against)), f"The plan compared with {arguments.against}")
-    return 0 if made.peak_gib <= limit else 1
+    return 0 if made.peak_gib <= limit and not refused else 1
+
+
+def _examine(training) -> int:
+    """Check a model that lies here; 1 when training would refuse it."""
+    if training.model.path is None:
+        return 0
+    if not (Path(training.model.path) / "config.json").is_file():
+        say("whether the model is trained exactly is checked when it lies here (doctor --model)")
+        return 0
+    from pipelines.cli.models import examine_model
+
+    return examine_model(training, Path("runs"))
 
 
 def _against(training, run: Path):
@@ -78,7 +91,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     """What `plan` and `simulate` assume about the machine, the same for both."""
     for name, default, meaning in (
         ("gpu-memory-gib", 80.0, "memory of one GPU"),
-        ("gpu-tflops", 400.0, "sustained bf16 TFLOP/s of training"),
+        ("gpu-tflops", 320.0, "sustained bf16 TFLOP/s of training; measured on an H200"),
         ("gpu-memory-tbs", 2.4, "sustained memory bandwidth, TB/s"),
         ("link-gbs", 100.0, "bandwidth at which one GPU receives from the others, GB/s"),
         ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),

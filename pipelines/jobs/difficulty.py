@@ -14,10 +14,13 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
     from curation.difficulty import measure
     from training.data import select_rows
     from training.rollout.engine import open_engine
+    from training.selfcheck.sampling import check_sampling
 
     prompts, done = select_rows(pl.read_parquet(job.rows), "train"), 0
     training, rollout = config.training, config.training.rollout
-    engine = open_engine(training, Path(job.model), rollout.max_prompt_tokens + rollout.max_new_tokens)
+    context = rollout.max_prompt_tokens + rollout.max_new_tokens
+    check_sampling(Path(job.model), context, rollout.bos).say()
+    engine = open_engine(training, Path(job.model), context)
 
     def advance(n: int) -> None:
         nonlocal done

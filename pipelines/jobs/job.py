@@ -165,13 +165,14 @@ def n_threads(config: dict[str, Any], n_ranks: int) -> int:
 
 
 def cache_folders(out: Path) -> dict[str, str]:
-    """Environment that puts compiled kernels and temporary files beside the artifacts, since /tmp may be
-    small, full or on another disk."""
+    """Environment that puts compiled kernels, checks of models (`training.selfcheck`) and temporary files
+    beside the artifacts, since /tmp may be small, full or on another disk."""
     root = out.parents[2] / ".cache"
     folders = {
         "TMPDIR": root / "tmp",
         "TORCHINDUCTOR_CACHE_DIR": root / "inductor",
         "VLLM_CACHE_ROOT": root / "vllm",
+        "REASONER_ZERO_CHECKS": root / "checks",
     }
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)

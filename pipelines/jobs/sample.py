@@ -17,6 +17,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     from evals.plan import Plan
     from evals.sampling import sample, write_part
     from training.rollout.engine import open_engine
+    from training.selfcheck.sampling import check_sampling
 
     plans = [
         Plan(entry.name, evals.conditions(entry), entry.n_samples, pl.read_parquet(path))
@@ -25,6 +26,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     ]
     sizes = [plan.prompts.height * plan.n_samples for plan in plans]
     total = sum(len(range(job.part, size, evals.n_engines)) for size in sizes)
+    check_sampling(Path(job.model), config.eval_context_tokens, rollout.bos).say()
     engine = open_engine(config.training, Path(job.model), config.eval_context_tokens)
     done = n_tokens = 0
     started = time.perf_counter()

@@ -19,6 +19,7 @@ from pipelines.stages.models import final_model
 from rewards.contracts.files import read_json, write_text
 from rewards.contracts.prompts import PromptConfig, render_prompt
 from rewards.contracts.records import METRIC
+from training.config import Bos
 from training.recorder import read_records
 
 CHAT_TEMPLATE = "chat_template.jinja"
@@ -36,7 +37,8 @@ def write_model(workspace: Workspace, repo: str, folder: Path, version: Version)
     check_model(folder, actor)
     prompt = workspace.config.training.prompt
     if not has_chat_template(folder):
-        write_text(folder / CHAT_TEMPLATE, chat_template(prompt))
+        begins = beginning(actor, workspace.config.training.rollout.bos)
+        write_text(folder / CHAT_TEMPLATE, chat_template(prompt, begins))
     link_files(trained.folder, folder / "training", "metrics.jsonl")
     for stage in ("curate", "rewards", "base", "train"):
         write_manifest(workspace.linked(stage), folder)
@@ -79,8 +81,18 @@ def has_chat_template(folder: Path) -> bool:
     )
 
 
-def chat_template(prompt: PromptConfig) -> str:
-    r"""The run's prompt as a chat template, which formats a user's message as in training.
+def beginning(folder: Path, bos: Bos) -> str:
+    """The text of the token before every prompt of the run; often none."""
+    from transformers import AutoTokenizer
+
+    from training.vocabulary import first_ids
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return str(tokenizer.decode(first_ids(tokenizer, bos)))
+
+
+def chat_template(prompt: PromptConfig, begins: str = "") -> str:
+    r"""The run's prompt as a chat template, which formats a user's message as in training, after `begins`.
 
     >>> print(chat_template(PromptConfig(template="bare")))
     {%- for message in messages -%}
@@ -92,9 +104,11 @@ def chat_template(prompt: PromptConfig) -> str:
     {%- endfor -%}
     """
     before, _, after = render_prompt("\0", prompt).partition("\0")
+    opening = (f"{{{{- {json.dumps(begins)} -}}}}",) if begins else ()
     # JSON escapes are a subset of those of a Jinja string.
     return "\n".join(
         (
+            *opening,
             "{%- for message in messages -%}",
             "{%- if message['role'] == 'user' -%}",
             f"{{{{- {json.dumps(before)} + message['content'] + {json.dumps(after)} -}}}}",

@@ -12,7 +12,8 @@ from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file
 
 CODE = (
-    *("training/base", "training/model.py", "training/packing.py", "rewards/contracts"),
+    *("training/base", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/vocabulary.py", "rewards/contracts"),
     *("pipelines/stages/base.py", "pipelines/jobs/base.py"),
 )
 STAGE = Stage("base", CODE)

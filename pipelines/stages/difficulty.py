@@ -21,7 +21,8 @@ from training.data import select_rows
 
 CODE = (
     *("curation/difficulty.py", "rewards", "training/data.py"),
-    *("training/rollout", "training/model.py", "training/packing.py"),
+    *("training/rollout", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/selfcheck/sampling.py", "training/selfcheck/report.py", "training/vocabulary.py"),
     *("pipelines/stages/difficulty.py", "pipelines/jobs/difficulty.py"),
 )
 STAGE = Stage("difficulty", CODE, is_resumable=True)
@@ -36,6 +37,7 @@ def difficulty_stage(workspace: Workspace, prompts: Artifact, model: Model) -> A
         "sampling": asdict(config.training.rollout.sampling),
         "engine": config.training.rollout.engine,
         "precision": config.training.deepspeed.precision,
+        "bos": config.training.rollout.bos,
         "max_prompt_tokens": config.training.rollout.max_prompt_tokens,
     }
     inputs = {"rewards": prompts.content, "model": model.content}

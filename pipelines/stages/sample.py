@@ -24,7 +24,8 @@ from rewards.contracts.records import REJECT
 
 CODE = (
     *("evals/plan.py", "evals/profiles.py", "evals/replay.py", "evals/sampling.py", "rewards/contracts"),
-    *("training/rollout", "training/model.py", "training/packing.py"),
+    *("training/rollout", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/selfcheck/sampling.py", "training/selfcheck/report.py", "training/vocabulary.py"),
     *("pipelines/stages/sample.py", "pipelines/jobs/sample.py"),
 )
 STAGE = Stage("sample", CODE, is_resumable=True)
@@ -41,6 +42,7 @@ def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: M
         "chunk": config.evals.chunk,
         "engine": config.training.rollout.engine,
         "precision": config.training.deepspeed.precision,
+        "bos": config.training.rollout.bos,
         "max_prompt_tokens": config.eval_prompt_tokens,
     }
     inputs = {"model": model.content} | {f"plan:{plan.benchmark}": hash_plan(plan) for plan in plans}

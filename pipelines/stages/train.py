@@ -26,13 +26,21 @@ from pipelines.stages.continuation import describe, drop_old_states, keep_state,
 from pipelines.stages.models import final_model
 from rewards.contracts.settings import Kind, fields_by_kind
 from training.config import TrainingConfig
-from training.planning.plan import shape_of_folder, why_not
+from training.planning.plan import why_not
+from training.planning.shape import shape_of_folder
 from training.saving.segments import FILE as SEGMENTS
 from training.saving.segments import begin_segment, describe_segments, read_segments
 from training.saving.steps import what_is_missing
 
 CODE = (
-    *("training/*.py", "training/rollout", "training/saving", "rewards", "evals/statistics"),
+    *(
+        "training/*.py",
+        "training/rollout",
+        "training/saving",
+        "training/selfcheck",
+        "rewards",
+        "evals/statistics",
+    ),
     *("pipelines/stages/train.py", "pipelines/jobs/train.py", "pipelines/jobs/evaluate_in_training.py"),
 )
 IN_PLACE = (

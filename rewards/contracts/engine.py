@@ -59,8 +59,9 @@ class Engine(Protocol):
     max_model_tokens: int
     """Longest prompt plus response, in tokens."""
 
-    def encode(self, text: str) -> list[int]:
-        """Turn a prompt into token ids."""
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
+        """Turn a prompt into token ids, begun as the model's tokenizer begins a text. `bos` False: the text
+        alone, for chat templates, which write their own beginning, and for pieces of a text."""
         ...
 
     def generate(

@@ -61,7 +61,7 @@ class Interrupted:
         self.engine, self.n_calls = engine, n_calls
         self.fingerprint, self.max_model_tokens = engine.fingerprint, engine.max_model_tokens
 
-    def encode(self, text):
+    def encode(self, text, *, bos=True):
         return self.engine.encode(text)
 
     def generate(self, *arguments, **named):

@@ -28,7 +28,7 @@ class ToyEngine:
         self.batches: list[int] = []
         self.dies_after = dies_after
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
         letters = {f" {letter}": [1000 + index] for index, letter in enumerate("ABCDEFGHIJ")}
         return letters.get(text) or list(text.encode())
 

@@ -1,10 +1,11 @@
 """Dividing responses into batches: nothing lost, nothing repeated, masks on the right tokens."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.batching import Responses, micro_batches, minibatches, put, take
+from training.batching import Responses, micro_batches, minibatches, padding_factor, put, take
 
 lengths = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 30)), min_size=1, max_size=20)
 
@@ -63,3 +64,14 @@ def test_take_and_put_are_inverse():
     for rows in ([1], [2, 0]):
         put(copy, responses.mask, rows, take(x, responses.mask, rows))
     assert torch.equal(copy, x)
+
+
+def test_padded_rows_are_counted_with_their_padding():
+    """20 tokens: one row of 12 alone, then 8 + 5 as two rows of 8, then what is left."""
+    prompts, tokens = [[1] * 4] * 3 + [[2] * 3, [3] * 2], [[9] * 8, [9] * 4, [9], [9] * 2, [9] * 3]
+    responses = Responses.build(prompts, tokens, torch.device("cpu"))
+    found = micro_batches(responses, [4, 3, 2, 1, 0], 20, is_packed=False)
+    assert found == [[0], [1, 2], [3, 4]]
+    # 12 + 2 * 8 + 2 * 5 tokens; packed, 20 hold rows 0 to 2 (4 + 13), and 3 + 2 + 2 + 3 are left.
+    assert padding_factor(responses, 20) == pytest.approx(38 / 27)
+    assert padding_factor(responses, 12) >= 1

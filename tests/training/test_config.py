@@ -147,6 +147,7 @@ def test_every_section_is_frozen_and_refuses_unknown_keys(section):
         ),
         pytest.param({"rollout": {"temperature": 0}}, ["rollout.temperature", "greater than 0"], id="greedy"),
         pytest.param({"rollout": {"top_p": 1.5}}, ["rollout.top_p", "less than or equal"], id="top-p"),
+        pytest.param({"rollout": {"top_p": 0.99}}, ["rollout.top_p = 0.99", "Set it to 1"], id="nucleus"),
         pytest.param(
             {"rollout": {"samples_per_prompt": 0}}, ["rollout.samples_per_prompt"], id="no responses"
         ),

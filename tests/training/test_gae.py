@@ -78,3 +78,18 @@ def test_whitening_uses_population_moments_over_the_mask():
     assert kept.mean().item() == pytest.approx(0, abs=1e-6)
     assert kept.pow(2).mean().item() == pytest.approx(1, abs=1e-5)
     assert not result[~mask.bool()].any()
+
+
+@pytest.mark.parametrize("gamma, lam", [(1.0, 0.5), (0.9, 0.8), (1.0, 1.0)])
+def test_tokens_off_the_mask_are_passed_over(gamma, lam):
+    """A row with holes (tool output) has the numbers of the row without them; hand-worked for 1 and 0.5."""
+    holes = torch.tensor([[0, 1, 0, 0, 1, 1, 0]], dtype=torch.bool)
+    rewards, values = torch.full((1, 7), 3.0), torch.full((1, 7), 9.0)
+    rewards[holes], values[holes] = torch.tensor([0.0, 0.0, 1.0]), torch.tensor([0.5, 0.25, 0.75])
+    found = compute_gae(rewards, values, holes, gamma, lam)
+    dense = compute_gae(rewards[holes][None], values[holes][None], torch.ones(1, 3), gamma, lam)
+    for row, expected in zip(found, dense, strict=True):
+        assert torch.equal(row[holes], expected[0]) and not row[~holes].any()
+    if (gamma, lam) == (1.0, 0.5):
+        # Deltas 0.25 - 0.5, 0.75 - 0.25, 1 - 0.75; advantages from the last: 0.25, 0.625, 0.0625.
+        assert found[0][holes].tolist() == [0.0625, 0.625, 0.25]

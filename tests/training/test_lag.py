@@ -64,7 +64,7 @@ def rollouts(**changes) -> Rollouts:
 
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch):
-    monkeypatch.setattr("training.rollout.batches.named_weights", lambda actor, prefix: [])
+    monkeypatch.setattr("training.rollout.batches.checkpoint_weights", lambda actor, prefix: [])
 
 
 @pytest.mark.parametrize("lag, expected", [(0, [1, 2, 3, 4]), (1, [1, 1, 2, 3])])
@@ -145,7 +145,7 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(tiny_base, sums, tmp_path
     sums.write_parquet(tmp_path / "rows.parquet")
     script = [
         "-m",
-        "tests.training.lag_once",
+        "tests.training.children.lag_once",
         str(tiny_base),
         str(tmp_path / "rows.parquet"),
         str(tmp_path),

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_reward_and_length_rise_together(sums, tmp_path):
     sums.write_parquet(tmp_path / "rows.parquet")
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "tests.training.learn_once"]
+    command = [sys.executable, "-m", "tests.training.children.learn_once"]
     command += [str(tmp_path / "rows.parquet"), str(out)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.base.tokenizer import build_tokenizer
 from training.batching import Responses
 from training.config import ScratchConfig
 from training.model import (
@@ -244,6 +245,7 @@ def test_uniform_and_certain_distributions_by_hand():
 def folder(tmp_path):
     """A scratch model on disk, in Hugging Face format."""
     build_scratch(SHAPE, N_VOCAB, PAD, EOS, seed=3).save_pretrained(tmp_path)
+    build_tokenizer(["0123456789+=?a"]).save_pretrained(tmp_path)
     return tmp_path
 
 

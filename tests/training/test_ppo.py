@@ -18,7 +18,7 @@ def update(base: Path, out: Path, *switches: str, ranks: int = 1, zero: int = 0,
     if ranks > 1:
         command += ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
         command += [f"--nproc-per-node={ranks}", "-m"]
-    command += ["tests.training.update_once", str(base), str(out), str(zero), str(tokens), *switches]
+    command += ["tests.training.children.update_once", str(base), str(out), str(zero), str(tokens), *switches]
     environment = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     import os
 

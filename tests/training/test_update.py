@@ -10,7 +10,7 @@ from training.batching import Responses
 from training.config import ScratchConfig
 from training.model import Critic, Policy, ValueHead, build_scratch
 from training.ppo import PPO
-from training.probe import OutOfSync
+from training.probe import OutOfSync, Probe, Recheck
 from training.ranks import Ranks
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
@@ -181,6 +181,66 @@ def test_the_probe_passes_its_own_policy_and_stops_another():
         for wrong in ((flat + 0.01).tolist(), [float("nan")] * 4):
             with pytest.raises(OutOfSync, match=r"step 3: .* over 4 tokens exceeds 0\.001"):
                 update(config, step=3, engine_logprobs=[wrong, None, None, None])
+
+
+def blamed(ours, theirs, again=None):
+    """What the probe says of two lists of log-probabilities."""
+    mask = torch.ones(1, len(ours), dtype=torch.bool)
+    with pytest.raises(OutOfSync) as caught:
+        Probe(mask, [theirs], tiny_config(), ALONE).check(3, torch.tensor([ours]), again)
+    return str(caught.value)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "ours, theirs, found, cause",
+    [
+        ([-1.0, NAN], [-1.0, -1.0], None, "not finite, the trainer's (1)"),
+        ([-1.0, -1.0], [NAN, NAN], Recheck(9.0, 9.0, 9.0), "not finite, the engine's (2)"),
+        ([-1.0, -2.0], [-2.0, -1.0], Recheck(0.5, 0.0, 0.5), 'training.ppo.packing = "padded"'),
+        ([-1.0, -2.0], [-2.0, -1.0], Recheck(0.0, 0.5, 0.0), "attention or head differs"),
+        ([-1.0, -2.0], [-2.0, -1.0], Recheck(0.0, 0.5, 0.4), "all differ"),
+        ([-1.0, -2.0], [-0.9, -1.8], Recheck(0.0, 0.0, 0.2), "narrower distribution"),
+        ([-1.0, -2.0], [-1.1, -2.2], Recheck(0.0, 0.0, 0.2), "does not have the trained weights"),
+        ([-1.0, -2.0], [-2.0, -1.0], Recheck(0.0, 0.0, 0.5), "own model with these weights agrees"),
+        ([-1.0, -2.0], [-2.0, -1.0], Recheck(0.0, None, None), "does not have the trained weights"),
+        ([-1.0, -2.0], [-1.0015, -1.9985], None, "rounding in fp32, or other weights"),
+    ],
+)
+def test_the_probe_says_what_it_knows(ours, theirs, found, cause):
+    assert cause in blamed(ours, theirs, lambda row: found)
+
+
+def test_a_head_that_the_trainer_leaves_out_is_found_by_the_models_own_forward_pass():
+    """The engine has it right; the trainer's scores are spoiled as they were for scaled logits."""
+    policy, _ = networks()
+    responses = Responses.build(PROMPTS, TOKENS, ALONE.device)
+    inputs = responses.inputs([0], pad=0)
+    right = policy.plain_logprobs(inputs[0], inputs[2])
+    assert (policy(*inputs)[0] - right).abs().max() < 1e-5
+    ppo = PPO(PlainEngine(policy), PlainEngine(networks()[1]), settings(), 0, ALONE)
+    forward = policy.forward
+    policy.forward = lambda *rows: tuple(x * 1.5 for x in forward(*rows))
+    with pytest.raises(OutOfSync, match="the trainer's attention or head differs"):
+        ppo.update(1, responses, REWARDS, [right.tolist(), None, None, None])
+
+
+def test_a_critic_whose_values_depend_on_the_other_rows_is_found_once_it_says_anything():
+    def update_with(critic):
+        ppo = PPO(PlainEngine(networks()[0]), PlainEngine(critic), settings(), 0, ALONE)
+        ppo.update(4, Responses.build(PROMPTS, TOKENS, ALONE.device), REWARDS, [None] * 4)
+        return ppo.has_proven_critic
+
+    assert update_with(networks()[1])
+    silent = networks()[1]
+    torch.nn.init.zeros_(silent.head.weight), torch.nn.init.zeros_(silent.head.bias)
+    assert not update_with(silent), "values of zero prove nothing"
+    leaky, forward = networks()[1], Critic.forward
+    leaky.forward = lambda ids, *masks: forward(leaky, ids, *masks) + 0.1 * len(ids)
+    with pytest.raises(OutOfSync, match="step 4: the critic gives a response other values alone"):
+        update_with(leaky)
 
 
 def test_a_probe_that_fails_leaves_the_policy_as_it_was():

@@ -12,10 +12,12 @@ import torch
 from rewards.contracts.engine import Sampling
 from training.batching import Responses
 from training.config import TrainingConfig
-from training.engines import named_weights
 from training.ranks import join_ranks
 from training.rollout.engine import open_engine
+from training.saving.names import checkpoint_weights
+from training.selfcheck.check import check_model
 from training.train import build_ppo, peak_memory, pool_bytes
+from training.vocabulary import Vocabulary
 
 
 def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[str, float]:
@@ -26,13 +28,16 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     ranks = join_ranks(config.deepspeed.timeout_hours)
     rollout, ppo_config = config.rollout, config.ppo
     n_prompt, n_response = rollout.max_prompt_tokens, rollout.max_new_tokens
-    engine = open_engine(config, base, max(n_prompt + n_response, min_context), sleeps=True)
+    context = max(n_prompt + n_response, min_context)
+    checked = ranks.of_first(lambda: check_model(base, config, context))
+    checked.say(ranks.is_first)
+    engine = open_engine(config, base, context, sleeps=True)
     engine.sleep()
-    ppo = build_ppo(config, base, ranks)
+    ppo = build_ppo(config, base, ranks, layout=checked.layout, context_tokens=context)
     engine.wake()
-    engine.load_weights(named_weights(ppo.actor, "model."))
+    engine.load_weights(checkpoint_weights(ppo.actor, "model."))
 
-    n_vocab = ppo.actor.module.model.config.vocab_size
+    n_vocab = Vocabulary.read(base).n_ids
     generator = torch.Generator().manual_seed(config.seed + ranks.rank)
     n_sampled = rollout.prompts_per_step * rollout.samples_per_prompt // ranks.world * rollout.tensor_parallel
     n_samples = rollout.samples_per_prompt
@@ -61,7 +66,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
 
     clock = time.perf_counter()
     engine.wake()
-    engine.load_weights(named_weights(ppo.actor, "model."))
+    engine.load_weights(checkpoint_weights(ppo.actor, "model."))
     seconds["sync_s"] = time.perf_counter() - clock
     device_bytes = torch.cuda.max_memory_allocated() - pool_bytes(engine) if torch.cuda.is_available() else 0
     found = seconds | {"memory_bytes": float(peak_memory()), "device_memory_bytes": float(device_bytes)}

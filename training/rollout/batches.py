@@ -20,10 +20,10 @@ from rewards.grader import score
 from rewards.verdict import Verdict
 from training.config import TrainingConfig
 from training.data import Prompt, choose_prompts
-from training.engines import named_weights
 from training.ranks import Ranks
 from training.rollout.early_values import EarlyValues, Value
 from training.rollout.engine import RolloutEngine
+from training.saving.names import checkpoint_weights
 from training.saving.steps import saved_steps
 
 
@@ -81,7 +81,7 @@ class Rollouts:
             self.ahead.result()
             self.ranks.barrier()  # Ranks end at different times; the group that gathers waits only minutes.
         self.engine.wake()
-        self.engine.load_weights(named_weights(actor, "model."))
+        self.engine.load_weights(checkpoint_weights(actor, "model."))
 
     def sample(self, step: int, prompts: list[Prompt]) -> Batch:
         """Sample this rank's responses of `step`, and score each as soon as it ends."""

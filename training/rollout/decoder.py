@@ -1,9 +1,9 @@
 """A transformer decoder for sampling: Llama-like models with a static KV cache, without autograd.
 
-Covers Llama, Mistral, Qwen2 and Qwen3 (grouped-query attention, gated feed-forward, optional biases and
-query/key norms). On a CPU in fp32, a row's numbers are bitwise the same in any batch: every matrix product
-has at least four rows (with fewer, the library uses another kernel), prompts are never padded, and attention
-reads the cache in whole blocks of 16 positions.
+Covers Llama, Mistral, Qwen2 and Qwen3 (grouped-query attention, gated feed-forward, optional biases, norms of
+queries and keys, windows). On a CPU in fp32, a row's numbers are bitwise the same in any batch: every matrix
+product has at least four rows (with fewer, the library uses another kernel), prompts are never padded, and
+attention reads the cache in whole blocks of 16 positions.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from training.packing import seen_in_window
 from training.rollout.limits import BLOCK, MIN_ROWS
+from training.rope import pin_rope
 
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
@@ -35,6 +37,8 @@ class Layer:
     feed_norm: Tensor
     gate_up: Tensor
     down: Tensor
+    window: int | None
+    """A token sees this many tokens, itself included; None: all before it."""
 
 
 class Cache:
@@ -70,10 +74,15 @@ class Decoder:
     def __init__(self, folder: Path, dtype: torch.dtype, device: torch.device, max_tokens: int) -> None:
         """Read the model in `folder` (Hugging Face format); ValueError for an unsupported architecture."""
         config = AutoConfig.from_pretrained(folder)
-        if config.model_type not in MODEL_TYPES or getattr(config, "use_sliding_window", False):
+        if config.model_type not in MODEL_TYPES:
             raise ValueError(
-                f"training.rollout.engine: the torch sampler runs models of type {', '.join(MODEL_TYPES)} "
-                f'without a sliding window, not {config.model_type!r}; set it to "vllm"'
+                f"training.rollout.engine: the torch sampler runs models of type {', '.join(MODEL_TYPES)}, "
+                f'not {config.model_type!r}; set it to "vllm"'
+            )
+        if config.hidden_act != "silu":
+            raise ValueError(
+                "training.rollout.engine: the torch sampler computes hidden_act = silu, not "
+                f'{config.hidden_act}; set it to "vllm"'
             )
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         model.to(device)
@@ -82,6 +91,8 @@ class Decoder:
         self.n_heads = config.num_attention_heads
         self.n_kv_heads = config.num_key_value_heads
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.windows = [w if w and w < max_tokens else None for w in layer_windows(config)]
+        pin_rope(model, max_tokens)
         positions = torch.arange(max_tokens, device=device).unsqueeze(0)
         cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=dtype, device=device), positions)
         self.cos, self.sin = cos[0], sin[0]
@@ -116,6 +127,7 @@ class Decoder:
                     feed_norm=stack(root + "post_attention_layernorm.weight"),
                     gate_up=stack(feed + "gate_proj.weight", feed + "up_proj.weight"),
                     down=stack(feed + "down_proj.weight"),
+                    window=self.windows[index],
                 )
             )
         self.norm = stack("model.norm.weight")
@@ -142,13 +154,20 @@ class Decoder:
         """Read equally long prompts [n, length] into `rows` of the cache; returns last states [n, width]."""
         n, length = prompts.shape
         cos, sin = self.cos[:length], self.sin[:length]
+        bands = {w: seen_in_window(length, w, self.device) for w in {*self.windows} if w and w < length}
         x = F.embedding(prompts, self.embedding)
         for index, layer in enumerate(self.layers):
             query, key, value = self._heads(layer, x, cos, sin)
             cache.kv[index, 0, rows, :, :length] = key
             cache.kv[index, 1, rows, :, :length] = value
+            band = bands.get(layer.window or 0)
             mixed = F.scaled_dot_product_attention(
-                query, key, value, is_causal=True, enable_gqa=self.n_kv_heads != self.n_heads
+                query,
+                key,
+                value,
+                attn_mask=band,
+                is_causal=band is None,
+                enable_gqa=self.n_kv_heads != self.n_heads,
             )
             x = self._finish(layer, x, mixed.transpose(1, 2).reshape(n, length, -1))
         return x[:, -1]
@@ -161,9 +180,7 @@ class Decoder:
         rows = torch.arange(len(tokens), device=self.device)
         width = min(-(-used // BLOCK) * BLOCK, cache.width)
         cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
-        hidden = torch.arange(width, device=self.device) > positions.unsqueeze(1)
-        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device)
-        mask = mask.masked_fill_(hidden, float("-inf"))[:, None, None]
+        masks = {window: self._mask(positions, width, window) for window in {*self.windows}}
         x = F.embedding(tokens, self.embedding).unsqueeze(1)
         for index, layer in enumerate(self.layers):
             query, key, value = self._heads(layer, x, cos, sin)
@@ -174,15 +191,23 @@ class Decoder:
                 query,
                 keys[:, :, :width],
                 values[:, :, :width],
-                attn_mask=mask,
+                attn_mask=masks[layer.window],
                 enable_gqa=self.n_kv_heads != self.n_heads,
             )
             x = self._finish(layer, x, mixed.transpose(1, 2).reshape(len(tokens), 1, -1))
         return x[:, 0]
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """[rows, width] -> [rows, vocabulary], float32."""
-        return _product(F.rms_norm(hidden, (hidden.shape[-1],), self.norm, self.eps), self.head).float()
+    def _mask(self, positions: Tensor, width: int, window: int | None) -> Tensor:
+        """0 where the token at each of `positions` sees the cache, else -inf: [rows, 1, 1, width]."""
+        ahead = torch.arange(width, device=self.device) - positions.unsqueeze(1)
+        hidden = ahead > 0 if window is None else (ahead > 0) | (ahead <= -window)
+        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device)
+        return mask.masked_fill_(hidden, float("-inf"))[:, None, None]
+
+    def logits(self, hidden: Tensor, n_ids: int) -> Tensor:
+        """[rows, width] -> [rows, n_ids], float32: of the ids below `n_ids`, which are tokens."""
+        normed = F.rms_norm(hidden, (hidden.shape[-1],), self.norm, self.eps)
+        return _product(normed, self.head)[:, :n_ids].float()
 
     def _heads(self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rotated queries and keys, and values: [rows, heads, tokens, head size] each."""
@@ -203,6 +228,15 @@ class Decoder:
         normed = F.rms_norm(x, (x.shape[-1],), layer.feed_norm, self.eps)
         gate, up = _product(normed, layer.gate_up).chunk(2, dim=-1)
         return x + _product(F.silu(gate) * up, layer.down)
+
+
+def layer_windows(config: Any) -> list[int | None]:
+    """The window of each layer as transformers' classes apply it; None: the layer has none."""
+    kinds = getattr(config, "layer_types", None)
+    window = getattr(config, "sliding_window", None) if config.model_type != "llama" else None
+    if kinds is None or config.model_type == "mistral":
+        return [window] * config.num_hidden_layers
+    return [window if kind == "sliding_attention" else None for kind in kinds]
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -56,6 +56,7 @@ def open_engine(
             precision=precision,
             max_model_tokens=max_model_tokens,
             kv_cache_gib=rollout.kv_cache_gib,
+            bos=rollout.bos,
             device=torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else None,
         )
     from training.rollout.vllm import VllmEngine
@@ -67,5 +68,6 @@ def open_engine(
         kv_cache_gib=rollout.kv_cache_gib,
         gpu_memory_utilization=rollout.gpu_memory_utilization,
         tensor_parallel=rollout.tensor_parallel,
+        bos=rollout.bos,
         sleeps=sleeps,
     )

@@ -1,10 +1,11 @@
 """Detection of a response's end: an end token, or a stop string, which is kept as the end of its text."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from training.vocabulary import Vocabulary
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 """What a tokenizer decodes a token to that contains only part of a character."""
@@ -17,15 +18,13 @@ class Stopper:
     stop string ends with.
     """
 
-    def __init__(
-        self, tokenizer: Any, stop: tuple[str, ...], end_ids: Sequence[int], device: torch.device
-    ) -> None:
-        self.tokenizer, self.stop, self.end_ids = tokenizer, stop, set(end_ids)
+    def __init__(self, vocabulary: Vocabulary, stop: tuple[str, ...], device: torch.device) -> None:
+        self.vocabulary, self.tokenizer, self.stop = vocabulary, vocabulary.tokenizer, stop
         self.reach = max((len(text) for text in stop), default=0)
-        pieces = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
+        pieces = self.tokenizer.batch_decode([[index] for index in range(vocabulary.n_ids)])
         last = {text[-1] for text in stop} | {UNFINISHED}
         self.ends = torch.zeros(len(pieces), dtype=torch.bool, device=device)
-        self.ends[list(self.end_ids)] = True
+        self.ends[list(vocabulary.end_ids)] = True
         self.may_stop = torch.tensor([bool(stop) and not last.isdisjoint(p) for p in pieces], device=device)
 
     def stops(self, latest: Tensor, rows: Tensor, tokens: Tensor, length: int) -> Tensor:
@@ -44,10 +43,5 @@ class Stopper:
         return result
 
     def texts(self, tokens: Sequence[Sequence[int]]) -> list[str]:
-        """Decode whole responses: with special tokens, without end tokens, nothing after a stop string."""
-        shown = [[token for token in row if token not in self.end_ids] for row in tokens]
-        return [self._cut(text) for text in self.tokenizer.batch_decode(shown)]
-
-    def _cut(self, text: str) -> str:
-        ends = [text.find(stop) + len(stop) for stop in self.stop if stop in text]
-        return text[: min(ends)] if ends else text
+        """Texts of whole responses, as `training.vocabulary.Vocabulary.texts` writes them."""
+        return self.vocabulary.texts(tokens, self.stop)

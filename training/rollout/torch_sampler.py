@@ -7,21 +7,19 @@ the other prompts nor the size of the batch change a bit of it (fp32, CPU).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, GenerationConfig
 
 from rewards.contracts.engine import Completion, FinishReason, Sampling
-from rewards.contracts.files import hash_text
-from training.fingerprint import hash_model
+from training.config import Bos
 from training.model import DTYPES
 from training.rollout.decoder import Cache, Decoder
 from training.rollout.draw import draw_tokens, uniforms
 from training.rollout.limits import BLOCK, COMPACT_BELOW, MIN_ROWS
 from training.rollout.order import longest_first
 from training.rollout.stopping import Stopper
+from training.vocabulary import Vocabulary
 
 
 class TorchSampler:
@@ -34,20 +32,20 @@ class TorchSampler:
         precision: str,
         max_model_tokens: int,
         kv_cache_gib: float,
+        bos: Bos = "tokenizer",
         device: torch.device | None = None,
     ) -> None:
         """Load `model`, a folder in Hugging Face format; `kv_cache_gib` limits the rows sampled together."""
         device = device or torch.device("cpu")
         self.decoder = Decoder(model, DTYPES[precision], device, max_model_tokens)
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
-        self.end_ids = _end_ids(model, self.tokenizer)
+        self.vocabulary = Vocabulary.read(model, bos)
         self.max_model_tokens = max_model_tokens
         self.cache_bytes = int(kv_cache_gib * 2**30)
-        self.fingerprint = hash_text(f"{hash_model(model)}:{precision}:torch", 16)
+        self.fingerprint = self.vocabulary.fingerprint(model, precision, "torch")
         self._stoppers: dict[tuple[str, ...], Stopper] = {}
 
-    def encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False)
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
+        return self.vocabulary.encode(text, bos=bos)
 
     @torch.no_grad()
     def generate(
@@ -101,7 +99,11 @@ class TorchSampler:
             cache = Cache(self.decoder, 1, len(prompt))
             ids = torch.tensor([list(prompt)], device=self.decoder.device)
             hidden = self.decoder.prefill(ids, cache, ids.new_zeros(1))
-            found.append(torch.log_softmax(self.decoder.logits(hidden)[0], -1)[list(tokens)].tolist())
+            found.append(
+                torch.log_softmax(self.decoder.logits(hidden, self.vocabulary.n_ids)[0], -1)[
+                    list(tokens)
+                ].tolist()
+            )
             if on_progress:
                 on_progress(1)
         return found
@@ -121,7 +123,7 @@ class TorchSampler:
 
     def _stopper(self, stop: tuple[str, ...]) -> Stopper:
         if stop not in self._stoppers:
-            self._stoppers[stop] = Stopper(self.tokenizer, stop, self.end_ids, self.decoder.device)
+            self._stoppers[stop] = Stopper(self.vocabulary, stop, self.decoder.device)
         return self._stoppers[stop]
 
     def _rows_at_once(self, width: int) -> int:
@@ -199,7 +201,10 @@ class _Wave:
         sampling = self.sampling
         numbers = uniforms(self.seeds[rows], place)
         latest, logprobs = draw_tokens(
-            self.decoder.logits(hidden), numbers, sampling.temperature, sampling.top_p
+            self.decoder.logits(hidden, self.stopper.vocabulary.n_ids),
+            numbers,
+            sampling.temperature,
+            sampling.top_p,
         )
         self.tokens[rows, place], self.logprobs[rows, place] = latest, logprobs
         stops = self.stopper.stops(latest, rows, self.tokens, place + 1) & ~self.has_stopped[rows]
@@ -220,12 +225,3 @@ class _Wave:
             finish: FinishReason = "stop" if stopped[index] else "length"
             known = logprobs[index][: lengths[index]] if scored[index] else None
             yield row, Completion(tokens[index], text, finish, known)
-
-
-def _end_ids(model: Path, tokenizer: Any) -> list[int]:
-    """Tokens that end a response: the tokenizer's, and those in the model's generation settings."""
-    ends = {tokenizer.eos_token_id}
-    if (model / "generation_config.json").exists():
-        named = GenerationConfig.from_pretrained(model).eos_token_id
-        ends |= set(named if isinstance(named, list) else [named])
-    return sorted(ends - {None})

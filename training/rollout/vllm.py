@@ -7,12 +7,13 @@ from torch's by 0.2 to 0.3 nats per token, which is no longer the policy being t
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rewards.contracts.engine import Completion, FinishReason, Sampling
-from rewards.contracts.files import hash_text
-from training.fingerprint import hash_model
+from training.config import Bos
+from training.vocabulary import Vocabulary
 
 # Read by vLLM at import. In one process the weights can be replaced, and it starts ten times faster.
 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -27,6 +28,13 @@ import torch
 
 from training.rollout.limits import MAX_SEQUENCES
 from training.rollout.order import longest_first
+from training.rollout.vllm_model import (
+    forget_cpu_experts,
+    is_recurrent,
+    repack_cpu_linears,
+    sample_below,
+    start_vllm,
+)
 
 # The driver's own count of devices would start CUDA here, and a process that has started it cannot fork.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
@@ -49,15 +57,16 @@ class VllmEngine:
         kv_cache_gib: float,
         gpu_memory_utilization: float,
         tensor_parallel: int = 1,
+        bos: Bos = "tokenizer",
         sleeps: bool = False,
     ) -> None:
-        """Load the model in `model` (Hugging Face format).
+        """Load the model in `model` (Hugging Face format); ValueError says why vLLM does not run it.
 
         `sleeps` lets `sleep` free the GPU memory between rollouts; it has no effect on a CPU.
         """
+        self.vocabulary = Vocabulary.read(model, bos)
         rng_state, n_threads = torch.get_rng_state(), torch.get_num_threads()
         set_num_threads = torch.set_num_threads
-        from vllm import LLM
         from vllm.platforms import current_platform
 
         self.is_cpu = current_platform.is_cpu()
@@ -71,15 +80,18 @@ class VllmEngine:
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(8192, max_model_tokens),
             }
-        self.llm = LLM(
-            model=str(model),
+        self.llm = start_vllm(
+            model,
             dtype="float32" if precision == "fp32" else "bfloat16",
             max_model_len=max_model_tokens,
             tensor_parallel_size=tensor_parallel,
             distributed_executor_backend="external_launcher" if "RANK" in os.environ else None,
             enforce_eager=self.is_cpu,
-            enable_prefix_caching=True,
+            # The state of recurrent layers is cached only between prefills in parts.
+            enable_prefix_caching=not (self.is_cpu and is_recurrent(model)),
             enable_sleep_mode=self.sleeps,
+            # Its sampling settings are for chats; the ends named there are in the vocabulary.
+            generation_config="vllm",
             # PPO compares log-probabilities of the distribution that was sampled from.
             logprobs_mode="processed_logprobs",
             seed=0,
@@ -92,12 +104,13 @@ class VllmEngine:
         torch.set_rng_state(rng_state)
         self.pool_bytes = torch.cuda.memory_allocated() if self.sleeps else 0
         """Bytes of the weights and the cache, which torch counts as allocated also while they sleep."""
-        self.tokenizer: Any = self.llm.get_tokenizer()
+        if self.vocabulary.n_ids < self.vocabulary.n_rows:
+            self.llm.apply_model(partial(sample_below, n_ids=self.vocabulary.n_ids))
         self.max_model_tokens = max_model_tokens
-        self.fingerprint = hash_text(f"{hash_model(model)}:{precision}:vllm", 16)
+        self.fingerprint = self.vocabulary.fingerprint(model, precision, "vllm")
 
-    def encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False)
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
+        return self.vocabulary.encode(text, bos=bos)
 
     def generate(
         self,
@@ -118,7 +131,7 @@ class VllmEngine:
         inputs: list[Any] = [{"prompt_token_ids": list(prompts[index])} for index in order]
         found: dict[int, Completion] = {}
         for place, output in self._run(inputs, params):
-            index, completion = order[place], self._completion(output.outputs[0], stop_ids)
+            index, completion = order[place], self._completion(output.outputs[0], sampling.stop)
             found[index] = completion
             if on_completion:
                 on_completion(index, completion)
@@ -163,10 +176,11 @@ class VllmEngine:
         ]
 
     def load_weights(self, named_weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Replace the weights (Hugging Face names) and drop everything cached with the old ones."""
+        """Replace the weights (names of a checkpoint) and drop everything cached with the old ones."""
         if self.is_cpu:
+            self.llm.apply_model(forget_cpu_experts)
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(named_weights)})
-            self.llm.apply_model(_repack_cpu_linears)
+            self.llm.apply_model(repack_cpu_linears)
         else:
             # One by one as they come: sharded weights are gathered in turn and never all in memory here.
             def load(model: Any) -> None:
@@ -192,25 +206,19 @@ class VllmEngine:
     def close(self) -> None:
         self.llm.llm_engine.engine_core.shutdown()
 
-    def _completion(self, output: Any, stop_ids: list[int] | None) -> Completion:
+    def _completion(self, output: Any, stop: tuple[str, ...]) -> Completion:
         tokens = list(output.token_ids)
-        text = output.text
-        if stop_ids is not None:
-            eos = self.tokenizer.eos_token_id
-            text = self.tokenizer.decode(
-                [token for token in tokens if token != eos], skip_special_tokens=False
-            )
         logprobs = None
         if output.logprobs is not None:
             logprobs = [
                 position[token].logprob for token, position in zip(tokens, output.logprobs, strict=True)
             ]
         finish: FinishReason = "length" if output.finish_reason == "length" else "stop"
-        return Completion(tokens, text, finish, logprobs)
+        return Completion(tokens, self.vocabulary.texts([tokens], stop)[0], finish, logprobs)
 
     def _stop_token_ids(self, stop: tuple[str, ...]) -> list[int] | None:
         """Ids of the stop strings if each is one added token: vLLM then need not detokenize at all."""
-        added = self.tokenizer.get_added_vocab()
+        added = self.vocabulary.tokenizer.get_added_vocab()
         return [added[text] for text in stop] if all(text in added for text in stop) else None
 
     def _params(self, sampling: Sampling, stop_ids: list[int] | None, seed: int, wants_logprobs: bool) -> Any:
@@ -222,24 +230,12 @@ class VllmEngine:
             top_p=sampling.top_p,
             seed=seed,
             stop=list(sampling.stop) if stop_ids is None else None,
-            stop_token_ids=stop_ids,
+            # All ends are named here; the model's own would be those of its settings alone.
+            ignore_eos=True,
+            stop_token_ids=sorted({*self.vocabulary.end_ids, *(stop_ids or ())}),
             include_stop_str_in_output=True,
             detokenize=stop_ids is None,
             skip_special_tokens=False,
             spaces_between_special_tokens=False,
             logprobs=0 if wants_logprobs else None,
         )
-
-
-def _repack_cpu_linears(model: torch.nn.Module) -> None:
-    """Rebuild the packed weight copies that vLLM's CPU build computes with.
-
-    `reload_weights` repacks ordinary linear layers but silently leaves the packed copy of a tied lm_head
-    stale: log-probabilities are then off by 0.2 to 0.45 nats.
-    """
-    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
-
-    for module in model.modules():
-        weight = getattr(module, "weight", None)
-        if hasattr(module, "cpu_linear") and weight is not None and weight.ndim == 2 and weight.numel():
-            dispatch_cpu_unquantized_gemm(module, remove_weight=False)

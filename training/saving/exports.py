@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rewards.contracts.files import sync_folder, write_json
 from training.engines import full_state, named_weights
 from training.model import save_value_head
 from training.ranks import Ranks
+from training.saving.names import converted_groups, plan_groups
 from training.saving.steps import INDEX, WHOLE
 
 MAX_FILE_BYTES = 5_000_000_000
@@ -59,18 +60,20 @@ def write_weights(target: Path, engine: Any, prefix: str, writes: bool) -> torch
 
     Returns their data type. Ranks that write nothing still take part in gathering.
     """
-    files = plan_files(sizes(engine, prefix))
+    groups = plan_groups(engine, prefix)
+    files = plan_files([(group.names[0], group.n_bytes) for group in groups])
     n = len(files)
     names = [WHOLE] if n == 1 else [f"model-{i + 1:05d}-of-{n:05d}.safetensors" for i in range(n)]
-    weights: Iterator[tuple[str, Tensor]] = named_weights(engine, prefix)
-    dtype = torch.float32
+    weights = converted_groups(engine, prefix)
+    dtype = getattr(engine.module, prefix.removesuffix(".")).dtype
+    places: dict[str, str] = {}
     for file, wanted in zip(names, files, strict=True):
         held: dict[str, Tensor] = {}
         for _ in wanted:
-            name, tensor = next(weights)
-            if writes:
-                held[name] = tensor.detach().cpu().clone()
-            dtype = tensor.dtype
+            for name, tensor in next(weights):
+                places[name] = file
+                if writes:
+                    held[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         if writes:
             save_file(held, target / file, metadata={"format": "pt"})
             if n > 1:
@@ -78,18 +81,8 @@ def write_weights(target: Path, engine: Any, prefix: str, writes: bool) -> torch
     assert next(weights, None) is None, "every rank runs the iterator to its end"
     if writes and n > 1:
         total = sum(size for wanted in files for _, size in wanted)
-        places = {name: file for file, wanted in zip(names, files, strict=True) for name, _ in wanted}
         write_json(target / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
     return dtype
-
-
-def sizes(engine: Any, prefix: str) -> list[tuple[str, int]]:
-    """Name and bytes of each weight, in order, without gathering any."""
-    return [
-        (name.removeprefix(prefix), getattr(parameter, "ds_numel", parameter.numel()) * parameter.itemsize)
-        for name, parameter in engine.module.named_parameters()
-        if name.startswith(prefix)
-    ]
 
 
 def plan_files(weights: list[tuple[str, int]], most: int = MAX_FILE_BYTES) -> list[list[tuple[str, int]]]:

@@ -376,10 +376,11 @@ def test_chat_template_writes_the_training_prompt(template: str) -> None:
     config = PromptConfig(template=template, shots=(shot,))
     problem = "What is $\\{x : x > 0\\}$?\n'{{ y }}'"
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    rendered = environment.from_string(chat_template(config)).render(
-        messages=[{"role": "user", "content": problem}], add_generation_prompt=True
-    )
-    assert rendered == render_prompt(problem, config)
+    for begins in ("", "<s>"):
+        rendered = environment.from_string(chat_template(config, begins)).render(
+            messages=[{"role": "user", "content": problem}], add_generation_prompt=True
+        )
+        assert rendered == begins + render_prompt(problem, config)
 
 
 @pytest.mark.slow

@@ -8,19 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from bench.parts.families import make_family
 from training.config import ModelConfig, ScratchConfig, TrainingConfig
 from training.planning.plan import (
     GIB,
-    KNOWN,
-    Shape,
     compare_with_run,
     disk_of,
-    find_shape,
     make_plan,
     prompt_copies,
     train_flops,
     why_not,
 )
+from training.planning.shape import KNOWN, Shape, find_shape
 
 
 def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:
@@ -140,6 +139,24 @@ def test_a_local_config_is_read(tmp_path, has_optional):
     # A layer: q and o 8x8, k and v 8x4 (or 8x8), three 8x16 in the feed-forward, two norms.
     layer = 2 * 64 + 2 * (32 if has_optional else 64) + 3 * 128 + 16
     assert shape.n_parameters == 2 * layer + 80 * (1 if has_optional else 2) + 8
+
+
+@pytest.mark.parametrize("family", ["gpt2", "opt", "falcon", "qwen2-moe", "gemma3"])
+def test_models_of_other_families_are_counted_from_their_files(tmp_path, family):
+    from transformers import AutoModelForCausalLM
+
+    folder = make_family(family, tmp_path)
+    shape, model = find_shape(config(str(folder))), AutoModelForCausalLM.from_pretrained(folder)
+    assert shape.n_parameters == sum(p.numel() for p in model.parameters())
+    assert (shape.hidden, shape.n_layers, shape.n_heads) == (64, 2, 2)
+    # Of four experts a token uses two, each 32 wide, beside a shared one as wide.
+    assert shape.intermediate == {"gpt2": 256, "falcon": 256}.get(family, 96)
+
+
+def test_a_config_without_dimensions_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "other", "hidden_size": 4, "vocab_size": 9}')
+    with pytest.raises(ValueError, match=r"config.json: no num_hidden_layers, num_attention_heads"):
+        find_shape(config(str(tmp_path)))
 
 
 def test_a_scratch_model_needs_no_files():

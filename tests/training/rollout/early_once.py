@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from tests.training.children.lag_once import Interrupted
 from tests.training.conftest import STOP, tiny_config
-from tests.training.lag_once import Interrupted
 from training.ppo import PPO
 from training.train import train
 

@@ -77,22 +77,60 @@ def test_sampler_and_trainer_agree(sampler, tiny_base, prompts, temperature):
         ),
         pytest.param(LlamaConfig, {"rope_parameters": LLAMA_3}, id="llama with scaled positions"),
         pytest.param(MistralConfig, {"sliding_window": None}, id="mistral"),
+        pytest.param(MistralConfig, {"sliding_window": 7}, id="mistral with a window"),
+        pytest.param(LlamaConfig, {"sliding_window": 7}, id="llama, which has no windows"),
         pytest.param(Qwen2Config, {}, id="qwen2"),
+        pytest.param(
+            Qwen2Config,
+            {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1},
+            id="qwen2 with a window in one layer",
+        ),
         pytest.param(Qwen3Config, {"head_dim": 16}, id="qwen3"),
     ],
 )
 def test_each_kind_of_model_scores_as_the_library_does(kind, options, tmp_path):
     tokenizer = build_tokenizer(["0123456789+=?"])
-    config = kind(**SHAPE, **options, vocab_size=len(tokenizer))
-    model = AutoModelForCausalLM.from_config(config)
+    model = save_random(kind(**SHAPE, **options, vocab_size=len(tokenizer)), tokenizer, tmp_path)
+    prompts = [[8, 9, 10], [11, 12, 13, 14, 15, 9, 8, 10, 12, 13, 14], [8, 9, 10]]
+    completions = open_sampler(tmp_path).generate(prompts, [0, 1, 2], SAMPLING, n_logprobs=3)
+    for prompt, completion in zip(prompts, completions, strict=True):
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + completion.tokens])).logits[0, len(prompt) - 1 : -1]
+        expected = torch.log_softmax(logits, -1)[range(len(completion.tokens)), completion.tokens]
+        assert completion.logprobs == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def save_random(config, tokenizer, folder):
+    model = AutoModelForCausalLM.from_config(config).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    prompts = [[8, 9, 10], [11, 12, 13, 14, 15], [8, 9, 10]]
-    assert mismatch(open_sampler(tmp_path), load_policy(tmp_path, "fp32", 1.0, 64), prompts) < 1e-5
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model
+
+
+def test_rows_without_a_token_are_never_sampled_and_the_trainer_knows(tmp_path):
+    tokenizer = build_tokenizer(["0123456789+=?"])
+    n = len(tokenizer)
+    save_random(Qwen2Config(**SHAPE | {"eos_token_id": [1, n + 3]}, vocab_size=n + 60), tokenizer, tmp_path)
+    sampler, prompts = open_sampler(tmp_path), [[8, 9, 10]] * 16
+    completions = sampler.generate(prompts, list(range(16)), Sampling(24))
+    assert all(token < n for c in completions for token in c.tokens)
+    assert mismatch(sampler, load_policy(tmp_path, "fp32", 1.0, 64), prompts) < 1e-5
+
+
+def test_positions_that_depend_on_the_length_are_refused_only_where_they_do(tmp_path):
+    tokenizer = build_tokenizer(["0123456789+=?"])
+    rope = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
+    for folder, longest in (("short", 48), ("long", 47)):
+        shape = SHAPE | {"max_position_embeddings": longest}
+        config = LlamaConfig(**shape, rope_parameters=rope, vocab_size=len(tokenizer))
+        save_random(config, tokenizer, tmp_path / folder)
+    open_sampler(tmp_path / "short")
+    with pytest.raises(ValueError, match="dynamic rotary embeddings change .* beyond 47"):
+        open_sampler(tmp_path / "long")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
@@ -205,13 +243,15 @@ def test_pieces_of_characters_do_not_hide_a_stop_string(stop):
     from transformers import PreTrainedTokenizerFast
 
     from training.rollout.stopping import Stopper
+    from training.vocabulary import Vocabulary
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     raw = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
     raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw)
     ids = tokenizer.encode(f"so 日 é, {stop[0]} and more")
-    stopper = Stopper(tokenizer, stop, [], torch.device("cpu"))
+    vocabulary = Vocabulary(tokenizer, len(tokenizer), len(tokenizer), (), ())
+    stopper = Stopper(vocabulary, stop, torch.device("cpu"))
     tokens, rows = torch.tensor([ids]), torch.tensor([0])
     ends = [n for n in range(1, len(ids) + 1) if stopper.stops(tokens[:, n - 1], rows, tokens, n).item()]
     assert ends[0] == len(tokenizer.encode(f"so 日 é, {stop[0]}"))

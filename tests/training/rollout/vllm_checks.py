@@ -12,6 +12,7 @@ from training.batching import Responses
 from training.model import load_policy
 from training.probe import OutOfSync, Probe
 from training.ranks import Ranks
+from training.rollout.torch_sampler import TorchSampler
 
 SAMPLING = Sampling(max_new_tokens=24, stop=STOP)
 CPU = Ranks(0, 1, torch.device("cpu"))
@@ -78,6 +79,17 @@ def test_responses_keep_their_tags_and_say_how_they_ended(engine, prompts):
     assert any(c.is_truncated for c in cut)
 
 
+@pytest.mark.parametrize("stop", [STOP, ("+",), ()])
+def test_both_engines_write_the_same_response(engine, policy, prompts, tiny_base, stop):
+    """Greedy, so that the tokens are the same; without a stop string the end token ends a response."""
+    sampling = Sampling(24, temperature=0.0, stop=stop)
+    torch_sampler = TorchSampler(tiny_base, precision="fp32", max_model_tokens=48, kv_cache_gib=0.25)
+    ours, theirs = (one.generate(prompts, [0] * len(prompts), sampling) for one in (torch_sampler, engine))
+    assert ours == theirs
+    assert any(c.tokens[-1] in torch_sampler.vocabulary.end_ids for c in theirs) or stop
+    assert torch_sampler.encode("1+2=") == engine.encode("1+2=")
+
+
 def test_a_stop_string_of_ordinary_characters_is_kept(engine, prompts):
     completions = engine.generate(prompts, list(range(len(prompts))), Sampling(24, stop=("+",)))
     assert any(c.text.endswith("+") and c.finish_reason == "stop" for c in completions)
@@ -116,7 +128,7 @@ def test_a_stale_head_is_caught_by_the_probe(engine, policy, prompts, monkeypatc
     if not engine.is_cpu:
         pytest.skip("the packed copy that goes stale exists in vLLM's CPU build only")
     perturb(policy)
-    monkeypatch.setattr(training.rollout.vllm, "_repack_cpu_linears", lambda model: None)
+    monkeypatch.setattr(training.rollout.vllm, "repack_cpu_linears", lambda model: None)
     engine.load_weights(policy.model.named_parameters())
     completions = engine.generate(prompts, list(range(len(prompts))), SAMPLING, n_logprobs=8)
     responses = Responses.build(prompts, [c.tokens for c in completions], CPU.device)

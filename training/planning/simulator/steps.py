@@ -1,6 +1,6 @@
 """Simulation of one PPO step, phase by phase, and of a whole run: seconds, idle time, days and cost.
 
-    found = simulate_run(config, Cluster(32, Machine.of_gpu(400, 2.4, 100)), PAPER["Qwen/Qwen2.5-7B"])
+    found = simulate_run(config, Cluster(32, Machine.of_gpu(320, 2.4, 100)), PAPER["Qwen/Qwen2.5-7B"])
 
 The phases are those of training.train.run_step; responses are assigned to ranks and engines as in
 training.rollout.batches.Rollouts.sample.
@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from training.config import TrainingConfig
-from training.planning.plan import GIB, Shape, find_shape, make_plan
+from training.planning.plan import GIB, make_plan
+from training.planning.shape import Shape, find_shape
 from training.planning.simulator.decoding import decode, decode_wave
 from training.planning.simulator.lengths import Lengths
 from training.planning.simulator.machine import Cluster, decode_work, prefill_work

@@ -16,7 +16,7 @@ from tests.training.conftest import tiny_config
 from training.batching import Responses
 from training.engines import full_state, named_weights
 from training.model import Critic, load_critic
-from training.ranks import join_ranks
+from training.ranks import end_rank, join_ranks
 from training.train import build_ppo
 
 N_RESPONSES = 12
@@ -35,9 +35,9 @@ def shard_everything() -> None:
     deepspeed.initialize = without_threshold
 
 
-def load_fitted(folder: Path, precision: str) -> Critic:
+def load_fitted(folder: Path, *options) -> Critic:
     """A critic with nonzero values: its head does not start at zero."""
-    critic = load_critic(folder, precision)
+    critic = load_critic(folder, *options)
     with torch.no_grad():
         critic.head.weight.copy_(torch.linspace(-0.5, 0.5, critic.head.weight.shape[1]))
     return critic
@@ -86,6 +86,7 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switc
     if ranks.is_first:
         save_file({name: after[name] - before[name] for name in after}, out)
         out.with_suffix(".json").write_text(json.dumps(metrics))
+    end_rank()
 
 
 if __name__ == "__main__":
