@@ -87,7 +87,7 @@ def beginning(folder: Path, bos: Bos) -> str:
 
     from training.vocabulary import first_ids
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     return tokenizer.decode(first_ids(tokenizer, bos))
 
 
