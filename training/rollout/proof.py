@@ -53,8 +53,9 @@ def prove(engine: Engine, score: Score, limit: float, device: torch.device, temp
     if not gap <= limit:  # also catches NaN
         raise ValueError(
             "training.rollout.engine: vLLM does not compute this model as transformers does: with equal "
-            f"weights a mean |log-prob difference| of {gap:.2g} nats over {len(ours)} tokens exceeds {limit:g}. "
-            'Use another version of vLLM, another base model, or "torch" for models that the torch sampler knows'
+            f"weights a mean |log-prob difference| of {gap:.2g} nats over {len(ours)} tokens, more than "
+            f'{limit:g}. Use another version of vLLM, another base model, or "torch" for models that the '
+            "torch sampler knows"
         )
 
 
