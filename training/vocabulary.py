@@ -34,9 +34,9 @@ def refuse_own_code(folder: Path) -> None:
     if code and kind not in CONFIG_MAPPING:
         file = code.get("AutoModelForCausalLM") if isinstance(code, dict) else code
         raise ValueError(
-            f"training.model: {folder} brings its own code ({file}) for the type {kind!r}, which transformers "
-            "does not know. Such code is not run; convert the model to an architecture of transformers, or use "
-            "another one"
+            f"training.model: {folder} brings its own code ({file}) for the type {kind!r}, which "
+            "transformers does not know. Such code is not run; convert the model to an architecture of "
+            "transformers, or use another one"
         )
 
 
