@@ -35,9 +35,9 @@ def shard_everything() -> None:
     deepspeed.initialize = without_threshold
 
 
-def load_fitted(folder: Path, precision: str) -> Critic:
+def load_fitted(folder: Path, *options) -> Critic:
     """A critic with nonzero values: its head does not start at zero."""
-    critic = load_critic(folder, precision)
+    critic = load_critic(folder, *options)
     with torch.no_grad():
         critic.head.weight.copy_(torch.linspace(-0.5, 0.5, critic.head.weight.shape[1]))
     return critic
