@@ -40,9 +40,9 @@ def prove(engine: Engine, score: Score, limit: float, device: torch.device, temp
         found = engine.generate(
             prompts, list(range(len(prompts))), Sampling(n_new, temperature), n_logprobs=len(prompts)
         )
-    except (AssertionError, AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError) as error:
+    except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
-            f"training.rollout.engine: vLLM loads this model and fails with its first token: "
+            f"training.rollout.engine: vLLM loads this model and fails with its first tokens: "
             f"{type(error).__name__}: {error}"
         ) from error
     responses = Responses.build(prompts, [completion.tokens for completion in found], device)
