@@ -178,8 +178,8 @@ def check_cpu_experts(model: torch.nn.Module) -> None:
         if hasattr(method, "moe_kernel") and method is not None and method.moe_kernel is None:
             raise ValueError(
                 f"training.rollout.engine: vLLM {_version()} on a CPU does not take new weights for the "
-                f"experts of {type(model).__name__} ({name}), so it cannot follow the training; use a GPU or another "
-                "model"
+                f"experts of {type(model).__name__} ({name}), so it cannot follow the training; use a GPU or "
+                "another model"
             )
 
 
