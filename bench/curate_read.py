@@ -4,7 +4,8 @@
     python bench/curate_read.py runs/corpus/curate --rejects 25 --seed 19
 
 Writes a line a row: number, source, problem, answer. Which of them are harmful (kept) or wrong (rejected) is
-the reader's verdict; with --verdicts FILE (number, tab, verdict, tab, reason) share and interval follow.
+the reader's verdict; with --verdicts FILE (id, verdict, why, and the reason for rejects, with tabs between)
+shares and intervals follow.
 """
 
 import argparse
@@ -20,6 +21,20 @@ def draw(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
     return frame.sample(min(n, frame.height), seed=seed, shuffle=True)
 
 
+def count(file: Path) -> None:
+    """Shares of a table of verdicts: id, verdict, why, and for rejects the filter's reason."""
+    rows = [line.split("\t") for line in file.read_text().splitlines() if line.strip()]
+    groups: dict[str, list[bool]] = {}
+    for row in rows:
+        groups.setdefault(row[3] if len(row) > 3 else "kept", []).append(row[1].strip() != "good")
+    for name, bad in groups.items():
+        low, high = wilson(sum(bad), len(bad))
+        share = sum(bad) / len(bad)
+        sys.stdout.write(
+            f"{name}: rows={len(bad)} bad={sum(bad)} share={share:.3f} ci95=[{low:.3f}, {high:.3f}]\n"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -33,12 +48,7 @@ def main() -> None:
     parser.add_argument("--verdicts", type=Path, help="the reader's verdicts, to be counted")
     arguments = parser.parse_args()
     if arguments.verdicts:
-        rows = [line.split("\t") for line in arguments.verdicts.read_text().splitlines() if line.strip()]
-        bad = sum(row[1].strip() != "good" for row in rows)
-        low, high = wilson(bad, len(rows))
-        sys.stdout.write(
-            f"rows={len(rows)} bad={bad} share={bad / len(rows):.3f} ci95=[{low:.3f}, {high:.3f}]\n"
-        )
+        count(arguments.verdicts)
         return
     if arguments.kept:
         kept = pl.read_parquet(arguments.corpus / "data").select("source", "problem", "answer", "provenance")

@@ -52,7 +52,7 @@ class Cell:
 
 def measure(family: str, cells: tuple[str, ...], folder: Path) -> dict[str, Cell]:
     """Make one family's model in `folder` and fill its cells, in this process."""
-    from bench.families import make_family
+    from bench.parts.families import make_family
 
     base = make_family(family, folder / "base")
     found: dict[str, Cell] = {}
@@ -98,7 +98,7 @@ def reference(model: Any, asked: list[list[int]], answered: list[list[int]]) -> 
     """Log-probabilities of each response by transformers' own model, one row at a time."""
     import torch
 
-    from bench.families import N_TOKENS
+    from bench.parts.families import N_TOKENS
 
     rows = []
     for prompt, response in zip(asked, answered, strict=True):
@@ -186,7 +186,7 @@ class _Unsharded:
 
 def _trained(base: Path) -> tuple[Any, Any]:
     """A policy that has moved away from `base`, and transformers' own model with the same weights."""
-    from bench.families import perturb
+    from bench.parts.families import perturb
     from training.model import load_policy
 
     policy, model = load_policy(base, "fp32", 1.0, 16), plain(base)
@@ -226,7 +226,7 @@ def _export(base: Path, folder: Path) -> float:
     """The largest difference of any weight or buffer between a trained policy and its export, read back."""
     import torch
 
-    from bench.families import perturb
+    from bench.parts.families import perturb
     from training.model import load_critic
     from training.ranks import Ranks
     from training.saving.exports import export_models
@@ -263,7 +263,7 @@ def verdict(cells: dict[str, Cell]) -> str:
 
 
 def main() -> int:
-    from bench.families import FAMILIES
+    from bench.parts.families import FAMILIES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of {', '.join(FAMILIES)}")

@@ -38,7 +38,7 @@ from training.config import CorpusPhase, TrainingConfig
 from training.planning.plan import make_plan
 from training.planning.shape import find_shape
 from training.planning.simulator.lengths import PAPER
-from training.planning.simulator.machine import Cluster, Machine
+from training.planning.simulator.machine import TRAINING_TFLOPS, Cluster, Machine
 from training.planning.simulator.steps import Step, rollout_ends, simulate_step
 from training.train import train
 
@@ -110,7 +110,7 @@ def phases_of(timings: pl.DataFrame) -> list[str]:
 def show_simulated() -> None:
     columns = ("run", "step", "step s", "rewards", "early values", "longest first", "lag 1", "offload")
     table = Table(*columns, title="Simulated: what each takes off a step", title_justify="left")
-    machine = Machine.of_gpu(400, 2.4, 100)
+    machine = Machine.of_gpu(TRAINING_TFLOPS, 2.4, 100)
     for name, n_gpus in (("orz_7b", 32), ("orz_32b", 128)):
         config = load_config(ROOT / "configs" / f"{name}.toml").training
         cluster, shape = Cluster(n_gpus, machine), find_shape(config)
@@ -150,7 +150,7 @@ def early_share(run: Callable[..., Step], config: TrainingConfig, n_gpus: int) -
     """Share of a step that early values save if each GPU has the whole networks; None if they do not fit."""
     whole = {"deepspeed": {"zero_stage": 2}, "rollout": {"gpu_memory_utilization": 0.5}}
     sections = {name: getattr(config, name).model_copy(update=update) for name, update in whole.items()}
-    plan = make_plan(config.model_copy(update=sections), n_gpus=n_gpus, gpu_gib=80, gpu_tflops=400)
+    plan = make_plan(config.model_copy(update=sections), n_gpus=n_gpus, gpu_gib=80)
     if plan.peak_gib > 80:
         return None
     return 1 - run(**whole, ppo={"early_values": EARLY}).step_s / run(**whole).step_s

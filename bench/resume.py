@@ -98,6 +98,7 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
     import training.rollout.batches as batches
     import training.saving.checkpoints as checkpoints
     import training.train as loop
+    from training.ranks import end_rank
     from training.rollout.torch_sampler import TorchSampler
 
     torch.set_num_threads(1)
@@ -134,6 +135,7 @@ def child(base: Path, out: Path, n_ranks: int, phase: str) -> None:
     before(TorchSampler, "load_weights", "sync")
     before(checkpoints.dcp, "save", "save", when=4)
     loop.train(make_config(n_ranks), make_rows(), base, out)
+    end_rank()
 
 
 def fingerprint(out: Path) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet
 
+from curation.alarms import alarms
 from curation.audit.readings import second_readings
 from curation.audit.score import error_rates, scored_votes, suspects_of_votes
 from curation.config import CurationConfig
@@ -39,7 +40,7 @@ from curation.steps import (
     write_shard,
 )
 from curation.text.compiling import EXAMPLES, PROTECTED, compile_first
-from curation.wrappers.frames import SAMPLE, Frame, find_frame
+from curation.wrappers.frames import Frame
 from curation.wrappers.wrappers import Wrappers, learn_wrappers, unwrap
 from rewards.contracts.files import atomic_open, write_parquet
 from rewards.contracts.records import PROBLEM, REJECT
@@ -71,6 +72,15 @@ class Curated:
         return REJECT.check(pl.read_parquet(self.folder / "rejects.parquet"))
 
 
+class NothingLeft(ValueError):
+    """Every row was dropped: why, with counts, and where the rejects are."""
+
+    def __init__(self, counts: list[tuple[str, int]], rejects: Path) -> None:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in counts) or "the sources hold no rows"
+        super().__init__(f"no problem is left; dropped: {reasons}; every row with its reason: {rejects}")
+        self.counts, self.rejects = counts, rejects
+
+
 def curate(
     config: CurationConfig,
     *,
@@ -83,7 +93,7 @@ def curate(
 
     protected: columns benchmark, question_id, problem. `on_progress` is called with each finished step and
     its rows; while sources are read, with the name of each and its rows.
-    Raises SourceError when a source cannot be used, ValueError when nothing is left.
+    Raises SourceError when a source cannot be used, NothingLeft when every row is dropped.
     """
     if not config.sources:
         raise ValueError("curation.sources is empty: name at least one source")
@@ -164,7 +174,7 @@ class _Run:
             self.audit()
         funnel = self.funnel(n_read, chosen)
         write_parquet(self.folder / "funnel.parquet", funnel)
-        self.facts["alarms"] = self.alarms()
+        self.facts["alarms"] = alarms(self.config, self.folder, self.facts["largest_cluster"])
         return Curated(self.folder, funnel, inputs, self.facts, self.timings)
 
     @contextmanager
@@ -233,13 +243,16 @@ class _Run:
     def frames_of(self, part: Path) -> list[Frame]:
         return self.frames.get(int(part.stem.partition("-")[0]), [])
 
-    def nothing_left(self) -> ValueError:
-        worst = max(self.n_rows, key=lambda step: self.n_rows[step])
-        return ValueError(f"no problem is left; most were dropped by step {worst} ({self.n_rows[worst]})")
+    def nothing_left(self) -> NothingLeft:
+        self.write_rejects()
+        rejects = self.folder / "rejects.parquet"
+        counts = pl.read_parquet(rejects, columns=["reason"])["reason"].value_counts(sort=True)
+        return NothingLeft(
+            list(counts.sort("count", "reason", descending=[True, False]).iter_rows()), rejects
+        )
 
     def solve(self, n_rows: int, protected: pl.DataFrame) -> None:
         if not n_rows:
-            self.n_rows |= {step: self.count(self.work.rejects(step)) for step in ("normalize", "filter")}
             raise self.nothing_left()
         target = self.work.root / "protected.parquet"
         write_parquet(target, protected.select("benchmark", "question_id", "problem"))
@@ -363,50 +376,3 @@ class _Run:
         assert left == n_taken, f"rows went missing: {left} left by the steps, {n_taken} used"
         self.facts["n_copies"] = chosen.height - n_taken
         return pl.DataFrame(steps, schema=FUNNEL)
-
-    def frames_left(self) -> list[str]:
-        """Sources whose kept problems still share an instruction."""
-        made = [source.name for source in self.config.sources if source.generator]
-        kept = pl.scan_parquet(self.folder / "data").select("source", "problem").collect()
-        found = []
-        for (name,), rows in kept.filter(~pl.col("source").is_in(made)).group_by(
-            "source", maintain_order=True
-        ):
-            texts = rows["problem"].unique(maintain_order=True)
-            some = texts.gather_every(max(1, len(texts) // SAMPLE)).to_list()
-            for is_prefix in (True, False):
-                if (frame := find_frame(some, is_prefix)) is not None:
-                    found.append(f"source {name}: {frame}")
-        return found
-
-    def alarms(self) -> list[str]:
-        """What a person should look at: huge clusters, sources that nearly vanish, sources that leak."""
-        limits, found = self.config.alarms, []
-        if self.facts["largest_cluster"] > limits.max_cluster:
-            found.append(
-                f"a cluster has {self.facts['largest_cluster']} rows, more than {limits.max_cluster}"
-            )
-        counts = pl.concat(
-            [
-                pl.scan_parquet(self.folder / "rejects.parquet").select("source", "step"),
-                pl.scan_parquet(self.folder / "data").select("source", step=pl.lit("kept")),
-            ]
-        )
-        table = counts.group_by("source", "step").len().collect().sort("source", "step")
-        totals = table.group_by("source").agg(total=pl.col("len").sum())
-        shares = table.join(totals, on="source", maintain_order="left").with_columns(
-            share=pl.col("len") / pl.col("total")
-        )
-        for step, limit in (("dedup", limits.duplicate_share), ("decontaminate", limits.leak_share)):
-            for row in shares.filter(pl.col("step") == step, pl.col("share") > limit).iter_rows(named=True):
-                found.append(f"source {row['source']}: {step} removed {row['len']} rows ({row['share']:.0%})")
-        rates = pl.read_parquet(self.folder / "gold_errors.parquet")
-        for row in rates.filter(pl.col("ci95_low") > limits.gold_error).iter_rows(named=True):
-            found.append(
-                f"source {row['source']}: other sources contradict {row['n_suspect']} of {row['n_evidence']} "
-                f"golds ({row['rate']:.0%}); see suspects.parquet"
-            )
-        found += self.frames_left()
-        for one in found:
-            logger.warning("alarm: %s", one)
-        return found

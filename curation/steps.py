@@ -191,7 +191,8 @@ def solve_partition(
     roots = find_duplicates(rows["bare"], config.dedup, rows["answer"], frequencies)
     rows = rows.with_columns(root=rows["row"].gather(roots))
     write_parquet(work.root / "votes" / f"{name}.parquet", sibling_votes(rows))
-    result = deduplicate(rows, config.dedup)
+    unsure = [source.name for source in config.sources if source.needs_support]
+    result = deduplicate(rows.with_columns(has_vote=~pl.col("source").is_in(unsure)), config.dedup)
     names = rows.select(matched="row", name=pl.format("{}:{}", "source", "source_id"))
     duplicates = result.removed.join(names, on="matched", how="left", maintain_order="left")
     duplicates = duplicates.select("row", "reason", "detail", matched="name")

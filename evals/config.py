@@ -49,7 +49,7 @@ class BenchmarkConfig(Settings):
     subject_field: str = "subject"
     """Field of a custom file with the subject; may be absent."""
     limit: int = 0
-    """Use only this many questions, the first ones; 0: all."""
+    """Use only this many questions, drawn by the run's seed from every subject in its share; 0: all."""
     n_samples: int = 1
     """Responses per question, k of avg@k and pass@k. The paper's AIME numbers are avg@16 (section 3.1)."""
     profile: ProfileName | None = None

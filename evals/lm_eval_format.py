@@ -2,13 +2,15 @@
 
     write_lm_eval(Path("lm-eval"), completions, config, model="runs/demo/train")
 
-`results.json` contains accuracy (as exact_match, with its clustered standard error), pass@k and maj@k; each
-benchmark's `samples_<benchmark>.jsonl` has one line per question with all its responses. No date is written,
-so the same completions give the same bytes. Keys follow lm-eval 0.4.13 (loggers/evaluation_tracker.py,
-evaluator.py); its `make_table` reads the results.
+`results_<date>.json` contains accuracy (as exact_match, with its clustered standard error), pass@k and
+maj@k; each benchmark's `samples_<benchmark>_<date>.jsonl` has one line per question with all its responses.
+Names and keys follow lm-eval 0.4.13 (loggers/evaluation_tracker.py, evaluator.py, utils.py): its `make_table`
+reads the results, and its finders know the files. The date is always the same one, since the same completions
+have to give the same bytes; the manifest has the real one.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +22,40 @@ from evals.statistics.metrics import summarize
 from rewards.contracts.files import hash_text, write_json, write_text
 
 FILTER = "none"
+DATE = "1970-01-01T00-00-00"
 METRICS = {"exact_match": "accuracy", "pass_at_k": "pass_at_k", "maj_at_k": "maj_at_k"}
 
 
-def write_lm_eval(folder: Path, completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> list[Path]:
-    """Write results.json and the sample files; return their paths."""
+def write_lm_eval(
+    folder: Path,
+    completions: pl.DataFrame,
+    config: EvalsConfig,
+    *,
+    model: str,
+    n_all: Mapping[str, int] | None = None,
+) -> list[Path]:
+    """Write the results and the sample files; return their paths.
+
+    `n_all`: how many questions each benchmark has without its limit; by default, those of the completions.
+    """
     samples = lm_eval_samples(completions, config)
-    results = lm_eval_results(completions, config, model=model)
+    results = lm_eval_results(completions, config, model=model, n_all=n_all)
     results["task_hashes"] = {
         name: hash_text("".join(row["doc_hash"] + row["prompt_hash"] + row["target_hash"] for row in rows))
         for name, rows in samples.items()
     }
-    paths = [folder / "results.json"]
+    paths = [folder / f"results_{DATE}.json"]
     write_json(paths[0], results)
     for name, rows in samples.items():
-        paths.append(folder / f"samples_{name}.jsonl")
+        paths.append(folder / f"samples_{name.replace('-', '_')}_{DATE}.jsonl")
         write_text(paths[-1], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return paths
 
 
-def lm_eval_results(completions: pl.DataFrame, config: EvalsConfig, *, model: str) -> dict[str, Any]:
-    """Build the content of results.json from COMPLETION rows."""
+def lm_eval_results(
+    completions: pl.DataFrame, config: EvalsConfig, *, model: str, n_all: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """Build the content of the results from COMPLETION rows."""
     rows = {row["benchmark"]: row for row in summarize(completions).iter_rows(named=True)}
     entries = {entry.name: entry for entry in config.benchmarks if entry.name in rows}
     n_shot = {
@@ -57,7 +72,7 @@ def lm_eval_results(completions: pl.DataFrame, config: EvalsConfig, *, model: st
         "n-shot": n_shot,
         "higher_is_better": {name: dict.fromkeys(METRICS, True) for name in rows},
         "n-samples": {
-            name: {"original": row["n_questions"], "effective": row["n_questions"]}
+            name: {"original": (n_all or {}).get(name, row["n_questions"]), "effective": row["n_questions"]}
             for name, row in rows.items()
         },
         "config": {"model": "reasoner-zero", "model_args": {"pretrained": model}, "random_seed": config.seed},

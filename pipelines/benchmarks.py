@@ -29,12 +29,13 @@ def load_benchmarks(config: RunConfig, prompts: pl.DataFrame | None = None) -> l
         if entry.kind != "frame":
             loaded.append(load(entry, root, seed=config.evals.seed))
         elif entry.name in held_out:
-            loaded.append(load(entry, root, generated_frame(held_out[entry.name].generator)))
+            frame = generated_frame(held_out[entry.name].generator)
+            loaded.append(load(entry, root, frame, seed=config.evals.seed))
         elif entry.name == VALIDATION:
             if prompts is not None:
                 training = config.training
                 frame = select_rows(prompts, "validation", training.sources, training.subjects)
-                loaded.append(load(entry, root, frame.sort("problem_id")))
+                loaded.append(load(entry, root, frame.sort("problem_id"), seed=config.evals.seed))
         else:
             known = ", ".join([*held_out, VALIDATION])
             raise ConfigError(f"evals.benchmarks: {entry.name!r} is kind = 'frame'; known frames: {known}")

@@ -1,8 +1,12 @@
 """The rank of this process among the training processes, and the few collective operations PPO needs."""
 
+import logging
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -10,6 +14,8 @@ from torch import Tensor
 
 # Whether there are GPUs is asked of the driver's library, without starting CUDA: vLLM may still have to fork.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,13 @@ class Ranks:
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return float(tensor.item())
 
+    def of_first(self, make: Callable[[], Result]) -> Result:
+        """What `make` returns on the first rank, for every rank; the others wait for it."""
+        shared = [make() if self.is_first else None]
+        if self.world > 1:
+            dist.broadcast_object_list(shared, src=0)
+        return cast(Result, shared[0])
+
     def use_device(self) -> None:
         """Make this rank's device the current one of a new thread, which otherwise starts with the first."""
         if self.device.type == "cuda":
@@ -76,3 +89,16 @@ def join_ranks(timeout_hours: float = 6.0) -> Ranks:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     return Ranks(dist.get_rank(), dist.get_world_size(), device)
+
+
+def end_rank() -> NoReturn:
+    """End this process, whose work is done and written, without the interpreter's own end.
+
+    There it aborts ("terminate called without an active exception") whenever one of gloo's threads still
+    holds a tensor of the last collective operation: the thread asks for an interpreter that is gone.
+    Leaving the group is not enough, since DeepSpeed's references keep its threads alive.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

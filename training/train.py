@@ -79,7 +79,7 @@ def train(
     torch.manual_seed(config.seed)
     # vLLM before the DeepSpeed engines: it takes its share of the GPU memory that is free.
     context = max(config.rollout.max_prompt_tokens + config.rollout.max_new_tokens, min_context)
-    checked = check_model(base, config, context)
+    checked = ranks.of_first(lambda: check_model(base, config, context))
     checked.say(ranks.is_first)
     engine = open_engine(config, base, context, sleeps=not config.rollout.lag)
     engine.sleep()

@@ -34,8 +34,9 @@ def raise_hosts() -> None:
 
 def remove_hosts() -> None:
     for name in HOSTS:
-        kill_all(name)
-        subprocess.run(["ip", "netns", "del", name], check=False)
+        if Path("/run/netns", name).exists():
+            kill_all(name)
+            run("ip", "netns", "del", name)
 
 
 def processes_on(host: str) -> list[int]:
@@ -91,6 +92,7 @@ class Ssh:
 @contextmanager
 def two_hosts(folder: Path):
     """Yields the Ssh of two running hosts; they and all their processes are gone afterwards."""
+    remove_hosts()  # What a killed bench has left.
     raise_hosts()
     try:
         ssh = Ssh(folder)

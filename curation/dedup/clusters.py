@@ -16,7 +16,8 @@ class DedupConfig(DuplicateConfig):
 
     conflicts: Literal["majority", "drop", "keep"] = "majority"
     """Rows of one problem with different answers. majority: keep a row with the answer that most rows give,
-    none when there is no such answer; drop: reject all; keep: keep the best row, whatever its answer."""
+    none when there is no such answer; drop: reject all; keep: keep the best row, whatever its answer. Rows of
+    sources with `needs_support` have no vote."""
 
 
 @dataclass(slots=True)
@@ -25,7 +26,8 @@ class Deduplicated:
 
     removed: pl.DataFrame
     conflicts: pl.DataFrame
-    """Rows of clusters with several answers: problem, answer, source, source_id, n_votes, is_kept."""
+    """Rows of clusters with several answers: problem, answer, source, source_id, n_votes (rows that give the
+    answer, of sources that have a vote), is_kept."""
     n_conflicts: int
     largest_cluster: int
 
@@ -34,31 +36,32 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
     """Keep one row of each cluster.
 
     frame: columns row (unique), root (a row that names the cluster), problem, answer, source, source_id,
-    license, solution.
+    license, solution, has_vote (false for rows of sources whose golds need support).
     The best row has a gold that the verifier reads and that most rows share, then a stated license, then a
     solution, then comes first in the order of sources and rows. Golds that the verifier takes for each other
-    are no conflict.
+    are no conflict. A gold that no row with a vote gives is unsupported, and none of its rows stays.
     """
-    columns = ("row", "root", "problem", "answer", "source", "source_id", "license", "solution")
+    columns = ("row", "root", "problem", "answer", "source", "source_id", "license", "solution", "has_vote")
     frame = frame.select(columns).with_columns(answer_key=answer_keys(frame["answer"]))
     frame = frame.with_columns(
         readable(frame), n_shared=pl.len().over("root", "answer_key"), answer_key=merged_keys(frame)
     )
-    votes = frame.group_by("root", "answer_key").agg(n_votes=pl.len())
+    votes = frame.group_by("root", "answer_key").agg(pl.len(), n_votes=pl.col("has_vote").sum())
+    has_votes = pl.col("n_votes") > 0
     votes = votes.with_columns(
-        n_rows=pl.col("n_votes").sum().over("root"),
+        n_rows=pl.col("len").sum().over("root"),
         n_answers=pl.len().over("root"),
-        is_top=pl.col("n_votes") == pl.col("n_votes").max().over("root"),
+        n_voted=has_votes.sum().over("root"),
+        is_top=has_votes & (pl.col("n_votes") == pl.col("n_votes").max().over("root")),
     )
-    votes = votes.with_columns(n_top=pl.col("is_top").sum().over("root"))
+    votes = votes.with_columns(n_top=pl.col("is_top").sum().over("root")).drop("len")
     frame = frame.join(votes, on=["root", "answer_key"], how="left", maintain_order="left")
-    in_conflict = pl.col("n_answers") > 1
     is_lost = {
         "keep": pl.lit(False),
-        "drop": in_conflict,
-        "majority": in_conflict & (pl.col("n_top") > 1),
+        "drop": pl.col("n_voted") > 1,
+        "majority": pl.col("n_top") > 1,
     }[config.conflicts]
-    may_stay = pl.col("is_top") if config.conflicts == "majority" else pl.lit(True)
+    may_stay = pl.col("is_top") if config.conflicts == "majority" else has_votes
     frame = frame.with_columns(is_lost=is_lost, may_stay=may_stay)
     best = (
         frame.filter(~pl.col("is_lost") & pl.col("may_stay"))
@@ -76,7 +79,9 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
     is_kept = pl.col("row") == pl.col("best")
     removed = frame.filter(~is_kept.fill_null(False)).select(
         "row",
-        reason=pl.when(pl.col("is_lost"))
+        reason=pl.when(pl.col("n_voted") == 0)
+        .then(pl.lit("unsupported_answer"))
+        .when(pl.col("is_lost"))
         .then(pl.lit("answer_conflict"))
         .when(~pl.col("may_stay"))
         .then(pl.lit("outvoted_answer"))
@@ -85,7 +90,7 @@ def deduplicate(frame: pl.DataFrame, config: DedupConfig) -> Deduplicated:
         matched=pl.coalesce("best", "root"),
     )
     largest = frame.group_by("root").len().select(pl.col("len").max()).item()
-    in_dispute = frame.filter(in_conflict)
+    in_dispute = frame.filter(pl.col("n_answers") > 1)
     conflicts = in_dispute.select(
         pl.col("problem").first().over("root"),
         "answer",

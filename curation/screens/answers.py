@@ -12,7 +12,7 @@ YES_NO = (
     r"(?:\W*$|[,.;:!]\s|\s+(?:because|since|it|he|she|they|there|this|the|as|for)\b)"
 )
 PLACEHOLDER = (
-    r"(?i)^[\s\W]*$|^\W*(?:\\text\{)?\W*(?:n/?a|none given|null|nan|unknown|undefined answer|see (?:the )?(?:solution|above|below|proof|figure|graph)"
+    r"(?i)^[\s\W]*$|^\W*(?:\\text\{)?\W*(?:n/?a|none(?: given)?|null|nan|unknown|undefined answer|see (?:the )?(?:solution|above|below|proof|figure|graph)"
     r"|not ?found|not (?:given|provided|available|applicable|specified|sure)|proof|proofs?|proven|proved|q\.?e\.?d\.?|to ?do|tbd|omitted"
     r"|no answer(?: (?:given|provided|found))?|no solution (?:provided|given|found)|unsolved|unanswerable|missing|error|answers? (?:will |may )?var(?:y|ies)"
     r"|varies|answer|solution|explanation|incomplete|image|graph|diagram|sketch|略|无|证明|见解析|答案)\W*$"
@@ -23,13 +23,22 @@ _SENTENCE_START = (
 )
 _HEADING = r"[:：]\W*$|(?i)^\W*(?:step \d|(?:final|last|next) step\b|(?:part|case|scenario) \(?\w\)?\s*:|conclusions?\b|explanation\b)"
 """A heading of the worked solution in place of its result."""
+_SAYS = r"(?i)[}$)a-z] (?:is|are) (?:an?|the|not|always|never) [a-z]{3,}"
+"""Says something of a thing: "S is an increasing sequence"."""
 _WORD = r"(?:^|[\s(])[A-Za-z][a-z'’]+\b"
 _COMMANDS = r"\$[^$]*\$|\\\([^)]*\\\)|\\(?:text|mathrm|operatorname|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+"
 
 _HELD = (
-    r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
-    r"|(?i)<summary>\s*(?:answer|solution|hint|proof)"
+    r"(?s)(?:\b(?:is|are|be|for|weighs|get|obtain|to|than|total of|answer|solution)\b|[=:*]|\\Rightarrow|\\implies|∴)"
+    r"[\s$*.:\\(]*\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*(?:\d|[A-Za-z]\s*\})"
 )
+_FOLD_OUT = r"(?i)<summary>\s*(?:answer|solution|hint|proof)"
+_ASKED_AFTER = (
+    r"(?is)\\boxed[^?？]*(?:[?？]|\b(?:what|how many|which|find|determine|calculate|compute)\b)[^?？]*$"
+)
+"""A box in the text that is no result: a question follows it."""
+_BOXED = r"\\boxed\s*\{\s*(?:\\[a-z]+\s*\{?\s*)*[-+(（]?\s*\d"
+_ASKED = r"(?i)[?？]|\b(?:what|how many|which|find|determine|calculate|compute|evaluate|solve)\b"
 _ANSWER_LINE = (
     r"(?i)(?:^|[\s(\[*{.])(?:(?:the |final |correct )*(?:answers?|ans)(?: (?:is|to the problem is))?\s*[:：=]|ans\.)"
     r"\s*[*$(\[\\]{0,3}[-+\d\\$A-Za-z][^\n?]{0,60}[\])*.$]{0,3}\s*$"
@@ -85,12 +94,15 @@ def is_prose() -> pl.Expr:
         (words >= 6)
         | has(ANSWER, _SENTENCE_START)
         | has(ANSWER, _HEADING)
+        | has(ANSWER, _SAYS)
         | ((words >= 3) & has(ANSWER, r"[a-z]{2,}\.\s+[A-Z]"))
     )
 
 
 def boxes_answer() -> pl.Expr:
-    return has(WRITTEN, _HELD)
+    """A result stands in a box, and no question comes after it; or in a part that folds out."""
+    states = has(WRITTEN, _HELD) & ~has(WRITTEN, _ASKED_AFTER)
+    return states | (has(WRITTEN, _BOXED) & ~has(WRITTEN, _ASKED)) | has(WRITTEN, _FOLD_OUT)
 
 
 def states_answer() -> pl.Expr:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from curation.screens.completeness import holds_labels, is_complete
 from curation.screens.patterns import count, has
 
 PROBLEM = pl.col("problem")
@@ -19,28 +20,35 @@ REFERENCE = (
     r"(?i)\\includegraphics|!\[|\[img\]|<img\b|<image|\.(?:png|jpe?g|gif|svg)\b|\battach(?:ment|ed (?:image|file|figure|picture))"
     r"|\bas (?:shown|pictured|illustrated|depicted|drawn|seen|indicated|marked|labell?ed) ?(?:in|on|by|below|above|at|here|,|\.|\$|$)"
     rf"|\b(?:in|see|from|using|study|consult|on|use|examine|refer to|given|according to|to) the (?:\w+ )?{_PICTURE} (?:below|above|shown|here|at (?:the )?right|(?:to|on) the (?:right|left))\b"
-    rf"|\b{_PICTURE} (?:below|above|shown|given below|at (?:the )?right|to the (?:right|left)|on the (?:right|left))\b"
+    rf"|\b{_PICTURE} (?:below|above|shown|given below|at (?:the )?right)\b"
+    rf"|\b{_PICTURE} (?:to|on) the (?:right|left)(?:[.,;:?!)]|\s*$|\s+(?:is|are|has|have|shows?|represents?|consists?)\b)"
     rf"|\bthe (?:following|adjoining|accompanying|attached|adjacent) {_PICTURE}\b"
-    r"|\b(?:in|on|from|into) (?:the|this) (?:figures?|diagrams?|pictures?|images?|illustrations?|sketch|photograph)\b"
+    r"|\b(?:in|on|from|into) (?:the|this) (?:figures?|diagrams?|picture|image|illustrations?|sketch|photograph)\b"
     rf"|\b(?:the|this|each) (?:figures?|diagrams?|pictures?|images?|drawings?|illustrations?|sketch) (?:shows?|represents?|depicts?|illustrates?|displays?|consists?|contains?|is made)\b"
     rf"|\b(?:the|this) {_SHAPE} (?:shown|below|above|pictured|at (?:the )?right)\b"
     rf"|\b(?:the|this) following {_SHAPE}\b|\b(?:is|are) (?:(?:shown|pictured|depicted|illustrated) (?:below|above|here|in)|drawn (?:below|above|here))\b"
-    r"|\bshown (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b"
+    r"|\b(?:shown|graphed|plotted) (?:below|above|here|at right)\b|\bpictured (?:below|above|here)\b|\bdiagrammed\b"
     r"|\b(?:the|this) (?:figure|diagram|picture|drawing|net) (?:may|can|could|will) be (?:folded|cut|divided|drawn|traced|assembled)\b|\balong the (?:\w+ )?lines shown\b"
     r"|\bthe (?:graph|chart|calendar) (?:relates|indicates|displays|depicts|illustrates)\b|\b[Oo]n this (?:\w+ )?(?:calendar|map|clock)\b|\blook(?:ed|s|ing)? at (?:the|this) (?:drawing|picture)\b|(?:^|[.?!]\s+)In (?:the|this) drawing,? "
     r"|\b(?:cell|circle|box|square|region|space|node)s? of the (?:figure|diagram|picture|drawing)\b|\bthe (?:attached |given )?table (?:shows|lists|gives|records|summarizes)\b|\bfig(?:ure)?\.? ?[A-Z]?\d"
     r"|如图|下图|右图|左图|图中|见图|图所示|所示的图"
 )
 _EXPLAINS_SHADING = (
-    r"(?i)\b(?:is|are|be|was|were|we|and) (?:then )?(?:shaded?|coloure?d|painted)\b|\bshad(?:e|ing)\b"
+    r"(?i)\b(?:is|are|be|was|were|we|and) (?:then )?(?:shaded?|coloure?d|painted)\b|\bshad(?:e|ing)\b|\b(?:an?|is the|are the|one) shaded\b"
+    r"|\bshaded (?:region|area|part)\W+(?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist)"
+    r"|\bshaded (?:quadrilateral|triangle|square|rectangle|region|polygon|area)\W+(?:\\triangle ?)?[A-Z]{3,}"
 )
-_EXPLAINS_SHADING += r"|\bshaded (?:region|area|part) (?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist)"
 _SHADED = r"(?i)\bthe shaded (?:region|area|part|portion|section|triangle|square|sector|figure)s?\b"
 _TABLE_INSIDE = (
     r"\\begin\{(?:tabular|array|matrix)\}|\|[^\n|]+\|[^\n|]+\||\\hline|\n[^\n]*(?:\t|  +)\S+(?:\t|  +)\S+"
 )
-_LISTED = r"(?i)\b(?:below|following \w+|shown|above|here)\s*[:：]\s*\S.{10,}|\bbelow\.\s*\n.{10,}"
-_TABLE_REFERENCE = r"(?i)\b(?:table|chart|grid|histogram)s?\b"
+_LISTED = (
+    r"(?is)\b(?:below|following \w+|shown|above|here)\s*[:：]\s*\S.{10,}|\bbelow\.\s*\n.{10,}"
+    r"|\b(?:equations?|expressions?|formulas?|addition|multiplication|subtraction|division|sums?|systems?|inequalit\w+|sequences?|matri\w+|terms) "
+    r"(?:(?:is |are )?(?:shown|given) )?(?:below|above)\b"
+    r"|\b(?:row \$?1|first row)\b.*\b(?:row \$?2|second row)\b"
+)
+_TABLE_REFERENCE = r"(?i)\b(?:table|chart|grid|histogram|plot|row)s?\b|Pascal's triangle"
 _OTHER_PICTURE = r"(?i)\b(?:figure|diagram|picture|image|drawing|illustration|graph|map|spinner)s?\b|如图|!\[|\[img\]|includegraphics"
 _POINTS_AT = (
     r"(?i)\b(?:shown|shows|figure|diagram|picture|drawing|below|above|marked|labell?ed|shaded|depicted|indicated|drawn|grid|graph|"
@@ -57,13 +65,27 @@ FIGURE_HINT = (
 
 
 def needs_figure() -> pl.Expr:
-    """A picture is referred to and not there; a table that the text holds is there."""
+    """A picture is referred to and not there, and the text is not complete without it; a table that the text
+    holds is there."""
     has_table = has(PROBLEM, _TABLE_INSIDE) & has(PROBLEM, _TABLE_REFERENCE)
-    only_table = has_table & ~has(PROBLEM, _OTHER_PICTURE)
-    is_listed = has(PROBLEM, _LISTED) & ~has(PROBLEM, _OTHER_PICTURE)
-    refers = has(PROBLEM, REFERENCE) & ~only_table & ~is_listed
+    is_listed = has(PROBLEM, _LISTED)
+    is_sum = has(
+        PROBLEM, r"\\begin\{array\}[^$]*\\(?:hline|cline)|Pascal's triangle[^$]*\$\$?\s*\\begin\{array\}"
+    )
+    refers = has(PROBLEM, REFERENCE) & ~(((has_table | is_listed) & ~has(PROBLEM, _OTHER_PICTURE)) | is_sum)
     is_shaded = has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING)
-    return refers | is_shaded | has(PROBLEM, CODE)
+    is_drawn = has(PROBLEM, CODE)
+    flags = pl.struct(PROBLEM, found=refers | is_shaded | is_drawn, is_open=~is_shaded & ~is_drawn)
+    return flags.map_batches(_unless_complete, return_dtype=pl.Boolean)
+
+
+def _unless_complete(rows: pl.Series) -> pl.Series:
+    """`found`, where `is_open` only for statements that are not complete in words."""
+    columns = (rows.struct.field(name) for name in ("problem", "found", "is_open"))
+    needed = [
+        found and not (is_open and is_complete(text)) for text, found, is_open in zip(*columns, strict=True)
+    ]
+    return pl.Series(needed, dtype=pl.Boolean)
 
 
 def without_decoration(problems: pl.Series) -> pl.Series:
@@ -79,12 +101,18 @@ def without_decoration(problems: pl.Series) -> pl.Series:
     some = pl.DataFrame({"problem": problems.gather(rows)})
     bare = some.select(
         PROBLEM.str.replace_all(CODE, " ").str.replace_all(r"[ \t]{2,}", " ").str.strip_chars()
-    )
-    is_complete = bare.select(
+    )["problem"]
+    code = some["problem"].str.extract_all(CODE).list.join(" ")
+    names_no_picture = bare.to_frame().select(
         ~has(PROBLEM, REFERENCE)
-        & ~has(PROBLEM, _SHADED)
         & ~has(PROBLEM, _POINTS_AT)
         & (count(PROBLEM, _DATA) >= 2)
         & (count(PROBLEM, r"[A-Za-z]{2,}") >= 8)
     )["problem"]
-    return problems.scatter(rows, bare["problem"].zip_with(is_complete, some["problem"]))
+    is_shaded = bare.to_frame().select(has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING))["problem"]
+    decorated = [
+        not shaded and (holds_labels(text, drawn) if plain else is_complete(text, drawn))
+        for text, drawn, plain, shaded in zip(bare, code, names_no_picture, is_shaded, strict=True)
+    ]
+    is_bare = pl.Series(decorated, dtype=pl.Boolean)
+    return problems.scatter(rows, bare.zip_with(is_bare, some["problem"]))

@@ -28,15 +28,20 @@ _SECOND = (
     r"(?i)\b(?:lengths?|measures?|values?|areas?) of \$?\\?[A-Za-z]{1,2}\$? and (?:of )?\$?\\?[A-Za-z]{1,2}\$?(?:[.,?]|$)",
     r"(?i)\b(?:and|also|additionally|furthermore|moreover),? (?:separately|also (?:find|determine|calculate)"
     r"|(?:what|how (?:many|much|long|far|old))\b(?:[^.?!]|\.\d){3,200}[?？])",
-    rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b",
-    r"(?i)\bwhat (?:are|were) (?:(?:the|these|those) )?(?:two |three |four )?(?:numbers|integers)\?\W*$"
-    r"|\bwhat (?:are|were) the (?:\w+ ){1,4}?(?:of|for) [^?.,]{3,60}\band [^?.,]{3,60}\?\W*$",
     rf"(?i)\b{RESULT} the {_MEASURE}s? of (?:an?|each|one) (?:[a-z'’]+ ){{1,3}}?(?:'s \w+ )?and (?:the \w+ )?(?:of )?(?:an?|each|one) [^.?!]{{2,60}}[.?]?\s*$",
     r"(?i)\bseparately for\b|(?:find|determine|calculate|compute|evaluate|solve|simplify)[^.?!]{0,40}\beach of the following\b"
     r"|\bboth (?:of )?the following\b",
     rf"(?i)\b{RESULT} (?:the )?(?:values? of )?\$?\\?[a-z]\$? and (?:of )?\$?\\?[a-z]\$?(?:[ .,]|$)",
     rf"(?i)\b{RESULT} \$[^$]{{1,80}}\$,? and \$[^$]{{1,80}}\$\s*[.?]?\s*$",
+    rf"(?i)\b{RESULT} the (?:minimum|maximum|smallest|largest|least|greatest|total|number) [^.?!]{{3,100}}\band (?:also )?the (?:\w+ )?(?:"
+    r"lengths|values|numbers|coordinates|positions|points|dimensions|radius|area|time|conditions?) (?:of|for|at|to|where|when|in)\b",
+    rf"(?i)\b{RESULT} (?:the )?(?:minimum and (?:the )?maximum|maximum and (?:the )?minimum|smallest and (?:the )?largest) values?\b",
     rf"(?i)\b{RESULT} also\b|\b(?:are|is|be),?\s+respectively\W*$",
+)
+_AND_FIND = rf"(?i)\b(?:{VERBS})\b[^.?!\n]{{3,200}}\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
+_WHAT_ARE = (
+    r"(?i)\bwhat (?:are|were) (?:(?:the|these|those) )?(?:two |three |four )?(?:numbers|integers)\?\W*$"
+    r"|\bwhat (?:are|were) the (?:\w+ ){1,4}?(?:of|for) [^?.,]{3,60}\band [^?.,]{3,60}\?\W*$"
 )
 _RESPECTIVELY = rf"(?i)\b{RESULT}\b[^.?!]{{3,200}}\band\b[^.?!]{{1,80}}\brespectively\W*$"
 _GIVEN_RESPECTIVELY = rf"(?i)\b{RESULT}\b[^.?!]*\b(?:if|given|with|whose|are|is|having|between|where|from|by|that|which)\b[^.?!]*\brespectively\W*$"
@@ -75,6 +80,9 @@ _TASK = rf"(?:(?i:\b(?:{RESULT}|solve|prove|what|how (?:many|much|long|far)|writ
 _UNION = (
     # Both parts hold a task of their own.
     rf"(?s){_FIRST}.*?{_TASK}.*?{_NEXT}.*?{_TASK}",
+    # A blank in one of them.
+    rf"(?s){_FIRST}.*?(?:{BLANK}).*?{_NEXT}.*?(?:{_TASK}|{BLANK})",
+    rf"(?s){_FIRST}.*?{_TASK}.*?{_NEXT}.*?(?:{BLANK})",
     # The task stands before the parts: "find: (1) the value of a; (2) the value of b".
     rf"(?s)(?i:\b(?:{RESULT}|solve|simplify|factor(?:i[sz]e)?)(?: the following| separately| each of the following| respectively)?)"
     rf"\s*[:：,.]?{_FIRST}.*{_NEXT}",
@@ -119,6 +127,14 @@ def asks_two_things() -> pl.Expr:
     return several & _is_single()
 
 
+def finds_another() -> pl.Expr:
+    return has(PROBLEM, _AND_FIND) & ~has(PROBLEM, _CHAIN) & _is_single()
+
+
+def asks_what_two_are() -> pl.Expr:
+    return has(PROBLEM, _WHAT_ARE) & ~has(PROBLEM, _CHAIN) & _is_single()
+
+
 def has_labeled_parts() -> pl.Expr:
     listed = has(PROBLEM, _LISTED_VALUES) & ~has(PROBLEM, rf"{_TASK}|[?？]")
     return has_any(PROBLEM, (_LABELED_TASK, _TASK_THEN_LABEL, *_UNION, _FORMULAS)) | listed
@@ -130,10 +146,14 @@ SEVERAL = (
     Screen(
         asks_two_things,
         r"(?i)and (?:list|its|their|of|also|separately|then|find|determine|calculate|compute|what|how|the|an?|each|one) |\band, |\band (?:of )?\$?\\?[a-z]\$?(?:[ .,?]|$)"
-        r"|\$,? and |(?:are|were) the [^?]* and |also|respectively|separately|of the following|the (?:two|three|four|five|six|seven|eight|\d|other|remaining) "
+        r"|(?:minimum|maximum|smallest) and |\$,? and |(?:are|were) the [^?]* and |also|respectively|separately|of the following|the (?:two|three|four|five|six|seven|eight|\d|other|remaining) "
         r"|(?:are|were) (?:the|these|those|two|three|four|numbers|integers)|moreover|furthermore|additionally"
         rf"|[.]\s+(?:also |then )?{RESULT} ",
     ),
+    Screen(
+        finds_another, r"(?i)\band (?:also |then )?(?:find|determine|calculate|compute) (?:the|its|all)\b"
+    ),
+    Screen(asks_what_two_are, r"(?i)\bwhat (?:are|were) "),
     Screen(has_labeled_parts, r"(?:2|ii|II|b|B|②|Ⅱ)\s?[)）.、:：]|(?i)part |question "),
 )
 """What asks for several things."""

@@ -16,7 +16,7 @@ WH = r"(?:what|how|which|who|when|where|whose|why)"
 _ZH = r"求|证|计算|多少|几|什么|是否|化简|解方程|若|则|写|问"
 BLANK = (
     r"(?:\\?_[ \\]?){2,}|\\underline\s*\{\s*(?:\\(?:hspace|qquad|quad|text|phantom)[^}]*\}?|\s*)\s*\}"
-    r"|\$\s*\\q?quad\s*\$|\\qquad\s*[.。]|\(\s+\)|\(\s*_\{\}\s*\)|（\s*）"
+    r"|\$\s*\\q?quad\s*\$|\\qquad\s*[.。]|\(\s*\$\s*\)\s*\$?|(?:\\\(|\()\s*(?:\\q?quad\s*|\\ )+\s*(?:\\?\)|\.)|\(\s+\)|\(\s*_\{\}\s*\)|（\s*）"
 )
 
 PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
@@ -24,12 +24,18 @@ PROBLEM, ANSWER = pl.col("problem"), pl.col("answer")
 _IN_WORDS = (
     rf"(?i)\b{VERBS}\b|\b{WH}\b|[?？]|{BLANK}|{_ZH}|\b(?:is|are|equals?|be|to|as|of|by|=|than)\s*[:：.…]*\s*\$?\s*$"
     r"|\b(?:combine|rationali[sz]e|use|get|decompose|apply|transform|translate|show|order|rank|check|change|derive|verify"
-    r"|cancel|collect|substitute|describe|explain|discuss|sketch|draw|plot|graph|need|can you|represent|to be (?:determined|found)|must be (?:determined|found))\b|[▲□]|^(?:[^A-Za-z]|\\[A-Za-z]+)+$"
+    r"|cancel|collect|substitute|describe|compare|explain|discuss|sketch|draw|plot|graph|need|can you|represent|(?:to|must|should) be (?:determined|found|calculated|computed|evaluated)|answer in|ways (?:to|of|in which))\b|[▲□]|^(?:[^A-Za-z]|\\[A-Za-z]+)+$"
     r"|[^.!。)）\]$\s]\s*$|\bis:?\s*\n"
     r"|=\s*(?:\$|\\+[)\]])?\s*\.?\s*$|\\boxed\s*\{"
 )
 HAS_TASK = has(PROBLEM, rf"{_IN_WORDS}|[=+\-*/^]")
 """Asks for something, be it only by a formula."""
+_NAMES = (
+    r"(?i)^\W*(?:given [^.?!]{3,80}, )?(?:the )?(?:\w+ ){0,3}?(?:number|sum|product|quotient|difference|coefficient|value|area|volume|length|probability|maximum|minimum"
+    r"|largest|smallest|greatest|least|ratio|distance|remainder|perimeter|average) [^?]*?[.]?\s*$|\b(?:plus|minus|divided by)\b"
+)
+_SAYS = r"(?i)\b(?:is|are|was|were|equals?)\s+(?:equal to |known |denoted |given |shown )?(?:[$\\(-]|\d)|\b(?:was|were) shown\b|\bcan be calculated by\b|\b(?:is|are) (?:to be|known|shown|given)\b|\.\s+\S"
+"""One noun phrase is a task: "The number of integers from 1 to 2002 that contain one digit 0."."""
 _STATES = (
     r"(?i)\b(?:is|are|equals?)\s+(?:equal to\s+)?\$[^$]{0,80}[^$=]\$\s*\.\s*$"
     r"|(?:^|\.\s+)(?:given that|it is (?:also )?(?:given|known)) [^.?]*\.\s*$|\b(?:is|are) denoted (?:as|by) [^.?]*\.\s*$"
@@ -86,11 +92,11 @@ _CONSTRUCTION = (
     r"|using |from )[^.?!]*[.!]?\W*$|\busing (?:only |just )?(?:an? |the )?(?:compass(?:es)?|ruler|straight-?edge)\b"
 )
 _ASKS_OF_CONSTRUCTION = (
-    r"(?i)\b(?:then|ratio|equals?|determine|solve|evaluate|find|prove|express)\b|\bis\W*$|[?=]\W*$"
+    r"(?i)\b(?:then|ratio|equals|equal to|determine|solve|evaluate|find|prove|express)\b|\bis\W*$|[?=]\W*$"
 )
 _CODE = (
     r"(?i)\b(?:write|implement|generate) (?:a|an|the|your)? ?(?:\w+ ){0,3}"
-    r"(?:program|python (?:function|code|script)|code|script|class|subroutine)\b|\bdef \w+\(|\bimport \w+\b.*\bdef\b"
+    r"(?:program|python (?:function|code|script)|(?:code|script|class) (?:that|to|for|which|in)|subroutine)\b|\bdef \w+\(|\bimport \w+\b.*\bdef\b"
     r"|\bstdin\b|\bstandard input\b|\binput format\b|\bsample input\b|\btest cases?\b.*\b(?:output|print)\b"
 )
 _CODE_ANSWER = r"(?i)^\s*\{.*[\"']?(?:inputs|outputs|assert_case|fn_name)[\"']?\s*:|\bdef \w+\(|\bassert \w+"
@@ -119,11 +125,16 @@ def asks_for_method() -> pl.Expr:
     return (how | drawn) & ~has(PROBLEM, _ASKS_NUMBER)
 
 
-_ASKS_WHY = r"(?i)\bwhy\b[^.?!]*\?\W*$"
+_ASKS_WHY = r"(?i)\bwhy\b[^.?!]*\?\W*$|\b(?:find out|tell|say|see|work out|show|reason) (?:\w+ )?why\b[^.?!]*[.!]?\W*$"
 _ASKS_EXAMPLE = (
     r"(?i)\b(?:provide|write|find|name|create|come up with|construct) (?:an|one|at least one|some|any) (?:such )?examples?\b"
     r"|\bcreate (?:at least )?one (?:version|variant)\b|(?:^|[.?!]\s+)(?:please )?(?:attempt|try) to (?:obtain|represent|express|write|arrange|place|divide|cut)\b"
 )
+_SCORED = (
+    r"(?i)\ban estimate (?:of )?(?:\$|\\\()?[A-Z]\b[^.]{0,20} (?:earns?|will (?:earn|receive)|receives?|gets?)\b|\byour score (?:on this problem |for this problem )?will be\b"
+    r"|\byou will (?:receive|earn|get) [^.$]{0,20}\$[^$]*(?:\\max|\\min|\\lfloor|\\ln|\||\\mid)[^.]{0,200} points\b|\bcorrect answer is \$?[A-Z]\$?, (?:then )?you\b|\bis worth only \d+ points\b"
+)
+"""A guess is asked for, and its distance from the answer is scored."""
 _EXAMPLE_OF = r"(?i)\b(?:sum|product|smallest|largest|least|greatest|how many|number of)\b"
 
 
@@ -134,14 +145,16 @@ def is_open_ended() -> pl.Expr:
 
 
 def asks_for_reason() -> pl.Expr:
-    asked = (
-        r"(?i)\b(?:what|how)\b[^.?!]*\?|(?:^|[.?!]\s+)(?:find|determine|calculate|compute|solve|evaluate)\b"
-    )
+    asked = r"(?i)\b(?:what|how)\b[^.?!]*\?|(?:^|[.?!]\s+)(?:find (?:the|all|how|\$|\\)|determine|calculate|compute|solve|evaluate)\b"
     return has(PROBLEM, _ASKS_WHY) & ~has(PROBLEM, asked)
 
 
 def asks_for_example() -> pl.Expr:
     return has(PROBLEM, _ASKS_EXAMPLE) & ~has(PROBLEM, _EXAMPLE_OF)
+
+
+def is_scored_by_distance() -> pl.Expr:
+    return has(PROBLEM, _SCORED)
 
 
 OPEN = (
@@ -151,6 +164,7 @@ OPEN = (
     ),
     Screen(asks_for_method, r"(?i)how |construct|draw|inscribe|erect|ruler|straight-?edge|compass"),
     Screen(asks_for_reason, r"(?i)why"),
+    Screen(is_scored_by_distance, r"(?i)estimate|your score|points"),
     Screen(asks_for_example, r"(?i)example|version|variant|attempt|try to"),
 )
 """Tasks without one answer."""
@@ -160,12 +174,18 @@ _CHATTER = (
     r"(?i)^\W*(?:i'?m (?:sorry|afraid)|i am (?:sorry|afraid)|sorry,|i apologi[sz]e|i (?:can'?t|cannot) |as an ai\b|sure[,!]|certainly[,!]"
     r"|of course[,!]|thank(?:s| you)\b|(?:it|there) (?:seems|appears|looks) (?:like |to be |that )"
     r"|your (?:question|suggestion|request|message|problem)\b|please provide\b|the (?:text|problem|question) (?:you|provided|is incomplete|is missing|was)"
-    r"|here(?:'s| is) (?:the|a|your|my) (?:translat|answer|solution|revised|corrected|problem)|i (?:understand|believe|think) )"
+    r"|here(?:'s| is) (?:the|a|your|my) (?:translat|answer|solution|revised|corrected|problem)|i (?:understand|believe|think) (?:that|you|your|there|this|it|the (?:question|problem|text|answer))\b)"
     r"|\b(?:let me know if|i hope this helps|feel free to ask|could you please (?:provide|clarify))\b"
+    r"|\b(?:statements?|sayings|conditions|clues|data|rules) (?:are|were|is)(?: as follows)?\s*:\s*$|\bthe following(?: \w+)?\s*[:.]\s*$"
     r"|\bproblem statement (?:is )?(?:missing|not provided|incomplete)\b|^\W*(?:deleted|removed|duplicate|test)\W*$"
 )
 
 
 def is_no_problem() -> pl.Expr:
     """Chatter of a model, or a text that asks for nothing."""
-    return has(PROBLEM, _CHATTER) | ~HAS_TASK | (has(PROBLEM, _STATES) & ~has(PROBLEM, rf"{_IN_WORDS}|\\ \$"))
+    is_named = has(PROBLEM, _NAMES) & ~has(PROBLEM, _SAYS)
+    return (
+        has(PROBLEM, _CHATTER)
+        | (~HAS_TASK & ~is_named)
+        | (has(PROBLEM, _STATES) & ~has(PROBLEM, rf"{_IN_WORDS}|\\ \$"))
+    )

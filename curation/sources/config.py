@@ -90,6 +90,9 @@ class SourceConfig(Settings):
     Unset: all rows."""
     signals: tuple[str, ...] = ()
     """Fields that are carried along to signals.parquet, such as solve rates and validity flags."""
+    needs_support: bool = False
+    """For sources with many wrong answers: a problem stays only where a source without this mark states it
+    with the same answer; the others are rejected as unsupported_answer. Its rows have no vote in disputes."""
     license: str | None = None
     """License of the source; unset: none stated, so the data is usable but not publishable."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from evals.benchmarks.choices import choice_letter
+from evals.benchmarks.draw import draw
 from evals.benchmarks.registry import (
     LETTERS,
     QUESTION,
@@ -42,19 +43,21 @@ def load(
 ) -> Benchmark:
     """Read the questions of a benchmark, and its development rows when its config asks for worked examples.
 
-    `frame` is required for kind = frame and rejected otherwise; `seed` decides the order of shuffled options.
+    `frame` is required for kind = frame and rejected otherwise; `seed` decides which questions a limit draws
+    and the order of shuffled options.
     """
     if (frame is not None) != (config.kind == "frame"):
         raise ValueError(
             f"benchmark {config.name!r} has kind = {config.kind!r}: a frame goes with kind = 'frame'"
         )
     if frame is not None:
-        benchmark = from_frame(config.name, frame, limit=config.limit)
+        benchmark = from_frame(config.name, frame)
     elif config.kind == "custom":
         rows = _custom_rows(config, data_root)
-        benchmark = _build(config.name, rows, _custom_parser(config), config.limit)
+        benchmark = _build(config.name, rows, _custom_parser(config))
     else:
         benchmark = _load_registered(config, data_root)
+    benchmark = replace(benchmark, questions=draw(benchmark.questions, config.limit, seed))
     if config.shuffle_options:
         benchmark = replace(benchmark, questions=shuffle_options(benchmark.questions, seed))
     shots = _load_shots(config, data_root) if config.n_shots else None
@@ -68,7 +71,7 @@ def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchma
             f"unknown benchmark {config.name!r}: known are {known}; for your own, set kind = 'custom'"
         )
     spec = registered()[config.name]
-    benchmark = _build(config.name, _registered_rows(config, spec, data_root), spec.parse, limit=0)
+    benchmark = _build(config.name, _registered_rows(config, spec, data_root), spec.parse)
     found, expected = benchmark.questions.height, " or ".join(map(str, spec.n_questions))
     if found not in spec.n_questions and config.file:
         logger.warning(
@@ -76,8 +79,7 @@ def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchma
         )
     elif found not in spec.n_questions:
         raise ValueError(f"{spec.title} has {expected} questions, found {found}: is the file cut or mixed?")
-    questions = benchmark.questions.head(config.limit) if config.limit else benchmark.questions
-    return replace(benchmark, questions=questions)
+    return benchmark
 
 
 def _load_shots(config: BenchmarkConfig, data_root: Path | None) -> pl.DataFrame:
@@ -121,14 +123,14 @@ def _shuffled(row: dict, seed: int) -> dict:
     return row | {"problem": ask_choices(stem, choices), "answer": answer, "choices": choices}
 
 
-def from_frame(name: str, frame: pl.DataFrame, *, limit: int = 0) -> Benchmark:
+def from_frame(name: str, frame: pl.DataFrame) -> Benchmark:
     """Make a benchmark from a frame with `problem` and `answer`; ids, level and subject are used if present.
 
     Frames of curated problems work as they are: `problem_id` becomes the question's id.
     """
     parse = _custom_parser(BenchmarkConfig(name=name, kind="frame"))
     rows = (Row(row, f"frame {name!r}", number) for number, row in enumerate(frame.iter_rows(named=True), 1))
-    return _build(name, rows, parse, limit)
+    return _build(name, rows, parse)
 
 
 def protected(benchmarks: Iterable[Benchmark]) -> pl.DataFrame:
@@ -199,7 +201,7 @@ def _letter(row: Row, field: str, answer: str, choices: tuple[str, ...]) -> str:
     return named or index or ""
 
 
-def _build(name: str, rows: Iterator[Row], parse: Callable[[Row], Question], limit: int) -> Benchmark:
+def _build(name: str, rows: Iterator[Row], parse: Callable[[Row], Question]) -> Benchmark:
     questions: list[dict] = []
     first_row: dict[str, int] = {}
     for row in rows:
@@ -214,5 +216,4 @@ def _build(name: str, rows: Iterator[Row], parse: Callable[[Row], Question], lim
     if not questions:
         raise ValueError(f"benchmark {name!r} has no questions: its file is empty")
     fingerprint = hash_text(canonical_json({"name": name, "questions": questions}))
-    frame = pl.DataFrame(questions, schema=QUESTION)
-    return Benchmark(name, frame.head(limit) if limit else frame, fingerprint)
+    return Benchmark(name, pl.DataFrame(questions, schema=QUESTION), fingerprint, n_all=len(questions))

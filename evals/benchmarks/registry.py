@@ -78,6 +78,8 @@ class Benchmark:
     fingerprint: str
     shots: pl.DataFrame | None = None
     """SHOT rows for worked examples, when requested."""
+    n_all: int = 0
+    """Questions that the benchmark has, without `limit`."""
 
 
 _SPECS: dict[str, Spec] = {}

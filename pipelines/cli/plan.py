@@ -91,7 +91,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     """What `plan` and `simulate` assume about the machine, the same for both."""
     for name, default, meaning in (
         ("gpu-memory-gib", 80.0, "memory of one GPU"),
-        ("gpu-tflops", 400.0, "sustained bf16 TFLOP/s of training"),
+        ("gpu-tflops", 320.0, "sustained bf16 TFLOP/s of training; measured on an H200"),
         ("gpu-memory-tbs", 2.4, "sustained memory bandwidth, TB/s"),
         ("link-gbs", 100.0, "bandwidth at which one GPU receives from the others, GB/s"),
         ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from pipelines.config import RunConfig
 from pipelines.jobs.base import make_base
 from pipelines.jobs.difficulty import run_difficulty
-from pipelines.jobs.job import DONE, FINAL, LOG, Job
+from pipelines.jobs.job import DONE, FINAL, LOG, ON_HOSTS, Job
 from pipelines.jobs.preflight import run_preflight
 from pipelines.jobs.process import die_with_parent
 from pipelines.jobs.sample import run_sampling
@@ -45,6 +45,10 @@ def main(arguments: list[str]) -> None:
         raise
     if rank == 0:
         file.with_suffix(DONE).touch()
+    if job.stage in ON_HOSTS:
+        from training.ranks import end_rank
+
+        end_rank()
 
 
 def would_repeat(error: Exception) -> bool:

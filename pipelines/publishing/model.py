@@ -87,8 +87,8 @@ def beginning(folder: Path, bos: Bos) -> str:
 
     from training.vocabulary import first_ids
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    return tokenizer.decode(first_ids(tokenizer, bos))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return str(tokenizer.decode(first_ids(tokenizer, bos)))
 
 
 def chat_template(prompt: PromptConfig, begins: str = "") -> str:

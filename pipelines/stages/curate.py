@@ -6,11 +6,12 @@ folder is a complete data set, described by README.md, croissant.json, statistic
 """
 
 import logging
+import shutil
 from pathlib import Path
 
 import polars as pl
 
-from curation.curate import curate
+from curation.curate import NothingLeft, curate
 from curation.sources.config import SourceConfig
 from curation.sources.locations import check_link, fingerprint
 from curation.sources.read import reads_file
@@ -53,13 +54,18 @@ def curate_stage(workspace: Workspace) -> Artifact:
                 done += 1
                 progress.advance(done, None, step=step, rows=n_rows)
 
-            curated = curate(
-                config.curation,
-                data_root=data_root,
-                protected=problems,
-                folder=draft.folder,
-                on_progress=on_progress,
-            )
+            try:
+                curated = curate(
+                    config.curation,
+                    data_root=data_root,
+                    protected=problems,
+                    folder=draft.folder,
+                    on_progress=on_progress,
+                )
+            except NothingLeft as error:
+                rejects = workspace.folder / "curate.rejects.parquet"
+                shutil.move(error.rejects, rejects)
+                raise NothingLeft(error.counts, rejects) from None
         write_json(draft.folder / "timings.json", curated.timings)
         draft.volatile.add("timings.json")
         first, last = curated.funnel.row(0, named=True), curated.funnel.row(-1, named=True)

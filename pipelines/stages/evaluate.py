@@ -3,7 +3,7 @@
 Artifact: completions.parquet (rewards.contracts.records.COMPLETION), rejects.parquet, summary.parquet,
 curves.parquet (evals.statistics.metrics.SUMMARY, CURVE), reflection.parquet
 (evals.statistics.reflection.SCHEMA), disagreements.parquet (evals.disagreements.SCHEMA), lm-eval/
-(results.json and samples in lm-evaluation-harness's format).
+(results and samples in lm-evaluation-harness's format).
 """
 
 import polars as pl
@@ -66,7 +66,11 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         if config.evals.second_opinion:
             draft.write("disagreements.parquet", find_disagreements(completions))
         write_lm_eval(
-            draft.folder / "lm-eval", completions, config.evals, model=sampled.manifest["inputs"]["model"]
+            draft.folder / "lm-eval",
+            completions,
+            config.evals,
+            model=sampled.manifest["inputs"]["model"],
+            n_all={benchmark.name: benchmark.n_all for benchmark in benchmarks},
         )
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
         draft.count(n_questions, n_questions - rejected.height, rejected.height)

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from curation.config import AuditConfig, CurationConfig
-from curation.curate import STEPS, curate
+from curation.curate import STEPS, NothingLeft, curate
 from curation.mix import MixConfig, assign_split, over_cap
 from curation.sources.readers import SourceError
 from curation.trace import trace
@@ -153,8 +153,11 @@ def test_files_do_not_depend_on_threads_parts_or_workers(config, tmp_path):
 def test_nothing_left_is_an_error(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"problem": "Prove that 1 = 1.", "answer": "trivial"}\n')
     config = CurationConfig(sources=({"name": "x", "file": "x.jsonl"},))
-    with pytest.raises(ValueError, match=r"no problem is left; most were dropped by step filter \(1\)"):
+    with pytest.raises(
+        NothingLeft, match="no problem is left; dropped: proof 1; every row with its reason: "
+    ) as error:
         curate(config, data_root=tmp_path, protected=NOTHING, folder=tmp_path / "out")
+    assert pl.read_parquet(error.value.rejects)["source_id"].to_list() == ["1"]
 
 
 def test_no_sources_and_missing_files_are_errors(tmp_path):

@@ -301,3 +301,107 @@ def test_kinds_can_be_kept(name):
 
 def test_every_filter_has_its_own_reason():
     assert len(details()) == len(FILTERS)
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        # The letter of an option that is not there, for any question.
+        ("If 2x + 3 = 11, what is x?", "b", "multiple_choice"),
+        ("Find the area of a rectangle with sides 3 and 4.", "A", "multiple_choice"),
+        ("The sum of 5 numbers is 40. Find their average.", "(C)", "multiple_choice"),
+        ("A car goes 60 miles in 2 hours. What is its speed?", "d", "multiple_choice"),
+        ("Simplify the ratio of 15 to 25.", "\\text{(D)}", "multiple_choice"),
+        ("Let $b$ be the root of $x - b = 0$. Find $x$.", "b", None),
+        ("Find the limit of $(1+1/n)^n$.", "e", None),
+        ("Which letter comes 2 after A?", "C", None),
+        ("If $a + a = 2a$, simplify $3a - 2a$.", "a", None),
+        ("Write the number ten as a hexadecimal digit.", "A", None),
+        # Letters in braces and assignments of a drawing are no options.
+        (r"Find $100\text{A}+10\text{B}+\text{C}$ for the time $\text{A:BC}$ equal to 2:75.", "275", None),
+        ("Three points are\nA = (0,0)\nB = (1,0)\nC = (0,1)\nFind the area of the triangle.", "1/2", None),
+        ("Pick one:\nA. 3\nB. 4\nC. 5", "4", "multiple_choice"),
+        # A box that states a result, and boxes that name something.
+        (r"The smallest number of bottles is $\boxed{18}$ bottles.", "18", "holds_answer"),
+        (r"In 100 days he did at least $\boxed{106}$ of them.", "106", "holds_answer"),
+        (r"Let $\boxed{n}$ be the sum of the factors of $n$, so that $\boxed{6} = 12$. Find $\boxed{11}$.", "12", None),
+        (r"The display is $\boxed{002}$. How often must the key be pressed to show $\boxed{256}$?", "3", None),
+        (r"What number goes in the box in $4x = 3x + \boxed{\phantom{2}}$ for $x=2$?", "2", None),
+        # Nothing but a name of what is wanted.
+        ("The number of integers from 1 to 2002 that contain exactly one digit 0.", "414", None),
+        ("Three tenths plus four thousandths.", "0.304", None),
+        ("I think of a number. If I subtract 6, I get 26. Find my number.", "32", None),
+        ("The probability that the card drawn first was red is shown to be a half.", "1/2", "no_problem"),
+        ("I think that your question lacks its data.", "3", "no_problem"),
+        # Guesses that are scored by their distance.
+        ("Estimate $N$, the number of primes below a million. An estimate of $E$ earns $20 - |E-N|$ points.", "78498", "open_ended"),
+        (r"Compute the digits of 2015!. Your score will be $\max(0, 20-|A-C|)$.", "5787", "open_ended"),
+        ("You will earn 3 points for each of 7 answers. How many points do you earn at most?", "21", None),
+        ("Estimate $14.8^2$ to the nearest hundred.", "200", None),
+        ("Divide by 11 and take the root: it is always 3. Find out why it works!", "3", "open_ended"),
+        ("Find out how many days it takes to read 60 pages at 5 a day.", "12", None),
+        # Two things, one of them behind a blank or after "and the".
+        ("(1) The vertex of $y=x^2-2x$ is ______.\n(2) If $x>0$, find the least $y$.", "-1", "multi_part"),
+        ("Determine the minimum value of $m+n$ and the lengths of the cuts for which it is reached.", "15", "multi_part"),
+        ("Determine the minimum value of the sum of the lengths of two cuts and of three joints.", "15", None),
+        ("Write only your code on the sheet. Calculate $2+3$.", "5", None),
+        ("Write a code that adds two numbers.", "5", "code_task"),
+    ],
+)  # fmt: skip
+def test_letters_boxes_names_and_scores(problem, answer, expected):
+    assert reason(problem, answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (r"If $N$ is a sum of 3 and of 11 such numbers, then the smallest $N$ is \(\qquad\).", None),
+        (r"Then the probability of the student passing the test is $(\quad)$", None),
+        (r"The number of integers up to 100 that 2 does not divide is \( (\ \ \ ).", None),
+        ("Then the number of different ways they can stand is (answer in digits).", None),
+        ("The number of trailing zeros in 2006! is to be calculated.", None),
+        ("Ways to distribute 7 identical balls into 4 boxes such that no box is empty.", None),
+        (r"The radian measure of a 60° angle is $\frac{\pi}{6}$.", "no_problem"),
+        ("Two equal circles have the following number of common tangents in all, all told.", "no_problem"),
+        ("A box holds the pens of the class, and all of them are blue or green or red.", "no_problem"),
+        (r"It is given that the base of the triangle is $30$ units.", "no_problem"),
+    ],
+)  # fmt: skip
+def test_blanks_and_statements(problem, expected):
+    assert reason(problem, "30") == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        ("Divide an angle of 54 degrees into three equal parts using a compass and a straightedge.", "18", "open_ended"),
+        ("How many clients must he have to make a profit of 92 dollars?", "None", "missing_answer"),
+        ("If $b_1 > c_1$ and $b_1 + c_1 = 2a_1$, then:", r"$\left\{S_n\right\}$ is an increasing sequence", "prose_answer"),
+        ("The function $f$ is graphed below on 9 boxes of width 1. What is $f(1)+f(2)$?", "4", "missing_figure"),
+        ("Using a compass, a circle of radius 3 is drawn. Its area is equal to how many times that of a circle of radius 1?", "9", None),
+        ("Three equal parts of a cake weigh 54 g each. What does it weigh?", "162", None),
+        ("How many even primes are greater than 2?", "0", None),
+        ("Solve $x = x + 1$.", "no solution", None),
+        ("What is $f$ if $f(1) = 1$ and $f$ is linear with slope 1?", "$f(x) = x$", None),
+    ],
+)  # fmt: skip
+def test_constructions_and_answers_that_say_something(problem, answer, expected):
+    assert reason(problem, answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer", "expected"),
+    [
+        ("What is the area?\n(a)\n(s) 80\n(b)\n(s) 85\n(c)\n(s) 90", "b", "multiple_choice"),
+        ("Who wins the game of 100 stones?\n(A) A\n(B) B", "B", "multiple_choice"),
+        ("Let z = 7/6 - 3/2. Which is the biggest value? (a) z (b) 4 (c) -3", "4", "multiple_choice"),
+        ("Four boys spoke of the same number. Can it be determined? The statements are:", "25", "no_problem"),
+        ("Determine the minimum and maximum values of $x^2 + y$ for the given disc.", "2", "multi_part"),
+        ("A game has the rules:\n(a) take 1 stone, or\n(b) put 2 stones back.\nWho wins with 5 stones? Give his number.", "1", None),
+        ("Find the sum of the minimum and maximum values of $x$ on $[0, 3]$.", "3", None),
+        ("The roots of $x^2 - 4 = 0$ are:", "2, -2", None),
+        ("In which town, (a) or (b), do 5 more people live? Town (a) has 3, (b) has 8. Give the larger number.", "8", None),
+    ],
+)  # fmt: skip
+def test_two_options_and_lost_statements(problem, answer, expected):
+    assert reason(problem, answer) == expected

@@ -15,16 +15,19 @@ def written(make_completions, tmp_path):
         [make_completions({"a": "10", "b": "00"}), make_completions({"c": "1"}, benchmark="other")]
     )
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=3)
-    paths = write_lm_eval(tmp_path / "out", frame, config, model="runs/x/train")
-    again = write_lm_eval(tmp_path / "again", shuffled.sort("key"), config, model="runs/x/train")
+    options = {"model": "runs/x/train", "n_all": {"toy": 1319}}
+    paths = write_lm_eval(tmp_path / "out", frame, config, **options)
+    again = write_lm_eval(tmp_path / "again", shuffled.sort("key"), config, **options)
     assert {path.name: path.read_bytes() for path in paths} == {
         path.name: path.read_bytes() for path in again
     }
-    return {path.name: path.read_text() for path in paths}
+    # As lm_eval.utils finds results, and the task in a file's name.
+    assert [path.name for path in paths if "/results_" in str(path)] == [paths[0].name]
+    return {path.name.split("_")[1 if "samples" in path.name else 0]: path.read_text() for path in paths}
 
 
 def test_results_have_the_harness_keys(written):
-    results = json.loads(written["results.json"])
+    results = json.loads(written["results"])
     toy = results["results"]["toy"]
     assert (toy["alias"], toy["sample_len"]) == ("toy", 2)
     assert toy["exact_match,none"] == 0.25
@@ -33,10 +36,14 @@ def test_results_have_the_harness_keys(written):
     assert set(results) >= {"configs", "versions", "n-shot", "higher_is_better", "n-samples", "config"}
     for part in ("results", "versions", "n-shot", "configs", "task_hashes", "n-samples"):
         assert set(results[part]) == {"toy", "other"}
+    assert results["n-samples"] == {
+        "toy": {"original": 1319, "effective": 2},
+        "other": {"original": 1, "effective": 1},
+    }
 
 
 def test_sample_rows_hold_all_responses_of_a_question(written):
-    rows = [json.loads(line) for line in written["samples_toy.jsonl"].splitlines()]
+    rows = [json.loads(line) for line in written["toy"].splitlines()]
     assert [row["doc_id"] for row in rows] == [0, 1]
     assert [row["doc"]["question_id"] for row in rows] == ["a", "b"]
     assert [len(row["resps"][0]) for row in rows] == [2, 2]

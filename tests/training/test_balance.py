@@ -44,7 +44,7 @@ SCRIPT = """
 import json, sys, torch
 from training.balance import balance
 from training.batching import Responses
-from training.ranks import join_ranks
+from training.ranks import end_rank, join_ranks
 ranks = join_ranks()
 long = ranks.rank == 0
 # Rank 0 has two long groups, rank 1 two short ones; each response spells its rank, group and sample.
@@ -61,7 +61,7 @@ out["values"] = values
 open(f"{sys.argv[1]}/{ranks.rank}.json", "w").write(json.dumps(out))
 # A rank that is gone while the other still receives would take its last words along.
 ranks.barrier()
-torch.distributed.destroy_process_group()
+end_rank()
 """
 
 

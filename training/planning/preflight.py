@@ -29,7 +29,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     rollout, ppo_config = config.rollout, config.ppo
     n_prompt, n_response = rollout.max_prompt_tokens, rollout.max_new_tokens
     context = max(n_prompt + n_response, min_context)
-    checked = check_model(base, config, context)
+    checked = ranks.of_first(lambda: check_model(base, config, context))
     checked.say(ranks.is_first)
     engine = open_engine(config, base, context, sleeps=True)
     engine.sleep()

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rewards.contracts.files import remove_leftovers
+
 STEP = re.compile(r"step-(\d{6})")
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
@@ -74,11 +76,13 @@ def keep_exports(root: Path, history: Iterable[Mapping], n_best: int) -> None:
 
 
 def drop_later(folder: Path, done: int) -> None:
-    """Delete what an earlier start made after step `done`: rollouts, evaluations, exports.
+    """Delete what an earlier start made after step `done`: rollouts, evaluations, exports; and what it was
+    writing when it was killed.
 
     Another number of ranks or other settings would not write over all of it.
     """
     for part in ("rollouts", "evaluations", "exports"):
+        remove_leftovers(folder / part)
         for path in (folder / part).glob("step-*"):
             if (match := STEP.match(path.name)) and int(match[1]) > done:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

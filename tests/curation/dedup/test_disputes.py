@@ -83,12 +83,12 @@ def test_a_dispute_is_reported_and_set_aside(tmp_path):
     assert sorted(conflicts["answer"]) == ["27", "34"]
 
 
-def cluster(*golds: tuple[str, str | None]) -> list[str]:
-    """The answer that stays of rows of one problem: (gold, license) each."""
+def cluster(*golds: tuple[str, str | None], unsure: tuple[int, ...] = ()) -> list[str]:
+    """The answer that stays of rows of one problem: (gold, license) each; the rows `unsure` have no vote."""
     frame = pl.DataFrame(
         [
             {"row": n, "root": 0, "problem": "p", "answer": gold, "source": "s", "source_id": str(n),
-             "license": license_, "solution": None}
+             "license": license_, "solution": None, "has_vote": n not in unsure}
             for n, (gold, license_) in enumerate(golds)
         ],
         schema_overrides={"license": pl.String, "solution": pl.String},
@@ -135,3 +135,22 @@ def cluster(*golds: tuple[str, str | None]) -> list[str]:
 )
 def test_which_gold_stays(golds, kept):
     assert cluster(*golds) == kept
+
+
+@pytest.mark.parametrize(
+    ("golds", "unsure", "kept"),
+    [
+        pytest.param(["3"], (0,), [], id="nobody else states it"),
+        pytest.param(["3", "3"], (0, 1), [], id="copies of one list"),
+        pytest.param(["3", "3", "4"], (0, 1), ["4"], id="copies are outvoted"),
+        pytest.param(["3", "4", "5"], (0, 1), ["5"], id="no dispute among voters"),
+        pytest.param(["3", "4"], (0, 1), [], id="two that nobody supports"),
+        pytest.param(["3", "3"], (0,), ["3"], id="another source agrees"),
+        pytest.param(["0.5", r"\frac12"], (1,), ["0.5"], id="agrees in other notation"),
+        pytest.param(["3", "4", "4"], (2,), [], id="one voter each"),
+        pytest.param(["3"], (), ["3"], id="a voter alone"),
+        pytest.param(["3", "4", "4"], (0,), ["4"], id="both voters"),
+    ],
+)
+def test_golds_that_need_support(golds, unsure, kept):
+    assert cluster(*((gold, None) for gold in golds), unsure=unsure) == kept

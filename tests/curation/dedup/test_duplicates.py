@@ -198,6 +198,7 @@ def rows(*answers, licenses=None, solutions=None):
             "answer": list(answers),
             "license": licenses or ["MIT"] * n,
             "solution": solutions or [None] * n,
+            "has_vote": [True] * n,
         },
         schema_overrides={"license": pl.String, "solution": pl.String},
     )

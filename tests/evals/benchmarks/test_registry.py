@@ -129,7 +129,7 @@ def test_registered_benchmark_is_found_below_the_data_root(tmp_path):
     assert benchmark.questions.columns == ["question_id", "problem", "answer", "level", "subject", "choices"]
     assert benchmark.questions["question_id"][2] == "I-2"
     limited = load(BenchmarkConfig(name="aime2025", limit=4), tmp_path)
-    assert limited.questions.height == 4
+    assert limited.questions.height == 4 and limited.n_all == 30
     assert limited.fingerprint == benchmark.fingerprint
 
 
@@ -245,7 +245,10 @@ def test_frame_of_curated_problems_keeps_its_ids():
         {"problem_id": ["f00", "f01"], "problem": ["1+1", "1+2"], "answer": ["2", "3"], "split": "v"}
     )
     benchmark = load(BenchmarkConfig(name="heldout", kind="frame", limit=1), frame=frame)
-    assert list(benchmark.questions.iter_rows()) == [("f00", "1+1", "2", None, None, None)]
+    assert benchmark.questions.rows() in (
+        [("f00", "1+1", "2", None, None, None)],
+        [("f01", "1+2", "3", None, None, None)],
+    )
     assert benchmark.fingerprint == from_frame("heldout", frame).fingerprint
     assert benchmark.fingerprint != from_frame("heldout", frame.with_columns(answer=pl.lit("4"))).fingerprint
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.families import make_family
+from bench.parts.families import make_family
 from pipelines.cli.main import main
 
 

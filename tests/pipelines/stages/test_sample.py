@@ -8,6 +8,7 @@ import polars as pl
 import psutil
 import pytest
 
+from evals.lm_eval_format import DATE
 from evals.plan import hash_plan, make_plans
 from evals.sampling import RESPONSE
 from pipelines.artifacts.artifact import Draft
@@ -119,8 +120,8 @@ def test_two_engines_give_what_one_gives_and_scoring_needs_neither(trained_run, 
     assert one.read("responses.parquet").height == 12
     assert one.read("responses.parquet").equals(two.read("responses.parquet"))
     assert {path.name for path in (scored.folder / "lm-eval").iterdir()} == {
-        "results.json",
-        "samples_sums.jsonl",
+        f"results_{DATE}.json",
+        f"samples_sums_{DATE}.jsonl",
     }
     assert "model" not in STAGE.packages and scored.manifest["inputs"]["sample"] == one.content
     again = Workspace.open(workspace.config, tmp_path / "again")

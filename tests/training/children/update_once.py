@@ -16,7 +16,7 @@ from tests.training.conftest import tiny_config
 from training.batching import Responses
 from training.engines import full_state, named_weights
 from training.model import Critic, load_critic
-from training.ranks import join_ranks
+from training.ranks import end_rank, join_ranks
 from training.train import build_ppo
 
 N_RESPONSES = 12
@@ -86,6 +86,7 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switc
     if ranks.is_first:
         save_file({name: after[name] - before[name] for name in after}, out)
         out.with_suffix(".json").write_text(json.dumps(metrics))
+    end_rank()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench.families import make_family
+from bench.parts.families import make_family
 from training.config import ModelConfig, ScratchConfig, TrainingConfig
 from training.planning.plan import (
     GIB,

@@ -10,13 +10,13 @@ from training.planning.plan import train_flops
 from training.planning.shape import KNOWN
 from training.planning.simulator.decoding import decode, decode_wave
 from training.planning.simulator.lengths import PAPER, Lengths, measured
-from training.planning.simulator.machine import Cluster, Machine, Rates, fit_rates
+from training.planning.simulator.machine import OPTIMIZER_STEP_S, Cluster, Machine, Rates, fit_rates
 from training.planning.simulator.sensitivity import sensitivity
 from training.planning.simulator.steps import simulate_run, simulate_step
 from training.planning.simulator.update import offload_seconds, update_work
 from training.rollout.limits import COMPACT_BELOW
 
-GPU = Machine.of_gpu(400, 2.4, 100)
+GPU = Machine.of_gpu(320, 2.4, 100)
 
 
 def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:
@@ -195,7 +195,7 @@ def test_the_vocabulary_is_scored_by_the_policy_alone_and_once_more_for_its_grad
 
 
 def test_offload_by_hand():
-    shape, machine = KNOWN["Qwen/Qwen2.5-0.5B"], Machine.of_gpu(400, 2.4, 100)
+    shape, machine = KNOWN["Qwen/Qwen2.5-0.5B"], Machine.of_gpu(320, 2.4, 100)
     share = shape.n_parameters / 2
     settings = config(
         "Qwen/Qwen2.5-0.5B",
@@ -206,7 +206,7 @@ def test_offload_by_hand():
     phases = update_work(settings, 2, shape, 2, np.full(1, 100), np.full((1, 8), 900))
     hidden_s, visible_s = offload_seconds(settings, Cluster(2, machine), shape, phases["critic_s"])
     assert hidden_s == pytest.approx(4 * 4 * share / 25e9)  # Four micro-batches.
-    assert visible_s == pytest.approx(4 * (30 * share * 2 / 200e9 + 2 * share / 25e9))
+    assert visible_s == pytest.approx(4 * (30 * share * 2 / 200e9 + 2 * share / 25e9 + OPTIMIZER_STEP_S))
     assert offload_seconds(settings, Cluster(2, machine), shape, phases["forward_s"]) == (0, 0)
     on_gpu = settings.deepspeed.model_copy(update={"offload_optimizer": False})
     kept = settings.model_copy(update={"deepspeed": on_gpu})

@@ -6,8 +6,8 @@ bench/models.py does the same for all families.
 
 import pytest
 
-from bench.families import CI
 from bench.models import measure
+from bench.parts.families import CI
 
 WITH_VLLM = ("qwen2.5-padded", "mixtral", "falcon-h1", "olmo2")
 """Those that need something of ours in vLLM: spare rows, experts and names, recurrent layers, a class of

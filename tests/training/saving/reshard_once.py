@@ -12,7 +12,7 @@ import torch
 
 from training.config import DeepSpeedConfig, OptimConfig
 from training.engines import build_engine, sharded_loading
-from training.ranks import Ranks, join_ranks
+from training.ranks import Ranks, end_rank, join_ranks
 from training.saving.checkpoints import Saver, load_state
 from training.saving.fragments import adam_step, fragments, tensors
 
@@ -95,6 +95,7 @@ def main(out: Path, precision: str, source: Path | None) -> None:
                 place.mkdir(parents=True, exist_ok=True)
                 torch.save(found, place / ("whole.pt" if origin is None else "next.pt"))
             ranks.barrier()
+    end_rank()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForCausalLM
 
-from bench.families import make_family, perturb
+from bench.parts.families import make_family, perturb
 from training.saving.names import checkpoint_weights, plan_groups
 
 

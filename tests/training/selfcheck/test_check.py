@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from bench.families import make_family
+from bench.parts.families import make_family
 from training.batching import Responses
 from training.config import TrainingConfig
 from training.model import load_policy

@@ -17,6 +17,13 @@ from training.rollout.limits import GPU_SEQUENCES
 SOFTMAX_BYTES = 4 * 6
 """Bytes moved per logit, which is written, scaled, exponentiated and summed in fp32."""
 
+TRAINING_TFLOPS = 320.0
+"""Sustained in an update of a 1.5B model in bf16, on one H200 (bench/gpu)."""
+TRAINING_OF_MATMUL = TRAINING_TFLOPS / 790
+"""What training sustains of the rate of a bare matrix product (same place); decoding is taken to reach it."""
+OPTIMIZER_STEP_S = 0.35
+"""Fixed seconds of an optimizer step, whatever the size of the model (same place; its cause is not known)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -74,13 +81,16 @@ class Machine:
 
     @classmethod
     def of_gpu(cls, tflops: float, memory_tb_s: float, link_gb_s: float) -> "Machine":
-        """A GPU with these sustained rates; scheduling and launches take 3 ms per decoding step (assumed)."""
+        """A GPU with these sustained rates, `tflops` of training.
+
+        Scheduling and launches take 3 ms per decoding step (assumed).
+        """
         flop_s, byte_s = 1e-12 / tflops, 1e-12 / memory_tb_s
         return cls(
-            decode=Rates(flop_s, byte_s, 0.0, 3e-3, SOFTMAX_BYTES * byte_s),
+            decode=Rates(TRAINING_OF_MATMUL * flop_s, byte_s, 0.0, 3e-3, SOFTMAX_BYTES * byte_s),
             # The sustained rate of training already includes its memory traffic.
             train=Rates(flop_s, 0.0, 0.0),
-            update=Rates(0.0, byte_s, 0.0),
+            update=Rates(0.0, byte_s, 0.0, OPTIMIZER_STEP_S),
             copy_byte_s=byte_s,
             link_bytes_s=link_gb_s * 1e9,
             exchange_s=2e-5,

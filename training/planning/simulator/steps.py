@@ -1,6 +1,6 @@
 """Simulation of one PPO step, phase by phase, and of a whole run: seconds, idle time, days and cost.
 
-    found = simulate_run(config, Cluster(32, Machine.of_gpu(400, 2.4, 100)), PAPER["Qwen/Qwen2.5-7B"])
+    found = simulate_run(config, Cluster(32, Machine.of_gpu(320, 2.4, 100)), PAPER["Qwen/Qwen2.5-7B"])
 
 The phases are those of training.train.run_step; responses are assigned to ranks and engines as in
 training.rollout.batches.Rollouts.sample.

@@ -106,7 +106,7 @@ def offload_seconds(
     stepping_s = (4 * 4 + 3 * 4 + machine.width) * share * per_node / machine.host_memory_bytes_s
     coming_up_s = machine.width * share / machine.host_link_bytes_s
     n_updates = float(phase.optimizer[3])
-    return gradients_s * (n_updates > 0), n_updates * (stepping_s + coming_up_s)
+    return gradients_s * (n_updates > 0), n_updates * (stepping_s + coming_up_s + machine.update.call_s)
 
 
 def early_values_left(
