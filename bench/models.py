@@ -205,6 +205,9 @@ def _vllm_cells(base: Path) -> dict[str, Cell]:
         engine = VllmEngine(
             base, precision="fp32", max_model_tokens=N_CONTEXT, kv_cache_gib=0.1, gpu_memory_utilization=0.5
         )
+        from training.rollout.proof import prove_alone
+
+        prove_alone(engine, base, "fp32")
         return _sampled(engine, plain(base))
 
     def synced() -> float:

@@ -29,11 +29,13 @@ from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
 from training.packing import PACKED, Layout
 from training.ppo import PPO
+from training.probe import MAX_MISMATCH
 from training.rails import AFTER_UPDATE, BEFORE_UPDATE, Rails, Stopped
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
 from training.rollout.batches import Batch, Rollouts
 from training.rollout.engine import RolloutEngine, open_engine
+from training.rollout.proof import prove
 from training.saving.checkpoints import Saver, load_state
 from training.saving.exports import export_models
 from training.saving.segments import begin_segment
@@ -85,6 +87,9 @@ def train(
     done = load_state(out / "state", ppo.engines, ranks)
     rollouts = Rollouts(config, engine, ranks, ppo.values if config.ppo.early_values else None)
     rollouts.sync(ppo.actor)
+    if config.rollout.engine == "vllm":
+        limit = config.rollout.max_mismatch or MAX_MISMATCH[config.deepspeed.precision]
+        prove(engine, lambda *rows: ppo.actor(*rows)[0], limit, ranks.device, config.rollout.temperature)
     if done:
         logger.info("resumed step=%d", done)
         rollouts.restore(out / "state", done)

@@ -13,13 +13,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer
+from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer
 
 from rewards.contracts.files import hash_text, read_json
 from training.config import Bos
 from training.fingerprint import hash_model
 
 logger = logging.getLogger(__name__)
+
+
+def refuse_own_code(folder: Path) -> None:
+    """Raise ValueError when the model in `folder` is defined by code in its folder, which is never run.
+
+    Models that transformers knows as well, such as Phi-3, are read by transformers' own class.
+    """
+    if not (folder / "config.json").exists():
+        return
+    settings = read_json(folder / "config.json")
+    code, kind = settings.get("auto_map"), settings.get("model_type")
+    if code and kind not in CONFIG_MAPPING:
+        file = code.get("AutoModelForCausalLM") if isinstance(code, dict) else code
+        raise ValueError(
+            f"training.model: {folder} brings its own code ({file}) for the type {kind!r}, which "
+            "transformers does not know. Such code is not run; convert the model to an architecture of "
+            "transformers, or use another one"
+        )
 
 
 def usable_ids(tokenizer: Any, n_rows: int) -> int:

@@ -50,6 +50,14 @@ LLAMA3 = ROPE | {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
+YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+    "truncate": False,
+    "original_max_position_embeddings": 32,
+}
 DELTA = {
     "linear_num_key_heads": 1,
     "linear_num_value_heads": 2,
@@ -63,8 +71,8 @@ LATENT = {
     "n_group": 2,
     "topk_group": 1,
     "q_lora_rank": 32,
-    "kv_lora_rank": 32,
-    "qk_rope_head_dim": 16,
+    "kv_lora_rank": 512,
+    "qk_rope_head_dim": 64,
     "qk_nope_head_dim": 16,
     "v_head_dim": 32,
     "num_key_value_heads": 2,
@@ -133,8 +141,14 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "starcoder2": _family("Starcoder2Config", sliding_window=None),
     "stablelm": _family("StableLmConfig"),
     "smollm3": _family("SmolLM3Config", no_rope_layers=[1, 0]),
-    "lfm2": _family("Lfm2Config", layer_types=["conv", "full_attention"], block_auto_adjust_ff_dim=False),
-    "deepseek-v3": _family("DeepseekV3Config", **LATENT, n_shared_experts=1),
+    "lfm2": _family(
+        "Lfm2Config",
+        layer_types=["conv", "full_attention"],
+        block_auto_adjust_ff_dim=False,
+        conv_dim=64,
+        block_dim=64,
+    ),
+    "deepseek-v3": _family("DeepseekV3Config", **LATENT, n_shared_experts=1, topk_method="noaux_tc"),
     "gpt-oss": _family(
         "GptOssConfig",
         num_local_experts=4,
@@ -142,7 +156,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
         head_dim=32,
         sliding_window=WINDOW,
         layer_types=["sliding_attention", "full_attention"],
-        rope_parameters=ROPE | {"rope_type": "default"},
+        rope_parameters=ROPE | YARN,
     ),
     "glm4": _family("Glm4Config", head_dim=32),
     "exaone4": _family("Exaone4Config", sliding_window=None, layer_types=["full_attention"] * 2),

@@ -14,6 +14,7 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
     from curation.difficulty import measure
     from training.data import select_rows
     from training.rollout.engine import open_engine
+    from training.rollout.proof import prove_alone
     from training.selfcheck.sampling import check_sampling
 
     prompts, done = select_rows(pl.read_parquet(job.rows), "train"), 0
@@ -21,6 +22,8 @@ def run_difficulty(job: Job, config: RunConfig) -> None:
     context = rollout.max_prompt_tokens + rollout.max_new_tokens
     check_sampling(Path(job.model), context, rollout.bos).say()
     engine = open_engine(training, Path(job.model), context)
+    if rollout.engine == "vllm":
+        prove_alone(engine, Path(job.model), training.deepspeed.precision)
 
     def advance(n: int) -> None:
         nonlocal done

@@ -17,6 +17,7 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     from evals.plan import Plan
     from evals.sampling import sample, write_part
     from training.rollout.engine import open_engine
+    from training.rollout.proof import prove_alone
     from training.selfcheck.sampling import check_sampling
 
     plans = [
@@ -28,6 +29,8 @@ def run_sampling(job: Job, config: RunConfig) -> None:
     total = sum(len(range(job.part, size, evals.n_engines)) for size in sizes)
     check_sampling(Path(job.model), config.eval_context_tokens, rollout.bos).say()
     engine = open_engine(config.training, Path(job.model), config.eval_context_tokens)
+    if rollout.engine == "vllm":
+        prove_alone(engine, Path(job.model), config.training.deepspeed.precision)
     done = n_tokens = 0
     started = time.perf_counter()
 

@@ -20,6 +20,7 @@ NOT_FOLLOWED = {
     "training/fingerprint.py": "hashes a model, as an input",
     "pipelines/stages/models.py": "names a model, whose hash is an input",
     "rewards/verdict.py": "names of verdicts and modes; a stage that judges lists all of rewards",
+    "training/rollout/proof.py": "refuses an engine, and decides nothing that it samples",
     "training/planning/": "estimates that refuse a run, and decide nothing in it",
     "pipelines/stages/continuation.py": "where a training starts, which its segments record",
     "pipelines/jobs/job.py": "starts the child",

@@ -7,7 +7,7 @@ from tokenizers import processors
 
 from rewards.contracts.files import write_json
 from training.base.tokenizer import build_tokenizer
-from training.vocabulary import Vocabulary, end_ids, first_ids, usable_ids
+from training.vocabulary import Vocabulary, end_ids, first_ids, refuse_own_code, usable_ids
 
 CHARACTERS = ["0123456789+=?"]
 
@@ -27,6 +27,17 @@ def begins_with(token="<s>", ends=False):
 def vocabulary(tokenizer, bos="tokenizer", ends=(1,), n_rows=None):
     n = len(tokenizer)
     return Vocabulary(tokenizer, n_rows or n, n, tuple(ends), tuple(first_ids(tokenizer, bos)))
+
+
+def test_a_model_with_code_of_its_own_is_refused_and_its_code_not_run(tmp_path):
+    own = {"AutoConfig": "config.MyConfig", "AutoModelForCausalLM": "modeling.MyModel"}
+    (tmp_path / "config.py").write_text("raise SystemExit('was run')")
+    for known in ("llama", "phi3"):
+        write_json(tmp_path / "config.json", {"model_type": known, "auto_map": own})
+        refuse_own_code(tmp_path)
+    write_json(tmp_path / "config.json", {"model_type": "minicpm", "auto_map": own})
+    with pytest.raises(ValueError, match=r"brings its own code \(modeling.MyModel\) for the type 'minicpm'"):
+        refuse_own_code(tmp_path)
 
 
 @pytest.mark.parametrize("extra, expected", [(0, 22), (200, 22), (-1, 21)])

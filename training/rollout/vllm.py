@@ -29,6 +29,7 @@ import torch
 from training.rollout.limits import MAX_SEQUENCES
 from training.rollout.order import longest_first
 from training.rollout.vllm_model import (
+    check_cpu_experts,
     forget_cpu_experts,
     is_recurrent,
     repack_cpu_linears,
@@ -180,6 +181,7 @@ class VllmEngine:
         if self.is_cpu:
             self.llm.apply_model(forget_cpu_experts)
             self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(named_weights)})
+            self.llm.apply_model(check_cpu_experts)
             self.llm.apply_model(repack_cpu_linears)
         else:
             # One by one as they come: sharded weights are gathered in turn and never all in memory here.

@@ -171,6 +171,18 @@ def forget_cpu_experts(model: torch.nn.Module) -> None:
             method.moe_kernel = None
 
 
+def check_cpu_experts(model: torch.nn.Module) -> None:
+    """Raise ValueError when experts were not set up again: vLLM has then dropped their new weights."""
+    for name, module in model.named_modules():
+        method = getattr(module, "quant_method", None)
+        if hasattr(method, "moe_kernel") and method is not None and method.moe_kernel is None:
+            raise ValueError(
+                f"training.rollout.engine: vLLM {_version()} on a CPU does not take new weights for the "
+                f"experts of {type(model).__name__} ({name}), so it cannot follow the training; use a GPU or "
+                "another model"
+            )
+
+
 def repack_cpu_linears(model: torch.nn.Module) -> None:
     """Rebuild the packed weight copies that vLLM's CPU build computes with.
 

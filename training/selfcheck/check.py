@@ -27,6 +27,7 @@ from training.selfcheck.exporting import check_export
 from training.selfcheck.report import Line, Report, keep_report, read_report
 from training.selfcheck.sampling import check_sampling
 from training.selfcheck.toys import NoToy, make_toys
+from training.vocabulary import refuse_own_code
 
 SMALL_BYTES = 60_000_000
 """Weights up to which the model itself is checked as well, in seconds."""
@@ -37,6 +38,7 @@ SETTING = "training.ppo.packing"
 
 def check_model(folder: Path, config: TrainingConfig, context_tokens: int, stored: bool = True) -> Report:
     """Check the model in `folder` for sequences of up to `context_tokens`; `stored`: use a kept report."""
+    refuse_own_code(folder)
     key = report_key(folder, config, context_tokens)
     if stored and (kept := read_report(key)) is not None:
         return kept

@@ -8,11 +8,12 @@ from transformers import AutoConfig, PreTrainedConfig
 from training.config import Bos
 from training.rope import check_rope, rope_settings
 from training.selfcheck.report import Line, Report
-from training.vocabulary import Vocabulary
+from training.vocabulary import Vocabulary, refuse_own_code
 
 
 def check_sampling(folder: Path, context_tokens: int, bos: Bos = "tokenizer") -> Report:
     """Check that the model in `folder` can be asked sequences of up to `context_tokens`."""
+    refuse_own_code(folder)
     known, vocabulary = AutoConfig.from_pretrained(folder), Vocabulary.read(folder, bos)
     lines = (_tokenizer(vocabulary), _ends(vocabulary), *_rope(known, context_tokens))
     return Report((*lines, *_positions(known, context_tokens)))

@@ -12,6 +12,7 @@ from training.batching import Responses
 from training.model import load_policy
 from training.probe import OutOfSync, Probe
 from training.ranks import Ranks
+from training.rollout.proof import prove
 from training.rollout.torch_sampler import TorchSampler
 
 SAMPLING = Sampling(max_new_tokens=24, stop=STOP)
@@ -139,6 +140,13 @@ def test_a_stale_head_is_caught_by_the_probe(engine, policy, prompts, monkeypatc
     probe = Probe(responses.mask, [c.logprobs for c in completions], tiny_config(), CPU)
     with pytest.raises(OutOfSync, match="step 7: the rollout engine does not have the trained weights"):
         probe.check(7, logprobs)
+
+
+def test_an_engine_that_computes_another_model_is_refused_before_the_first_response(engine, policy):
+    prove(engine, lambda *rows: policy(*rows)[0], 1e-4, CPU.device)
+    perturb(policy)
+    with pytest.raises(ValueError, match="vLLM does not compute this model as transformers does: with equal"):
+        prove(engine, lambda *rows: policy(*rows)[0], 1e-4, CPU.device)
 
 
 def test_each_response_is_handed_over_when_it_ends_and_the_longest_may_go_first(engine, prompts):
