@@ -55,6 +55,7 @@ def main() -> None:
     environment = {**os.environ, **room(kind)}
     make_venv(environment)
     install(kind, environment)
+    try_torch(kind)
     STAMP.write_text(stamp(kind))
     say(f"done in {time.monotonic() - started:.0f} s")
 
@@ -180,6 +181,19 @@ def install(kind: str, environment: dict[str, str]) -> None:
         run([uv, "pip", "install", "--python", python, *project], environment)
     else:
         run([python, "-m", "pip", "install", *project], environment)
+
+
+def try_torch(kind: str) -> None:
+    """Fail here, and not in the first training, when the torch that was found does not start."""
+    started = subprocess.run(
+        [str(VENV / "bin" / "python"), "-c", "import torch"], capture_output=True, text=True
+    )
+    if started.returncode:
+        fail(
+            f"torch was installed and does not start: {(started.stderr.strip().splitlines() or ['?'])[-1]}",
+            f"the {kind} set needs a torch built for it and for Python {platform.python_version()}; use a "
+            "Python for which your package index or find-links folder has one",
+        )
 
 
 def has_local_cpu_torch() -> bool:
