@@ -1,6 +1,6 @@
 """How often the turning point detector errs: false alarms on eight families without, power on three with one.
 
-python bench/evals/turning_point.py                     200 runs a family (about 20 CPU-minutes)
+python bench/evals/turning_point.py                     200 runs a family (about 7 CPU-minutes)
 python bench/evals/turning_point.py --runs 50 --families "random walks" "paper"
 
 Each run has a reward and a response length over 300 steps, with first-order autoregressive noise (lag 0.5 and
