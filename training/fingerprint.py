@@ -23,3 +23,8 @@ def hash_model(folder: Path) -> str:
     if not any(path.suffix == ".safetensors" for path in files):
         raise FileNotFoundError(f"{folder}: no *.safetensors file; expected a model in Hugging Face format")
     return hash_text(canonical_json({path.name: hash_file(path) for path in files}))
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the weights in `folder`."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))

@@ -28,6 +28,11 @@ ONE_SIDED = 0.9
 """Share of the mean |difference| that its mean has when nearly all differences have one sign."""
 
 
+def mismatch_limit(config: TrainingConfig) -> float:
+    """The configured limit of the mean |log-prob difference|, or its precision's."""
+    return config.rollout.max_mismatch or MAX_MISMATCH[config.deepspeed.precision]
+
+
 class OutOfSync(RuntimeError):
     """The rollout engine's distribution is not that of the policy being trained."""
 
@@ -75,7 +80,7 @@ class Probe:
                 self.engine[row, : len(probed)] = torch.tensor(probed, device=mask.device)
                 self.asked[row, : len(probed)] = True
         self.precision = config.deepspeed.precision
-        self.limit = config.rollout.max_mismatch or MAX_MISMATCH[self.precision]
+        self.limit = mismatch_limit(config)
         self.action = config.rails.out_of_sync
         self.ranks = ranks
 

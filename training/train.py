@@ -29,7 +29,7 @@ from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
 from training.packing import PACKED, Layout
 from training.ppo import PPO
-from training.probe import MAX_MISMATCH
+from training.probe import mismatch_limit
 from training.rails import AFTER_UPDATE, BEFORE_UPDATE, Rails, Stopped
 from training.ranks import Ranks, join_ranks
 from training.recorder import Recorder
@@ -88,8 +88,8 @@ def train(
     rollouts = Rollouts(config, engine, ranks, ppo.values if config.ppo.early_values else None)
     rollouts.sync(ppo.actor)
     if config.rollout.engine == "vllm":
-        limit = config.rollout.max_mismatch or MAX_MISMATCH[config.deepspeed.precision]
-        prove(engine, lambda *rows: ppo.actor(*rows)[0], limit, ranks.device, config.rollout.temperature)
+        limit, temperature = mismatch_limit(config), config.rollout.temperature
+        prove(engine, lambda *rows: ppo.actor(*rows)[0], limit, ranks.device, temperature)
     if done:
         logger.info("resumed step=%d", done)
         rollouts.restore(out / "state", done)

@@ -25,13 +25,14 @@ def examine_model(training: TrainingConfig, runs: Path) -> int:
 
     from training.base.base_model import resolve_path
     from training.selfcheck.check import check_model
+    from training.selfcheck.report import STORE
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     folder = resolve_path(training.model)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder}: no config.json; give the folder of a Hugging Face model")
-    os.environ.setdefault("REASONER_ZERO_CHECKS", str(runs.resolve() / ".cache" / "checks"))
+    os.environ.setdefault(STORE, str(runs.resolve() / ".cache" / "checks"))
     context = training.rollout.max_prompt_tokens + training.rollout.max_new_tokens
     report = check_model(folder, training, context)
     rows = [

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rewards.contracts.engine import Engine, Sampling
 from training.batching import Responses
+from training.fingerprint import weight_bytes
 from training.model import load_policy
 from training.packing import PADDED
 from training.probe import MAX_MISMATCH
@@ -61,7 +62,7 @@ def prove(engine: Engine, score: Score, limit: float, device: torch.device, temp
 
 def prove_alone(engine: Engine, folder: Path, precision: str) -> None:
     """The same for an engine without a trainer, against transformers' model; small models only."""
-    if sum(path.stat().st_size for path in folder.glob("*.safetensors")) > SMALL_BYTES:
+    if weight_bytes(folder) > SMALL_BYTES:
         return
     layout = next(layout for layout in PADDED if layout.attention == "eager")
     policy = load_policy(folder, precision, 1.0, 256, layout, engine.max_model_tokens)

@@ -19,7 +19,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from rewards.contracts.files import ROOT, canonical_json, hash_file, hash_text
 from training.config import TrainingConfig
-from training.fingerprint import FILES, hash_model
+from training.fingerprint import FILES, hash_model, weight_bytes
 from training.head import is_bare
 from training.packing import PACKED, PADDED, Layout
 from training.selfcheck.compare import Gap, Reference, rows
@@ -53,7 +53,7 @@ def check_model(folder: Path, config: TrainingConfig, context_tokens: int, store
 def report_key(folder: Path, config: TrainingConfig, context_tokens: int) -> str:
     """Equal for equal checks: the model's files, the settings that are read, our code and the versions."""
     files = sorted({path for pattern in FILES for path in folder.glob(pattern)})
-    is_small = _weight_bytes(folder) <= SMALL_BYTES
+    is_small = weight_bytes(folder) <= SMALL_BYTES
     described = {
         "model": hash_model(folder)
         if is_small
@@ -76,15 +76,9 @@ def report_key(folder: Path, config: TrainingConfig, context_tokens: int) -> str
     return hash_text(canonical_json(described), 24)
 
 
-def _weight_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
 def _check(folder: Path, config: TrainingConfig, context_tokens: int) -> tuple[list[Line], Layout]:
-    known, lines = (
-        AutoConfig.from_pretrained(folder),
-        [*check_sampling(folder, context_tokens, config.rollout.bos).lines],
-    )
+    lines = [*check_sampling(folder, context_tokens, config.rollout.bos).lines]
+    known = AutoConfig.from_pretrained(folder)
     allowed, recomputes = config.ppo.packing, config.deepspeed.gradient_checkpointing
     try:
         model, backbone = make_toys(known)
@@ -101,7 +95,7 @@ def _check(folder: Path, config: TrainingConfig, context_tokens: int) -> tuple[l
     lines += found
     if not any(line.level == "refused" for line in found):
         lines += [_repeated(reference, layout), *_recomputation(model, recomputes), _exported(model)]
-        if _weight_bytes(folder) <= SMALL_BYTES:
+        if weight_bytes(folder) <= SMALL_BYTES:
             lines.append(_itself(folder, layout))
     return lines, layout
 

@@ -6,6 +6,7 @@ from pipelines.cli.main import main
 from pipelines.cli.simulate import lengths_of
 from pipelines.config import load_config
 from tests.test_arrows import ROOT
+from training.planning.simulator.machine import TRAINING_TFLOPS
 
 ORZ = ROOT / "configs" / "orz_0p5b.toml"
 
@@ -18,6 +19,13 @@ def test_a_run_is_simulated_printed_and_drawn(tmp_path, capsys):
     for name in ("phases.png", "sensitivity.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
         assert 5_000 < (tmp_path / name).stat().st_size < 100_000
+
+
+def test_the_rate_assumed_is_the_measured_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"measured on an H200 (default: {TRAINING_TFLOPS:g})" in printed
 
 
 def test_a_cluster_that_cannot_hold_the_layout_is_refused(capsys):
