@@ -59,10 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"run      {workspace.folder}: starting Prefect, with a temporary server unless you have one")
     with waiting("starting Prefect"):
         import flows
-        from pipelines.orchestration.own_server import start_server
+        from pipelines.orchestration.own_server import leave_failures_to_caller, start_server
         from pipelines.stages.summary import summary_table
 
         start_server()
+    if not arguments.verbose:
+        leave_failures_to_caller()
     try:
         summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
     except HTTPError as error:

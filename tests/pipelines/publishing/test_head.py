@@ -1,18 +1,15 @@
 """What a publication may overwrite, and what it says before it does."""
 
 import hashlib
-import json
+import re
 from pathlib import Path
 
 import pytest
 
-from pipelines.artifacts.workspace import Workspace
 from pipelines.publishing.head import Head
-from tests.pipelines.conftest import Cli
+from tests.pipelines.publishing.conftest import REPO, Publish
 from tests.pipelines.publishing.hub_server import HubServer
-from tests.pipelines.publishing.test_publish import client, hub, python  # noqa: F401
 
-REPO = "datasets/me/sums"
 FOREIGN = {".gitattributes": b"", "README.md": b"mine", "data/old.parquet": b"x", "notes/paper.pdf": b"y"}
 
 
@@ -54,91 +51,79 @@ def test_only_what_we_wrote_is_overwritten(ours, now, foreign):
     assert head(ours, now).changes(new).foreign == foreign
 
 
-def test_a_repository_of_somebody_else_is_refused_until_replaced(
-    hub: HubServer,  # noqa: F811
-    client: dict[str, str],  # noqa: F811
-    cli: Cli,
-    licensed_run: Workspace,
-) -> None:
+def test_a_repository_of_somebody_else_is_refused_until_replaced(hub: HubServer, publish: Publish) -> None:
     hub.commit(REPO, dict(FOREIGN))
-    arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
     for extra in ((), ("--dry-run",)):
-        done = cli(*arguments, *extra, **client)
+        done = publish(*extra)
         assert done.returncode == 2 and "--replace" in done.stderr
         for name in ("README.md", "data/old.parquet", "notes/paper.pdf"):
             assert name in done.stderr
         assert hub.files(REPO) == FOREIGN
-    shown = cli(*arguments, "--dry-run", "--replace", **client)
+    shown = publish("--dry-run", "--replace")
     assert shown.returncode == 0 and "1 changed, 2 deleted" in shown.stdout
-    assert cli(*arguments, "--replace", **client).returncode == 0
+    assert publish("--replace").returncode == 0
     assert "notes/paper.pdf" not in hub.files(REPO)
 
 
 def test_a_new_repository_is_private_and_a_hand_edited_card_is_not_lost(
-    hub: HubServer,  # noqa: F811
-    client: dict[str, str],  # noqa: F811
-    cli: Cli,
-    licensed_run: Workspace,
+    hub: HubServer, publish: Publish
 ) -> None:
-    arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
-    assert cli(*arguments, **client).returncode == 0
+    assert publish().returncode == 0
     assert hub.private[REPO] is True
     hub.commit(REPO, hub.files(REPO) | {"README.md": b"---\n{}\n---\nby hand"})
-    done = cli(*arguments, **client)
+    done = publish()
     assert done.returncode == 2 and "edited since" in done.stderr and "README.md" in done.stderr
     assert hub.files(REPO)["README.md"].endswith(b"by hand")
 
 
-def test_branch_pull_request_and_public(
-    hub: HubServer,  # noqa: F811
-    client: dict[str, str],  # noqa: F811
-    cli: Cli,
-    licensed_run: Workspace,
-) -> None:
-    arguments = ("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums")
-    done = cli(*arguments, "--branch", "next", "--no-private", **client)
+def test_branch_pull_request_and_public(hub: HubServer, publish: Publish) -> None:
+    done = publish("--branch", "next", "--no-private")
     assert done.returncode == 0, done.stderr
     assert hub.private[REPO] is False and list(hub.files(REPO)) == [".gitattributes"]
     assert "README.md" in hub.branches[f"{REPO}@next"][-1][1]
-    refused = cli(*arguments, "--private", **client)
+    refused = publish("--private")
     assert refused.returncode == 2 and "is public" in refused.stderr
-    done = cli(*arguments, "--pull-request", **client)
+    done = publish("--pull-request")
     assert done.returncode == 0, done.stderr
     assert "discussions/1" in done.stdout and list(hub.files(REPO)) == [".gitattributes"]
 
 
-def test_dry_run_without_a_hub_says_so(cli: Cli, licensed_run: Workspace) -> None:
-    done = cli(
-        *("publish", str(licensed_run.folder), "dataset", "--repo", "me/sums", "--dry-run"),
-        HF_ENDPOINT="http://127.0.0.1:9",
-    )
+def test_dry_run_without_a_hub_says_so(publish: Publish) -> None:
+    done = publish("--dry-run", HF_ENDPOINT="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
     assert "could not be asked" in done.stdout and "nothing was sent" in done.stdout
 
 
-MANY = """
-import json, sys
-from pathlib import Path
-from pipelines.publishing.hub import Target, make_repository, send_folder
-folder = Path(FOLDER)
-(folder / "data").mkdir(parents=True)
-for n in range(2000):
-    (folder / "data" / f"{n:05d}.parquet").write_bytes(b"%d" % n)
-target = Target("dataset", "me/many")
-make_repository(target)
-print(json.dumps(send_folder(folder, target, "many", lambda: None)))
-"""
-
-
-def test_two_thousand_files_are_one_commit_and_a_retry_sends_only_what_is_missing(
-    hub: HubServer,  # noqa: F811
-    client: dict[str, str],  # noqa: F811
-    tmp_path: Path,
+def test_dry_run_sends_nothing_and_lists_exactly_what_is_sent_later(
+    hub: HubServer, publish: Publish, tmp_path: Path
 ) -> None:
-    hub.faults = [("POST /api/datasets/me/many/commit", 500)]
-    commit, _ = json.loads(
-        python(MANY.replace("FOLDER", repr(str(tmp_path / "send"))), client).splitlines()[-1]
-    )
-    commits = hub.repos["datasets/me/many"]
-    assert len(commits) == 2 and commits[-1][0] == commit and len(commits[-1][1]) == 2001
-    assert len([line for line in hub.requests if line.startswith("PUT /objects")]) == 2000
+    # An older version of ours with one shard more, which must be removed.
+    old = {"data/train-00001-of-00002.parquet": b"old", "manifests/rewards.json": b"{}"}
+    sums = "".join(f"{hashlib.sha256(old[name]).hexdigest()}  {name}\n" for name in old)
+    hub.commit(REPO, {".gitattributes": b"", "SHA256SUMS": sums.encode(), **old})
+    kept = tmp_path / "kept"
+    dry = publish("--dry-run", "--out", str(kept))
+    assert dry.returncode == 0, dry.stderr
+    assert len(hub.repos[REPO]) == 1
+    assert not [line for line in hub.requests if not line.startswith(("GET", "HEAD"))]
+    assert "nothing was sent" in dry.stdout
+    assert re.search(r"delete\W+data/train-00001-of-00002.parquet", dry.stdout)
+    assert "2 changed, 1 deleted" in dry.stdout
+    assert publish().returncode == 0
+    sent = dict(hub.files(REPO))
+    assert sent.pop(".gitattributes") == b""
+    assert sent == {p.relative_to(kept).as_posix(): p.read_bytes() for p in kept.rglob("*") if p.is_file()}
+    for name, content in sent.items():
+        assert any(
+            name in line and f"{len(content):,}" in line and hashlib.sha256(content).hexdigest()[:16] in line
+            for line in dry.stdout.splitlines()
+        )
+
+
+def test_a_rivals_commit_in_between_is_not_wiped(hub: HubServer, publish: Publish) -> None:
+    hub.rival = {"stray.txt": b"somebody was faster"}
+    done = publish()
+    assert done.returncode == 2 and "stray.txt" in done.stderr and "--replace" in done.stderr
+    assert hub.files(REPO)["stray.txt"] == b"somebody was faster"
+    assert publish("--replace").returncode == 0
+    assert len(hub.repos[REPO]) == 3 and "stray.txt" not in hub.files(REPO)
