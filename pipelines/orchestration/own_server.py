@@ -6,11 +6,15 @@ A flow without a configured API starts a server, which SIGKILL would orphan.
 import logging
 import os
 import subprocess
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
+
+logger = logging.getLogger(__name__)
 
 # Waits for the run to end, in whatever way, then ends the server if it still runs.
 WATCH = 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; sleep 5; kill "$2" 2>/dev/null'
@@ -20,6 +24,27 @@ def start_server() -> None:
     """Start the temporary server now, if this process needs one; a flow then finds it running."""
     with get_client(sync_client=True) as client:
         client.hello()
+
+
+@contextmanager
+def watched_server() -> Iterator[None]:
+    """Say at once when the temporary server ends too soon; the flow notices at its next call."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(1.0):
+            if has_lost_server():
+                logger.warning(
+                    "the run's own Prefect server has ended: the stage that runs is finished, then this "
+                    "command ends within some minutes; the same command continues"
+                )
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
 
 
 def end_server_with_this_process() -> None:
