@@ -136,6 +136,8 @@ def test_the_card_says_where_rows_come_from(published: Published, licensed_run: 
     n_leaks = rejects.filter(pl.col("step") == "decontaminate").height
     assert n_leaks > 0
     assert [line for line in text.splitlines() if line.startswith("| sums |")][0].endswith(f"| {n_leaks} |")
+    # Two sources, of which none states a problem of the other.
+    assert "No share of wrong answers is estimated" in text
 
 
 def test_the_same_again_changes_nothing_and_says_so(published: Published) -> None:
