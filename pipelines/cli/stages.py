@@ -59,12 +59,16 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"run      {workspace.folder}: starting Prefect, with a temporary server unless you have one")
     with waiting("starting Prefect"):
         import flows
-        from pipelines.orchestration.own_server import start_server
+        from pipelines.orchestration import own_server
         from pipelines.stages.summary import summary_table
 
-        start_server()
+        own_server.start_server()
+    if not arguments.verbose:
+        own_server.leave_failures_to_caller()
+    config = str(workspace.folder / "config.json")
     try:
-        summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
+        with own_server.watched_server():
+            summary = flows.reasoner_zero(config=config, runs=str(workspace.root))
     except HTTPError as error:
         raise RuntimeError(
             f"the Prefect server is gone ({error}); run the same command again to continue"
