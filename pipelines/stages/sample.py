@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from evals.benchmarks.registry import Benchmark
-from evals.plan import Plan, hash_plan, make_plans, sampling_conditions
+from evals.plan import Plan, chat_of, hash_plan, make_plans, sampling_conditions
 from evals.replay import Replay
 from evals.sampling import RESPONSE, sample, write_part
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
@@ -34,7 +34,8 @@ STAGE = Stage("sample", CODE, is_resumable=True)
 def sample_stage(workspace: Workspace, benchmarks: Sequence[Benchmark], model: Model, link: str) -> Artifact:
     """Sample a model's responses to the run's benchmarks; the result is linked into the run as `link`."""
     config = workspace.config
-    plans = make_plans(config.evals, benchmarks, None if model.is_stored else model.folder)
+    chat = chat_of(config.evals, None if model.is_stored else model.folder)
+    plans = make_plans(config.evals, benchmarks, chat)
     settings = {
         "conditions": {plan.benchmark: sampling_conditions(plan.conditions) for plan in plans},
         "n_samples": {plan.benchmark: plan.n_samples for plan in plans},

@@ -37,7 +37,7 @@ def test_reference_answers_do_not_decide_what_is_sampled(licensed_run, trained_r
     config = licensed_run.config
     (benchmark,) = load_benchmarks(config)
     model = Model.of_stage(trained_run.linked("base"))
-    (plan,) = make_plans(config.evals, [benchmark], model.folder)
+    (plan,) = make_plans(config.evals, [benchmark], None)
     changed = plan.prompts.with_columns(answer=pl.lit("0"))
     assert hash_plan(plan) == hash_plan(type(plan)(plan.benchmark, plan.conditions, plan.n_samples, changed))
 
@@ -92,7 +92,7 @@ def test_engines_end_together(licensed_run, tmp_path, monkeypatch, end, error):
 
 def test_a_context_too_short_for_every_question_says_what_to_raise(licensed_run, trained_run, tmp_path):
     model = Model.of_stage(trained_run.linked("base"))
-    (plan,) = make_plans(licensed_run.config.evals, load_benchmarks(licensed_run.config), model.folder)
+    (plan,) = make_plans(licensed_run.config.evals, load_benchmarks(licensed_run.config), None)
     reject = {
         "step": "generate",
         "reason": "prompt_too_long",
