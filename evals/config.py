@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from evals.endpoint_config import EndpointConfig
 from evals.profiles import PROFILES, Conditions, ProfileName
 from rewards.contracts.engine import Sampling
 from rewards.contracts.prompts import PromptConfig
@@ -134,6 +135,8 @@ class EvalsConfig(Settings):
     second_opinion: bool = True
     """Also ask the Math-Verify library about every response, and list where it disagrees with the verifier;
     it decides nothing. Multiple-choice questions are left out."""
+    endpoint: EndpointConfig | None = None
+    """Servers with the OpenAI API that sample in place of a model's folder; unset: none."""
     seed: int = 42
     """Each response's seed is derived from this, the benchmark, the question and the sample index."""
     chunk: int = 256

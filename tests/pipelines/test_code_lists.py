@@ -14,6 +14,7 @@ NOT_FOLLOWED = {
     "pipelines/artifacts/": "stores what a stage made; its LAYOUT is part of every key",
     "pipelines/config.py": "settings: the values that decide are part of the key",
     "evals/config.py": "settings",
+    "evals/endpoint_config.py": "settings",
     "training/config.py": "settings",
     "pipelines/benchmarks.py": "loads benchmarks, whose hashes are inputs",
     "evals/benchmarks/": "questions, hashed as inputs; a stage that reads more of them lists the folder",
