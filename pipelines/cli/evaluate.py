@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cli.arguments import OVERRIDES, Commands, add_configured, open_run
-from pipelines.cli.output import say, say_made, show_rows
+from pipelines.cli.output import say, say_made, say_text, show_rows
 
 EXAMPLES = """\
 Any model, without a configuration file; a folder or a hub id:
@@ -275,7 +275,7 @@ def show_results(artifact: Any, title: str) -> None:
     for (source, reason), part in rejects.group_by("source", "reason", maintain_order=True):
         first = part.row(0, named=True)
         example = f"such as {first['source_id']}: {first['detail']}"
-        say(f"set aside  {source}: {part.height} ({reason}), {example}")
+        say_text(f"set aside  {source}: {part.height} ({reason}), {example}")
 
 
 def _percent(share: float | None) -> str:

@@ -106,3 +106,25 @@ def test_what_is_missing_is_said_in_a_line(cli, arguments, message, tmp_path):
     done = cli(*arguments, "--runs", str(tmp_path))
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and "a:b" not in done.stderr
+
+
+def test_samples_of_another_tool_are_scored(cli, mine, tmp_path):
+    rows = [
+        {"doc_id": 0, "doc": {"question": "What is 2+3?"}, "target": "6", "resps": [["\\boxed{5}"]]},
+        {"doc_id": 1, "doc": {"question": "What is [/b] 9?"}, "target": "9", "resps": [["\\boxed{9}"]]},
+    ]
+    samples = tmp_path / "samples_sums_2026-01-02T03-04-05.678.jsonl"
+    samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("score", str(samples), "--runs", str(tmp_path / "runs"), "--name", "theirs")
+    done = cli(*command, "--benchmarks", str(mine))
+    assert done.returncode == 0, done.stderr
+    assert "lm-evaluation-harness, 2 responses" in done.stdout and "100.0 %" in done.stdout
+    assert "another reference answer for 1 questions, such as 1 ('6', here '5')" in done.stdout
+    assert "set aside  mine: 1 (no_question)" in done.stdout and "1 of 2 questions have no" in done.stdout
+    run = tmp_path / "runs" / "theirs"
+    assert pl.read_parquet(run / "sample" / "rejects.parquet")["problem"].to_list() == ["What is [/b] 9?"]
+    stated = read_json(run / "evaluate" / "conditions.json")["mine"]
+    assert stated["engine"] == "lm-evaluation-harness" and stated["mode"] == "lenient"
+    alone = cli(*command)
+    assert alone.returncode == 0 and "50.0 %" in alone.stdout, alone.stderr
+    assert cli("score", str(tmp_path / "none.jsonl")).returncode == 2
