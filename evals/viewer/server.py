@@ -55,9 +55,8 @@ def make_app(
 ) -> Starlette:
     """The application; `report` is the run's report.html, served beside the viewer if it exists."""
     has_report = report is not None and report.is_file()
-    page = render_viewer(
-        title, responses.describe(), "server", first=first, report="../report.html" if has_report else ""
-    )
+    link = "../report.html?viewer" if has_report else ""
+    page = render_viewer(title, responses.describe(), "server", first=first, report=link)
 
     async def show_page(_: Request) -> Response:
         return HTMLResponse(page)

@@ -234,6 +234,14 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"
     )
+    parser.add_argument(
+        "--budgets",
+        action="store_true",
+        help="also show accuracy by token budget: responses are cut and judged again, a CPU minute or so",
+    )
+    parser.add_argument(
+        "--price", type=float, metavar="P", help="of a million response tokens: costs are shown in it"
+    )
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -241,7 +249,13 @@ def report(arguments: argparse.Namespace) -> int:
     from pipelines.stages.summary import summary_table
 
     workspace = open_run(arguments)
-    say(summary_table(report_stage(workspace, with_figures=arguments.figures)))
+    summary = report_stage(
+        workspace,
+        with_figures=arguments.figures,
+        with_budgets=arguments.budgets,
+        price=arguments.price,
+    )
+    say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")
     if arguments.figures:
         say(f"figures  {workspace.folder / 'figures'}")
