@@ -77,6 +77,8 @@ class ReportData:
     """Questions without a score: [model, benchmark, n_set_aside, n_questions (all), detail]."""
     budgets: pl.DataFrame | None = None
     """Accuracy against the token budget: `evals.statistics.budget.BUDGET` and `model`."""
+    cutoff: str = ""
+    """Month of the base model's last data, YYYY-MM: what became public after it? Empty: unknown."""
     price: float | None = None
     """Of a million response tokens, in any currency; None: costs are given in tokens."""
     has_viewer: bool = False

@@ -4,6 +4,8 @@ from typing import Any
 
 import polars as pl
 
+from evals.benchmarks import registered
+from evals.benchmarks.registry import is_after
 from evals.report.data import ReportData
 from evals.statistics.metrics import breakdown, curves
 
@@ -14,13 +16,16 @@ MOST_OPEN = 12
 
 def result_rows(data: ReportData, summaries: dict[str, pl.DataFrame]) -> list[dict[str, Any]]:
     """SUMMARY rows with their model, the models of one benchmark in adjacent rows; what was set aside of its
-    questions, and what a question cost in response tokens, or in money if the price is known."""
+    questions, when they became public, and what one cost in response tokens, or in money."""
     rows = []
     for label, frame in summaries.items():
         for row in frame.to_dicts():
             tokens = row["response_tokens"] * row["n_samples"]
             cost = None if data.price is None else tokens * data.price / 1e6
-            rows.append(row | {"model": label, "set_aside": "", "tokens_a_question": tokens, "cost": cost})
+            spec = registered().get(row["benchmark"])
+            public = spec.public if spec else ""
+            facts = {"public": public, "is_after": is_after(public, data.cutoff), "set_aside": ""}
+            rows.append(row | {"model": label, "tokens_a_question": tokens, "cost": cost, **facts})
     for note in [] if data.set_aside is None else data.set_aside.to_dicts():
         for row in rows:
             if row["benchmark"] == note["benchmark"] and row["model"] == note["model"]:

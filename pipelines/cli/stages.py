@@ -1,6 +1,7 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
 
 import argparse
+import re
 import sys
 import textwrap
 import time
@@ -240,8 +241,21 @@ def _add_report(commands: Commands) -> None:
         help="also show accuracy by token budget: responses are cut and judged again, a CPU minute or so",
     )
     parser.add_argument(
+        "--cutoff",
+        type=_month,
+        default="",
+        metavar="YYYY-MM",
+        help="month of the base model's last data: shows which benchmarks became public after it",
+    )
+    parser.add_argument(
         "--price", type=float, metavar="P", help="of a million response tokens: costs are shown in it"
     )
+
+
+def _month(text: str) -> str:
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as 2024-09")
+    return text
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -254,6 +268,7 @@ def report(arguments: argparse.Namespace) -> int:
         with_figures=arguments.figures,
         with_budgets=arguments.budgets,
         price=arguments.price,
+        cutoff=arguments.cutoff,
     )
     say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")

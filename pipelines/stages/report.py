@@ -41,11 +41,13 @@ def report_stage(
     with_figures: bool = False,
     with_budgets: bool = False,
     price: float | None = None,
+    cutoff: str = "",
 ) -> dict[str, Any]:
     """Write report.html and summary.json; returns the summary.
 
     On request also the figures as files, and accuracy against the token budget (budgets.parquet), for which
-    responses are judged again. `price`: of a million response tokens.
+    responses are judged again. `price`: of a million response tokens; `cutoff`: month of the base model's
+    last data, YYYY-MM.
     """
     stages = {link: workspace.linked(link) for link in LINKS}
     metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
@@ -74,6 +76,7 @@ def report_stage(
         set_aside=set_aside(evaluated),
         budgets=write_budgets(workspace, stages, {"base": base, "final": final}) if with_budgets else None,
         price=price,
+        cutoff=cutoff,
         has_viewer=(workspace.folder / "view" / "index.html").exists(),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],

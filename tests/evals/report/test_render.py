@@ -216,6 +216,21 @@ def test_what_has_no_score_is_said_beside_the_score(data):
     assert "temperature 1.0 &lt;b&gt;" in text and "cost a question" in text
 
 
+def test_contests_after_the_models_data_are_told_apart(make_completions):
+    frames = [
+        make_completions({"a": "01", "b": "11"}, benchmark=name) for name in ("aime2024", "aime2026", "mine")
+    ]
+    both = pl.concat(frames)
+    text = render_report(ReportData(run="r", base=both, final=both, cutoff="2024-09"))
+    rows = re.findall(
+        r'<th scope="row">(\w+)</th>.*?"public since">(.*?)</td>.*?"after 2024-09">(.*?)</td>', text, re.S
+    )
+    assert dict.fromkeys(rows) == dict.fromkeys(
+        [("aime2024", "2024-02", "no"), ("aime2026", "2026-02", "yes"), ("mine", "–", "–")]
+    )
+    assert "after 2024-09" not in render_report(ReportData(run="r", base=both))
+
+
 def test_groups_and_budgets_are_tables(data):
     row = {
         "benchmark": "toy",
