@@ -1,9 +1,9 @@
-"""Read a folder of results with lm-evaluation-harness's own tools: run it with a Python that has lm-eval 0.4.13.
+"""Read results with lm-evaluation-harness's own tools: run it with a Python that has lm-eval 0.4.13.
 
     python bench/evals/lm_eval_tools.py runs/demo/evaluate-final/lm-eval
 
 Its finders look for the results and the samples, its table maker prints them, and each task is read as its
-visualizers read it (scripts/zeno_visualize.py): ids, inputs, targets, outputs and every metric of `metric_list`.
+visualizers read it (scripts/zeno_visualize.py): ids, inputs, targets, outputs, the metrics of `metric_list`.
 """
 
 import json
