@@ -56,10 +56,13 @@ def make_app(
     """The application; `report` is the run's report.html, served beside the viewer if it exists."""
     has_report = report is not None and report.is_file()
     link = "../report.html?viewer" if has_report else ""
-    page = render_viewer(title, responses.describe(), "server", first=first, report=link)
+
+    def render() -> str:
+        responses.refresh()
+        return render_viewer(title, responses.describe(), "server", first=first, report=link)
 
     async def show_page(_: Request) -> Response:
-        return HTMLResponse(page)
+        return HTMLResponse(await run_in_threadpool(render))
 
     async def show_report(_: Request) -> Response:
         if not has_report or report is None:

@@ -11,7 +11,7 @@ one evaluation (COMPLETION rows) or a training (ROLLOUT rows, files for each ste
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -49,10 +49,19 @@ class ResponseSet:
 class Responses:
     """All sets of a run; indexes of the latest few are kept."""
 
-    def __init__(self, sets: Sequence[ResponseSet]) -> None:
+    def __init__(
+        self, sets: Sequence[ResponseSet], find: Callable[[], Sequence[ResponseSet]] | None = None
+    ) -> None:
+        """`find` looks for the sets again, for `refresh`: a training that runs has more steps by then."""
         self.sets = {each.name: each for each in sets}
+        self._find = find
         self.index = lru_cache(maxsize=4)(self._index)
         self._hits = lru_cache(maxsize=16)(self._search)
+
+    def refresh(self) -> None:
+        """Look for new sets and steps; files that are there do not change."""
+        if self._find is not None:
+            self.sets = {each.name: each for each in self._find()}
 
     def describe(self) -> list[dict[str, Any]]:
         """The sets with their steps, for the page's menus."""

@@ -41,13 +41,12 @@ def view(arguments: argparse.Namespace) -> int:
     from pipelines.stages.responses import find_responses, opened_first
 
     run = Path(arguments.run)
-    sets = find_responses(run)
-    if arguments.only:
-        wanted, known = arguments.only.split(","), [each.name for each in sets]
-        if unknown := [name for name in wanted if name not in known]:
-            raise ValueError(f"--only: {unknown[0]!r} is not in {run}; there are {', '.join(known)}")
-        sets = [each for each in sets if each.name in wanted]
-    responses, first, title = Responses(sets), opened_first(sets), run.resolve().name
+
+    def find():
+        return only(find_responses(run), arguments.only, run)
+
+    sets = find()
+    responses, first, title = Responses(sets, find), opened_first(sets), run.resolve().name
     report = run / "report.html"
     if arguments.static:
         return _write(responses, Path(arguments.static), title, first, report)
@@ -67,6 +66,16 @@ def view(arguments: argparse.Namespace) -> int:
     finally:
         listening.close()
     return 0
+
+
+def only(sets, names: str | None, run: Path):
+    """The sets with these names, separated by commas; ValueError lists those that there are."""
+    if not names:
+        return sets
+    wanted, known = names.split(","), [each.name for each in sets]
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(f"--only: {unknown[0]!r} is not in {run}; there are {', '.join(known)}")
+    return [each for each in sets if each.name in wanted]
 
 
 def _write(responses, folder: Path, title: str, first: str, report: Path) -> int:

@@ -1,13 +1,19 @@
 """What of a run the viewer shows, and the command that writes it as a folder."""
 
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 
 from pipelines.cli.main import main
 from pipelines.stages.responses import find_responses, opened_first
-from rewards.contracts.files import write_json
+from rewards.contracts.files import ROOT, write_json
 from rewards.contracts.records import COMPLETION, REJECT, ROLLOUT
 
 VALUES = {pl.String(): "x", pl.Int64(): 1, pl.Float64(): 1.0, pl.Boolean(): True}
@@ -52,6 +58,37 @@ def test_a_run_shows_its_evaluations_and_its_training(run: Path) -> None:
     assert [each.title for each in find_responses(run / "evaluate-base")] == ["evaluation"]
     with pytest.raises(FileNotFoundError, match="no responses yet"):
         find_responses(run / "train")
+
+
+def test_the_command_serves_until_it_is_interrupted(run: Path, tmp_path: Path) -> None:
+    """A real server: its address with the token, steps that a training adds meanwhile, and a clean end."""
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", "view", str(run)], cwd=ROOT, stdout=file, stderr=file
+        )
+        try:
+            address = wait_for_address(output, server)
+            assert httpx.get(address).status_code == 200
+            later = run / "train" / "rollouts" / "step-000011-rank-000.parquet"
+            one_row(ROLLOUT).write_parquet(later)
+            page = httpx.get(address).text
+            assert '"steps":[9,10,11]' in page and str(tmp_path) not in page
+            index = httpx.get(f"{address}api/index", params={"set": "training", "step": 11})
+            assert index.json()["n"] == 1
+            assert httpx.get(address.replace("/view/", "x/view/")).status_code == 401
+        finally:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 0
+    assert "Traceback" not in output.read_text()
+
+
+def wait_for_address(output: Path, server: subprocess.Popen) -> str:
+    while server.poll() is None:
+        if found := re.search(r"http\S+", output.read_text()):
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(output.read_text())
 
 
 def test_the_command_writes_a_folder(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
