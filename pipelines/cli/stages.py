@@ -1,6 +1,7 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, report."""
 
 import argparse
+import re
 import sys
 import textwrap
 import time
@@ -197,6 +198,27 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"
     )
+    parser.add_argument(
+        "--budgets",
+        action="store_true",
+        help="also show accuracy by token budget: responses are cut and judged again, a CPU minute or so",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=_month,
+        default="",
+        metavar="YYYY-MM",
+        help="month of the base model's last data: shows which benchmarks became public after it",
+    )
+    parser.add_argument(
+        "--price", type=float, metavar="P", help="of a million response tokens: costs are shown in it"
+    )
+
+
+def _month(text: str) -> str:
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as 2024-09")
+    return text
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -204,7 +226,14 @@ def report(arguments: argparse.Namespace) -> int:
     from pipelines.stages.summary import summary_table
 
     workspace = open_run(arguments)
-    say(summary_table(report_stage(workspace, with_figures=arguments.figures)))
+    summary = report_stage(
+        workspace,
+        with_figures=arguments.figures,
+        with_budgets=arguments.budgets,
+        price=arguments.price,
+        cutoff=arguments.cutoff,
+    )
+    say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")
     if arguments.figures:
         say(f"figures  {workspace.folder / 'figures'}")
