@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.cli import init, inspect, plan, publish, server, stages
+from pipelines.cli.arguments import Help
 from pipelines.cli.output import explain_failure, explain_os_error
 
 DESCRIPTION = """\
@@ -19,19 +20,21 @@ From raw math corpora to a published, benchmarked reasoning model: PPO straight 
 reward. One TOML file describes a run. Each stage writes one folder, the next stage reads it, and a folder
 that exists is reused.
 
-  reasoner-zero run --config configs/demo.toml          run all stages on an embedded task, minutes on a CPU
-  reasoner-zero init mine --data mine.jsonl             write a configuration for your own problems
-  reasoner-zero doctor                                  check what this machine can run
-  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       check an answer and see the reason
+  reasoner-zero run --config configs/demo.toml
+                      run all stages on an embedded task, minutes on a CPU
+  reasoner-zero init mine --data mine.jsonl
+                      write a configuration for your own problems
+  reasoner-zero doctor
+                      check what this machine can run
+  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'
+                      check an answer and see the reason
 """
 
 COMMANDS = (init, stages, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="reasoner-zero", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="reasoner-zero", description=DESCRIPTION, formatter_class=Help)
     parser.add_argument("--verbose", action="store_true", help="log more, and show tracebacks")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in COMMANDS:

@@ -1,6 +1,7 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
 
 import argparse
+import shutil
 import sys
 import textwrap
 import time
@@ -38,10 +39,13 @@ class _ListDatasets(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from curation.sources.known import known_datasets
 
+        width = shutil.get_terminal_size().columns
         for known in known_datasets().values():
             license_ = known.source.get("license", "no license stated")
             sys.stdout.write(f"{known.name:<24}{known.hub}, {license_}\n")
-            sys.stdout.write(textwrap.indent(textwrap.fill(known.about, 84), " " * 24) + "\n")
+            indent = " " * 24
+            about = textwrap.fill(known.about, width, initial_indent=indent, subsequent_indent=indent)
+            sys.stdout.write(f"{about}\n")
         sys.stdout.write('\nUse one with dataset = "NAME" in [[curation.sources]].\n')
         parser.exit()
 
