@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         if parsed.verbose:
             raise
-        return _stop(explain_failure(error), 1)
+        return _stop(*explain_failure(error))
 
 
 def _interrupted(*_: object) -> None:

@@ -1,6 +1,8 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
 
 import argparse
+import errno
+import os
 import shutil
 import sys
 import textwrap
@@ -9,6 +11,9 @@ from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_configured, open_run
 from pipelines.cli.output import say, say_made, show, show_rows
+
+FULL_BYTES = 2**20
+"""A disk with fewer free bytes counts as full."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -74,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         with own_server.watched_server():
             summary = flows.reasoner_zero(config=config, runs=str(workspace.root))
     except HTTPError as error:
+        if shutil.disk_usage(workspace.root).free < FULL_BYTES:  # Its database lies there as well.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(workspace.root)) from error
         raise RuntimeError(
             f"the Prefect server is gone ({error}); run the same command again to continue"
         ) from error
