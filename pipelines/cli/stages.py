@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import shutil
 import sys
 import textwrap
