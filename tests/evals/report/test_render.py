@@ -336,6 +336,8 @@ def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
       const select = document.getElementById("f-model");
       select.value = "final";
       select.dispatchEvent(new Event("input"));
+      const sort = document.querySelector(".sortable th button");
+      sort.click(); sort.click();
     </script></body>"""
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", click), encoding="utf-8")
@@ -353,3 +355,6 @@ def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
     assert listed.count('class="question"') == 6
     assert "final 1" in listed and "base 1" not in listed
     assert "<title>toy run" in shown
+    assert 'aria-sort="descending"' in shown
+    levels = re.findall(r'<th scope="row" data-sort="(\d)"', shown)
+    assert levels == ["1", "0"]
