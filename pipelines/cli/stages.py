@@ -1,4 +1,4 @@
-"""The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
+"""The commands that run stages: run, curate, rewards, difficulty, train, report."""
 
 import argparse
 import re
@@ -29,7 +29,6 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--rollouts", action="store_true", help="also read the training run's own rollouts")
     _add_difficulty(commands)
     _add_train(commands)
-    _add_eval(commands)
     _add_report(commands)
 
 
@@ -60,12 +59,16 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"run      {workspace.folder}: starting Prefect, with a temporary server unless you have one")
     with waiting("starting Prefect"):
         import flows
-        from pipelines.orchestration.own_server import start_server
+        from pipelines.orchestration import own_server
         from pipelines.stages.summary import summary_table
 
-        start_server()
+        own_server.start_server()
+    if not arguments.verbose:
+        own_server.leave_failures_to_caller()
+    config = str(workspace.folder / "config.json")
     try:
-        summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
+        with own_server.watched_server():
+            summary = flows.reasoner_zero(config=config, runs=str(workspace.root))
     except HTTPError as error:
         raise RuntimeError(
             f"the Prefect server is gone ({error}); run the same command again to continue"
@@ -187,46 +190,6 @@ def train(arguments: argparse.Namespace) -> int:
 
 def _amount(name: str, value: float) -> str:
     return f"{value / 2**30:.2f} GiB" if name.endswith("_bytes") else f"{value:,.4g}"
-
-
-def _add_eval(commands: Commands) -> None:
-    text = "benchmark the base model, and the trained model if there is one"
-    parser = add_configured(commands, "eval", evaluate, text, "training")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
-    instead.add_argument(
-        "--checkpoints", action="store_true", help="benchmark every exported checkpoint of the run instead"
-    )
-    instead.add_argument(
-        "--samples",
-        metavar="FOLDER",
-        help="score stored responses instead, without a model, such as runs/demo/sample-base/completions",
-    )
-
-
-def evaluate(arguments: argparse.Namespace) -> int:
-    from pipelines.stages.chain import Chain
-    from pipelines.stages.models import Model
-
-    chain = Chain(open_run(arguments))
-    evaluated = {}
-    if arguments.model:
-        evaluated[arguments.model] = chain.evaluate(Model.of_folder(Path(arguments.model)))
-    elif arguments.checkpoints:
-        for name, model in Model.of_checkpoints(chain.workspace).items():
-            evaluated[name] = chain.evaluate(model, name)
-        if not evaluated:
-            raise FileNotFoundError(f"{chain.workspace.folder / 'train'}: no exported checkpoint yet")
-    elif arguments.samples:
-        evaluated[arguments.samples] = chain.evaluate(Model.of_samples(Path(arguments.samples)))
-    else:
-        evaluated["base model"] = chain.evaluated_base
-        if (chain.workspace.folder / "train" / "manifest.json").exists():
-            evaluated["trained model"] = chain.evaluated_final
-    columns = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
-    for name, artifact in evaluated.items():
-        show(artifact.read("summary.parquet").select(columns), f"Benchmarks, {name}")
-    return say_made(artifact)
 
 
 def _add_report(commands: Commands) -> None:

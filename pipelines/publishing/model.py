@@ -13,6 +13,7 @@ from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import render_card
 from pipelines.cards.licenses import NONE_STATED, hub_license
+from pipelines.pasted import pasted
 from pipelines.publishing.manifests import write_manifest
 from pipelines.publishing.versions import CHANGELOG, Version
 from pipelines.stages.models import final_model
@@ -62,7 +63,7 @@ def write_eval_results(
 def read_summary(workspace: Workspace, trained: Artifact) -> dict[str, Any]:
     """Read summary.json, which must be about this training artifact."""
     path = workspace.folder / "summary.json"
-    again = f"run: reasoner-zero report --config {workspace.folder / 'config.json'}"
+    again = f"run: {pasted('reasoner-zero', 'report', '--config', workspace.folder / 'config.json')}"
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; {again}")
     summary = read_json(path)
