@@ -217,7 +217,6 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "--cutoff",
         type=_month,
-        default="",
         metavar="YYYY-MM",
         help="month of the base model's last data: shows which benchmarks became public after it",
     )
@@ -242,7 +241,7 @@ def report(arguments: argparse.Namespace) -> int:
         with_figures=arguments.figures,
         with_budgets=arguments.budgets,
         price=arguments.price,
-        cutoff=arguments.cutoff,
+        cutoff=arguments.cutoff or "",
     )
     say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")
