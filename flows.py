@@ -224,7 +224,7 @@ def reasoner_zero(
     summary = tasks.report(workspace, before, trained, after)
     for what, repo in (("dataset", dataset_repo), ("model", model_repo)):
         if repo:
-            tasks.publish(str(workspace.folder), what, repo, False, (), token_block, after=summary)  # type: ignore[call-overload]
+            tasks.publish(str(workspace.folder), what, repo, False, (), token_block, after=summary)
     return summary
 
 

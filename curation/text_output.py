@@ -128,21 +128,50 @@ def _write_values(path: Path, rows: Iterable[Any]) -> None:
             for row in rows:
                 text.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
         else:
-            _write_csv(text, rows, "\t" if suffix.startswith(".tsv") else ",")
+            n_formulas = _write_csv(text, rows, "\t" if suffix.startswith(".tsv") else ",")
+            if n_formulas:
+                sys.stderr.write(
+                    f"{path}: a spreadsheet would run {n_formulas} cells as formulas (beginning with = + - @ "
+                    "or a tab); the data are left as they are, so import it as text, or write .jsonl\n"
+                )
         text.flush()
         text.detach()
         if packed is not file:
             packed.close()
 
 
-def _write_csv(text: IO[str], rows: Iterable[Any], delimiter: str) -> None:
-    """Write rows under the columns of all of them; nested values become JSON."""
+def _write_csv(text: IO[str], rows: Iterable[Any], delimiter: str) -> int:
+    """Write rows under the columns of all of them, nested values as JSON; returns how many are formulas."""
     listed = [row if isinstance(row, dict) else {"row": row} for row in rows]
     columns = list(dict.fromkeys(name for row in listed for name in row))
-    writer = csv.DictWriter(text, columns, delimiter=delimiter, lineterminator="\n")
-    writer.writeheader()
+    plain, quoted = (
+        csv.DictWriter(text, columns, delimiter=delimiter, lineterminator="\n", quoting=quoting)
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
+    plain.writeheader()
+    n_formulas = sum(map(is_formula, columns))
     for row in listed:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
+        cells = {name: _cell(value) for name, value in row.items()}
+        n_formulas += sum(map(is_formula, cells.values()))
+        # The module itself quotes no carriage return, which readers take for the end of a row.
+        has_return = any("\r" in cell for cell in cells.values() if isinstance(cell, str))
+        (quoted if has_return else plain).writerow(cells)
+    return n_formulas
+
+
+def is_formula(cell: Any) -> bool:
+    """True for text that a spreadsheet evaluates when it opens a CSV file, quoted or not.
+
+    >>> [is_formula(cell) for cell in ("=1+1", "-2", "-x+1", "x=1", "\\t=1", -2)]
+    [True, False, True, False, True, False]
+    """
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
 
 
 def _cell(value: Any) -> Any:

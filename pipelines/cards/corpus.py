@@ -6,6 +6,7 @@ Everything follows from the files in the folder, so equal corpora get equal desc
 share a corpus, so it contains no run's name.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def statistics(folder: Path) -> dict[str, pl.DataFrame]:
     order = [f"up to {limit}" for limit in _LENGTHS] + [f"over {_LENGTHS[-1]}"]
     lengths = count(bins, "characters")
     return {
-        "gold errors": _gold_errors(folder),
+        "gold errors": gold_errors(folder),
         "splits": count(pl.col("split"), "split"),
         "funnel": pl.read_parquet(folder / "funnel.parquet"),
         "reasons": reasons.sort("rows", "step", "reason", descending=[True, False, False]).collect(),
@@ -83,8 +84,8 @@ def statistics(folder: Path) -> dict[str, pl.DataFrame]:
     }
 
 
-def _gold_errors(folder: Path) -> pl.DataFrame:
-    """Sources with at least 30 rows to judge by, those with most suspect golds first."""
+def gold_errors(folder: Path) -> pl.DataFrame:
+    """Estimated shares of wrong golds, of sources with at least 30 rows to judge by, the largest first."""
     path = folder / "gold_errors.parquet"
     if not path.exists():
         return pl.DataFrame()
@@ -115,7 +116,9 @@ def plot(tables: dict[str, pl.DataFrame], folder: Path) -> None:
         if len(series) > 1:
             axes.legend(fontsize=8)
         axes.set_title(title, fontsize=10)
-        with atomic_open(folder / f"{title.replace(' ', '-')}.png") as file:
+        with atomic_open(folder / f"{title.replace(' ', '-')}.png") as file, warnings.catch_warnings():
+            # Letters that the font lacks are drawn as boxes; the card has them as text.
+            warnings.filterwarnings("ignore", message="Glyph")
             # Without the software's version, so that the same corpus gives the same file.
             figure.savefig(file, format="png", dpi=80, metadata={"Software": None})
 

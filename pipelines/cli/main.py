@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines.cli import evaluate, init, inspect, plan, publish, score, server, stages
+from pipelines.cli import evaluate, init, inspect, plan, publish, score, server, stages, view
 from pipelines.cli.output import explain_failure, explain_os_error
 
 DESCRIPTION = """\
@@ -26,7 +26,7 @@ that exists is reused.
   reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       check an answer and see the reason
 """
 
-COMMANDS = (init, stages, evaluate, score, inspect, plan, publish, server)
+COMMANDS = (init, stages, evaluate, score, view, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -72,6 +72,8 @@ def publish(arguments: argparse.Namespace) -> int:
         raise ValueError(f"dry run, nothing was sent; a real one would end here: {shown.refusal}")
     if arguments.dry_run:
         say("dry run: nothing was sent")
+    elif not shown.is_new:
+        say(f"nothing changed and nothing was sent; read back and equal: {shown.commit}")
     else:
         say(f"published and read back: {shown.commit}")
         if shown.pull_request:

@@ -2,11 +2,11 @@
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
 from pipelines.cli.output import say
+from pipelines.pasted import pasted
 
 
 def add_commands(commands: Commands) -> None:
@@ -51,10 +51,8 @@ def up(arguments: argparse.Namespace) -> int:
     key = (Path(arguments.runs) / ".prefect" / "auth").resolve()
     if key.exists():
         say(f'  export PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(key))})"')
-    folder = Path(sys.executable).parent
-    say(f"  {shlex.quote(str(folder / 'prefect'))} deployment run reasoner-zero/demo --watch")
-    runs = shlex.quote(str(arguments.runs))
-    say(f"  {shlex.quote(str(folder / 'reasoner-zero'))} down --runs {runs}")
+    say(f"  {pasted('prefect', 'deployment', 'run', 'reasoner-zero/demo', '--watch')}")
+    say(f"  {pasted('reasoner-zero', 'down', '--runs', arguments.runs)}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, report."""
 
 import argparse
+import re
 import sys
 import textwrap
 import time
@@ -58,12 +59,16 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"run      {workspace.folder}: starting Prefect, with a temporary server unless you have one")
     with waiting("starting Prefect"):
         import flows
-        from pipelines.orchestration.own_server import start_server
+        from pipelines.orchestration import own_server
         from pipelines.stages.summary import summary_table
 
-        start_server()
+        own_server.start_server()
+    if not arguments.verbose:
+        own_server.leave_failures_to_caller()
+    config = str(workspace.folder / "config.json")
     try:
-        summary = flows.reasoner_zero(config=str(workspace.folder / "config.json"), runs=str(workspace.root))
+        with own_server.watched_server():
+            summary = flows.reasoner_zero(config=config, runs=str(workspace.root))
     except HTTPError as error:
         raise RuntimeError(
             f"the Prefect server is gone ({error}); run the same command again to continue"
@@ -193,6 +198,27 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"
     )
+    parser.add_argument(
+        "--budgets",
+        action="store_true",
+        help="also show accuracy by token budget: responses are cut and judged again, a CPU minute or so",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=_month,
+        default="",
+        metavar="YYYY-MM",
+        help="month of the base model's last data: shows which benchmarks became public after it",
+    )
+    parser.add_argument(
+        "--price", type=float, metavar="P", help="of a million response tokens: costs are shown in it"
+    )
+
+
+def _month(text: str) -> str:
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as 2024-09")
+    return text
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -200,7 +226,14 @@ def report(arguments: argparse.Namespace) -> int:
     from pipelines.stages.summary import summary_table
 
     workspace = open_run(arguments)
-    say(summary_table(report_stage(workspace, with_figures=arguments.figures)))
+    summary = report_stage(
+        workspace,
+        with_figures=arguments.figures,
+        with_budgets=arguments.budgets,
+        price=arguments.price,
+        cutoff=arguments.cutoff,
+    )
+    say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")
     if arguments.figures:
         say(f"figures  {workspace.folder / 'figures'}")

@@ -16,6 +16,8 @@ OF_A_RUN = {
     # The default of 20 s is too short on a loaded machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_LOGGING_LEVEL": "WARNING",
+    # With the default of 5, each of the last calls to a server that has ended takes a minute.
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
 }
 
 ours = settings(HOME) | OF_A_RUN

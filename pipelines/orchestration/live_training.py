@@ -17,6 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.objects import Artifact as ArtifactResponse
 
+from pipelines.orchestration.own_server import has_lost_server
 from training.recorder import read_lines
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class LiveTraining:
         return f", about {duration(left_s)} to go"
 
     def send(self, percent: float, text: str) -> None:
+        if has_lost_server():  # Each attempt to reach it would hold up the training.
+            return
         if self.bar is None or self.page is None:
             note = f"Training steps of {self.run}."
             page = MarkdownArtifact(

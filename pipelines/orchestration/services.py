@@ -31,6 +31,7 @@ from pipelines.orchestration.private_home import (
     write_private,
 )
 from pipelines.orchestration.settings import LOGGED, POOL, settings
+from pipelines.pasted import pasted
 from rewards.contracts.files import ROOT, child_environment, read_json
 
 START_S, STOP_S = 180.0, 20.0
@@ -72,7 +73,8 @@ def up(
         )
     home = (runs / ".prefect").resolve()
     if (found := _stored(home)) and (_lives(found.server) or _lives(found.worker)):
-        raise ServicesError(f"already up at {found.url}; stop it with: reasoner-zero down --runs {runs}")
+        stop = pasted("reasoner-zero", "down", "--runs", runs)
+        raise ServicesError(f"already up at {found.url}; stop it with: {stop}")
     open_home(home)
     (home / "logs").mkdir(mode=0o700, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
@@ -110,7 +112,8 @@ def down(runs: Path) -> Services:
     home = (runs / ".prefect").resolve()
     services = _stored(home)
     if services is None:
-        raise ServicesError(f"nothing is up in {runs}; start it with: reasoner-zero up --runs {runs}")
+        start = pasted("reasoner-zero", "up", "--runs", runs)
+        raise ServicesError(f"nothing is up in {runs}; start it with: {start}")
     _end(services.worker)
     _end_left_runs(home, services.url)
     _end(services.server)

@@ -3,6 +3,7 @@
 The artifact store caches results, also for runs without Prefect, so Prefect keeps none.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from prefect import Task, task
+from prefect import Task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
@@ -35,6 +36,7 @@ from pipelines.jobs.gpus import visible_gpus
 from pipelines.orchestration.automations import CURATED
 from pipelines.orchestration.devices import lease, n_devices
 from pipelines.orchestration.live_training import LiveTraining, artifact_key
+from pipelines.orchestration.own_server import has_lost_server
 from pipelines.orchestration.settings import GPU_LIMIT
 from pipelines.publishing.hub import Kind
 from pipelines.publishing.model import benchmark_table
@@ -49,6 +51,7 @@ from pipelines.stages.report import report_stage
 from pipelines.stages.rewards import rewards_stage
 from pipelines.stages.train import anneal_stage, train_stage
 
+logger = logging.getLogger(__name__)
 SHOWN = (
     *("benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high"),
     *("pass_at_k", "maj_at_k", "truncated", "formatted", "response_tokens"),
@@ -89,7 +92,7 @@ def _task(name: str, *tags: str, run_name: str = "", retries: int = 0) -> Callab
             retries=retries,
             retry_delay_seconds=exponential_backoff(backoff_factor=RETRY_S) if retries else 0,
             retry_jitter_factor=0.5 if retries else None,
-            retry_condition_fn=lambda _task, _run, state: is_network(state.result(raise_on_failure=False)),
+            retry_condition_fn=_is_worth_a_repeat,
         )
 
     return make
@@ -97,6 +100,18 @@ def _task(name: str, *tags: str, run_name: str = "", retries: int = 0) -> Callab
 
 RETRY_S = 30.0
 """Seconds before the first repeat; each further pause is twice as long."""
+
+
+def _is_worth_a_repeat(task: Task[..., Any], run: TaskRun, state: State) -> bool:
+    """Prefect asks as long as repeats are left; its own word about the pause is not shown in a terminal."""
+    failure = state.result(raise_on_failure=False)
+    if not is_network(failure) or has_lost_server():
+        return False
+    pause_s = RETRY_S * 2 ** max(0, run.run_count - 1)
+    logger.warning("%s: %s; it is tried again in %.0f s or a little more", task.name, failure, pause_s)
+    return True
+
+
 UNREACHABLE = {
     "ConnectionError",
     "TransportError",
@@ -301,21 +316,7 @@ def overview(summary: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=[" ", "before", "after"], orient="row")
 
 
-def may_pass(failure: Any) -> bool:
-    """True when a repeat may succeed: the hub was busy, and did not refuse."""
-    return not isinstance(failure, ValueError | FileNotFoundError)
-
-
-@task(
-    name="publish",
-    tags={"network"},
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=exponential_backoff(backoff_factor=30),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=lambda _task, _run, state: may_pass(state.result(raise_on_failure=False)),
-)
+@_task("publish", "network", retries=3)
 def publish(
     run: str,
     what: Kind,
@@ -347,6 +348,8 @@ def publish(
     if shown.refusal:
         raise ValueError(f"dry run, nothing was sent; a real one would end here: {shown.refusal}")
     done = f"commit {shown.commit}" if shown.commit else "dry run: nothing was sent"
+    if not shown.is_new:
+        done += ": it had these files already, nothing was sent"
     _show_table(files, f"published-{what}", f"{what} {repo}: {done}")
     return shown.commit
 

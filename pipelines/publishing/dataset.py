@@ -12,7 +12,7 @@ import polars as pl
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import render_card
-from pipelines.cards.corpus import size_category
+from pipelines.cards.corpus import gold_errors, size_category
 from pipelines.cards.croissant import About, write_croissant
 from pipelines.cards.licenses import NONE_STATED, hub_license, other_license
 from pipelines.publishing.clearance import check_leaks, check_licenses
@@ -121,6 +121,7 @@ def dataset_card(
         splits_named=splits,
         shows=PLOTS,
         citation=citation(repo, version),
+        gold_errors=gold_errors(curated.folder),
         fingerprints={artifact.stage: artifact.fingerprint for artifact in (curated, compiled)},
     )
 

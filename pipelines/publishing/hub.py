@@ -40,6 +40,18 @@ class Target:
         return f"{self.kind} {self.repo}" + (f" branch {self.branch}" if self.branch != "main" else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How a sending ended."""
+
+    commit: str
+    """The commit with exactly the files that were given: a new one, or the head if it had them already."""
+    pull_request: str | None = None
+    """Its address, if one was opened."""
+    is_new: bool = True
+    """False when nothing differed, so that no file and no commit was sent."""
+
+
 def require_token(token: str | None) -> None:
     """Raise ValueError unless there is a token to write with."""
     from huggingface_hub import get_token
@@ -68,8 +80,8 @@ def send_folder(
     message: str,
     check: Callable[[], str | None],
     token: str | None = None,
-) -> tuple[str, str | None]:
-    """Make the repository contain exactly the files in `folder`: (commit, address of the pull request).
+) -> Sent:
+    """Make the repository contain exactly the files in `folder`.
 
     `check` looks at the head, raises when it must not be replaced, and returns its commit; the new commit
     builds on it, if somebody else commits in between, the head is looked at again. Unchanged files are not
@@ -81,23 +93,27 @@ def send_folder(
     from huggingface_hub import HfApi
 
     api = HfApi(token=token)
+    heads: list[str | None] = []
 
-    def send() -> tuple[str, str | None]:
+    def send() -> Sent:
+        heads.append(check())
         commit = api.upload_folder(
             repo_id=target.repo,
             repo_type=target.kind,
             folder_path=folder,
             commit_message=message,
             delete_patterns="*",
-            parent_commit=check(),
+            parent_commit=heads[-1],
             revision=target.branch,
             create_pr=target.is_pull_request,
         )
-        return str(commit.oid), commit.pr_url
+        # The first head: an attempt whose answer was lost may have made the commit.
+        return Sent(str(commit.oid), commit.pr_url, is_new=commit.oid != heads[0])
 
-    commit, request = persist(send, str(target))
-    logger.info("published kind=%s repo=%s commit=%s", target.kind, target.repo, commit)
-    return commit, request
+    sent = persist(send, str(target))
+    done = "published" if sent.is_new else "unchanged, nothing sent"
+    logger.info("%s kind=%s repo=%s commit=%s", done, target.kind, target.repo, sent.commit)
+    return sent
 
 
 def tag_version(kind: Kind, repo: str, commit: str, tag: str, token: str | None = None) -> None:
@@ -165,7 +181,7 @@ def persist(call: Callable[[], Result], what: str, pauses_s: Sequence[float] = P
             raise RuntimeError(
                 f"the hub did not accept {what} after {len(pauses_s) + 1} attempts ({problem}); publish "
                 "again later: what has arrived is not sent again"
-            )
+            ) from fault
         logger.warning("hub busy what=%s problem=%s next_attempt_in_s=%.0f", what, problem, pause_s)
         time.sleep(pause_s * random.uniform(1.0, 1.3))
     raise AssertionError("the last attempt returns or raises")

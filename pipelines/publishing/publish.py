@@ -51,6 +51,8 @@ class Shown:
     """Why a dry run would be refused."""
     pull_request: str | None = None
     """Its address, if one was opened."""
+    is_new: bool = True
+    """False when the repository held exactly these files, so that nothing was sent."""
 
 
 def publish(
@@ -116,11 +118,11 @@ def publish(
             return now.commit
 
         message = f"{what} {version}"
-        commit, request = send_folder(folder, target, message, check, token)
-        read_back(what, repo, commit, files, Path(scratch) / "back", token)
+        sent = send_folder(folder, target, message, check, token)
+        read_back(what, repo, sent.commit, files, Path(scratch) / "back", token)
         if not is_pull_request:
-            tag_version(what, repo, commit, version, token)
-    return Shown(files, commit, changes, notes, pull_request=request)
+            tag_version(what, repo, sent.commit, version, token)
+    return Shown(files, sent.commit, changes, notes, pull_request=sent.pull_request, is_new=sent.is_new)
 
 
 def _write(workspace: Workspace, target: Target, folder: Path, forced: set[str], head: Head) -> str:

@@ -187,6 +187,15 @@ METRIC = Schema(
             is_optional=True,
         ),
         Column("repetition", FLOAT, "mean repetition of the responses, 0 to 1", is_optional=True),
+        Column(
+            "discarded",
+            FLOAT,
+            "share of all sampled responses that were replaced because their prompt's agreed",
+            is_optional=True,
+        ),
+        Column(
+            "accuracy_sampled", FLOAT, "accuracy of all sampled responses, those included", is_optional=True
+        ),
         Column("policy_loss", FLOAT, "clipped surrogate loss, token mean", is_optional=True),
         Column(
             "value_loss",
@@ -205,6 +214,12 @@ METRIC = Schema(
             "explained_variance",
             FLOAT,
             "1 - Var(return - value) / Var(return), before the critic's update",
+            is_optional=True,
+        ),
+        Column(
+            "advantage_reach",
+            FLOAT,
+            "correlation of the reward with the mean advantage of the first tenth of a response",
             is_optional=True,
         ),
         Column("actor_grad_norm", FLOAT, "gradient norm before clipping", is_optional=True),

@@ -1,5 +1,6 @@
 """The stand-alone commands: inputs are safe, outputs are what was asked for, errors are one line."""
 
+import csv
 import gzip
 import json
 import os
@@ -168,3 +169,31 @@ def test_delimiters(tmp_path, name, option):
     (tmp_path / name).write_text(f"id{mark}text\na{mark}Find x, y\nb{mark}Find z\n")
     dedup([str(tmp_path / name), *option, "--out", str(tmp_path / "k.parquet")])
     assert pl.read_parquet(tmp_path / "k.parquet")["id"].to_list() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "counted"),
+    [
+        ("=HYPERLINK(1)", True),
+        ("+1+cmd|' /C calc'!A0", True),
+        ("-x+1", True),
+        ("@SUM(A1)", True),
+        ("\t=1", True),
+        ("\r=1", True),
+        ("- 5", True),
+        ("-5", False),
+        ("+3.5e2", False),
+        ("x=1", False),
+        ("'=1", False),
+        (" text", False),
+        ("", False),
+    ],
+)
+def test_formulas_in_a_table_are_said_and_left_as_they_are(tmp_path, capsys, cell, counted):
+    source = write(tmp_path / "in.jsonl", [{"id": "a", "text": PENS, "note": cell}])
+    for name in ("k.csv", "k.tsv", "k.jsonl"):
+        dedup([str(source), "--rows", "--out", str(tmp_path / name)])
+        said = capsys.readouterr().err
+        assert ("1 cells as formulas" in said) is (counted and name != "k.jsonl"), (name, said)
+    with (tmp_path / "k.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["note"] == cell

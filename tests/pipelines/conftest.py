@@ -107,16 +107,16 @@ def unlicensed_run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return make_run(tmp_path_factory.mktemp("unlicensed"), "")
 
 
+def run_cli(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `reasoner-zero ARGUMENTS` in a child process."""
+    command = [sys.executable, "-m", "pipelines", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **environment}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+
+
 @pytest.fixture
 def cli() -> Cli:
-    """Run `reasoner-zero ARGUMENTS` in a child process."""
-
-    def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipelines", *arguments]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **environment}
-        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
-
-    return run
+    return run_cli
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.artifacts.artifact import check
 from pipelines.artifacts.workspace import Workspace
-from pipelines.cards.corpus import describe, plot
+from pipelines.cards.corpus import describe, gold_errors, plot
 from pipelines.config import ConfigError, load_config
 from pipelines.stages.chain import Chain
 from pipelines.stages.curate import curate_stage
@@ -126,6 +126,7 @@ def test_a_missing_file_to_protect_is_named(workspace):
         "plain",
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_a_plot_takes_any_text(label: str, tmp_path: Path) -> None:
     counts = pl.DataFrame({"label": [label, "other"], "problems": [3, 2]})
     funnel = pl.DataFrame({"step": ["read"], "read": [5], "kept": [5], "dropped": [0]})
@@ -133,3 +134,13 @@ def test_a_plot_takes_any_text(label: str, tmp_path: Path) -> None:
     distributions = dict.fromkeys(("answer types", "lengths", "levels", "subjects", "languages"), counts)
     plot({"funnel": funnel, "sources": sources, **distributions}, tmp_path)
     assert len(list(tmp_path.glob("*.png"))) == 7
+
+
+def test_wrong_golds_are_estimated_where_there_is_evidence(tmp_path):
+    assert gold_errors(tmp_path).height == 0, "a corpus of an older version has no estimate"
+    votes = {"source": ["few", "good", "bad"], "n_evidence": [29, 30, 400], "n_suspect": [9, 0, 20]}
+    shares = {"rate": [0.31, 0.0, 0.05], "ci95_low": [0.17, 0.0, 0.033], "ci95_high": [0.49, 0.1135, 0.076]}
+    pl.DataFrame(votes | shares).write_parquet(tmp_path / "gold_errors.parquet")
+    shown = gold_errors(tmp_path)
+    assert shown["source"].to_list() == ["bad", "good"]
+    assert shown.row(0, named=True)["ci95_low"] == 0.033

@@ -58,7 +58,7 @@ def watch(api: str, folder: Path, deployment: str, config: Path) -> subprocess.C
 
 
 def test_down_without_up_says_what_to_run(tmp_path):
-    with pytest.raises(ServicesError, match="nothing is up .* reasoner-zero up"):
+    with pytest.raises(ServicesError, match="nothing is up .*reasoner-zero up --runs"):
         down(tmp_path)
 
 

@@ -37,6 +37,8 @@ class HubServer:
         """What goes wrong next: (part of "METHOD path", status), each once; status 0 cuts the connection."""
         self.rival: dict[str, bytes] | None = None
         """Files that somebody else commits just before the next commit."""
+        self.loses_answer = False
+        """Whether the next commit is made, but answered with 502."""
         self.tags: dict[str, dict[str, str]] = {}
         self.private: dict[str, bool] = {}
         self.branches: dict[str, list[tuple[str, dict[str, bytes]]]] = {}
@@ -238,6 +240,10 @@ class Handler(BaseHTTPRequestHandler):
                 answer["pullRequestUrl"] = f"{self.hub.url}/{name}/discussions/1"
             else:
                 self.hub.branches.get(f"{name}@{revision}", self.hub.repos[name]).append((oid, made))
+            if self.hub.loses_answer:
+                self.hub.loses_answer = False
+                self.fail(502)
+                return
             self.reply(200, answer)
         else:
             self.reply(404, {"error": f"no such call: {call}"})
