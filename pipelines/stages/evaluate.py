@@ -96,7 +96,9 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
             n_all={benchmark.name: benchmark.n_all for benchmark in benchmarks},
         )
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
-        draft.count(n_questions, n_questions - rejected.height, rejected.height)
+        # Of other tools' samples, responses to no question are rejects as well, and no questions of ours.
+        n_rejected = rejected.filter(pl.col("step") != "match").height
+        draft.count(n_questions, n_questions - n_rejected, n_rejected)
 
     return workspace.produce(STAGE, settings, inputs, build, link)
 
