@@ -11,6 +11,7 @@ node by node, so nothing in it is markup. What cannot be converted, or is too lo
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from html.entities import html5
 from typing import Any
 from xml.etree import ElementTree
 
@@ -50,6 +51,15 @@ _OPENING = re.compile(
     r"(?<!\\)(?:\\\(|\\\[|\$\$|\$(?=[^\s$])"
     r"|\\begin\{(align|aligned|equation|gather|array|cases|[pbv]?matrix)\*?\}|\\boxed(?=\{))"
 )
+_DEFINITION = re.compile(r"\\(?:(?:re|provide)?newcommand|[egx]?def|let)(?![a-zA-Z])")
+"""A text may define no macros, which could grow."""
+_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)(\w+;)")
+MACROS = {
+    "dotsb": r"\cdots", "dotsm": r"\cdots", "dotsi": r"\cdots", "dotsc": r"\ldots", "dotso": r"\ldots",
+    "mbox": r"\text", "textnormal": r"\text", "textup": r"\text", "allowbreak": "", "displaylimits": "",
+}  # fmt: skip
+"""Commands that math-core does not know."""
+
 _CLOSING = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
 
 Tree = list[Any]
@@ -132,19 +142,23 @@ def _closing_brace(text: str, start: int, limit: int) -> int:
 @lru_cache(maxsize=4096)
 def to_tree(latex: str, is_display: bool = False) -> Tree | None:
     """Convert LaTeX to a tree of MathML; None when it cannot be converted."""
-    if len(latex) > MAX_CHARS or _depth(latex) > MAX_DEPTH or "\0" in latex:
+    if len(latex) > MAX_CHARS or _depth(latex) > MAX_DEPTH or "\0" in latex or _DEFINITION.search(latex):
         return None
     try:
         text = _converter().convert_with_local_state(latex, displaystyle=is_display)
-        return _tree(ElementTree.fromstring(text))
+        return _tree(ElementTree.fromstring(_ENTITY.sub(_character, text)))
     except (LatexError, ElementTree.ParseError):
         return None
 
 
 @lru_cache(maxsize=1)
 def _converter() -> LatexToMathML:
-    """Without macros: a text may define none that grow."""
-    return LatexToMathML(fancy_error=False, max_expansions=0, allow_unreliable_rendering=True)
+    return LatexToMathML(fancy_error=False, macros=MACROS, allow_unreliable_rendering=True)
+
+
+def _character(entity: re.Match[str]) -> str:
+    """The character of an entity that HTML knows and XML does not."""
+    return html5.get(entity[1], entity[0])
 
 
 def _depth(latex: str) -> int:
