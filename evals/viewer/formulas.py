@@ -44,6 +44,13 @@ ATTRIBUTES = frozenset(
     | {"movablelimits", "fence", "separator", "form", "minsize", "maxsize", "accent", "accentunder"}
     | {"linethickness", "mathvariant", "columnalign", "notation"}
 )
+CLASSES = {
+    "text-align:right": "m-right", "text-align:left": "m-left", "width:100%": "m-wide", "width:50%": "m-half",
+    "padding-left:0": "m-tight-left", "padding-right:0": "m-tight-right", "padding-left:1em": "m-apart",
+    "border-left": "m-line-left", "border-right": "m-line-right", "border-top": "m-line-top",
+    "border-bottom": "m-line-bottom",
+}  # fmt: skip
+"""The style that math-core gives to cells, as classes; the page allows no style in elements."""
 _VALUE = re.compile(r"[a-z -]{1,24}|-?\d{0,2}(\.\d{1,6})?(em|ex|px|%)?")
 """Words and small lengths."""
 
@@ -169,12 +176,25 @@ def _depth(latex: str) -> int:
     return deepest
 
 
+def _classes(style: str) -> str:
+    """The classes for a style; what they do not know is left out.
+
+    >>> _classes("text-align: right;justify-items: end;border-top: 0.05em solid currentcolor;position: fixed")
+    'm-right m-line-top'
+    """
+    parts = [part.replace(" ", "") for part in style.split(";")]
+    names = [part if part in CLASSES else part.partition(":")[0] for part in parts]
+    return " ".join(CLASSES[name] for name in names if name in CLASSES)
+
+
 def _tree(element: ElementTree.Element) -> Tree:
     """Copy what is in the lists; other elements become rows of their children."""
     name = element.tag.rpartition("}")[2]
     allowed = {
         key: value for key, value in element.attrib.items() if key in ATTRIBUTES and _VALUE.fullmatch(value)
     }
+    if classes := _classes(element.attrib.get("style", "")):
+        allowed["class"] = classes
     tree: Tree = [name if name in ELEMENTS else "mrow", allowed]
     if element.text and element.text.strip():
         tree.append(element.text)
