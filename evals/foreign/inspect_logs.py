@@ -16,6 +16,11 @@ def read(path: Path) -> Iterator[Response]:
         ) from None
     log = read_eval_log(str(path), resolve_attachments=True)
     for number, sample in enumerate(log.samples or [], start=1):
+        if sample.error is not None:
+            raise ValueError(
+                f"{path}, sample {number}: it ended with an error, without a response; finish the "
+                "evaluation with inspect eval-retry"
+            )
         target = sample.target[0] if isinstance(sample.target, list) else sample.target
         usage, stop = sample.output.usage, sample.output.stop_reason if sample.output.choices else None
         problem = _asked(sample.input)

@@ -212,8 +212,8 @@ def _given(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
             **{key: getattr(arguments, key) for key in ("key_variable", "concurrency", "retries")},
         }
         given["evals.endpoint"] = {key: value for key, value in endpoint.items() if value is not None}
-    if name and not arguments.name and "name" not in table:
-        given["name"] = slug(name)
+    if name and (arguments.name or "name" not in table):
+        given["name"] = arguments.name or slug(name)
     return given
 
 

@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
-from pipelines.cli.output import cell, say, show, show_rows
+from pipelines.cli.output import cell, say, say_text, show, show_rows
+
+COMPARING = """\
+Questions are paired by what they say, whatever their ids; the common ones are compared, the others listed.
+What differs in the conditions (prompt, sampling, budget, samples, engine) is said; another judge is refused,
+and so are other reference answers to the same questions.
+"""
 
 
 def add_commands(commands: Commands) -> None:
@@ -32,7 +38,7 @@ def add_commands(commands: Commands) -> None:
 
 def _add_compare(commands: Commands) -> None:
     text = "compare the benchmark results of two models with paired tests"
-    parser = add_command(commands, "compare", compare, text, "evals")
+    parser = add_command(commands, "compare", compare, text, "evals", COMPARING)
     for name, when in (("before", "first"), ("after", "second")):
         parser.add_argument(
             name,
@@ -40,31 +46,27 @@ def _add_compare(commands: Commands) -> None:
             help=f"the {when} evaluate artifact, such as runs/demo/evaluate-base",
         )
     parser.add_argument(
-        "--shared", action="store_true", help="compare the common questions when one side has more"
+        "--shared", action="store_true", help="with --gate: pass also where one side has more questions"
     )
+    parser.add_argument("--anyway", action="store_true", help="compare although the judges differ")
     parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    import polars as pl
+    from evals.statistics.compare import gate
+    from pipelines.comparison import compare_runs
 
-    from evals.statistics.compare import compare as compare_completions
-    from evals.statistics.compare import gate, unlike
-
-    frames = []
-    for name in (arguments.before, arguments.after):
-        path = Path(name) / "completions.parquet"
-        if not path.exists():
-            raise FileNotFoundError(
-                f"{path}: no such file; give an evaluate artifact, such as RUN/evaluate-base"
-            )
-        frames.append(pl.read_parquet(path))
-    comparison = compare_completions(*frames, shared=arguments.shared)
-    for note in unlike(*frames):
-        say(note)
-    show(comparison, "After compared with before, paired by question")
-    decision = gate(comparison, alpha=arguments.alpha)
+    found = compare_runs(
+        Path(arguments.before),
+        Path(arguments.after),
+        shared=arguments.shared or not arguments.gate,
+        anyway=arguments.anyway,
+    )
+    for note in found.notes:
+        say_text(f"note  {note}")
+    show(found.table, "After compared with before, paired by question")
+    decision = gate(found.table, alpha=arguments.alpha)
     say(decision.reason)
     return 0 if decision.is_ok or not arguments.gate else 1
 
@@ -131,6 +133,7 @@ def _add_verify(commands: Commands) -> None:
         "--mode",
         choices=("lenient", "orz", "flexible", "orz_compat", "math_verify"),
         default="lenient",
+        metavar="MODE",
         help="lenient (default): a box or a statement of the answer; orz: answer tags and box required; "
         "flexible: failing those, the last formula, number or letter; orz_compat: judge exactly as "
         "Open-Reasoner-Zero's own comparer does, mistakes included; math_verify: judge with the "

@@ -3,7 +3,8 @@
 Artifact: completions.parquet (rewards.contracts.records.COMPLETION), rejects.parquet, summary.parquet,
 curves.parquet (evals.statistics.metrics.SUMMARY, CURVE), reflection.parquet
 (evals.statistics.reflection.SCHEMA), disagreements.parquet (evals.disagreements.SCHEMA), lm-eval/
-(results and samples in lm-evaluation-harness's format), conditions.json (evals.conditions).
+(results and samples in lm-evaluation-harness's format), conditions.json (evals.conditions), questions.parquet
+(evals.benchmarks.content.LISTED).
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from evals import conditions
+from evals.benchmarks.content import listed
 from evals.benchmarks.registry import Benchmark
 from evals.config import EvalsConfig
 from evals.disagreements import find_disagreements
@@ -88,6 +90,7 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         draft.write("summary.parquet", summarize(completions))
         draft.write("curves.parquet", curves(completions))
         draft.write("reflection.parquet", analyze(completions))
+        draft.write("questions.parquet", pl.concat(map(listed, benchmarks)))
         write_json(draft.folder / conditions.FILE, _conditions(config.evals, sampled))
         if config.evals.second_opinion:
             draft.write("disagreements.parquet", find_disagreements(completions))

@@ -144,6 +144,13 @@ def test_a_question_that_is_too_long_is_set_aside_with_all_its_samples(serve, su
     generated = ask([server], sums, tmp_path)
     assert generated.responses.height == 27 and generated.rejects["problem"].to_list() == ["3+1"]
     assert "maximum context length is 9" in generated.rejects["detail"][0]
+    server.fault = lambda n, path, body: None
+    server.choice = {"finish_reason": "length"}  # some servers shorten the response without a word
+    generated = ask([server], sums, tmp_path / "short")
+    assert (
+        generated.responses.is_empty()
+        and "of 64 tokens: its context is full" in generated.rejects["detail"][0]
+    )
 
 
 def test_reasoning_and_stop_strings_that_the_server_cut_off_are_put_back(serve, sums, tmp_path):

@@ -77,10 +77,11 @@ def test_a_configuration_needs_nothing_but_evals(cli, mine, tmp_path):
     entry = f'name = "mine"\nkind = "custom"\nfile = "{mine}"\n'
     config.write_text(f"[evals]\nmax_new_tokens = 8\n[[evals.benchmarks]]\n{entry}")
     command = ("eval", "--config", str(config), "--model", str(tmp_path / "tiny"), "--engine", "torch")
+    command += ("--name", "mine")
     done = cli(*command, "--own-sampling", "--runs", str(tmp_path / "runs"), "--evals.temperature", "0.5")
     assert done.returncode == 0, done.stderr
     assert "profile plain: the model has no chat template" in done.stdout and "top_k 20" in done.stdout
-    stated = read_json(tmp_path / "runs" / "tiny" / "evaluate" / "conditions.json")["mine"]
+    stated = read_json(tmp_path / "runs" / "mine" / "evaluate" / "conditions.json")["mine"]
     wanted = {"temperature": 0.5, "top_k": 20, "max_new_tokens": 8, "engine": "torch", "precision": "fp32"}
     assert stated.items() >= wanted.items() and "torch" in stated["versions"]
 
