@@ -183,6 +183,13 @@ def test_curate_twice_from_the_command_line(
         ),
     ],
 )
+def test_verify_one_pair(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, shown: str
+) -> None:
+    assert main(["verify", *arguments]) == status
+    assert shown in capsys.readouterr().out
+
+
 def test_report_without_its_options_gets_as_far_as_the_run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, config_file: Path
 ) -> None:
@@ -193,13 +200,6 @@ def test_report_without_its_options_gets_as_far_as_the_run(
     with pytest.raises(SystemExit):
         main([*arguments, "--cutoff", "2024-13"])
     assert "'2024-13' is no month; write it as 2024-09" in capsys.readouterr().err
-
-
-def test_verify_one_pair(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, shown: str
-) -> None:
-    assert main(["verify", *arguments]) == status
-    assert shown in capsys.readouterr().out
 
 
 def test_verify_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
