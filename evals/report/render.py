@@ -164,10 +164,24 @@ def _sentence(items: tuple[Headline, ...]) -> str:
     parts = []
     for item in chosen:
         suffix = " tokens" if item.unit == "tokens" else ""
-        name = item.name.partition(",")[0]
-        parts.append(_movement(name[:1].lower() + name[1:], item.before, item.after, item.unit) + suffix)
+        parts.append(_movement(_in_sentence(item), item.before, item.after, item.unit) + suffix)
     sentence = " and ".join(parts)
     return sentence[:1].upper() + sentence[1:] + "." if sentence else ""
+
+
+def _in_sentence(item: Headline) -> str:
+    """A tile's name in the middle of a sentence.
+
+    >>> _in_sentence(Headline("math500, avg@4", 0.1, 0.2, after_ci95=(0.1, 0.3)))
+    'accuracy on math500'
+    >>> _in_sentence(Headline("Macro average of 2 benchmarks", 0.1, 0.2, after_ci95=(0.1, 0.3)))
+    'the macro average of 2 benchmarks'
+    """
+    name = item.name.partition(",")[0]
+    if item.after_ci95 and "average" not in name:
+        return f"accuracy on {name}"
+    article = "the " if "average" in name else ""
+    return article + name[:1].lower() + name[1:]
 
 
 def _movement(name: str, before: float | None, after: float | None, unit: str) -> str:

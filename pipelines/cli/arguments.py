@@ -1,7 +1,9 @@
 """Arguments that several commands share, and the run that they name; imports only the standard library."""
 
 import argparse
+import textwrap
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,19 @@ Any field of the configuration can be set after the other arguments, with dashes
   --training.n-steps 20 --training.ppo.gae-lambda 0.95
 --help-config lists all fields, what they mean and where their defaults come from.
 """
+
+
+class Help(argparse.HelpFormatter):
+    """Help in which paragraphs are wrapped to the terminal and indented lines stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        shown: list[str] = []
+        for is_kept, group in groupby(text.strip("\n").splitlines(), lambda line: line[:1] in ("", " ")):
+            lines = list(group)
+            shown += lines if is_kept else textwrap.wrap(" ".join(lines), width)
+        return "\n".join(indent + line for line in shown) + "\n"
+
+
 Action = Callable[[argparse.Namespace], int]
 Commands = Any
 """What argparse's add_subparsers returns."""
@@ -25,7 +40,7 @@ def add_command(
         help=text,
         description=text[0].upper() + text[1:] + ".",
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(action=action, extra=extra)
     return parser

@@ -151,6 +151,7 @@ def _add_verify(commands: Commands) -> None:
         "--mode",
         choices=("lenient", "orz", "flexible", "orz_compat", "math_verify"),
         default="lenient",
+        metavar="MODE",
         help="lenient (default): a box or a statement of the answer; orz: answer tags and box required; "
         "flexible: failing those, the last formula, number or letter; orz_compat: judge exactly as "
         "Open-Reasoner-Zero's own comparer does, mistakes included; math_verify: judge with the "

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.cli import evaluate, init, inspect, plan, publish, score, server, stages, view
+from pipelines.cli.arguments import Help
 from pipelines.cli.output import explain_failure, explain_os_error
 
 DESCRIPTION = """\
@@ -19,20 +20,23 @@ From raw math corpora to a published, benchmarked reasoning model: PPO straight 
 reward. One TOML file describes a run. Each stage writes one folder, the next stage reads it, and a folder
 that exists is reused.
 
-  reasoner-zero run --config configs/demo.toml          run all stages on an embedded task, minutes on a CPU
-  reasoner-zero init mine --data mine.jsonl             write a configuration for your own problems
-  reasoner-zero eval MODEL --benchmarks math500         benchmark any model: a folder, a hub id, an endpoint
-  reasoner-zero doctor                                  check what this machine can run
-  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'       check an answer and see the reason
+  reasoner-zero run --config configs/demo.toml
+                      run all stages on an embedded task, minutes on a CPU
+  reasoner-zero init mine --data mine.jsonl
+                      write a configuration for your own problems
+  reasoner-zero eval MODEL --benchmarks math500
+                      benchmark any model: a folder, a hub id, an endpoint
+  reasoner-zero doctor
+                      check what this machine can run
+  reasoner-zero verify --gold '1/2' '\\boxed{0.5}'
+                      check an answer and see the reason
 """
 
 COMMANDS = (init, stages, evaluate, score, view, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="reasoner-zero", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="reasoner-zero", description=DESCRIPTION, formatter_class=Help)
     parser.add_argument("--verbose", action="store_true", help="log more, and show tracebacks")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in COMMANDS:
@@ -74,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         if parsed.verbose:
             raise
-        return _stop(explain_failure(error), 1)
+        return _stop(*explain_failure(error))
 
 
 def _interrupted(*_: object) -> None:

@@ -87,7 +87,8 @@ def explain_os_error(error: OSError) -> str:
     return f"the disk is full{where}. {DISK_REMEDY}"
 
 
-def explain_failure(error: RuntimeError) -> str:
-    """The message of a failed child process or flow; if the disk was full, with what to do at the end."""
-    full = os.strerror(errno.ENOSPC) in str(error)
-    return f"{error}\nthe disk is full. {DISK_REMEDY}" if full else str(error)
+def explain_failure(error: RuntimeError) -> tuple[str, int]:
+    """The message of a failed child process or flow, and the exit status: 3 for a full disk, else 1."""
+    if os.strerror(errno.ENOSPC) in str(error):
+        return f"{error}\nthe disk is full. {DISK_REMEDY}", 3
+    return str(error), 1

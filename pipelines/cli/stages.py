@@ -1,7 +1,10 @@
 """The commands that run stages: run, curate, rewards, difficulty, train, report."""
 
 import argparse
+import errno
+import os
 import re
+import shutil
 import sys
 import textwrap
 import time
@@ -9,6 +12,9 @@ from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_configured, open_run
 from pipelines.cli.output import say, say_made, show, show_rows
+
+FULL_BYTES = 2**20
+"""A disk with fewer free bytes counts as full."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -38,10 +44,13 @@ class _ListDatasets(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from curation.sources.known import known_datasets
 
+        width = shutil.get_terminal_size().columns
         for known in known_datasets().values():
             license_ = known.source.get("license", "no license stated")
             sys.stdout.write(f"{known.name:<24}{known.hub}, {license_}\n")
-            sys.stdout.write(textwrap.indent(textwrap.fill(known.about, 84), " " * 24) + "\n")
+            indent = " " * 24
+            about = textwrap.fill(known.about, width, initial_indent=indent, subsequent_indent=indent)
+            sys.stdout.write(f"{about}\n")
         sys.stdout.write('\nUse one with dataset = "NAME" in [[curation.sources]].\n')
         parser.exit()
 
@@ -70,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         with own_server.watched_server():
             summary = flows.reasoner_zero(config=config, runs=str(workspace.root))
     except HTTPError as error:
+        if shutil.disk_usage(workspace.root).free < FULL_BYTES:  # Its database lies there as well.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(workspace.root)) from error
         raise RuntimeError(
             f"the Prefect server is gone ({error}); run the same command again to continue"
         ) from error
@@ -206,7 +217,6 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "--cutoff",
         type=_month,
-        default="",
         metavar="YYYY-MM",
         help="month of the base model's last data: shows which benchmarks became public after it",
     )
@@ -231,7 +241,7 @@ def report(arguments: argparse.Namespace) -> int:
         with_figures=arguments.figures,
         with_budgets=arguments.budgets,
         price=arguments.price,
-        cutoff=arguments.cutoff,
+        cutoff=arguments.cutoff or "",
     )
     say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")

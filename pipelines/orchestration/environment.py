@@ -16,8 +16,6 @@ OF_A_RUN = {
     # The default of 20 s is too short on a loaded machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_LOGGING_LEVEL": "WARNING",
-    # With the default of 5, each of the last calls to a server that has ended takes a minute.
-    "PREFECT_CLIENT_MAX_RETRIES": "3",
 }
 
 ours = settings(HOME) | OF_A_RUN
@@ -36,3 +34,5 @@ else:
 if "PREFECT_API_URL" not in os.environ and not (HOME / "profiles.toml").exists():
     key = f"run:{secrets.token_urlsafe(32)}"
     os.environ[SERVER_KEY] = os.environ[CLIENT_KEY] = key
+    # It does not come back: with the default of 5, each of the last calls to it would take a minute.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")

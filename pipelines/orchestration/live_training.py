@@ -4,6 +4,7 @@ live = LiveTraining("demo", workspace.folder / "train" / "metrics.jsonl")
 train_stage(workspace, prompts, base, live.update)
 """
 
+import hashlib
 import logging
 import re
 import time
@@ -108,10 +109,14 @@ class LiveTraining:
 def artifact_key(name: str, run: str) -> str:
     """An artifact's key, one for each run: lower case, digits and dashes, as Prefect asks.
 
-    >>> artifact_key("report", "My run_2")
-    'report-my-run-2'
+    A run's name with other letters keeps its key apart from its neighbors' by a hash.
+
+    >>> artifact_key("report", "my-run-2"), artifact_key("report", "數學") == artifact_key("report", "数学")
+    ('report-my-run-2', False)
     """
-    return re.sub(r"[^a-z0-9]+", "-", f"{name}-{run}".lower()).strip("-")
+    key = re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
+    digest = "" if key == run else hashlib.sha256(run.encode()).hexdigest()[:6]
+    return "-".join(part for part in (name, key, digest) if part)
 
 
 def _create(artifact: Artifact) -> UUID:

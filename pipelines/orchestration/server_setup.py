@@ -52,6 +52,14 @@ async def set_runs(api: str, runs: Path, auth: str | None = None) -> None:
                 await client.update_deployment(deployment.id, DeploymentUpdate(parameters=parameters))
 
 
+async def last_heartbeat(api: str, auth: str | None = None) -> float:
+    """When the server last heard of a worker of our pool, in seconds since 1970; 0 if never."""
+    async with PrefectClient(api, auth_string=auth) as client:
+        workers = await client.read_workers_for_work_pool(POOL)
+    beats = [worker.last_heartbeat_time for worker in workers if worker.last_heartbeat_time]
+    return max((beat.timestamp() for beat in beats), default=0.0)
+
+
 async def close_lost_runs(client: PrefectClient) -> list[UUID]:
     """Mark deployment runs as crashed that seem to run although no worker is up, so they can be retried."""
     states = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED))

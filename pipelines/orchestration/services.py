@@ -84,15 +84,16 @@ def up(
     if database:
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
     say("starting the server")
-    server = _start(
-        ["server", "start", "--host", "127.0.0.1", "--port", str(port)], home, environment, "server"
-    )
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = _start(command, home, environment, "server")
     try:
         _wait_for(url, server, home)
         _register(url, environment, n_gpus, say, notify)
         asyncio.run(_point_at(url, runs, environment[CLIENT_KEY]))
         say("starting the worker")
-        worker = _start(["worker", "start", "--pool", POOL, "--name", "local"], home, environment, "worker")
+        command = ["pipelines.orchestration.worker", "start", "--pool", POOL, "--name", "local"]
+        worker = _start(command, home, environment, "worker")
+        _wait_for_worker(url, environment[CLIENT_KEY], worker, home)
     except BaseException:  # An interrupt must not leave the server behind either.
         _end(_identity(server.pid))
         raise
@@ -192,8 +193,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _start(arguments: list[str], home: Path, environment: dict[str, str], name: str) -> subprocess.Popen:
-    """Start a Prefect process that outlives this one, in a separate process group; its log is rotated."""
+def _start(command: list[str], home: Path, environment: dict[str, str], name: str) -> subprocess.Popen:
+    """Start a module that outlives this process, in a separate process group; its log is rotated."""
     log = subprocess.Popen(
         [sys.executable, "-m", "pipelines.orchestration.rotating_log", str(home / "logs" / f"{name}.log")],
         cwd=ROOT,
@@ -207,7 +208,7 @@ def _start(arguments: list[str], home: Path, environment: dict[str, str], name: 
     assert log.stdin is not None
     with log.stdin:
         return subprocess.Popen(
-            [sys.executable, "-m", "prefect", *arguments],
+            [sys.executable, "-m", *command],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -223,6 +224,19 @@ def _wait_for(url: str, server: subprocess.Popen, home: Path) -> None:
     while not _answers(url):
         if server.poll() is not None or time.monotonic() > end:
             raise ServicesError(f"the server did not start at {url}; see {home / 'logs' / 'server.log'}")
+        time.sleep(0.3)
+
+
+def _wait_for_worker(url: str, key: str, worker: subprocess.Popen, home: Path) -> None:
+    """Wait until the server has heard of the worker; without one, runs would wait for ever."""
+    from pipelines.orchestration.server_setup import last_heartbeat
+
+    started, end = psutil.Process(worker.pid).create_time(), time.monotonic() + START_S
+    while asyncio.run(last_heartbeat(f"{url}/api", key)) < started:
+        if worker.poll() is not None or time.monotonic() > end:
+            if worker.poll() is None:
+                _end(_identity(worker.pid))
+            raise ServicesError(f"the worker did not start; see {home / 'logs' / 'worker.log'}")
         time.sleep(0.3)
 
 

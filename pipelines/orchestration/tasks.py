@@ -142,6 +142,8 @@ def is_network(failure: Any) -> bool:
     return False
 
 
+LEASE_S = 60.0
+"""Seconds until the slots of a killed run are free again: the least that Prefect allows (default: 300)."""
 MAKE_LIMIT = f"prefect gcl create {GPU_LIMIT} --limit N --slot-decay-per-second 0"
 
 
@@ -160,7 +162,14 @@ def occupy_gpus(config: RunConfig, stage: str) -> Iterator[None]:
     _check_limit(n_slots, stage)
     holder = f"flow run {flow_run.id} {flow_run.name}, stage {stage}"
     with (
-        concurrency(GPU_LIMIT, occupy=n_slots, strict=True),
+        concurrency(
+            GPU_LIMIT,
+            occupy=n_slots,
+            strict=True,
+            lease_duration=LEASE_S,
+            # A server that is away must not end a training of days: the devices' own locks hold.
+            raise_on_lease_renewal_failure=False,
+        ),
         lease(n, Path(os.environ.get("PREFECT_HOME", "runs/.prefect")) / "gpus", holder),
     ):
         yield

@@ -127,7 +127,8 @@ def test_same_data_give_the_same_bytes(data, text):
 
 
 def test_headline_numbers_are_on_the_page(text):
-    assert "Toy rose from 25.0% to 75.0% and response length fell from 17.5 to 12.5 tokens." in text
+    lengths = "response length fell from 17.5 to 12.5 tokens"
+    assert f"Accuracy on toy rose from 25.0% to 75.0% and {lengths}." in text
     assert "+50.0 points" in text
     assert "from 17.5 tokens" in text
     assert "One question was set aside." in text
@@ -335,6 +336,8 @@ def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
       const select = document.getElementById("f-model");
       select.value = "final";
       select.dispatchEvent(new Event("input"));
+      const sort = document.querySelector(".sortable th button");
+      sort.click(); sort.click();
     </script></body>"""
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", click), encoding="utf-8")
@@ -352,3 +355,6 @@ def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
     assert listed.count('class="question"') == 6
     assert "final 1" in listed and "base 1" not in listed
     assert "<title>toy run" in shown
+    assert 'aria-sort="descending"' in shown
+    levels = re.findall(r'<th scope="row" data-sort="(\d)"', shown)
+    assert levels == ["1", "0"]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pipelines.orchestration.private_home import CLIENT_KEY, SERVER_KEY
-from pipelines.orchestration.services import ServicesError, down, up
+from pipelines.orchestration.services import ServicesError, _wait_for_worker, down, up
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,6 +71,16 @@ def test_a_used_port_is_reported_before_anything_starts(tmp_path):
             up(tmp_path, port=port, n_gpus=1, say=pytest.fail)
 
 
+def test_a_worker_that_ends_at_once_is_said(tmp_path, monkeypatch):
+    async def never(*_: object) -> float:
+        return 0.0
+
+    monkeypatch.setattr("pipelines.orchestration.server_setup.last_heartbeat", never)
+    worker = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    with pytest.raises(ServicesError, match=r"the worker did not start; see .*worker\.log"):
+        _wait_for_worker("http://127.0.0.1:9", "", worker, tmp_path)
+
+
 @pytest.mark.slow
 def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file, monkeypatch):
     for name in (SERVER_KEY, CLIENT_KEY):  # a test that ran a flow in this process left the key of its server
@@ -88,6 +98,7 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file, mon
         KEYS[services.url] = (home / "auth").read_text()
         readable = [path for path in [home, *home.rglob("*")] if path.stat().st_mode & 0o077]
         assert not readable, f"others can enter or read {readable}"
+        assert (home / "tmp" / "runner_storage").is_dir(), "the worker's scratch is not the /tmp of everybody"
         assert len(ask(f"{api}/block_types/filter")) > 10
         for deployment in ask(f"{api}/deployments/filter"):
             assert str(tmp_path / "runs") in str(deployment["parameters"])
