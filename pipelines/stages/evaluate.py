@@ -101,6 +101,7 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
             model=sampled.manifest["inputs"]["model"],
             n_all={benchmark.name: benchmark.n_all for benchmark in benchmarks},
         )
+        draft.facts["remarks"] = [benchmark.remark for benchmark in benchmarks if benchmark.remark]
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
         # Of other tools' samples, responses to no question are rejects as well, and no questions of ours.
         n_rejected = rejected.filter(pl.col("step") != "match").height

@@ -84,7 +84,7 @@ def report_stage(
             orient="row",
         ).select("artifact", "fingerprint"),
         timing_note=cost_note(stages),
-        notes=segment_notes(stages["train"]),
+        notes=(*segment_notes(stages["train"]), *remarks(after)),
     )
     page = build_page(data, for_papers=with_figures)
     write_text(workspace.folder / "report.html", render_page(data, page))
@@ -109,6 +109,7 @@ def report_alone(workspace: Workspace, evaluated: Artifact, label: str) -> Path:
         disagreements=read_disagreements(one),
         set_aside=set_aside(one),
         has_viewer=(workspace.folder / "view" / "index.html").exists(),
+        notes=remarks(evaluated),
     )
     path = workspace.folder / "report.html"
     write_text(path, render_page(data, build_page(data)))
@@ -135,6 +136,11 @@ def read_disagreements(evaluated: dict[str, Artifact]) -> pl.DataFrame | None:
         if (artifact.folder / name).exists()
     ]
     return pl.concat(tables) if tables else None
+
+
+def remarks(evaluated: Artifact) -> tuple[str, ...]:
+    """What the benchmarks themselves have to say, such as questions that differ from the published text."""
+    return tuple(evaluated.manifest["facts"].get("remarks", ()))
 
 
 def segment_notes(trained: Artifact) -> tuple[str, ...]:
