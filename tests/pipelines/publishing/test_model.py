@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +15,23 @@ from pipelines.publishing.head import Changes
 from pipelines.publishing.model import chat_template
 from pipelines.publishing.publish import publish
 from rewards.contracts.prompts import ORZ_INSTRUCTION, PromptConfig, Shot, render_prompt
-from tests.pipelines.conftest import Cli
-from tests.pipelines.publishing.conftest import TOKEN, point_client, python
+from tests.pipelines.conftest import run_cli
+from tests.pipelines.publishing.conftest import TOKEN, point_client, settings
 from tests.pipelines.publishing.hub_server import HubServer
 
 
-def test_model_round_trip(
-    hub: HubServer,
-    client: dict[str, str],
-    cli: Cli,
-    trained_run: Workspace,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    done = cli("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo", **client)
-    assert done.returncode == 0, done.stderr
-    assert TOKEN not in done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def hub(trained_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """A hub with the model of the trained run."""
+    with HubServer(TOKEN) as server:
+        environment = settings(server, tmp_path_factory.mktemp("hf"))
+        done = run_cli("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo", **environment)
+        assert done.returncode == 0, done.stderr
+        assert TOKEN not in done.stdout + done.stderr
+        yield server
+
+
+def test_model_round_trip(hub: HubServer, trained_run: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     files = hub.files("models/me/small-ppo")
     export = trained_run.linked("train").folder / "exports" / "step-000002"
     for name in ("actor/model.safetensors", "actor/tokenizer.json", "critic/value_head.safetensors"):
@@ -98,23 +101,20 @@ def test_chat_template_writes_the_training_prompt(template: str) -> None:
 
 @pytest.mark.slow
 def test_published_model_loads_and_answers_as_in_training(
-    hub: HubServer, client: dict[str, str], cli: Cli, trained_run: Workspace
+    hub: HubServer, trained_run: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = cli("publish", str(trained_run.folder), "model", "--repo", "me/small-ppo", **client)
-    assert done.returncode == 0, done.stderr
-    export = trained_run.linked("train").folder / "exports" / "step-000002" / "actor"
-    shown = python(
-        "import json, torch\n"
-        "from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer\n"
-        "tokenizer = AutoTokenizer.from_pretrained('me/small-ppo')\n"
-        "text = tokenizer.apply_chat_template([{'role': 'user', 'content': '1+2=?'}], tokenize=False)\n"
-        "ids = tokenizer(text, return_tensors='pt', add_special_tokens=False)\n"
-        "made = [AutoModelForCausalLM.from_pretrained(name)(**ids).logits\n"
-        f"        for name in ('me/small-ppo', {str(export)!r})]\n"
-        "critic = AutoModel.from_pretrained('me/small-ppo', subfolder='critic')\n"
-        "print(json.dumps([text, torch.equal(*made), float(made[0].std()), critic.config.hidden_size]))",
-        client,
-    )
-    text, is_equal, spread, hidden = json.loads(shown.splitlines()[-1])
+    import torch
+    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+    point_client(monkeypatch, hub.url)
+    there = {"token": TOKEN, "cache_dir": tmp_path}
+    tokenizer = AutoTokenizer.from_pretrained("me/small-ppo", **there)
+    text = tokenizer.apply_chat_template([{"role": "user", "content": "1+2=?"}], tokenize=False)
     assert text == render_prompt("1+2=?", trained_run.config.training.prompt)
-    assert is_equal and spread > 0.01 and hidden == 32
+    ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+    export = trained_run.linked("train").folder / "exports" / "step-000002" / "actor"
+    published = AutoModelForCausalLM.from_pretrained("me/small-ppo", **there)(**ids).logits
+    assert torch.equal(published, AutoModelForCausalLM.from_pretrained(export)(**ids).logits)
+    assert float(published.detach().std()) > 0.01
+    critic = AutoModel.from_pretrained("me/small-ppo", subfolder="critic", **there)
+    assert critic.config.hidden_size == 32
