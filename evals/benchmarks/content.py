@@ -68,9 +68,11 @@ class Index:
     def __init__(self, questions: pl.DataFrame) -> None:
         """`questions` has the columns question_id, problem and choices (evals.benchmarks.registry)."""
         self.exact: dict[str, str] = {}
+        self.said: dict[str, str] = {}
         self.anchors: dict[int, dict[str, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
         for row in questions.select("question_id", "problem", "choices").iter_rows(named=True):
             texts = [row["problem"]]
+            self.said[row["question_id"]] = content(row["problem"])
             if row["choices"] and (stem := split_options(row["problem"], row["choices"])):
                 texts.append(stem)
             for text in texts:
@@ -79,6 +81,10 @@ class Index:
                 anchor = plain[-_ANCHOR:]
                 self.anchors[len(anchor)][anchor].append((plain, row["question_id"]))
         self._found: dict[str, str | None] = {}
+
+    def is_same(self, question_id: str, other: str) -> bool:
+        """True for two rows that ask the same, as some of MMLU-Pro do."""
+        return self.said.get(question_id) is not None and self.said.get(question_id) == self.said.get(other)
 
     def find(self, text: str) -> str | None:
         """The question that a text is, or that stands in it whole, the last one if there are several."""
