@@ -81,7 +81,9 @@ def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchma
     elif found not in spec.n_questions:
         raise ValueError(f"{spec.title} has {expected} questions, found {found}: is the file cut or mixed?")
     if unknown := unknown_questions(config.name, benchmark.questions):
-        logger.warning(name_unknown(config.name, unknown, found))
+        remark = name_unknown(config.name, unknown, found)
+        logger.warning(remark)
+        return replace(benchmark, remark=remark)
     return benchmark
 
 

@@ -84,6 +84,8 @@ class Benchmark:
     """SHOT rows for worked examples, when requested."""
     n_all: int = 0
     """Questions that the benchmark has, without `limit`."""
+    remark: str = ""
+    """What a reader of its scores should know: questions that differ from the published text."""
 
 
 _SPECS: dict[str, Spec] = {}

@@ -44,6 +44,8 @@ class ReportData:
     """One line below the title: what was trained, and on what."""
     headlines: tuple[Headline, ...] = ()
     """See `headlines()`."""
+    label: str = "final"
+    """What the model of `final` is called in tables."""
     facts: tuple[tuple[str, str], ...] = ()
     """Below it: when it was evaluated, how it was sampled and judged, with which versions."""
     config: str = ""

@@ -71,6 +71,7 @@ def render_page(data: ReportData, page: Page) -> str:
     """Render a built page with its template."""
     samples = draw_samples(page.models) if page.models else []
     environment = _environment()
+    environment.filters["model_name"] = lambda name: data.label if name == "final" else name
     script = environment.get_template("browser.js.j2").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(

@@ -17,16 +17,17 @@ def build_sections(
     models: dict[str, pl.DataFrame],
     bends: dict[str, Bend | None],
 ) -> list[Section]:
-    """Draw every figure that the data allows; sections without figures are omitted."""
+    """Draw every figure that the data allows; sections without anything in them are omitted."""
     with drawing():
         sections = [
             Section("training", "Training", _training_lead(data, bends), tuple(_training(data, bends))),
-            Section("lengths", "Lengths", "", tuple(_lengths(models))),
+            Section("lengths", "Lengths and groups", "", tuple(_lengths(models))),
             Section("optimization", "Optimization", "", tuple(_optimization(data))),
             Section("data", "Data", "", tuple(_data(data))),
             Section("cost", "Cost", data.timing_note, tuple(_cost(data))),
         ]
-    return [section for section in sections if section.plates]
+    # The tables by level and subject stand beside the lengths, which samples of other tools may lack.
+    return [section for section in sections if section.plates or (section.key == "lengths" and models)]
 
 
 def _training_lead(data: ReportData, bends: dict[str, Bend | None]) -> str:
@@ -113,6 +114,9 @@ def _checkpoints(checkpoints: pl.DataFrame) -> Iterator[Plate]:
 
 
 def _lengths(models: dict[str, pl.DataFrame]) -> Iterator[Plate]:
+    """Samples of other tools may have no lengths."""
+    models = {label: frame.drop_nulls("n_response_tokens") for label, frame in models.items()}
+    models = {label: frame for label, frame in models.items() if frame.height}
     if not models:
         return
     means = [

@@ -20,8 +20,9 @@ def result_rows(data: ReportData, summaries: dict[str, pl.DataFrame]) -> list[di
     rows = []
     for label, frame in summaries.items():
         for row in frame.to_dicts():
-            tokens = row["response_tokens"] * row["n_samples"]
-            cost = None if data.price is None else tokens * data.price / 1e6
+            mean = row["response_tokens"]
+            tokens = None if mean is None else mean * row["n_samples"]
+            cost = None if tokens is None or data.price is None else tokens * data.price / 1e6
             spec = registered().get(row["benchmark"])
             public = spec.public if spec else ""
             facts = {"public": public, "is_after": is_after(public, data.cutoff), "set_aside": ""}

@@ -51,7 +51,7 @@ def by_budget(completions: pl.DataFrame, cut: Cut, judge: Judge, budgets: Sequen
 
 
 def _at(completions: pl.DataFrame, cut: Cut, judge: Judge, budget: int) -> pl.DataFrame:
-    is_long = pl.col("n_response_tokens") > budget
+    is_long = (pl.col("n_response_tokens") > budget).fill_null(value=False)
     long = completions.filter(is_long)
     texts = [
         cut(text, n_tokens, budget)

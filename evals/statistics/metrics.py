@@ -180,6 +180,7 @@ def _votes(part: pl.DataFrame) -> list[tuple[int, tuple[int, ...], int]]:
 def breakdown(completions: pl.DataFrame, by: str) -> pl.DataFrame:
     """Accuracy by level, subject or length quartile (`by="length"`: Q1 is a benchmark's shortest quarter)."""
     if by == "length":
+        completions = completions.drop_nulls("n_response_tokens")
         rank = pl.col("n_response_tokens").rank("ordinal").over("benchmark") - 1
         quartile = rank * 4 // pl.len().over("benchmark") + 1
         completions = completions.with_columns(pl.format("Q{}", quartile).alias("length"))

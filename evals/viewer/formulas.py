@@ -11,6 +11,7 @@ node by node, so nothing in it is markup. What cannot be converted, or is too lo
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from html.entities import html5
 from typing import Any
 from xml.etree import ElementTree
 
@@ -43,6 +44,13 @@ ATTRIBUTES = frozenset(
     | {"movablelimits", "fence", "separator", "form", "minsize", "maxsize", "accent", "accentunder"}
     | {"linethickness", "mathvariant", "columnalign", "notation"}
 )
+CLASSES = {
+    "text-align:right": "m-right", "text-align:left": "m-left", "width:100%": "m-wide", "width:50%": "m-half",
+    "padding-left:0": "m-tight-left", "padding-right:0": "m-tight-right", "padding-left:1em": "m-apart",
+    "border-left": "m-line-left", "border-right": "m-line-right", "border-top": "m-line-top",
+    "border-bottom": "m-line-bottom",
+}  # fmt: skip
+"""The style that math-core gives to cells, as classes; the page allows no style in elements."""
 _VALUE = re.compile(r"[a-z -]{1,24}|-?\d{0,2}(\.\d{1,6})?(em|ex|px|%)?")
 """Words and small lengths."""
 
@@ -50,6 +58,15 @@ _OPENING = re.compile(
     r"(?<!\\)(?:\\\(|\\\[|\$\$|\$(?=[^\s$])"
     r"|\\begin\{(align|aligned|equation|gather|array|cases|[pbv]?matrix)\*?\}|\\boxed(?=\{))"
 )
+_DEFINITION = re.compile(r"\\(?:(?:re|provide)?newcommand|[egx]?def|let)(?![a-zA-Z])")
+"""A text may define no macros, which could grow."""
+_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)(\w+;)")
+MACROS = {
+    "dotsb": r"\cdots", "dotsm": r"\cdots", "dotsi": r"\cdots", "dotsc": r"\ldots", "dotso": r"\ldots",
+    "mbox": r"\text", "textnormal": r"\text", "textup": r"\text", "allowbreak": "", "displaylimits": "",
+}  # fmt: skip
+"""Commands that math-core does not know."""
+
 _CLOSING = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
 
 Tree = list[Any]
@@ -132,19 +149,23 @@ def _closing_brace(text: str, start: int, limit: int) -> int:
 @lru_cache(maxsize=4096)
 def to_tree(latex: str, is_display: bool = False) -> Tree | None:
     """Convert LaTeX to a tree of MathML; None when it cannot be converted."""
-    if len(latex) > MAX_CHARS or _depth(latex) > MAX_DEPTH or "\0" in latex:
+    if len(latex) > MAX_CHARS or _depth(latex) > MAX_DEPTH or "\0" in latex or _DEFINITION.search(latex):
         return None
     try:
         text = _converter().convert_with_local_state(latex, displaystyle=is_display)
-        return _tree(ElementTree.fromstring(text))
+        return _tree(ElementTree.fromstring(_ENTITY.sub(_character, text)))
     except (LatexError, ElementTree.ParseError):
         return None
 
 
 @lru_cache(maxsize=1)
 def _converter() -> LatexToMathML:
-    """Without macros: a text may define none that grow."""
-    return LatexToMathML(fancy_error=False, max_expansions=0, allow_unreliable_rendering=True)
+    return LatexToMathML(fancy_error=False, macros=MACROS, allow_unreliable_rendering=True)
+
+
+def _character(entity: re.Match[str]) -> str:
+    """The character of an entity that HTML knows and XML does not."""
+    return html5.get(entity[1], entity[0])
 
 
 def _depth(latex: str) -> int:
@@ -155,12 +176,25 @@ def _depth(latex: str) -> int:
     return deepest
 
 
+def _classes(style: str) -> str:
+    """The classes for a style; what they do not know is left out.
+
+    >>> _classes("text-align: right;justify-items: end;border-top: 0.05em solid currentcolor;position: fixed")
+    'm-right m-line-top'
+    """
+    parts = [part.replace(" ", "") for part in style.split(";")]
+    names = [part if part in CLASSES else part.partition(":")[0] for part in parts]
+    return " ".join(CLASSES[name] for name in names if name in CLASSES)
+
+
 def _tree(element: ElementTree.Element) -> Tree:
     """Copy what is in the lists; other elements become rows of their children."""
     name = element.tag.rpartition("}")[2]
     allowed = {
         key: value for key, value in element.attrib.items() if key in ATTRIBUTES and _VALUE.fullmatch(value)
     }
+    if classes := _classes(element.attrib.get("style", "")):
+        allowed["class"] = classes
     tree: Tree = [name if name in ELEMENTS else "mrow", allowed]
     if element.text and element.text.strip():
         tree.append(element.text)

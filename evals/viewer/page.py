@@ -39,7 +39,7 @@ def render_viewer(
         source=f"source_{source}.js.j2",
         chunk=CHUNK,
         elements=sorted(ELEMENTS),
-        attributes=sorted(ATTRIBUTES),
+        attributes=sorted(ATTRIBUTES | {"class"}),
     )
     style = environment.get_template("viewer.css.j2").render()
     connect = "'self'" if source == "server" else "'none'"

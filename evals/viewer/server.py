@@ -7,9 +7,11 @@ Everything without the token is answered with 401, and a Host header of another 
 on the web can ask this server through a name of its own.
 """
 
+import json
 import secrets
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +55,25 @@ def make_server(
 def make_app(
     responses: Responses, title: str, token: str, *, first: str = "", report: Path | None = None
 ) -> Starlette:
-    """The application; `report` is the run's report.html, served beside the viewer if it exists."""
+    """The application, with the first index made; `report` is the run's report.html, served if it exists."""
     has_report = report is not None and report.is_file()
     link = "../report.html?viewer" if has_report else ""
 
+    @lru_cache(maxsize=2)
+    def page(sets: str) -> str:
+        return render_viewer(title, json.loads(sets), "server", first=first, report=link)
+
     def render() -> str:
         responses.refresh()
-        return render_viewer(title, responses.describe(), "server", first=first, report=link)
+        return page(json.dumps(responses.describe()))
+
+    @lru_cache(maxsize=4)
+    def index(name: str, step: int | None) -> bytes:
+        return bytes(JSONResponse(responses.index(name, step)).body)
+
+    sets = responses.describe()
+    opened = next((each for each in sets if each["name"] == first), sets[0])
+    index(opened["name"], (opened["steps"] or [None])[-1])
 
     async def show_page(_: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(render))
@@ -73,7 +87,9 @@ def make_app(
         async def respond(request: Request) -> Response:
             try:
                 name, step = _place(request)
-                return JSONResponse(await run_in_threadpool(ask, request, name, step))
+                found = await run_in_threadpool(ask, request, name, step)
+                is_made = isinstance(found, bytes)
+                return Response(found, media_type="application/json") if is_made else JSONResponse(found)
             except (KeyError, ValueError):
                 return PlainTextResponse("no such response", 404)
 
@@ -83,7 +99,7 @@ def make_app(
         Route("/view/", show_page),
         Route("/view/index.html", show_page),
         Route("/report.html", show_report),
-        Route("/view/api/index", answer(lambda _, name, step: responses.index(name, step))),
+        Route("/view/api/index", answer(lambda _, name, step: index(name, step))),
         Route("/view/api/text", answer(lambda ask, name, step: responses.text(name, step, _row(ask)))),
         Route("/view/api/search", answer(lambda ask, name, step: responses.search(name, step, _query(ask)))),
     ]

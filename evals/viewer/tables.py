@@ -174,7 +174,8 @@ def to_shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """One stored row for the page: texts in pieces with their formulas, see `read_formulas`."""
     names = ("gold", "extracted", "reason", "seed", "n_prompt_tokens", "n_response_tokens", "finish_reason")
     shown: dict[str, Any] = {name: row.get(name) for name in names}
-    shown["seed"] = str(shown["seed"])  # A browser's numbers end at 2**53.
+    if shown["seed"] is not None:
+        shown["seed"] = str(shown["seed"])  # A browser's numbers end at 2**53.
     for name in ("prompt", "response"):
         text = row[name]
         hidden = len(text) - MAX_TEXT_CHARS

@@ -178,6 +178,7 @@ def _evaluate_alone(arguments: argparse.Namespace, name: str) -> int:
     show_results(artifact, name)
     say(f"verdicts   {workspace.folder / 'evaluate-model'} (completions.parquet, conditions.json, lm-eval/)")
     say(f"responses  {workspace.folder / 'sample-model'}")
+    write_report(workspace, artifact, name)
     return 0
 
 
@@ -253,6 +254,14 @@ def _say_conditions(config: Any, name: str, notes: tuple[str, ...]) -> None:
     say(f"samples    {', '.join(cuts)}, up to {evals.max_new_tokens:,} tokens, seed {evals.seed}; {who}")
     for note in notes:
         say(f"note       {note}")
+
+
+def write_report(workspace: Any, artifact: Any, label: str) -> None:
+    """Write the report of one evaluation, and say where it and the responses are to be seen."""
+    from pipelines.stages.report import report_alone
+
+    say(f"report     {report_alone(workspace, artifact, label)}")
+    say(f"all        reasoner-zero view {workspace.folder}")
 
 
 def show_results(artifact: Any, title: str) -> None:

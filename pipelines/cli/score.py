@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
-from pipelines.cli.evaluate import show_results
+from pipelines.cli.evaluate import show_results, write_report
 from pipelines.cli.output import say, say_text
 
 EPILOG = """\
@@ -73,4 +73,5 @@ def score(arguments: argparse.Namespace) -> int:
     for note in (note for found in matched for note in found.notes):
         say_text(f"note       {note}")
     say(f"verdicts   {workspace.folder / 'evaluate-files'} (completions.parquet, rejects.parquet, lm-eval/)")
+    write_report(workspace, artifact, ", ".join(Path(name).name for name in arguments.files[:3]))
     return 0

@@ -30,7 +30,13 @@ from pipelines.stages.sample import sample_stage
 from rewards.contracts.files import read_json, write_json
 from rewards.contracts.records import COMPLETION
 
-STAGE = Stage("evaluate", ("evals", "rewards", "pipelines/stages/evaluate.py"))
+CODE = (
+    *("evals/benchmarks", "evals/statistics", "evals/conditions.py", "evals/disagreements.py"),
+    *("evals/lm_eval_format.py", "evals/plan.py", "evals/profiles.py", "evals/scoring.py"),
+    *("rewards", "pipelines/stages/evaluate.py"),
+)
+"""Without the report and the viewer: what they show is made here."""
+STAGE = Stage("evaluate", CODE)
 
 
 def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
@@ -95,6 +101,7 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
             model=sampled.manifest["inputs"]["model"],
             n_all={benchmark.name: benchmark.n_all for benchmark in benchmarks},
         )
+        draft.facts["remarks"] = [benchmark.remark for benchmark in benchmarks if benchmark.remark]
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
         # Of other tools' samples, responses to no question are rejects as well, and no questions of ours.
         n_rejected = rejected.filter(pl.col("step") != "match").height

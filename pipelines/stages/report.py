@@ -61,7 +61,7 @@ def report_stage(
         run=workspace.config.name,
         subtitle=f"{summary['steps']} PPO steps from {describe_model(workspace)}",
         headlines=headlines(base, final, {labels[name]: pair for name, pair in extra.items()}),
-        facts=evaluation_facts(stages["sample-final"], after),
+        facts=evaluation_facts(after),
         config=json.dumps(workspace.config.model_dump(mode="json"), indent=2, ensure_ascii=False),
         base=base,
         final=final,
@@ -84,7 +84,7 @@ def report_stage(
             orient="row",
         ).select("artifact", "fingerprint"),
         timing_note=cost_note(stages),
-        notes=segment_notes(stages["train"]),
+        notes=(*segment_notes(stages["train"]), *remarks(after)),
     )
     page = build_page(data, for_papers=with_figures)
     write_text(workspace.folder / "report.html", render_page(data, page))
@@ -92,6 +92,28 @@ def report_stage(
         write_figures(page, workspace.folder / "figures")
     write_json(workspace.folder / "summary.json", summary)
     return summary
+
+
+def report_alone(workspace: Workspace, evaluated: Artifact, label: str) -> Path:
+    """Write report.html about one evaluation, of a model that was not trained here; returns its path."""
+    completions = evaluated.read("completions.parquet")
+    one = {"final": evaluated}
+    data = ReportData(
+        run=workspace.config.name,
+        subtitle=label,
+        label="model",
+        facts=evaluation_facts(evaluated),
+        headlines=headlines(completions.clear(), completions),
+        config=json.dumps(workspace.config.evals.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        final=completions,
+        disagreements=read_disagreements(one),
+        set_aside=set_aside(one),
+        has_viewer=(workspace.folder / "view" / "index.html").exists(),
+        notes=remarks(evaluated),
+    )
+    path = workspace.folder / "report.html"
+    write_text(path, render_page(data, build_page(data)))
+    return path
 
 
 def write_budgets(
@@ -114,6 +136,11 @@ def read_disagreements(evaluated: dict[str, Artifact]) -> pl.DataFrame | None:
         if (artifact.folder / name).exists()
     ]
     return pl.concat(tables) if tables else None
+
+
+def remarks(evaluated: Artifact) -> tuple[str, ...]:
+    """What the benchmarks themselves have to say, such as questions that differ from the published text."""
+    return tuple(evaluated.manifest["facts"].get("remarks", ()))
 
 
 def segment_notes(trained: Artifact) -> tuple[str, ...]:

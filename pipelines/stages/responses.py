@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from evals.viewer.tables import ResponseSet
-from pipelines.artifacts.artifact import MANIFEST
-from rewards.contracts.files import read_json
+from pipelines.artifacts.artifact import MANIFEST, Artifact
+from pipelines.stages.evaluated import evaluation_facts, set_aside
 
 COMPLETIONS, DISAGREEMENTS = "completions.parquet", "disagreements.parquet"
-TITLES = {"base": "before training", "final": "after training"}
+TITLES = {
+    "base": "before training",
+    "final": "after training",
+    "model": "the evaluation",
+    "files": "stored samples",
+}
 
 
 def find_responses(run: Path) -> list[ResponseSet]:
@@ -66,14 +69,15 @@ def _evaluation(folder: Path, name: str, title: str) -> ResponseSet:
 
 
 def _facts(folder: Path) -> list[str]:
-    """Sampling settings, and the questions that were set aside."""
+    """How it was sampled and judged, and the questions that were set aside."""
     if not (folder / MANIFEST).is_file():
         return []
-    evals = read_json(folder / MANIFEST).get("config", {}).get("evals", {})
-    names = ("profile", "temperature", "top_p", "max_new_tokens", "seed")
-    facts = [", ".join(f"{name} {evals[name]}" for name in names if name in evals)]
-    rejects = folder / "rejects.parquet"
-    if rejects.is_file():
-        counts = pl.read_parquet(rejects).group_by("reason").len().sort("reason")
-        facts += [f"{n} questions set aside: {reason}" for reason, n in counts.iter_rows()]
-    return [fact for fact in facts if fact]
+    artifact = Artifact("evaluate", folder.name, folder)
+    facts = [f"{name}: {text}" for name, text in evaluation_facts(artifact)]
+    if not (folder / "rejects.parquet").is_file():
+        return facts
+    for row in set_aside({"": artifact}).iter_rows(named=True):
+        facts.append(
+            f"{row['benchmark']}: {row['n_set_aside']} of {row['n_questions']} set aside: {row['detail']}"
+        )
+    return facts

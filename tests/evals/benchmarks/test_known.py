@@ -61,7 +61,7 @@ def test_an_edited_copy_is_named(tmp_path, monkeypatch, caplog) -> None:
         assert caplog.text == ""
         rows[14]["problem"] = "Find angle Z14 in it."
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        load(config)
+        assert load(config, seed=1).remark in caplog.text
         assert "aime2025: 1 of 30 questions differs from the published text: I-14;" in caplog.text
     finally:
         known_hashes.cache_clear()

@@ -268,6 +268,16 @@ def test_completions_that_were_all_set_aside_leave_dashes(data):
     assert "Accuracy" in text and "–" in text and Page(text).tags.count("svg") == 0
 
 
+def test_samples_of_other_tools_may_lack_lengths(make_completions):
+    unknown = ("n_response_tokens", "n_prompt_tokens", "seed", "finish_reason", "is_truncated")
+    frame = make_completions({"a": "01", "b": "11"}, levels={"a": "1", "b": "2"})
+    frame = frame.with_columns(pl.lit(None, frame.schema[name]).alias(name) for name in unknown)
+    tiles = headlines(frame.clear(), frame)
+    text = render_report(ReportData(run="r", headlines=tiles, final=frame, label="model"))
+    assert "toy by level" in text and "by length" not in text and "toy, avg@2" in text
+    assert ">model</td>" in text and ">final</td>" not in text and 'role="img"' not in text
+
+
 def test_missing_headline_is_a_dash():
     text = render_report(ReportData(run="r", headlines=(Headline("Reward", None, None),)))
     assert "–" in text

@@ -57,8 +57,14 @@ def nodes(tree):
 def test_a_tree_has_only_known_elements_and_attributes(latex: str) -> None:
     tree = to_tree(latex)
     for name, attributes, *_ in nodes(tree) if tree else ():
-        assert name in ELEMENTS and set(attributes) <= ATTRIBUTES
+        assert name in ELEMENTS and set(attributes) <= ATTRIBUTES | {"class"}
         assert "javascript" not in str(attributes) and "99999" not in str(attributes)
+
+
+def test_columns_stand_where_they_stand_in_latex() -> None:
+    tree = to_tree(r"\begin{array}{|r|l|}\hline a&b\end{array}")
+    classes = [attributes.get("class", "") for name, attributes, *_ in nodes(tree) if name == "mtd"]
+    assert ["m-right" in classes[0], "m-left" in classes[1], "m-line-right" in classes[1]] == [True] * 3
 
 
 @pytest.mark.parametrize(

@@ -168,18 +168,6 @@ def test_curate_twice_from_the_command_line(
     assert (folder / "rewards" / "prompts.parquet").exists()
 
 
-def test_report_without_its_options_gets_as_far_as_the_run(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, config_file: Path
-) -> None:
-    """No option's own default is refused; a month that is none is."""
-    arguments = ["report", "--config", str(config_file), "--runs", str(tmp_path / "runs")]
-    assert main(arguments) == 2
-    assert "not made yet" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([*arguments, "--cutoff", "2024-13"])
-    assert "'2024-13' is no month; write it as 2024-09" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "shown"),
     [
@@ -200,6 +188,18 @@ def test_verify_one_pair(
 ) -> None:
     assert main(["verify", *arguments]) == status
     assert shown in capsys.readouterr().out
+
+
+def test_report_without_its_options_gets_as_far_as_the_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, config_file: Path
+) -> None:
+    """No option's own default is refused; a month that is none is."""
+    arguments = ["report", "--config", str(config_file), "--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 2
+    assert "not made yet" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*arguments, "--cutoff", "2024-13"])
+    assert "'2024-13' is no month; write it as 2024-09" in capsys.readouterr().err
 
 
 def test_verify_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

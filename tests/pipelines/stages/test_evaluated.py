@@ -1,6 +1,5 @@
 """What the report says beside the scores: how it was sampled, what was set aside, accuracy by budget."""
 
-import dataclasses
 from pathlib import Path
 
 import polars as pl
@@ -15,8 +14,6 @@ from pipelines.stages.budgets import budget_table
 from pipelines.stages.evaluated import evaluation_facts, set_aside
 from rewards.contracts.files import write_json
 from rewards.contracts.records import REJECT
-
-SAMPLING = {"temperature": 0.6, "top_p": 1.0, "stop": ["</answer>"], "max_new_tokens": 48}
 
 
 @pytest.fixture
@@ -52,6 +49,8 @@ def test_questions_without_a_score_are_counted_and_named(completions, tmp_path: 
          "source_id": str(n), "problem": "?", "answer": "1"}
         for n in range(5)
     ]  # fmt: skip
+    # A stored sample that answers no question of the benchmark is not one of its questions.
+    rejects.append(rejects[0] | {"step": "match", "reason": "no_question"})
     final = artifact(tmp_path / "f", {}, summary=summarize(completions), rejects=REJECT.frame(rejects))
     base = artifact(tmp_path / "b", {}, summary=summarize(completions), rejects=REJECT.frame([]))
     found = set_aside({"base": base, "final": final}).rows()
@@ -62,20 +61,24 @@ def test_questions_without_a_score_are_counted_and_named(completions, tmp_path: 
 
 
 def test_the_head_says_when_and_how(tmp_path: Path) -> None:
-    alike = {"prompt": {"template": "orz", "shots": []}, "sampling": SAMPLING}
-    other = {"prompt": {"template": "chat"}, "sampling": SAMPLING | {"temperature": 1.0, "stop": []}}
-    conditions = {"a": alike, "b": alike, "c": other}
-    sampled = artifact(tmp_path / "s", {"config": {"conditions": conditions, "engine": "vllm", "seed": 7}})
-    scored = artifact(tmp_path / "e", {"environment": {"libraries": {"torch": "2.13", "numpy": "2"}}})
-    facts = dict(evaluation_facts(sampled, scored))
-    assert facts["Versions"] == "torch 2.13" and facts["Evaluated"].split()[-1].isdigit()
-    how = "prompt orz, max new tokens 48, stop '</answer>', temperature 0.6, top p 1.0"
-    assert facts["Sampling of a, b"] == how
-    assert facts["Sampling of c"] == "prompt chat, max new tokens 48, temperature 1.0, top p 1.0"
-    assert facts["Sampling of all"] == "engine vllm, seed 7"
-    one = dataclasses.replace(sampled, folder=tmp_path / "o")
-    artifact(tmp_path / "o", {"config": {"conditions": {"a": alike}, "engine": "vllm", "seed": 7}})
-    assert dict(evaluation_facts(one, scored))["Sampling"] == f"{how}, engine vllm, seed 7"
+    own = {
+        "model": "5e5f", "prompt": "orz", "temperature": 0.6, "top_p": 1.0, "top_k": 0, "n_shots": 0,
+        "stop": ["</answer>"], "seed": 7, "engine": "vllm", "versions": {"vllm": "0.32"}, "mode": "orz",
+    }  # fmt: skip
+    other = own | {"prompt": None, "profile": "chat", "temperature": 0.0, "top_k": 20, "n_shots": 5}
+    manifest = {"environment": {"libraries": {"reasoner-zero": "0.2.0", "numpy": "2"}}}
+    scored = artifact(tmp_path / "e", manifest)
+    write_json(scored.folder / "conditions.json", {"a": own, "b": own, "c": other})
+    facts = dict(evaluation_facts(scored))
+    assert facts["Versions"] == "reasoner-zero 0.2.0, vllm 0.32" and facts["Evaluated"].split()[-1].isdigit()
+    assert set(facts["Sampling of a, b"].split(", ")) == {
+        "prompt orz", "temperature 0.6", "top p 1.0", "stop '</answer>'", "seed 7", "engine vllm", "mode orz"
+    }  # fmt: skip
+    assert {"profile chat", "temperature 0.0", "top k 20", "n shots 5"} <= set(
+        facts["Sampling of c"].split(", ")
+    )
+    write_json(scored.folder / "conditions.json", {"a": own})
+    assert "temperature 0.6" in dict(evaluation_facts(scored))["Sampling"]
 
 
 def test_responses_are_cut_and_judged_again(completions, sums, caplog) -> None:

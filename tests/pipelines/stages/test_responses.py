@@ -32,8 +32,10 @@ def run(tmp_path: Path) -> Path:
         (run / name).mkdir(parents=True)
         if name != "evaluate-killed":
             one_row(COMPLETION).write_parquet(run / name / "completions.parquet")
-            write_json(
-                run / name / "manifest.json", {"config": {"evals": {"temperature": 0.6, "profile": "chat"}}}
+            write_json(run / name / "manifest.json", {"environment": {"libraries": {}}})
+            write_json(run / name / "conditions.json", {"x": {"profile": "chat", "temperature": 0.6}})
+            pl.DataFrame({"benchmark": ["x"], "n_questions": [29]}).write_parquet(
+                run / name / "summary.parquet"
             )
     one_row(REJECT).with_columns(reason=pl.lit("long_prompt")).write_parquet(
         run / "evaluate-final" / "rejects.parquet"
@@ -53,7 +55,10 @@ def test_a_run_shows_its_evaluations_and_its_training(run: Path) -> None:
     sets = find_responses(run)
     assert [each.name for each in sets] == ["base", "final", "model", "during-10", "training"]
     assert opened_first(sets) == "final"
-    assert sets[1].facts == ("profile chat, temperature 0.6", "1 questions set aside: long_prompt")
+    assert sets[1].facts[1:] == (
+        "Sampling: profile chat, temperature 0.6",
+        "x: 1 of 30 set aside: x (question x)",
+    )
     assert list(sets[-1].files) == [9, 10] and len(sets[-1].files[9]) == 2
     assert [each.title for each in find_responses(run / "evaluate-base")] == ["evaluation"]
     with pytest.raises(FileNotFoundError, match="no responses yet"):
