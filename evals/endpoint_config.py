@@ -12,7 +12,8 @@ KEY = "OPENAI_API_KEY"
 
 
 class EndpointConfig(Settings):
-    """Servers of one model. Profile chat asks their chat API, other profiles their completions API."""
+    """Servers of one model, for `reasoner-zero eval MODEL`; models of a run are sampled from their folders.
+    Profile chat asks their chat API, other profiles their completions API."""
 
     model: str
     """Name of the model, as the servers' /models lists it."""

@@ -15,17 +15,19 @@ from rewards.contracts.files import hash_text
 
 _DELIMITERS = re.compile(r"\$+|\\[()\[\],;!]|\\(left|right|displaystyle|quad|qquad)(?![a-zA-Z])")
 LISTED = dict.fromkeys(("benchmark", "question_id", "question", "answer"), pl.String())
+_LOOSE = re.compile(r"(?<=[^\w.,:;!?]) | (?=\W)")
 _ANCHOR = 24
 """Characters by which a question is looked up in a longer text."""
 
 
 def plain_text(text: str) -> str:
-    """A question without formatting, words apart by one space.
+    """A question without formatting; a space stands only before a word or number, after another or a stop.
 
-    >>> plain_text("What  is\\n$2 + 3$?")
-    'What is 2 + 3?'
+    >>> plain_text("What  is\\n$2 + 3$ ? And 4?")
+    'What is 2+3? And 4?'
     """
-    return " ".join(_DELIMITERS.sub(" ", unicodedata.normalize("NFKC", text)).split()).replace(" ?", "?")
+    text = " ".join(_DELIMITERS.sub(" ", unicodedata.normalize("NFKC", text)).split())
+    return _LOOSE.sub("", text)
 
 
 def content(text: str) -> str:
@@ -66,9 +68,11 @@ class Index:
     def __init__(self, questions: pl.DataFrame) -> None:
         """`questions` has the columns question_id, problem and choices (evals.benchmarks.registry)."""
         self.exact: dict[str, str] = {}
+        self.said: dict[str, str] = {}
         self.anchors: dict[int, dict[str, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
         for row in questions.select("question_id", "problem", "choices").iter_rows(named=True):
             texts = [row["problem"]]
+            self.said[row["question_id"]] = content(row["problem"])
             if row["choices"] and (stem := split_options(row["problem"], row["choices"])):
                 texts.append(stem)
             for text in texts:
@@ -77,6 +81,10 @@ class Index:
                 anchor = plain[-_ANCHOR:]
                 self.anchors[len(anchor)][anchor].append((plain, row["question_id"]))
         self._found: dict[str, str | None] = {}
+
+    def is_same(self, question_id: str, other: str) -> bool:
+        """True for two rows that ask the same, as some of MMLU-Pro do."""
+        return self.said.get(question_id) is not None and self.said.get(question_id) == self.said.get(other)
 
     def find(self, text: str) -> str | None:
         """The question that a text is, or that stands in it whole, the last one if there are several."""
@@ -96,8 +104,11 @@ class Index:
 
 
 def _is_apart(text: str, start: int, end: int) -> bool:
-    """True when no word or number goes on at either end."""
+    """True when no word or number goes on at either end.
+
+    >>> _is_apart("12+3", 1, 4), _is_apart("x=4.5", 0, 4), _is_apart("x=4. And", 0, 4)
+    (False, False, True)
+    """
     before, after = text[start - 1 : start], text[end : end + 1]
-    return not (before.isalnum() and text[start].isalnum()) and not (
-        after.isalnum() and text[end - 1].isalnum()
-    )
+    goes_on = after.isalnum() and (text[end - 1].isalnum() or text[end - 1] in ".,")
+    return not goes_on and not (before.isalnum() and text[start].isalnum())

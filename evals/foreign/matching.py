@@ -146,8 +146,9 @@ def gather(responses: Sequence[Response], name: str) -> Matched:
 
 def _find(response: Response, index: Index, ids: set[str]) -> str | None:
     for text in filter(None, (response.problem, asked(response.prompt))):
-        if (question_id := index.find(text)) is not None:
-            return question_id
+        if (found := index.find(text)) is not None:
+            own = response.question_id
+            return own if own is not None and index.is_same(own, found) else found
     says_nothing = not response.problem and not response.prompt
     return response.question_id if says_nothing and response.question_id in ids else None
 

@@ -100,15 +100,16 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if asked and (arguments.model or arguments.checkpoints or arguments.samples):
         raise ValueError("a MODEL goes without --model, --checkpoints and --samples")
     name = arguments.overrides.pop(0) if asked else arguments.model
-    if not name and not arguments.config:
-        raise ValueError("name a MODEL (folder, hub id or served name), or a run's --config FILE")
     if arguments.endpoint and not name:
         raise ValueError("--endpoint needs the MODEL's name there")
     from pipelines.config import read_table
 
-    has_corpus = arguments.config and "curation" in read_table(Path(arguments.config))
-    if name and not has_corpus:
-        return _evaluate_alone(arguments, name)
+    table = read_table(Path(arguments.config)) if arguments.config else {}
+    if "curation" not in table and not (arguments.checkpoints or arguments.samples):
+        served = table.get("evals", {}).get("endpoint", {}).get("model")
+        if not name and not served:
+            raise ValueError("name a MODEL (folder, hub id or served name), or a run's --config FILE")
+        return _evaluate_alone(arguments, name or served)
     return _evaluate_run(arguments, name)
 
 
@@ -212,6 +213,8 @@ def _given(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
             **{key: getattr(arguments, key) for key in ("key_variable", "concurrency", "retries")},
         }
         given["evals.endpoint"] = {key: value for key, value in endpoint.items() if value is not None}
+    elif name and table.get("evals", {}).get("endpoint"):
+        given["evals.endpoint.model"] = name
     if name and (arguments.name or "name" not in table):
         given["name"] = arguments.name or slug(name)
     return given

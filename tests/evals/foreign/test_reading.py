@@ -147,3 +147,12 @@ def test_two_answers_to_one_question_are_refused(tmp_path):
         ValueError, match="row 6: the answer is '6', but .*row 1 has '5' for the same question"
     ):
         gather(list(read_files([path])), "mine")
+
+
+def test_two_rows_that_ask_the_same_are_told_apart_by_their_ids(tmp_path):
+    rows = [{"id": name, "problem": "What is 2+3?", "response": "5"} for name in ("a", "b")]
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    frame = pl.DataFrame({"id": ["b", "a"], "problem": ["What is 2+3?"] * 2, "answer": ["5", "5"]})
+    matched = match(list(read_files([path])), from_frame("sums", frame))
+    assert matched.responses["question_id"].to_list() == ["a", "b"]

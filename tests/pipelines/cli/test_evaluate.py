@@ -66,7 +66,12 @@ def test_a_served_model_needs_no_file_and_its_key_is_nowhere(cli, mine, tmp_path
     assert stated["engine"] == "endpoint" and stated["mode"] == "lenient" and stated["n_samples"] == 2
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(b"sk-planted" in path.read_bytes() for path in files) and "planted" not in done.stderr
-    again = cli(*command, "--runs", str(tmp_path / "runs"))  # without the server: it is all there
+    # The same from a file; without the server: it is all there.
+    config = tmp_path / "served.toml"
+    entry = f'name = "mine"\nkind = "custom"\nfile = "{mine}"\nn_samples = 2\n'
+    endpoint = f'[evals.endpoint]\nmodel = "org/m"\nurls = ["{url}"]\n'
+    config.write_text(f'[evals]\nprofile = "chat"\n{endpoint}[[evals.benchmarks]]\n{entry}')
+    again = cli("eval", "--config", str(config), "--runs", str(tmp_path / "runs"), "--name", "org--m")
     assert again.returncode == 0, again.stderr
 
 
@@ -91,6 +96,7 @@ def test_a_configuration_needs_nothing_but_evals(cli, mine, tmp_path):
     "arguments, message",
     [
         (["eval"], "name a MODEL"),
+        (["eval", "--config", "EVALS"], "name a MODEL"),
         (["eval", "no/where/here"], "no such folder"),
         (["eval", "m", "--checkpoints"], "a MODEL goes without"),
         (
@@ -105,7 +111,9 @@ def test_a_configuration_needs_nothing_but_evals(cli, mine, tmp_path):
     ],
 )
 def test_what_is_missing_is_said_in_a_line(capsys, arguments, message, tmp_path):
-    assert main([*arguments, "--runs", str(tmp_path)]) == 2
+    (tmp_path / "some.toml").write_text("[evals]\nprofile = 'plain'\n")
+    named = [str(tmp_path / "some.toml") if word == "EVALS" else word for word in arguments]
+    assert main([*named, "--runs", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert message in said and "a:b" not in said
 
