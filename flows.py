@@ -155,10 +155,17 @@ def mine_hard(
 
 @flow(name="audit-golds", flow_run_name=name_run, **HOOKS)
 def audit_golds(
-    config: str = DEMO, overrides: Overrides | None = None, runs: str = "runs", rollouts: bool = False
+    config: str = DEMO, overrides: Overrides = NOTHING, runs: str = "runs", rollouts: bool = False
 ) -> str:
     """Find reference answers that other sources contradict; with `rollouts`, also those that a majority of
-    the training run's own samples contradicts. Returns the folder of the artifact."""
+    the training run's own samples contradicts. Returns the folder of the artifact.
+
+    Args:
+        config: Path of a TOML file, from the project's folder or absolute, such as configs/demo.toml.
+        overrides: Settings in place of the file's, by dotted name, such as {"training.n_steps": 20}.
+        runs: Folder of all runs; results go to RUNS/NAME.
+        rollouts: Also read what the training run sampled; trains first if need be.
+    """
     workspace = open_workspace(config, overrides, runs)
     corpus = tasks.curate(workspace)
     trained = None

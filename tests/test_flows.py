@@ -184,6 +184,8 @@ def test_public_flows_have_names_and_typed_parameters():
         }
         assert list(item.parameters.properties) == own.get(item.name, ["config", "overrides", "runs"])
         assert item.description
+        for name, field in item.parameters.properties.items():
+            assert field.get("description"), f"the form of {item.name} does not explain {name}"
 
 
 def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):

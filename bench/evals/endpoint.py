@@ -128,10 +128,10 @@ class Case:
 
     def results(self) -> tuple[bytes, bytes]:
         """Responses (without their keys, which name the engine) and summary."""
-        responses = pl.read_parquet(self.folder / "runs/run/sample/responses.parquet").drop("key")
+        responses = pl.read_parquet(self.folder / "runs/run/sample-model/responses.parquet").drop("key")
         return (
             responses.write_json().encode(),
-            pl.read_parquet(self.folder / "runs/run/evaluate/summary.parquet").write_json().encode(),
+            pl.read_parquet(self.folder / "runs/run/evaluate-model/summary.parquet").write_json().encode(),
         )
 
 

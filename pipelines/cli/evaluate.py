@@ -175,8 +175,8 @@ def _evaluate_alone(arguments: argparse.Namespace, name: str) -> int:
     _say_conditions(workspace.config, name, notes)
     artifact = evaluate_alone(workspace, model)
     show_results(artifact, name)
-    say(f"verdicts   {workspace.folder / 'evaluate'} (completions.parquet, conditions.json, lm-eval/)")
-    say(f"responses  {workspace.folder / 'sample'}")
+    say(f"verdicts   {workspace.folder / 'evaluate-model'} (completions.parquet, conditions.json, lm-eval/)")
+    say(f"responses  {workspace.folder / 'sample-model'}")
     write_report(workspace, artifact, name)
     return 0
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
-from pipelines.cli.output import cell, say, say_text, show, show_rows
+from pipelines.cli.output import cell, say, say_text, show_rows
 
 COMPARING = """\
 Questions are paired by what they say, whatever their ids; the common ones are compared, the others listed.
@@ -65,10 +65,28 @@ def compare(arguments: argparse.Namespace) -> int:
     )
     for note in found.notes:
         say_text(f"note  {note}")
-    show(found.table, "After compared with before, paired by question")
+    rows = [
+        (
+            row["benchmark"],
+            str(row["n_questions"]),
+            f"{100 * row['before']:.1f} %",
+            f"{100 * row['after']:.1f} %",
+            f"{100 * row['delta']:+.1f} [{100 * row['ci95_low']:.1f}, {100 * row['ci95_high']:.1f}]",
+            f"{row['p_holm']:.2g}",
+            f"{row['n_better']} / {row['n_worse']}",
+            _points(row["minimal_detectable_effect"]),
+        )
+        for row in found.table.iter_rows(named=True)
+    ]
+    columns = ("benchmark", "n", "before", "after", "change [95 %]", "p (Holm)", "+ / -", "detectable")
+    show_rows(rows, *columns, title="After compared with before, paired by question")
     decision = gate(found.table, alpha=arguments.alpha)
     say(decision.reason)
     return 0 if decision.is_ok or not arguments.gate else 1
+
+
+def _points(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def _add_audit(commands: Commands) -> None:

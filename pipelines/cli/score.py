@@ -66,12 +66,12 @@ def score(arguments: argparse.Namespace) -> int:
         config = load_config(None, settings, needs_model=False, needs_corpus=False)
     workspace = Workspace.open(config, Path(arguments.runs))
     sampled = foreign_stage(workspace, read, matched)
-    artifact = score_stage(workspace, [found.benchmark for found in matched], sampled, "evaluate")
+    artifact = score_stage(workspace, [found.benchmark for found in matched], sampled, "evaluate-files")
     source = arguments.benchmarks or "the files' own answers"
     say(f"judged     by {mode}, against {source}")
     show_results(artifact, ", ".join(arguments.files))
     for note in (note for found in matched for note in found.notes):
         say_text(f"note       {note}")
-    say(f"verdicts   {workspace.folder / 'evaluate'} (completions.parquet, rejects.parquet, lm-eval/)")
+    say(f"verdicts   {workspace.folder / 'evaluate-files'} (completions.parquet, rejects.parquet, lm-eval/)")
     write_report(workspace, artifact, ", ".join(Path(name).name for name in arguments.files[:3]))
     return 0

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.cards.card import markdown_text
+from pipelines.publishing.manifests import without_folders
 
 CHANGELOG = "CHANGELOG.md"
 TITLE = "# Changelog\n\nWhat changed from version to version, newest first, told from the manifests.\n"
@@ -46,6 +47,7 @@ def next_version(
 
     Publishing the same content again continues nothing: tag, date and changelog stay as they are there.
     """
+    manifests = without_folders(dict(manifests))  # As they are published: the changelog quotes settings.
     tag = f"v-{manifests[stage]['content']}"
     old = documents.get(CHANGELOG, "")
     heading = next((line for line in old.splitlines() if line.startswith("## ")), "")

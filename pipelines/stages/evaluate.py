@@ -50,16 +50,16 @@ def evaluate_stage(workspace: Workspace, prompts: Artifact, model: Model, which:
     return score_stage(workspace, benchmarks, sampled, f"evaluate-{which}")
 
 
-def evaluate_alone(workspace: Workspace, model: Model, which: str = "") -> Artifact:
+def evaluate_alone(workspace: Workspace, model: Model, which: str = "model") -> Artifact:
     """Benchmark a model without a corpus, so that nothing is searched for the benchmarks' questions.
 
-    The results are linked as sample and evaluate, or sample-<which> and evaluate-<which>.
+    The results are linked into the run as sample-<which> and evaluate-<which>.
     """
     benchmarks = load_benchmarks(workspace.config)
     if len(benchmarks) < len(workspace.config.evals.benchmarks):
         raise ConfigError("evals.benchmarks: validation is a part of a corpus, and there is no [curation]")
-    sampled = sample_stage(workspace, benchmarks, model, f"sample-{which}".rstrip("-"))
-    return score_stage(workspace, benchmarks, sampled, f"evaluate-{which}".rstrip("-"))
+    sampled = sample_stage(workspace, benchmarks, model, f"sample-{which}")
+    return score_stage(workspace, benchmarks, sampled, f"evaluate-{which}")
 
 
 def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Artifact, link: str) -> Artifact:
@@ -103,7 +103,9 @@ def score_stage(workspace: Workspace, benchmarks: list[Benchmark], sampled: Arti
         )
         draft.facts["remarks"] = [benchmark.remark for benchmark in benchmarks if benchmark.remark]
         n_questions = sum(benchmark.questions.height for benchmark in benchmarks)
-        draft.count(n_questions, n_questions - rejected.height, rejected.height)
+        # Of other tools' samples, responses to no question are rejects as well, and no questions of ours.
+        n_rejected = rejected.filter(pl.col("step") != "match").height
+        draft.count(n_questions, n_questions - n_rejected, n_rejected)
 
     return workspace.produce(STAGE, settings, inputs, build, link)
 

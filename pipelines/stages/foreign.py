@@ -78,7 +78,7 @@ def match_samples(read: Read, benchmarks: Sequence[Benchmark]) -> list[Matched]:
 
 
 def foreign_stage(workspace: Workspace, read: Read, matched: Sequence[Matched]) -> Artifact:
-    """Store matched responses as stage sample would; linked as `sample`."""
+    """Store matched responses as stage sample would; linked into the run as sample-files."""
     inputs = {"model": read.content} | {
         f"benchmark:{found.benchmark.name}": found.benchmark.fingerprint for found in matched
     }
@@ -95,7 +95,7 @@ def foreign_stage(workspace: Workspace, read: Read, matched: Sequence[Matched]) 
         n_kept = sum(found.responses.height for found in matched)
         draft.count(n_kept + strangers.height, n_kept, strangers.height)
 
-    return workspace.produce(STAGE, {}, inputs, build, "sample")
+    return workspace.produce(STAGE, {}, inputs, build, "sample-files")
 
 
 def _conditions(read: Read, matched: Sequence[Matched]) -> dict[str, Any]:

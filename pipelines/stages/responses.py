@@ -7,7 +7,12 @@ from pipelines.artifacts.artifact import MANIFEST, Artifact
 from pipelines.stages.evaluated import evaluation_facts, questions_beside, set_aside
 
 COMPLETIONS, DISAGREEMENTS = "completions.parquet", "disagreements.parquet"
-TITLES = {"evaluate": "the evaluation", "base": "before training", "final": "after training"}
+TITLES = {
+    "base": "before training",
+    "final": "after training",
+    "model": "the evaluation",
+    "files": "stored samples",
+}
 
 
 def find_responses(run: Path) -> list[ResponseSet]:
@@ -18,7 +23,7 @@ def find_responses(run: Path) -> list[ResponseSet]:
     if (run / COMPLETIONS).is_file():
         return [_evaluation(run, run.resolve().name[:12], "evaluation")]
     found = []
-    for folder in sorted((run / "evaluate", *run.glob("evaluate-*")), key=_order):
+    for folder in sorted(run.glob("evaluate-*"), key=_order):
         if (folder / MANIFEST).is_file() and (folder / COMPLETIONS).is_file():
             name = folder.name.removeprefix("evaluate-")
             found.append(_evaluation(folder, name, TITLES.get(name, name)))

@@ -126,8 +126,8 @@ SAMPLED = (
     Column("extracted", TEXT, "the answer found in the response", is_optional=True),
     Column("reason", TEXT, "verdict of the verifier"),
 )
-"""Columns of every sampled response, in training and in evaluation. What is not known of responses of
-other tools and of servers that do not count tokens: null."""
+"""Columns of every sampled response, in training and in evaluation. Null is
+what other tools do not store, and servers that do not count tokens do not say."""
 
 ROLLOUT = Schema(
     "rollout",

@@ -161,6 +161,8 @@ def test_arguments_reach_the_template_and_its_refusals_are_named(tmp_path):
         "{{ messages[-1]['content'] }}{% if enable_thinking is false %}<think></think>{% endif %}"
     )
     tokenizer.save_pretrained(tmp_path)
+    words = EvalsConfig(profile="chat", template_args={"enable_thinking": "false"})  # from a command line
+    assert words.template_args == {"enable_thinking": False}
     question = [{"role": "user", "content": "2+3?"}]
     assert chat_renderer(tmp_path)(question) == "2+3?"
     assert chat_renderer(tmp_path, {"enable_thinking": False})(question) == "2+3?<think></think>"

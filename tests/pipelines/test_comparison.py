@@ -13,7 +13,6 @@ from rewards.contracts.files import write_json
 from rewards.contracts.records import COMPLETION
 
 CONDITIONS: dict = {"profile": "plain", "temperature": 1.0, "max_new_tokens": 100, "mode": "lenient"}
-CONDITIONS["n_samples"] = 1
 
 
 def evaluation(folder: Path, rows: list[dict], marks: str, **conditions) -> Path:
@@ -83,7 +82,6 @@ def test_options_in_another_order_are_the_same_question(tmp_path):
         ({"temperature": 0.6}, "mine: temperature is 1.0 before, 0.6 after"),
         ({"max_new_tokens": 50}, "another budget"),
         ({"profile": "chat"}, "other prompts"),
-        ({"n_samples": 4}, "mine: n_samples is 1 before, 4 after"),
         ({"model": "other", "seed": 7, "chat_template": "x"}, None),
     ],
 )

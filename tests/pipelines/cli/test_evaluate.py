@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.cli.main import main
 from rewards.contracts.files import read_json
 from tests.pipelines.conftest import tiny_model
 
@@ -58,10 +59,10 @@ def test_a_served_model_needs_no_file_and_its_key_is_nowhere(cli, mine, tmp_path
     assert done.returncode == 0, done.stderr
     assert "profile chat" in done.stdout and "50.0 %" in done.stdout
     run = tmp_path / "runs" / "org--m"
-    completions = pl.read_parquet(run / "evaluate" / "completions.parquet")
+    completions = pl.read_parquet(run / "evaluate-model" / "completions.parquet")
     assert completions["is_correct"].to_list() == [True, True, False, False]
     assert completions["n_response_tokens"].to_list() == [None] * 4  # the server does not count
-    stated = read_json(run / "evaluate" / "conditions.json")["mine"]
+    stated = read_json(run / "evaluate-model" / "conditions.json")["mine"]
     assert stated["engine"] == "endpoint" and stated["mode"] == "lenient" and stated["n_samples"] == 2
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(b"sk-planted" in path.read_bytes() for path in files) and "planted" not in done.stderr
@@ -81,7 +82,7 @@ def test_a_configuration_needs_nothing_but_evals(cli, mine, tmp_path):
     done = cli(*command, "--own-sampling", "--runs", str(tmp_path / "runs"), "--evals.temperature", "0.5")
     assert done.returncode == 0, done.stderr
     assert "profile plain: the model has no chat template" in done.stdout and "top_k 20" in done.stdout
-    stated = read_json(tmp_path / "runs" / "mine" / "evaluate" / "conditions.json")["mine"]
+    stated = read_json(tmp_path / "runs" / "mine" / "evaluate-model" / "conditions.json")["mine"]
     wanted = {"temperature": 0.5, "top_k": 20, "max_new_tokens": 8, "engine": "torch", "precision": "fp32"}
     assert stated.items() >= wanted.items() and "torch" in stated["versions"]
 
@@ -103,10 +104,10 @@ def test_a_configuration_needs_nothing_but_evals(cli, mine, tmp_path):
         (["eval", "m", "--endpoint", "http://a:b@h/v1"], "must not contain a user"),
     ],
 )
-def test_what_is_missing_is_said_in_a_line(cli, arguments, message, tmp_path):
-    done = cli(*arguments, "--runs", str(tmp_path))
-    assert done.returncode == 2 and message in done.stderr, done.stderr
-    assert "Traceback" not in done.stderr and "a:b" not in done.stderr
+def test_what_is_missing_is_said_in_a_line(capsys, arguments, message, tmp_path):
+    assert main([*arguments, "--runs", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert message in said and "a:b" not in said
 
 
 def test_samples_of_another_tool_are_scored(cli, mine, tmp_path):
@@ -123,8 +124,10 @@ def test_samples_of_another_tool_are_scored(cli, mine, tmp_path):
     assert "another reference answer for 1 questions, such as 1 ('6', here '5')" in done.stdout
     assert "set aside  mine: 1 (no_question)" in done.stdout and "1 of 2 questions have no" in done.stdout
     run = tmp_path / "runs" / "theirs"
-    assert pl.read_parquet(run / "sample" / "rejects.parquet")["problem"].to_list() == ["What is [/b] 9?"]
-    stated = read_json(run / "evaluate" / "conditions.json")["mine"]
+    assert pl.read_parquet(run / "sample-files" / "rejects.parquet")["problem"].to_list() == [
+        "What is [/b] 9?"
+    ]
+    stated = read_json(run / "evaluate-files" / "conditions.json")["mine"]
     assert stated["engine"] == "lm-evaluation-harness" and stated["mode"] == "lenient"
     alone = cli(*command)
     assert alone.returncode == 0 and "50.0 %" in alone.stdout, alone.stderr

@@ -42,3 +42,11 @@ def test_the_same_content_keeps_tag_date_and_changelog():
     assert second.date == "2027-01-01" and "1 rows more" in second.latest
     assert second.changelog.startswith(TITLE) and second.changelog.count("\n## v-") == 2
     assert "First version" not in second.latest and "First version" in second.changelog
+
+
+def test_the_changelog_names_no_folder_of_this_machine():
+    old, new = (manifests(600, content, {"mine": content}) for content in "ab")
+    old["curate"]["config"] = {"sources": [{"name": "mine", "file": "mine.jsonl"}], "n": 1}
+    new["curate"]["config"] = {"sources": [{"name": "mine", "file": "../own/mine.jsonl"}], "n": 2}
+    said = next_version(new, "rewards", old, "2026-01-02").latest
+    assert "own" not in said and "mine.file" not in said and "Setting curate.n: 1 before, 2 now." in said

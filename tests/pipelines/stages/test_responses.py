@@ -28,7 +28,7 @@ def one_row(schema) -> pl.DataFrame:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     run = tmp_path / "toy"
-    for name in ("evaluate-base", "evaluate-model", "evaluate-final", "evaluate-killed", "evaluate"):
+    for name in ("evaluate-base", "evaluate-model", "evaluate-final", "evaluate-killed"):
         (run / name).mkdir(parents=True)
         if name != "evaluate-killed":
             one_row(COMPLETION).write_parquet(run / name / "completions.parquet")
@@ -53,7 +53,7 @@ def run(tmp_path: Path) -> Path:
 
 def test_a_run_shows_its_evaluations_and_its_training(run: Path) -> None:
     sets = find_responses(run)
-    assert [each.name for each in sets] == ["base", "final", "evaluate", "model", "during-10", "training"]
+    assert [each.name for each in sets] == ["base", "final", "model", "during-10", "training"]
     assert opened_first(sets) == "final"
     assert sets[1].facts[1:] == (
         "Sampling: profile chat, temperature 0.6",
