@@ -98,7 +98,9 @@ def report_stage(
 def report_alone(workspace: Workspace, evaluated: Artifact, label: str) -> Path:
     """Write report.html about one evaluation, of a model that was not trained here; returns its path."""
     completions = evaluated.read("completions.parquet")
-    if (questions := questions_beside(workspace.folder / "evaluate")) is not None:
+    links = [link for link in workspace.folder.glob("evaluate*") if link.samefile(evaluated.folder)]
+    questions = next(filter(None, map(questions_beside, links)), None)
+    if questions is not None:
         completions = with_problems(completions.lazy(), pl.scan_parquet(questions)).collect()
     one = {"final": evaluated}
     data = ReportData(
