@@ -98,7 +98,8 @@ def report_stage(
 def report_alone(workspace: Workspace, evaluated: Artifact, label: str) -> Path:
     """Write report.html about one evaluation, of a model that was not trained here; returns its path."""
     completions = evaluated.read("completions.parquet")
-    links = [link for link in workspace.folder.glob("evaluate*") if link.samefile(evaluated.folder)]
+    target = evaluated.folder.resolve()
+    links = [link for link in workspace.folder.glob("evaluate*") if link.resolve() == target]
     questions = next(filter(None, map(questions_beside, links)), None)
     if questions is not None:
         completions = with_problems(completions.lazy(), pl.scan_parquet(questions)).collect()
