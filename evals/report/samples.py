@@ -94,6 +94,14 @@ def _problems(prompts: pl.Series) -> dict[str, str]:
     return {text: text[start : len(text) - end].removesuffix("<think>").strip() or text for text in distinct}
 
 
+def with_problems(responses: pl.LazyFrame, questions: pl.LazyFrame) -> pl.LazyFrame:
+    """Put the problem where a response of another tool came without its prompt."""
+    known = questions.select("benchmark", "question_id", "problem")
+    joined = responses.join(known, on=["benchmark", "question_id"], how="left", maintain_order="left")
+    asked = pl.when(pl.col("prompt") == "").then(pl.col("problem").fill_null("")).otherwise(pl.col("prompt"))
+    return joined.with_columns(prompt=asked).drop("problem")
+
+
 def to_script_json(value: object) -> str:
     r"""Write JSON that cannot end the script element around it, whatever a model wrote.
 

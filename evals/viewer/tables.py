@@ -19,6 +19,7 @@ from typing import Any
 
 import polars as pl
 
+from evals.report.samples import with_problems
 from evals.statistics.reflection import reflects
 from evals.viewer.formulas import read_formulas
 
@@ -42,6 +43,8 @@ class ResponseSet:
     """Parquet files by training step; an evaluation has the one key None."""
     disagreements: Path | None = None
     """Responses that another judge judges differently: [benchmark, question_id, sample]."""
+    questions: Path | None = None
+    """What was asked, for responses without their prompt: [benchmark, question_id, problem]."""
     facts: tuple[str, ...] = field(default=())
     """Lines about the set: sampling settings, what was set aside."""
 
@@ -80,6 +83,8 @@ class Responses:
     def scan(self, name: str, step: int | None = None) -> pl.LazyFrame:
         """The rows of a set with the columns of COMPLETION that the viewer reads; KeyError: there is none."""
         frame = pl.scan_parquet(list(self.sets[name].files[step]))
+        if (questions := self.sets[name].questions) is not None:
+            frame = with_problems(frame, pl.scan_parquet(questions))
         columns = frame.collect_schema().names()
         if "reward" not in columns:
             return frame

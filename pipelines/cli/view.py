@@ -52,9 +52,11 @@ def view(arguments: argparse.Namespace) -> int:
         return _write(responses, Path(arguments.static), title, first, report)
     from evals.viewer.server import make_server
 
-    server, listening, address = make_server(
-        responses, title, first=first, report=report, port=arguments.port
-    )
+    port = arguments.port
+    try:
+        server, listening, address = make_server(responses, title, first=first, report=report, port=port)
+    except OSError as error:
+        raise ValueError(f"--port {port}: {error.strerror}; leave it out for a free one") from error
     say(f"viewer   {address}view/")
     say("ends with Ctrl-C")
     if arguments.open:

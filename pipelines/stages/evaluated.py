@@ -1,6 +1,7 @@
 """What is said of an evaluation beside its scores: when, how, with which versions, and what has no score."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,12 @@ def _in_words(conditions: dict[str, Any]) -> str:
             shown = " ".join(map(repr, value)) if isinstance(value, list) else value
             parts.append(f"{name.replace('_', ' ')} {shown}")
     return ", ".join(parts)
+
+
+def questions_beside(evaluation: Path) -> Path | None:
+    """The questions of samples of another tool, which `score` keeps in the run beside their evaluation."""
+    path = evaluation.parent / evaluation.name.replace("evaluate", "sample", 1) / "questions.parquet"
+    return path if path.is_file() else None
 
 
 def set_aside(evaluated: dict[str, Artifact]) -> pl.DataFrame:

@@ -12,11 +12,12 @@ import polars as pl
 from evals.report.data import ReportData, headlines
 from evals.report.files import write_figures
 from evals.report.render import build_page, render_page
+from evals.report.samples import with_problems
 from pipelines.artifacts.artifact import MANIFEST, Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.benchmarks import load_benchmarks
 from pipelines.stages.budgets import budget_table
-from pipelines.stages.evaluated import evaluation_facts, set_aside
+from pipelines.stages.evaluated import evaluation_facts, questions_beside, set_aside
 from pipelines.stages.summary import LAST_STEPS, summarize_run
 from rewards.contracts.files import write_json, write_parquet, write_text
 from rewards.contracts.records import METRIC, TIMING
@@ -97,6 +98,11 @@ def report_stage(
 def report_alone(workspace: Workspace, evaluated: Artifact, label: str) -> Path:
     """Write report.html about one evaluation, of a model that was not trained here; returns its path."""
     completions = evaluated.read("completions.parquet")
+    target = evaluated.folder.resolve()
+    links = [link for link in workspace.folder.glob("evaluate*") if link.resolve() == target]
+    questions = next(filter(None, map(questions_beside, links)), None)
+    if questions is not None:
+        completions = with_problems(completions.lazy(), pl.scan_parquet(questions)).collect()
     one = {"final": evaluated}
     data = ReportData(
         run=workspace.config.name,

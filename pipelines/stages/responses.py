@@ -4,7 +4,7 @@ from pathlib import Path
 
 from evals.viewer.tables import ResponseSet
 from pipelines.artifacts.artifact import MANIFEST, Artifact
-from pipelines.stages.evaluated import evaluation_facts, set_aside
+from pipelines.stages.evaluated import evaluation_facts, questions_beside, set_aside
 
 COMPLETIONS, DISAGREEMENTS = "completions.parquet", "disagreements.parquet"
 TITLES = {
@@ -58,12 +58,13 @@ def _order(folder: Path) -> tuple[bool, str]:
 
 
 def _evaluation(folder: Path, name: str, title: str) -> ResponseSet:
-    disagreements = folder / DISAGREEMENTS
+    disagreements, questions = folder / DISAGREEMENTS, questions_beside(folder)
     return ResponseSet(
         name,
         title,
         {None: (folder / COMPLETIONS,)},
         disagreements if disagreements.is_file() else None,
+        questions,
         tuple(_facts(folder)),
     )
 

@@ -43,7 +43,7 @@ def responses(make_completions, tmp_path_factory: pytest.TempPathFactory) -> Res
         "after training",
         {None: (folder / "completions.parquet",)},
         folder / "disagreements.parquet",
-        ("temperature 1.0",),
+        facts=("temperature 1.0",),
     )
     return Responses([evaluation, ResponseSet("training", "rollouts", steps)])
 

@@ -2,9 +2,10 @@
 
 import json
 
+import polars as pl
 import pytest
 
-from evals.viewer.tables import FLAGS, Responses
+from evals.viewer.tables import FLAGS, Responses, ResponseSet
 
 
 def flagged(index: dict, name: str) -> set[tuple[str, int]]:
@@ -45,6 +46,21 @@ def test_a_row_has_its_texts_whole(responses: Responses) -> None:
     for row in (-1, 32):
         with pytest.raises(KeyError):
             responses.text("final", None, row)
+
+
+def test_samples_without_prompts_are_shown_with_their_problem(responses: Responses, tmp_path) -> None:
+    rows = (
+        responses.scan("final").collect().with_columns(prompt=pl.lit(""), n_response_tokens=None, seed=None)
+    )
+    rows.write_parquet(tmp_path / "completions.parquet")
+    asked = rows.select("benchmark", "question_id", problem=pl.format("Problem {}", "question_id")).unique()
+    asked.filter(pl.col("question_id") != "q1").write_parquet(tmp_path / "questions.parquet")
+    files = {None: (tmp_path / "completions.parquet",)}
+    own = Responses([ResponseSet("evaluate", "", files, questions=tmp_path / "questions.parquet")])
+    assert own.index("evaluate")["questions"]["preview"][:3] == ["Problem q0", "", "Problem q2"]
+    assert own.text("evaluate", None, 31)["prompt"]["pieces"] == ["Problem q7"]
+    assert own.text("evaluate", None, 31)["seed"] is None
+    assert own.search("evaluate", None, "problem q3") == [12, 13, 14, 15]
 
 
 def test_search_reads_texts_and_ids_and_means_what_it_says(responses: Responses) -> None:
