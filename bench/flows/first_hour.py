@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM, PREFECT = ".venv/bin/reasoner-zero", ".venv/bin/prefect"
 console = Console()
 
