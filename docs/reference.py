@@ -158,6 +158,8 @@ class Reference:
                 return f"list of: {self.describe(item, field)}"
             case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=items)):
                 return f"{len(items)} numbers"
+            case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[_, value])):
+                return f"table of: {self.describe(value, field)}"
             case ast.Name(id=name) if name in WORDS:
                 return WORDS[name]
             case ast.Name(id=name):

@@ -8,10 +8,11 @@ n_samples = 4
 """
 
 import re
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from evals.endpoint_config import EndpointConfig
 from evals.profiles import PROFILES, Conditions, ProfileName
 from rewards.contracts.engine import Sampling
 from rewards.contracts.prompts import PromptConfig
@@ -56,7 +57,7 @@ class BenchmarkConfig(Settings):
     """This benchmark's own profile, unchanged; unset: the run's, with the run's prompt, stop and mode."""
     n_shots: int = 0
     """Number of worked examples on the question's subject, from the benchmark's development rows, for the
-    profiles few_shot and letters. MMLU and MMLU-Pro are usually reported with 5."""
+    profiles few_shot, letters and chat (as earlier turns). MMLU and MMLU-Pro are usually reported with 5."""
     shots_file: str = ""
     """File of development rows for a benchmark that has none, in the format of its questions; a field
     `thought` contains the reasoning."""
@@ -101,6 +102,20 @@ class EvalsConfig(Settings):
     """Sampling temperature; 0: greedy. Paper, section 3.1: 1.0."""
     top_p: float = 1.0
     """Nucleus sampling mass. Paper, section 3.1: 1.0."""
+    top_k: int = 0
+    """Sample only from this many most likely tokens; 0: all. It and the next four as in vLLM."""
+    min_p: float = 0.0
+    """Sample only tokens at least this many times as likely as the most likely one; 0: all."""
+    repetition_penalty: float = 1.0
+    """Divide the logits of tokens that are in prompt or response already; 1: no penalty."""
+    presence_penalty: float = 0.0
+    """Subtract this from the logits of tokens that are in the response already; 0: no penalty."""
+    frequency_penalty: float = 0.0
+    """Subtract this for each time that a token is in the response already; 0: no penalty."""
+    system_prompt: str = ""
+    """What profile chat says before the question, in the system's name; empty: nothing."""
+    template_args: dict[str, bool | int | float | str] = {}
+    """Arguments of the chat template, such as { enable_thinking = false } for Qwen3; for profile chat."""
     max_prompt_tokens: int = 0
     """Longest prompt, in tokens; raise it for many worked examples. 0: as in training. A question with a
     longer prompt is skipped."""
@@ -120,12 +135,26 @@ class EvalsConfig(Settings):
     second_opinion: bool = True
     """Also ask the Math-Verify library about every response, and list where it disagrees with the verifier;
     it decides nothing. Multiple-choice questions are left out."""
+    endpoint: EndpointConfig | None = None
+    """Servers with the OpenAI API that sample in place of a model's folder; unset: none."""
     seed: int = 42
     """Each response's seed is derived from this, the benchmark, the question and the sample index."""
     chunk: int = 256
     """Requests sent to the engine and written to disk together; a killed run loses at most this many."""
     n_engines: int = 1
     """Engines that share the requests, each in its own process and on its own GPUs (data parallel)."""
+
+    @field_validator("template_args", mode="before")
+    @classmethod
+    def _words_are_truth_values(cls, arguments: Any) -> Any:
+        """The text "false" of a command line would be true in a template."""
+        if not isinstance(arguments, dict):
+            return arguments
+        words = {"true": True, "false": False}
+        return {
+            name: words.get(value.lower(), value) if isinstance(value, str) else value
+            for name, value in arguments.items()
+        }
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -136,12 +165,27 @@ class EvalsConfig(Settings):
             raise ValueError(f"temperature must be at least 0, got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+        if self.top_k < 0 or not 0 <= self.min_p <= 1:
+            raise ValueError(f"top_k must be at least 0 and min_p in [0, 1], got {self.top_k}, {self.min_p}")
+        if not 0 < self.repetition_penalty <= 10:
+            raise ValueError(f"repetition_penalty must be in (0, 10], got {self.repetition_penalty}")
+        if max(abs(self.presence_penalty), abs(self.frequency_penalty)) > 2:
+            raise ValueError(
+                "presence_penalty and frequency_penalty must be in [-2, 2], got "
+                f"{self.presence_penalty}, {self.frequency_penalty}"
+            )
         if self.max_prompt_tokens < 0:
             raise ValueError(f"max_prompt_tokens must be at least 0, got {self.max_prompt_tokens}")
         if self.max_new_tokens < 1 or self.chunk < 1:
             raise ValueError("max_new_tokens and chunk must be at least 1")
         if self.n_engines < 1:
             raise ValueError(f"n_engines must be at least 1, got {self.n_engines}")
+        asks_chat = any((entry.profile or self.profile) == "chat" for entry in self.benchmarks)
+        if (self.system_prompt or self.template_args) and not asks_chat:
+            raise ValueError(
+                'system_prompt and template_args belong to a chat template: set profile = "chat", or '
+                "remove them"
+            )
         if self.profile == "letters" and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
             raise ValueError("profile letters does not sample: set n_samples = 1")
         if self.temperature == 0 and any(benchmark.n_samples > 1 for benchmark in self.benchmarks):
@@ -159,5 +203,15 @@ class EvalsConfig(Settings):
         if profile.method == "letters":
             sampling = Sampling(max_new_tokens=1, temperature=0.0)
         else:
-            sampling = Sampling(self.max_new_tokens, self.temperature, self.top_p, stop)
+            sampling = Sampling(
+                self.max_new_tokens,
+                self.temperature,
+                self.top_p,
+                stop,
+                self.top_k,
+                self.min_p,
+                self.repetition_penalty,
+                self.presence_penalty,
+                self.frequency_penalty,
+            )
         return Conditions(prompt, sampling, own.get("mode") or profile.mode, profile.method)

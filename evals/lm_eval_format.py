@@ -47,7 +47,7 @@ def write_lm_eval(
     paths = [folder / f"results_{DATE}.json"]
     write_json(paths[0], results)
     for name, rows in samples.items():
-        paths.append(folder / f"samples_{name.replace('-', '_')}_{DATE}.jsonl")
+        paths.append(folder / f"samples_{name}_{DATE}.jsonl")
         write_text(paths[-1], "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return paths
 
@@ -95,6 +95,8 @@ def _task_config(name: str, row: dict, conditions: Conditions, n_shot: int) -> d
     return {
         "task": name,
         "output_type": "multiple_choice" if conditions.method == "letters" else "generate_until",
+        # What each sample row has, for the visualizers.
+        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
         "num_fewshot": n_shot,
         "repeats": row["n_samples"],
         "generation_kwargs": {

@@ -7,7 +7,7 @@ A plan needs no model, except for the chat template in the model's folder. It de
 sampling, number of samples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,10 @@ PROMPT = pl.Schema(
 CHAT_INSTRUCTION = "Reason step by step and put the final answer inside \\boxed{}."
 CHAT_CHOICE_INSTRUCTION = "Reason step by step and put the letter of the right option inside \\boxed{}."
 
-Chat = Callable[[str], str]
-"""Turns a user's message into the prompt that the model continues as the assistant."""
+Message = dict[str, str]
+"""One turn of a conversation: role (system, user, assistant) and content."""
+Chat = Callable[[list[Message]], str]
+"""Turns a conversation that ends with the user into the prompt that the model continues as the assistant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,20 @@ def make_plan(
     conditions = config.conditions(entry)
     if conditions.method == "chat" and chat is None:
         raise ValueError(f"benchmark {benchmark.name!r}: profile chat needs a model with a chat template")
-    if entry.n_shots and conditions.method != "letters" and conditions.prompt.template != "few_shot":
+    shows_shots = conditions.method in ("letters", "chat") or conditions.prompt.template == "few_shot"
+    if entry.n_shots and not shows_shots:
         raise ValueError(
             f"benchmark {benchmark.name!r}: n_shots = {entry.n_shots}, but the prompt of its profile shows "
-            'no worked examples; set profile = "few_shot" or "letters" for it, or n_shots = 0'
+            'no worked examples; set profile = "few_shot", "chat" or "letters" for it, or n_shots = 0'
         )
     rows = [
         {
             "question_id": question["question_id"],
             "problem": question["problem"],
             "answer": question["answer"],
-            "prompt": _render(question, _shots(benchmark, question, entry.n_shots), conditions, chat),
+            "prompt": _render(
+                question, _shots(benchmark, question, entry.n_shots), conditions, chat, config.system_prompt
+            ),
             "n_choices": None if question["choices"] is None else len(question["choices"]),
         }
         for question in benchmark.questions.iter_rows(named=True)
@@ -86,13 +91,14 @@ def _shots(benchmark: Benchmark, question: dict, n_shots: int) -> list[dict]:
     return same.head(n_shots).to_dicts()
 
 
-def _render(question: dict, shots: list[dict], conditions: Conditions, chat: Chat | None) -> str:
+def _render(
+    question: dict, shots: list[dict], conditions: Conditions, chat: Chat | None, system: str = ""
+) -> str:
     if conditions.method == "letters":
         return letters_prompt(question, shots)
     if conditions.method == "chat":
-        instruction = CHAT_INSTRUCTION if question["choices"] is None else CHAT_CHOICE_INSTRUCTION
         assert chat is not None  # checked by make_plan
-        return chat(f"{question['problem']}\n\n{instruction}")
+        return chat(conversation(question, shots, system))
     prompt = conditions.prompt
     if shots:
         worked = tuple(
@@ -101,6 +107,30 @@ def _render(question: dict, shots: list[dict], conditions: Conditions, chat: Cha
         )
         prompt = PromptConfig(template="few_shot", shots=prompt.shots + worked)
     return render_prompt(question["problem"], prompt)
+
+
+def conversation(question: dict, shots: list[dict], system: str = "") -> list[Message]:
+    """A question as a conversation: the system's message, worked examples as earlier turns, the question.
+
+    >>> shot = {"problem": "1+1?", "choices": None, "thought": "Easy.", "answer": "2"}
+    >>> for turn in conversation({"problem": "2+3?", "choices": None}, [shot], "Be brief."):
+    ...     print(turn["role"], turn["content"].splitlines())
+    system ['Be brief.']
+    user ['1+1?', '', 'Reason step by step and put the final answer inside \\\\boxed{}.']
+    assistant ['Easy.', '', '\\\\boxed{2}']
+    user ['2+3?', '', 'Reason step by step and put the final answer inside \\\\boxed{}.']
+    """
+    turns = [{"role": "system", "content": system}] if system else []
+    for shot in shots:
+        answer = f"\\boxed{{{shot['answer']}}}"
+        turns.append({"role": "user", "content": _asked(shot)})
+        turns.append({"role": "assistant", "content": "\n\n".join(filter(None, (shot["thought"], answer)))})
+    return [*turns, {"role": "user", "content": _asked(question)}]
+
+
+def _asked(question: dict) -> str:
+    instruction = CHAT_INSTRUCTION if question["choices"] is None else CHAT_CHOICE_INSTRUCTION
+    return f"{question['problem']}\n\n{instruction}"
 
 
 def letters_prompt(question: dict, shots: list[dict]) -> str:
@@ -134,21 +164,34 @@ def letters_of(n_choices: int) -> list[str]:
     return [f" {letter}" for letter in LETTERS[:n_choices]]
 
 
-def chat_renderer(model: Path) -> Chat:
-    """Read the chat template of a model folder; ValueError when it has none."""
+def chat_renderer(model: Path, arguments: Mapping[str, Any] | None = None) -> Chat:
+    """Read the chat template of a model folder; ValueError when it has none, or refuses a conversation."""
+    from jinja2 import TemplateError
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     if not tokenizer.chat_template:
         raise ValueError(f"{model}: the tokenizer has no chat template; use a profile other than chat")
 
-    def render(message: str) -> str:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": message}], tokenize=False, add_generation_prompt=True
-        )
+    def render(messages: list[Message]) -> str:
+        try:
+            text = tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **(arguments or {})
+            )
+        except TemplateError as error:
+            roles = ", ".join(dict.fromkeys(message["role"] for message in messages))
+            raise ValueError(
+                f"{model}: its chat template refuses turns of {roles} ({error}); if it knows no system "
+                "message, set system_prompt = '' and put the text into the question"
+            ) from None
         return str(text)
 
     return render
+
+
+def last_message(messages: list[Message]) -> str:
+    """What a chat asks, for stored samples, whose template is unknown."""
+    return messages[-1]["content"]
 
 
 def sampling_conditions(conditions: Conditions) -> dict[str, Any]:
@@ -157,17 +200,20 @@ def sampling_conditions(conditions: Conditions) -> dict[str, Any]:
     return {"prompt": prompt, "sampling": asdict(conditions.sampling), "method": conditions.method}
 
 
-def make_plans(config: EvalsConfig, benchmarks: Sequence[Benchmark], model: Path | None) -> list[Plan]:
-    """The prompts of every benchmark in the run, in order; reads the chat template when a profile needs it.
-
-    Without a model (stored samples), a chat prompt is only the user's message.
-    """
-    needs_chat = any(config.conditions(entry).method == "chat" for entry in config.benchmarks)
-    chat: Chat = chat_renderer(model) if needs_chat and model else str
+def make_plans(config: EvalsConfig, benchmarks: Sequence[Benchmark], chat: Chat | None) -> list[Plan]:
+    """The prompts of every benchmark in the run, in order; `chat` as `chat_of` gives it."""
     return [
         make_plan(benchmark, entry, config, chat)
         for entry, benchmark in zip(config.benchmarks, benchmarks, strict=True)
     ]
+
+
+def chat_of(config: EvalsConfig, model: Path | None) -> Chat | None:
+    """How the conversations of profile chat become prompts, if a benchmark has it: by the template in the
+    model's folder. Without one (stored samples), a prompt is only the user's last message."""
+    if all(config.conditions(entry).method != "chat" for entry in config.benchmarks):
+        return None
+    return chat_renderer(model, config.template_args) if model else last_message
 
 
 def hash_plan(plan: Plan) -> str:

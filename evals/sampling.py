@@ -129,7 +129,7 @@ def _requests(engine: Engine, plan: Plan, seed: int) -> tuple[list[_Request], pl
                 f"prompt of {len(tokens)} tokens + max_new_tokens {sampling.max_new_tokens} exceeds the "
                 f"engine's {engine.max_model_tokens}"
             )
-            too_long.append(_reject(plan.benchmark, question, "prompt_too_long", detail))
+            too_long.append(set_aside(plan.benchmark, question, "prompt_too_long", detail))
             continue
         for index in range(plan.n_samples):
             own = derive_seed(seed, plan.benchmark, question_id, index)
@@ -144,11 +144,15 @@ def _broken(plan: Plan, question_ids: set[str]) -> pl.DataFrame:
     rows = plan.prompts.filter(pl.col("question_id").is_in(list(question_ids)))
     detail = "the engine's log-probability of an option is not a finite number"
     return records.REJECT.frame(
-        [_reject(plan.benchmark, question, "nan_logprobs", detail) for question in rows.iter_rows(named=True)]
+        [
+            set_aside(plan.benchmark, question, "nan_logprobs", detail)
+            for question in rows.iter_rows(named=True)
+        ]
     )
 
 
-def _reject(benchmark: str, question: dict, reason: str, detail: str) -> dict:
+def set_aside(benchmark: str, question: dict, reason: str, detail: str) -> dict:
+    """The REJECT row of a question (evals.plan.PROMPT) that is not asked, or whose answers do not count."""
     return {
         "step": "generate",
         "reason": reason,

@@ -110,7 +110,7 @@ def _classify(completions: list[dict]) -> None:
 
 
 def _completion(row: dict, verdict: Verdict, mode: Mode) -> dict:
-    is_truncated = row["finish_reason"] == "length"
+    is_truncated = None if row["finish_reason"] is None else row["finish_reason"] == "length"
     extracted, reason = verdict.extracted, str(verdict.reason)
     if row["choices"] is not None and extracted is None and mode in ("lenient", "flexible"):
         extracted = _lone_letter(row["response"])

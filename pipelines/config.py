@@ -123,25 +123,31 @@ class RunConfig(Settings):
 
 
 def load_config(
-    path: Path, overrides: Mapping[str, Any] | None = None, *, needs_model: bool = True
+    path: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    needs_model: bool = True,
+    needs_corpus: bool = True,
 ) -> RunConfig:
-    """Read a TOML file (or a run's config.json) and apply overrides by dotted key.
+    """Read a TOML file (or a run's config.json) and apply overrides by dotted key; no path: those alone.
 
     Entries of lists are addressed by number: {"curation.sources.0.n_rows": 100}. Without
-    `needs_model`, [training] may be left out, and a run without a name is named after its file. ConfigError
-    says what is wrong.
+    `needs_model`, [training] may be left out, and a run without a name is named after its file; without
+    `needs_corpus`, [curation] may be. ConfigError says what is wrong.
     """
-    table = read_table(path)
+    table = read_table(path) if path else {}
     if not needs_model:
-        table.setdefault("name", path.stem)
+        table.setdefault("name", path.stem if path else "")
         if isinstance(training := table.setdefault("training", {}), dict):
             training.setdefault("model", {"path": NO_MODEL})
+    if not needs_corpus:
+        table.setdefault("curation", {})
     for key, value in (overrides or {}).items():
         _set(table, key.split("."), value)
     try:
         return RunConfig.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(explain(path, error)) from None
+        raise ConfigError(explain(path or "command line", error)) from None
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -235,6 +241,8 @@ def explain(origin: Path | str, error: ValidationError) -> str:
             )
         elif item["type"] == "missing":
             what = "missing; add it"
+        elif "urls" in item["loc"]:
+            pass  # An address may contain a password, which is not repeated.
         elif "input" in item and not isinstance(item["input"], dict):
             what += f", got {item['input']!r}"
         lines.append(f"{origin}: {where}: {what}")

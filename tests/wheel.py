@@ -137,6 +137,7 @@ def use_verifier(commands: Path, place: Path) -> None:
         (["curate", "--config", "mine.toml"], "curation"),
         (["train", "--config", "mine.toml"], "training"),
         (["compare", "a", "b"], "evals"),
+        (["view", "a"], "view"),
         (["up"], "flows"),
     ):
         said = run(command, *arguments, at=place, status=2)

@@ -1,9 +1,113 @@
-"""Advantages without a critic, for ablations: one number per response, relative to its prompt's others."""
+"""From a step's rewards to the advantages of its tokens: with a critic, or by comparing responses.
+
+With a critic (paper, section 2.2), policy and critic may have lambdas of their own, the policy's by response
+length (VC-PPO, arXiv 2503.01491; VAPO, arXiv 2504.05118).
+"""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from training.config import Estimator
+from training.gae import adaptive_lambda, compute_gae, whiten
+from training.losses import explained_variance
+from training.ppo_config import Estimator, PPOConfig
+from training.ranks import Ranks
+
+EARLY = 0.1
+"""The part of a response, from its beginning, whose advantages `advantage_reach` looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Advantages, whitened over the global batch, and the critic's targets: float32 [n, longest response]."""
+
+    advantages: Tensor
+    returns: Tensor
+    metrics: dict[str, float | None]
+
+
+def pay_tokens(mask: Tensor, rewards: list[float], penalty: Tensor | None = None) -> Tensor:
+    """Reward of each token: the response's reward on its last token, minus `penalty` (a KL term) on all.
+
+    Shapes: mask and penalty [n, longest response] -> the same.
+    """
+    paid = torch.zeros(mask.shape, device=mask.device)
+    if penalty is not None:
+        paid -= penalty * mask
+    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
+    paid[torch.arange(len(mask)), last] += torch.tensor(rewards, device=mask.device)
+    return paid
+
+
+def estimate(
+    ppo: PPOConfig,
+    paid: Tensor,
+    values: Tensor | None,
+    mask: Tensor,
+    kept: Tensor,
+    n_samples: int,
+    ranks: Ranks,
+    is_warmup: bool = False,
+) -> Estimate:
+    """Estimate advantages and the critic's targets; responses to one prompt are adjacent.
+
+    `kept` is `mask` without the responses that are left out of the losses; whitening and the metrics are over
+    it. In the critic's warm-up, its targets are whole returns (VC-PPO, section 4.1). Shapes: [n, longest
+    response] each.
+    """
+    if ppo.advantages in ("grpo", "rloo"):
+        scores = group_advantages(paid.sum(1), n_samples, ppo.advantages)
+        return Estimate(spread(scores, mask), torch.zeros_like(paid), {})
+    metrics: dict[str, float | None] = {}
+    if values is None:  # reinforce_pp: the discounted rewards still to come, whitened below.
+        advantages, returns = compute_gae(paid, torch.zeros_like(paid), mask, ppo.gamma, 1.0)
+    else:
+        lam: float | Tensor = ppo.gae_lambda
+        if ppo.adaptive_lambda is not None:
+            lam = adaptive_lambda(mask.sum(1), ppo.adaptive_lambda)
+        advantages, returns = compute_gae(paid, values, mask, ppo.gamma, lam)
+        target = 1.0 if is_warmup else ppo.target_lambda
+        if isinstance(lam, Tensor) or target != lam:
+            _, returns = compute_gae(paid, values, mask, ppo.gamma, target)
+        metrics["explained_variance"] = _fit(values, returns, kept, ranks)
+        metrics["advantage_reach"] = advantage_reach(advantages, paid.sum(1), kept, ranks)
+    if ppo.whiten_advantages:
+        flat = advantages[kept].double()
+        sums = ranks.sum(torch.stack([torch.ones_like(flat).sum(), flat.sum()]))
+        n_tokens = sums[0].clamp(min=1)
+        mean = sums[1] / n_tokens
+        variance = ranks.sum(((flat - mean) ** 2).sum()) / n_tokens
+        advantages = whiten(advantages, mean.float(), variance.float(), mask)
+    return Estimate(advantages, returns, metrics)
+
+
+def _fit(values: Tensor, returns: Tensor, kept: Tensor, ranks: Ranks) -> float:
+    """How much of the returns' variance the values explain, over all ranks."""
+    error, target = (returns - values)[kept].double(), returns[kept].double()
+    moments = [torch.ones_like(target), target, target**2, error, error**2]
+    return explained_variance(ranks.sum(torch.stack([moment.sum() for moment in moments])))
+
+
+def advantage_reach(advantages: Tensor, rewards: Tensor, kept: Tensor, ranks: Ranks) -> float | None:
+    """Does the reward reach the beginning of the responses? The correlation, over responses, of the reward
+    with the mean advantage of the first tenth of the tokens.
+
+    Near 1 where lambda is 1; near 0 where lambda**length is, so that the critic alone decides about early
+    tokens. None when the rewards or these advantages are all equal. Shapes: [n, longest response], [n].
+    """
+    lengths = kept.sum(1)
+    places = torch.arange(kept.shape[1], device=kept.device)
+    early = kept & (places < (EARLY * lengths).ceil().unsqueeze(1))
+    used = lengths > 0
+    mean = ((advantages * early).double().sum(1) / early.sum(1).clamp(min=1))[used]
+    reward = rewards.double()[used]
+    columns = [torch.ones_like(reward), reward, mean, reward**2, mean**2, reward * mean]
+    n, r, a, rr, aa, ra = ranks.sum(torch.stack([column.sum() for column in columns])).tolist()
+    if not n:
+        return None
+    spread_of = (rr / n - (r / n) ** 2) * (aa / n - (a / n) ** 2)
+    return (ra / n - r * a / n**2) / spread_of**0.5 if spread_of > 1e-18 else None
 
 
 def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Tensor:

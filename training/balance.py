@@ -40,14 +40,19 @@ def assign(n_tokens: Sequence[int], n_ranks: int) -> list[int]:
 
 
 def balance(
-    responses: Responses, rewards: list[float], scores: Sequence[TokenScores], n_samples: int, ranks: Ranks
-) -> tuple[Responses, list[float], list[TokenScores]]:
+    responses: Responses,
+    facts: Sequence[Sequence[float]],
+    scores: Sequence[TokenScores],
+    n_samples: int,
+    ranks: Ranks,
+) -> tuple[Responses, list[list[float]], list[TokenScores]]:
     """Exchange groups of `n_samples` adjacent rows between ranks, which all have the same number of rows.
 
-    `rewards` and `scores` (the rollout engine's log-probabilities, values) travel with their rows.
+    `facts` (lists with a number per row, such as rewards) and `scores` (the rollout engine's
+    log-probabilities, values) travel with their rows.
     """
     if ranks.world == 1:
-        return responses, rewards, [*scores]
+        return responses, [[*column] for column in facts], [*scores]
     device = ranks.device
     of_rows = list(zip(*scores, strict=True))
     sizes = torch.tensor(
@@ -72,22 +77,25 @@ def balance(
 
     ids = [[t for row in rows for t in responses.prompts[row] + responses.tokens[row]] for rows in leaving]
     n_ids = [int(sizes[:, :2].sum()) for sizes in arriving]
+    own = list(zip(*facts, strict=True))
     numbers = [
-        [x for row in rows for one in ([rewards[row]], *of_rows[row]) for x in one or []] for rows in leaving
+        [x for row in rows for one in (own[row], *of_rows[row]) for x in one or []] for rows in leaving
     ]
-    n_numbers = [int(len(sizes) + (sizes[:, 1:2] * sizes[:, 2:]).sum()) for sizes in arriving]
+    n_numbers = [int(len(facts) * len(sizes) + (sizes[:, 1:2] * sizes[:, 2:]).sum()) for sizes in arriving]
     new_ids = iter(exchange(ids, n_ids, torch.long, device))
     new_numbers = iter(exchange(numbers, n_numbers, torch.float64, device))
 
-    prompts, tokens, paid = [], [], []
+    prompts, tokens = [], []
+    known: list[list[float]] = [[] for _ in facts]
     kept: list[TokenScores] = [[] for _ in scores]
     for n_prompt, n_response, *has_scores in torch.cat(arriving).tolist():
         prompts.append([*islice(new_ids, n_prompt)])
         tokens.append([*islice(new_ids, n_response)])
-        paid.append(next(new_numbers))
+        for fact in known:
+            fact.append(next(new_numbers))
         for column, has_score in zip(kept, has_scores, strict=True):
             column.append([*islice(new_numbers, n_response)] if has_score else None)
-    return Responses.build(prompts, tokens, device), paid, kept
+    return Responses.build(prompts, tokens, device), known, kept
 
 
 def gather(x: Tensor, ranks: Ranks) -> list[Tensor]:

@@ -11,10 +11,11 @@ from rewards.contracts.engine import Sampling
 from rewards.contracts.prompts import ORZ_STOP, PromptConfig
 from rewards.contracts.settings import Operation, Placement, Settings
 from rewards.shaping import RewardTerms
+from training.ppo_config import PPOConfig
 
-Estimator = Literal["gae", "grpo", "rloo", "reinforce_pp"]
-KLEstimator = Literal["k1", "k2", "k3"]
 Bos = Literal["tokenizer", "always", "never"]
+CRITIC_HEAD = "value_head.safetensors"
+"""File with the value head in the folder of a trained critic."""
 
 
 class ScratchConfig(Settings):
@@ -119,6 +120,10 @@ class RolloutConfig(Settings):
     the model's own tokenizer begins a text (Llama, Gemma and Mistral with one, Qwen without); always; never.
     Prompts of profile chat begin as the model's chat template writes them. (reference code: its template
     begins with it.)"""
+    resample_rounds: int = Field(0, ge=0)
+    """Dynamic sampling: prompts whose responses are all right or all wrong are replaced by others, up to this
+    many times (DAPO, arXiv 2503.14476, section 3.2, until none agree). The metrics `discarded` and
+    `accuracy_sampled` show the cost, and what `accuracy` would be without. 0: off."""
     probe_responses: Operation[int] = Field(16, ge=0)
     """Responses per step and engine whose log-probs are compared with the trainer's, to prove that engine
     and trainer have the same weights (ours)."""
@@ -168,67 +173,6 @@ class OptimConfig(Settings):
     2.3: 3e-7 for the policy)."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm (reference code: deepspeed gradient_clipping)."""
-
-
-class PPOConfig(Settings):
-    """The PPO update (paper, section 2.2 and equations 1 to 5)."""
-
-    gamma: float = Field(1.0, ge=0, le=1)
-    """Discount factor (paper, section 2.2)."""
-    gae_lambda: float = Field(1.0, ge=0, le=1)
-    """GAE lambda (paper, section 2.2). With gamma = lambda = 1, the advantage is return minus value."""
-    advantages: Estimator = "gae"
-    """Advantage estimator (paper, section 2.2: gae, with a critic). For ablations, without a critic: grpo and
-    rloo compare the responses to a prompt; reinforce_pp whitens the rewards of the step."""
-    clip_eps: float = Field(0.2, gt=0, lt=1)
-    """Clip range of the policy ratio (paper, section 2.2)."""
-    clip_eps_high: float | None = Field(None, gt=0)
-    """Clip range above 1, for ablations (DAPO, arXiv 2503.14476, section 3.1: 0.28). Unset: clip_eps."""
-    entropy_coef: float = Field(0.0, ge=0)
-    """Weight of an entropy bonus, for ablations (paper, section 2.2: none)."""
-    kl_coef: float = Field(0.0, ge=0)
-    """Weight of the KL divergence from the base model, for ablations (paper, section 2.2: none). If it is
-    above 0, the base model stays in memory."""
-    kl_place: Literal["loss", "reward"] = "loss"
-    """Where the KL term enters: added to the loss, or subtracted from the reward of each token."""
-    kl_estimator: KLEstimator = "k3"
-    """Estimator of the KL per token, see `training.losses.kl_estimate` (Schulman 2020)."""
-    max_importance_weight: float | None = Field(None, gt=0)
-    """Weight each token by its probability under the policy divided by that under the rollout engine, capped
-    at this value: truncated importance sampling (Yao et al. 2025: 2). Unset: off."""
-    value_clip_eps: float = Field(0.2, gt=0)
-    """Clip range of a value's change from the old value (reference code)."""
-    whiten_advantages: bool = True
-    """Normalize advantages to zero mean and unit variance over all response tokens of the step (reference
-    script: advantage_normalize). Not applied to grpo and rloo."""
-    policy_minibatches: int = Field(1, ge=1)
-    """Policy updates per step. 1: strictly on-policy (paper, section 2.3); more are for ablations."""
-    critic_minibatches: int = Field(12, ge=1)
-    """Critic updates per step (paper, section 2.3)."""
-    micro_batch_tokens: Operation[int] = Field(16384, ge=1)
-    """Tokens per forward pass, with a shared prompt counted once. Changes speed and memory, not the result
-    (reference script: packing_max_len)."""
-    logprob_chunk_tokens: Operation[int] = Field(1024, ge=1)
-    """Tokens whose vocabulary logits are in memory at a time. Changes memory, not the result (ours)."""
-    packing: Operation[Literal["auto", "packed", "padded"]] = "auto"
-    """packed: all tokens of a micro-batch in one row, without padding, a shared prompt once. padded: a row
-    for each response, as long as the longest, through the model's own attention; several times slower. auto:
-    packed where the model's architecture is exact that way (`training.selfcheck` measures it), else padded.
-    Changes speed and memory, not the result (ours)."""
-    early_values: Placement[int] = Field(0, ge=0)
-    """Compute critic values during sampling, for this many responses to a prompt at a time, as soon as all of
-    them have ended. 0: after the rollout, for all responses. Needs the whole critic on each rank (ZeRO stage
-    0 to 2). Changes speed and memory, and values by rounding only (ours)."""
-
-    @model_validator(mode="after")
-    def _check_kl(self) -> Self:
-        if self.kl_coef and self.kl_place == "loss" and self.kl_estimator == "k1":
-            raise ValueError("ppo.kl_estimator: k1 in the loss has no gradient on average; use k2 or k3")
-        return self
-
-    @property
-    def has_critic(self) -> bool:
-        return self.advantages == "gae"
 
 
 class DeepSpeedConfig(Settings):
@@ -333,6 +277,9 @@ class TrainingConfig(Settings):
     """Optimizer of the policy (paper, section 2.3: 1e-6, and 3e-7 at the end of annealing)."""
     critic: OptimConfig = OptimConfig(lr=5e-6)
     """Optimizer of the critic (paper, section 2.3: 5e-6)."""
+    critic_path: str | None = None
+    """Folder of a trained critic to begin with, such as exports/step-001000/critic of another run with the
+    same tokenizer. Unset: the base model with a value head of zeros (paper, section 2.2)."""
     deepspeed: DeepSpeedConfig = DeepSpeedConfig()
     """Sharding and precision."""
     reward_terms: RewardTerms = RewardTerms()
@@ -390,6 +337,24 @@ class TrainingConfig(Settings):
             raise ValueError('rollout.tensor_parallel needs rollout.engine = "vllm"')
         if self.rollout.lag:
             self._check_lag()
+        if self.rollout.resample_rounds and (
+            self.rollout.lag or self.rollout.tensor_parallel > 1 or self.ppo.early_values
+        ):
+            raise ValueError(
+                "rollout.resample_rounds cannot be combined with rollout.lag, rollout.tensor_parallel > 1 "
+                "or ppo.early_values"
+            )
+        if self.critic_path is not None and not self.ppo.has_critic:
+            raise ValueError(f"critic_path: ppo.advantages = {self.ppo.advantages!r} has no critic")
+        if self.rollout.resample_rounds and self.rollout.samples_per_prompt < 2:
+            raise ValueError(
+                "rollout.resample_rounds compares responses: samples_per_prompt must be 2 or more"
+            )
+        if self.ppo.critic_warmup_steps >= self.n_steps > 0:
+            raise ValueError(
+                f"ppo.critic_warmup_steps ({self.ppo.critic_warmup_steps}) must be fewer than n_steps "
+                f"({self.n_steps}), or the policy is never trained"
+            )
         if self.ppo.early_values and (
             self.rollout.lag or self.deepspeed.zero_stage == 3 or not self.ppo.has_critic
         ):

@@ -7,7 +7,7 @@ Gradients then do not depend on how the tokens were divided into micro-batches, 
 import torch
 from torch import Tensor
 
-from training.config import KLEstimator
+from training.ppo_config import KLEstimator
 
 
 def policy_loss(
@@ -40,11 +40,31 @@ def policy_loss(
 
 
 def value_loss(
-    values: Tensor, old_values: Tensor, returns: Tensor, clip_eps: float, n_tokens: Tensor | int
+    values: Tensor,
+    old_values: Tensor,
+    returns: Tensor,
+    clip_eps: float,
+    n_tokens: Tensor | int,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Clipped value loss 0.5 * max((V - R)^2, (V_clipped - R)^2), ORZ paper, equation 4; over [tokens]."""
+    """Clipped value loss 0.5 * max((V - R)^2, (V_clipped - R)^2), ORZ paper, equation 4; over [tokens].
+
+    `weights` scale each token's term.
+    """
     clipped = old_values + (values - old_values).clamp(-clip_eps, clip_eps)
-    return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2).sum() / n_tokens
+    errors = torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
+    if weights is not None:
+        errors = errors * weights
+    return 0.5 * errors.sum() / n_tokens
+
+
+def positive_lm_loss(logprobs: Tensor, is_right: Tensor, n_tokens: Tensor | int) -> Tensor:
+    """Mean of -log p over the tokens of right responses (VAPO, arXiv 2504.05118, equation 10).
+
+    Shapes: [tokens] each; `is_right` is 1 on tokens of right responses, of which the minibatch has `n_tokens`
+    on all ranks.
+    """
+    return -(logprobs * is_right).sum() / n_tokens
 
 
 def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: KLEstimator) -> Tensor:
@@ -76,6 +96,8 @@ def importance_weights(logprobs: Tensor, engine_logprobs: Tensor, cap: float) ->
 def explained_variance(sums: Tensor) -> float:
     """1 - Var(e) / Var(R) from the sums (n, R, R^2, e, e^2), where e = R - V; 0 when R is constant."""
     n, total, squares, error, error_squares = sums.tolist()
+    if not n:
+        return 0.0
     variance = squares / n - (total / n) ** 2
     residual = error_squares / n - (error / n) ** 2
     return 1 - residual / variance if variance > 1e-12 else 0.0

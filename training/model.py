@@ -22,14 +22,13 @@ from transformers import (
 )
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from training.config import ScratchConfig
+from training.config import CRITIC_HEAD, ScratchConfig
 from training.head import decoder_of, is_bare, own_logits
 from training.packing import PACKED, Layout, pack, pick
 from training.rope import pin_rope
 from training.vocabulary import usable_ids
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-CRITIC_HEAD = "value_head.safetensors"
 
 
 def build_scratch(config: ScratchConfig, n_vocab: int, pad: int, eos: int, seed: int) -> LlamaForCausalLM:

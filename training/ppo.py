@@ -8,7 +8,9 @@ advantages are computed and whitened in float32.
 import logging
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,19 +18,30 @@ import torch
 from torch import Tensor
 
 from rewards.contracts.engine import derive_seed
-from training.advantages import group_advantages, spread
+from training.advantages import estimate, pay_tokens
 from training.balance import TokenScores, balance
 from training.batching import Responses, micro_batches, minibatches, padding_factor, put, take
 from training.config import OptimConfig, TrainingConfig
 from training.engines import learning_rate, optimizer_step
-from training.gae import compute_gae, whiten
-from training.losses import explained_variance, importance_weights, kl_estimate, policy_loss, value_loss
+from training.losses import importance_weights, kl_estimate, policy_loss, positive_lm_loss, value_loss
 from training.probe import MAX_MISMATCH, OutOfSync, Probe, Recheck, recheck
 from training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the policy's losses need: [n, longest response] each."""
+
+    old_logprobs: Tensor | None
+    """None when strictly on-policy: the update's own forward pass gives them."""
+    reference: Tensor | None
+    advantages: Tensor
+    kept: Tensor
+    of_right: Tensor | None
 
 
 class PPO:
@@ -67,20 +80,29 @@ class PPO:
         rewards: list[float],
         engine_logprobs: TokenScores,
         early_values: list[list[float]] | None = None,
+        *,
+        is_right: Sequence[bool] | None = None,
+        is_truncated: Sequence[bool] | None = None,
+        n_warmup: int = 0,
+        is_warmup: bool = False,
     ) -> tuple[Metrics, dict[str, float]]:
         """Run the whole update; returns (metrics, phase times in seconds).
 
         Responses to one prompt are adjacent. `rewards[i]` is paid on the last token of response i.
         `engine_logprobs[i]` are the rollout engine's log-probabilities of response i, None where it was not
         probed; training.probe.OutOfSync when they are not those of the policy being trained. `early_values`
-        are the critic's values by token, if they were computed during sampling.
+        are the critic's values by token, if they were computed during sampling. `is_right` and `is_truncated`
+        tell about each response what ppo.positive_lm_coef and ppo.mask_truncated need. In the critic's
+        warm-up the policy stays as it is; `n_warmup` steps of it have passed.
         """
         clock = time.perf_counter()
         self._say_factor(responses)
         known: TokenScores = [None] * len(responses) if early_values is None else [*early_values]
-        responses, rewards, (engine_logprobs, known) = balance(
+        nothing = [False] * len(responses)
+        facts = [rewards, is_right or nothing, is_truncated or nothing]
+        responses, (rewards, right, cut), (engine_logprobs, known) = balance(
             responses,
-            rewards,
+            facts,
             [engine_logprobs, known],
             self.config.rollout.samples_per_prompt,
             self.ranks,
@@ -102,18 +124,25 @@ class PPO:
             values = self._no_grad(self.critic, responses, first_output=False)
         if values is not None:
             self._probe_critic(step, responses, values)
-        paid = self._pay(responses, rewards, old_logprobs, reference)
-        advantages, returns, measured = self._advantages(responses, paid, values)
-        metrics |= measured
+        kept = self._kept(responses, cut)
+        penalty = None
+        if reference is not None and old_logprobs is not None and self.ppo.kl_place == "reward":
+            penalty = self.ppo.kl_coef * kl_estimate(old_logprobs, reference, self.ppo.kl_estimator)
+        paid = pay_tokens(responses.mask, rewards, penalty)
+        n_samples = self.config.rollout.samples_per_prompt
+        found = estimate(self.ppo, paid, values, responses.mask, kept, n_samples, self.ranks, is_warmup)
+        metrics |= found.metrics
         times = {"forward_s": time.perf_counter() - clock}
 
         clock = time.perf_counter()
         if values is not None:
-            metrics |= self._update_critic(step, responses, values, returns)
+            metrics |= self._update_critic(step, responses, values, found.returns, kept)
         times["critic_s"] = time.perf_counter() - clock
 
         clock = time.perf_counter()
-        metrics |= self._update_policy(step, responses, old_logprobs, reference, advantages, probe)
+        if not is_warmup:
+            batch = Batch(old_logprobs, reference, found.advantages, kept, self._of_right(kept, right))
+            metrics |= self._update_policy(step, n_warmup, responses, batch, probe)
         times["policy_s"] = time.perf_counter() - clock
         return metrics, times
 
@@ -186,50 +215,21 @@ class PPO:
                 put(result, responses.mask, group, output[0] if first_output else output)
         return result
 
-    def _pay(
-        self,
-        responses: Responses,
-        rewards: list[float],
-        old_logprobs: Tensor | None,
-        reference: Tensor | None,
-    ) -> Tensor:
-        """Reward of each token: the response's reward on its last token, minus the KL penalty if it is on."""
-        mask = responses.mask
-        paid = torch.zeros(mask.shape, device=mask.device)
-        if reference is not None and old_logprobs is not None and self.ppo.kl_place == "reward":
-            penalty = kl_estimate(old_logprobs, reference, self.ppo.kl_estimator)
-            paid -= self.ppo.kl_coef * penalty * mask
-        last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
-        paid[torch.arange(len(responses)), last] += torch.tensor(rewards, device=mask.device)
-        return paid
+    def _kept(self, responses: Responses, cut: Sequence[float]) -> Tensor:
+        """Response tokens that enter the losses: [n, longest response], bool."""
+        if not self.ppo.mask_truncated:
+            return responses.mask
+        return responses.mask & ~torch.tensor(cut, device=responses.mask.device).bool().unsqueeze(1)
 
-    def _advantages(
-        self, responses: Responses, paid: Tensor, values: Tensor | None
-    ) -> tuple[Tensor, Tensor, Metrics]:
-        """Advantages, whitened over the global batch, and returns: [n, longest response] each, float32."""
-        mask = responses.mask
-        if self.ppo.advantages in ("grpo", "rloo"):
-            n_samples = self.config.rollout.samples_per_prompt
-            scores = group_advantages(paid.sum(1), n_samples, self.ppo.advantages)
-            return spread(scores, mask), torch.zeros_like(paid), {}
-        metrics: Metrics = {}
-        if values is None:  # reinforce_pp: the discounted rewards still to come, whitened below.
-            advantages, returns = compute_gae(paid, torch.zeros_like(paid), mask, self.ppo.gamma, 1.0)
-        else:
-            advantages, returns = compute_gae(paid, values, mask, self.ppo.gamma, self.ppo.gae_lambda)
-            error, target = (returns - values)[mask].double(), returns[mask].double()
-            moments = [torch.ones_like(target), target, target**2, error, error**2]
-            sums = self.ranks.sum(torch.stack([moment.sum() for moment in moments]))
-            metrics["explained_variance"] = explained_variance(sums)
-        if self.ppo.whiten_advantages:
-            flat = advantages[mask].double()
-            sums = self.ranks.sum(torch.stack([torch.ones_like(flat).sum(), flat.sum()]))
-            mean = sums[1] / sums[0]
-            variance = self.ranks.sum(((flat - mean) ** 2).sum()) / sums[0]
-            advantages = whiten(advantages, mean.float(), variance.float(), mask)
-        return advantages, returns, metrics
+    def _of_right(self, kept: Tensor, right: Sequence[float]) -> Tensor | None:
+        """1 on the tokens of right responses: [n, longest response]; None when no loss asks for it."""
+        if not self.ppo.positive_lm_coef:
+            return None
+        return kept * torch.tensor(right, device=kept.device).float().unsqueeze(1)
 
-    def _update_critic(self, step: int, responses: Responses, old_values: Tensor, returns: Tensor) -> Metrics:
+    def _update_critic(
+        self, step: int, responses: Responses, old_values: Tensor, returns: Tensor, kept: Tensor
+    ) -> Metrics:
         """Fit the critic over several minibatches (paper, section 2.3: 12)."""
         critic = self.critic
         assert critic is not None
@@ -237,12 +237,13 @@ class PPO:
         parts = minibatches(len(responses), self.ppo.critic_minibatches, seed)
         total, lr, norms = 0.0, 0.0, []
         for number, rows in enumerate(parts):
-            n_tokens = self._count(responses, rows)
+            n_tokens = self._count(kept, rows)
 
             def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
                 values = critic(*responses.inputs(group, self.pad))
                 old, target = take(old_values, responses.mask, group), take(returns, responses.mask, group)
-                loss = value_loss(values, old, target, self.ppo.value_clip_eps, n_tokens)
+                weights = take(kept, responses.mask, group) if self.ppo.mask_truncated else None
+                loss = value_loss(values, old, target, self.ppo.value_clip_eps, n_tokens, weights)
                 return loss, loss.unsqueeze(0)
 
             lr = self._rate(self.config.critic, step, number, len(parts))
@@ -260,43 +261,51 @@ class PPO:
         }
 
     def _update_policy(
-        self,
-        step: int,
-        responses: Responses,
-        old_logprobs: Tensor | None,
-        reference: Tensor | None,
-        advantages: Tensor,
-        probe: Probe,
+        self, step: int, n_warmup: int, responses: Responses, batch: "Batch", probe: Probe
     ) -> Metrics:
         """Improve the policy; with one minibatch the update is strictly on-policy (paper, section 2.3)."""
         seed = derive_seed(self.config.seed, "policy", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.policy_minibatches, seed)
+        old_logprobs, reference = batch.old_logprobs, batch.reference
         # Loss, clipped tokens, KL to the old policy, entropy, ratio, KL to the base model, tokens.
         totals = torch.zeros(7, dtype=torch.float64, device=self.ranks.device)
         current = torch.zeros(responses.mask.shape, device=self.ranks.device)
         lr, norms, metrics = 0.0, [], {}
         for number, rows in enumerate(parts):
-            n_tokens = self._count(responses, rows)
+            n_tokens = self._count(batch.kept, rows)
+            n_right = n_tokens if batch.of_right is None else self._count(batch.of_right, rows)
 
-            def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
+            def loss_of(
+                group: list[int], n_tokens: Tensor = n_tokens, n_right: Tensor = n_right
+            ) -> tuple[Tensor, Tensor]:
                 logprobs, entropy = self.actor(*responses.inputs(group, self.pad))
                 put(current, responses.mask, group, logprobs.detach())
                 old = logprobs.detach() if old_logprobs is None else take(old_logprobs, responses.mask, group)
-                gains = take(advantages, responses.mask, group)
+                gains = take(batch.advantages, responses.mask, group)
+                inside = take(batch.kept, responses.mask, group) if self.ppo.mask_truncated else 1.0
                 weights, cap = None, self.ppo.max_importance_weight
                 if cap is not None:
                     weights = importance_weights(old, take(probe.engine, responses.mask, group), cap)
                 loss, n_clipped, moved = policy_loss(
-                    logprobs, old, gains, self.ppo.clip_eps, n_tokens, self.ppo.clip_eps_high, weights
+                    logprobs,
+                    old,
+                    gains * inside,
+                    self.ppo.clip_eps,
+                    n_tokens,
+                    self.ppo.clip_eps_high,
+                    weights,
                 )
                 kl = torch.zeros_like(logprobs)
                 if reference is not None:
                     base = take(reference, responses.mask, group)
                     kl = kl_estimate(logprobs, base, self.ppo.kl_estimator)
                     if self.ppo.kl_place == "loss":
-                        loss = loss + self.ppo.kl_coef * kl.sum() / n_tokens
+                        loss = loss + self.ppo.kl_coef * (kl * inside).sum() / n_tokens
                 if self.ppo.entropy_coef:
-                    loss = loss - self.ppo.entropy_coef * entropy.sum() / n_tokens
+                    loss = loss - self.ppo.entropy_coef * (entropy * inside).sum() / n_tokens
+                if batch.of_right is not None:
+                    of_right = take(batch.of_right, responses.mask, group)
+                    loss = loss + self.ppo.positive_lm_coef * positive_lm_loss(logprobs, of_right, n_right)
                 ratio = (logprobs.detach() - old).exp().sum()
                 n_seen = torch.tensor(logprobs.numel(), device=loss.device)
                 return loss, torch.stack([loss, n_clipped, moved, entropy.sum(), ratio, kl.sum(), n_seen])
@@ -307,7 +316,7 @@ class PPO:
                         probe.check(step, current, partial(self._again, responses, current, probe))
                     )
 
-            lr = self._rate(self.config.actor, step, number, len(parts))
+            lr = self._rate(self.config.actor, step, number, len(parts), n_warmup)
             micro = self._micro_batches(responses, rows)
             max_norm = self.config.actor.max_grad_norm
             norm, sums = optimizer_step(self.actor, micro, loss_of, lr, max_norm, self.ranks, check_sync)
@@ -329,14 +338,15 @@ class PPO:
     def _micro_batches(self, responses: Responses, rows: list[int]) -> list[list[int]]:
         return micro_batches(responses, rows, self.ppo.micro_batch_tokens, self.is_packed)
 
-    def _rate(self, optim: OptimConfig, step: int, number: int, n_parts: int) -> float:
-        """Learning rate of update `number` of `n_parts` in `step`."""
-        n_main, n_anneal = self.config.n_steps * n_parts, self.config.anneal.n_steps * n_parts
-        return learning_rate(optim, (step - 1) * n_parts + number, n_main, n_anneal)
+    def _rate(self, optim: OptimConfig, step: int, number: int, n_parts: int, n_warmup: int = 0) -> float:
+        """Learning rate of update `number` of `n_parts` in `step`; the schedule begins after `n_warmup`."""
+        n_main = (self.config.n_steps - n_warmup) * n_parts
+        n_anneal = self.config.anneal.n_steps * n_parts
+        return learning_rate(optim, (step - 1 - n_warmup) * n_parts + number, n_main, n_anneal)
 
-    def _count(self, responses: Responses, rows: list[int]) -> Tensor:
-        """Response tokens of a minibatch over all ranks."""
-        return self.ranks.sum(responses.mask[rows].sum().double()).float()
+    def _count(self, kept: Tensor, rows: list[int]) -> Tensor:
+        """Tokens of a minibatch over all ranks that enter the loss; at least 1."""
+        return self.ranks.sum(kept[rows].sum().double()).float().clamp(min=1)
 
 
 def finite_mean(norms: list[float]) -> float | None:

@@ -32,7 +32,7 @@ class JsonLines:
             os.fsync(file.fileno())
 
     def _render(self, record: dict) -> str:
-        return json.dumps({name: record[name] for name in self.schema.names}) + "\n"
+        return json.dumps({name: record.get(name) for name in self.schema.names}) + "\n"
 
 
 def read_lines(path: Path) -> list[dict]:

@@ -20,7 +20,6 @@ from transformers import AutoTokenizer
 from rewards.contracts.engine import Engine
 from rewards.contracts.records import METRIC
 from rewards.shaping import shaped_reward
-from training.annealing import hard_prompts
 from training.batching import Responses
 from training.config import TrainingConfig
 from training.data import Prompt, load_prompts, select_rows
@@ -28,6 +27,7 @@ from training.engines import build_engine, build_frozen, sharded_loading
 from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
 from training.packing import PACKED, Layout
+from training.phases import CriticWarmup, hard_prompts
 from training.ppo import PPO
 from training.probe import mismatch_limit
 from training.rails import AFTER_UPDATE, BEFORE_UPDATE, Rails, Stopped
@@ -109,12 +109,13 @@ def train(
     recorder = Recorder(out, tensorboard, done, ranks.rank, config.tracker)
     recorder.prompts([prompt.problem_id for prompt in chosen], too_long)
     rails = Rails(config.rails, recorder.history)
+    warmup = CriticWarmup(config.ppo, recorder.history)
     for step in range(done + 1, config.total_steps + 1):
         if config.n_steps and config.anneal.n_steps and step == max(done, config.n_steps) + 1:
             ranks.barrier()  # The other ranks' rollouts must be on disk.
             chosen = hard_prompts(out / "rollouts", config.n_steps, chosen, config.anneal.hard_below)
         metrics, stops = run_step(
-            config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts, segment
+            config, step, chosen, rollouts, ppo, recorder, rails, ranks, read_texts, segment, warmup
         )
         if ranks.is_first and on_step is not None:
             on_step(step, metrics)
@@ -187,9 +188,11 @@ def run_step(
     ranks: Ranks,
     read_texts: ReadTexts | None = None,
     segment: int = 0,
+    warmup: CriticWarmup | None = None,
 ) -> tuple[dict, list[str]]:
     """Run one PPO step, of segment number `segment`, on this rank's share of the prompts.
 
+    In the critic's `warmup`, it trains the critic alone.
     Returns the global metrics, and the reasons why the run must stop, usually none.
     """
     started = clock = time.perf_counter()
@@ -206,14 +209,26 @@ def run_step(
     metrics, histograms = response_metrics(
         completions, verdicts, rewards, n_samples, config.rollout.max_new_tokens, ranks, read_texts
     )
-    metrics = dict.fromkeys(METRIC.names) | {"step": step} | metrics
+    metrics = dict.fromkeys(METRIC.names) | {"step": step} | metrics | batch.resampling(ranks)
 
     tripped = rails.check(BEFORE_UPDATE, metrics)
     times |= dict.fromkeys(("forward_s", "critic_s", "policy_s", "sync_s"), 0.0)
     if "skip" not in {action for action, _ in tripped}:
         responses = Responses.build([p.tokens for p in asked], [c.tokens for c in completions], ranks.device)
         engine_logprobs = [c.logprobs for c in completions]
-        update, phases = ppo.update(step, responses, rewards, engine_logprobs, batch.values)
+        warmup = warmup or CriticWarmup(config.ppo, [])
+        update, phases = ppo.update(
+            step,
+            responses,
+            rewards,
+            engine_logprobs,
+            batch.values,
+            is_right=[verdict.is_correct for verdict in verdicts],
+            is_truncated=[completion.is_truncated for completion in completions],
+            n_warmup=warmup.n_steps,
+            is_warmup=warmup.is_on,
+        )
+        warmup.add(update)
         metrics |= update
         times |= phases
     times["forward_s"] += batch.value_s

@@ -1,13 +1,16 @@
 r"""Is a statement complete without the picture that it mentions?
 
 "In the diagram, ABCD is a square of side 4 and E is the midpoint of AB. Find DE." is; "In the diagram, find x." is not.
-A statement is complete when it mentions its picture in passing, never asks about it, brings every point into the
-plane in words ("D is on BC"), holds the numbers that the drawing is labeled with, and has data.
+A short statement is complete when it mentions its picture in passing, never asks about it, brings every point into
+the plane in words ("D is on BC"), holds the numbers that the drawing is labeled with, and has data. A statement that
+tells much is complete unless it names what only a picture can hold: a spinner's numbers, a curve without its formula.
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
+
+from curation.screens.described import ASKS, SENTENCE, states_curve, without_described
+from curation.screens.points import NUMBER, RELATION, n_unknown, places_all
 
 _PICTURE = r"(?:figure|diagram|picture|drawing|illustration|sketch|image)"
 _PLACE = r"(?:\s+(?:to|on|at|below|above|shown|here|given|the|your|right|left))*"
@@ -29,11 +32,6 @@ _EXAMPLE = re.compile(r"(?i)\b(?:examples?|instance|sample|one such|one possible
 _SHOWN = re.compile(r"(?i)\b(?:shown|shows?|below|above|pictured|illustrated|gives|given)\b")
 _WITH_END = re.compile(r"[^.?!]+[.?!:]*")
 """A sentence that only shows an example can go."""
-_GIVEN_GRID = re.compile(
-    r"(?i)\b\w+\s?-?(?:by|x|×|\\times)-?\s?\w+\$? (?:square |rectangular )?(?:grid|board|array|lattice|checkerboard|chessboard)s?\b(?: shown\b)?"
-)
-_GRID = re.compile(r"(?i)\b(?:grid|board|array|lattice)s?\b")
-"""A grid whose size is stated is there."""
 _NEEDS = re.compile(
     rf"(?i)\b(?:figures|diagrams|pictures|drawings)\b|\bfig\.|\b{_PICTURE} ?\(?(?:\d|[a-d]\b(?!\s+\w))"
     rf"|\b(?:first|second|third|left|right|middle|two|one of the|each) (?:\w+ )?{_PICTURE}\b"
@@ -53,48 +51,53 @@ _BY_PICTURE = re.compile(
     rf"|\b(?!points|as\b)[a-z]+s in (?:the|this) {_PICTURE}\b"
 )
 """The picture says how things are put together."""
-_ASKS = re.compile(r"(?i)\b(?:what|which|how|find|determine|calculate|compute|evaluate)\b")
-_SENTENCE = re.compile(r"[.?!]\)?\s+|\n\s*\n")
+_HOLDS = (
+    r"(?i)\b(?:graphs?|graphed|plotted|spinners?|charts?|maps?|maze|calendars?|number lines?|(?:game|dart|circuit|peg|geo)[ -]?boards?|boards? (?:shown|below|on the)|dial|histogram|nets?|thermometer|magic square|number wall|factor tree)\b"
+    r"|\b(?:side|front|top|this) views?\b|\b(?:this|following|given) table\b|\btable (?:below|above|shows|lists|gives)\b|\bpegs\b|\bhexomino|\bpentominoes\b"
+    rf"|\b(?:first|second|third|left|right|two) {_PICTURE}s?\b"
+    r"|\b(?:numbers?|digits?|integers?|letters?) (?!of\b)[^.?!]{0,80}\b(?:circles?|boxes|cells|squares|regions?|blanks)\b|\bshad|\bgr[ae]y\b"
+)
+_HOLDS_ALWAYS = re.compile(_HOLDS)
+_HOLDS_OFTEN = re.compile(
+    _HOLDS
+    + r"|\b(?:mark|label+|number|indicat)ed\b(?! (?:(?:as|with|by|from)\b|\$?\d))|\barrows?\b"
+    + rf"|\beach {_PICTURE}s?\b|\b(?:figures|diagrams|pictures)\b|\b(?:of|in|on) the {_PICTURE}\b"
+)
+"""What only a picture holds, in statements that tell very much and in those that tell much."""
+_REFERS = re.compile(rf"(?i)\b(?:{_PICTURE}|shown|below|above|illustrated|depicted|pictured|graph|chart)s?\b")
 _DATA = re.compile(
     r"(?i)\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twice|half|third|quarter|equal|equilateral|isosceles|regular|right|"
-    r"midpoints?|inscribed|tangent|perpendicular|parallel|perp|bisects?|congruent|same|trisect|squares?|circles?|hexagons?|heptagons?|octagons?|dodecagons?|cubes?|semicirc\w+|spheres?)\b"
+    r"midpoints?|inscribed|tangent|perpendicular|parallel|perp|bisects?|congruent|same|trisect|squares?|circles?|hexagons?|heptagons?|octagons?|dodecagons?|cubes?|semicirc\w+|spheres?|centroids?|medians?|altitudes?)\b"
 )
 _LETTER_ASKED = re.compile(
     r"(?i:\b(?:value of|find|what is|determine|is))\s*(?:\\\(|\$)?\s*\\?([a-z]|theta|alpha)\s*(?:\\\)|\$)?\s*(?:[.?!,]|\\|in |$)"
 )
-_COMMAND = re.compile(
-    r"\\(?:overline|overrightarrow|overleftrightarrow|widehat|text|mathrm|rm|textbf|mathbf|mathcal|angle|measuredangle|boldsymbol)\b|[{}]"
-)
-_NAME = re.compile(r"(?<![A-Za-z\\])[A-Z](?:['’_]?\d?)(?:[A-Z]['’_]?\d?){0,11}(?![A-Za-z]|-[a-z])")
-_SHAPE = (
-    r"(?:triangles?|squares?|rectangles?|parallelograms?|trapezoids?|trapeziums?|quadrilaterals?|rhombus(?:es)?|pentagons?|hexagons?|octagons?|"
-    r"decagons?|polygons?|cubes?|tetrahedr(?:on|a)|prisms?|pyramids?|box|kite|parallelepiped|dodecagon|nonagon|heptagon|planes?|cuboid)"
-)
-_LIST = r"(?:\s|\$|\\\(|\\\)|,|~|\\,|and|or)*"
-_TOKEN = r"[A-Z]['’_]?\d?"
-_LETTER = re.compile(_TOKEN)
-_ANCHORS = (
-    re.compile(rf"(?i:{_SHAPE}|\\triangle|△|\\square)(?:\s|\$|\\\(|,)*((?:{_TOKEN}){{3,12}}(?:{_LIST}(?:\\triangle)?\s*(?:{_TOKEN}){{3,12}})*)(?![a-z])"),
-    re.compile(rf"(?<![A-Za-z])((?:{_TOKEN}){{3,12}}(?:{_LIST}(?:{_TOKEN}){{3,12}})*)(?:\s|\$|\\\))*(?i:is|be|are|form|forms)\b(?! (?:a )?(?:right angle|\$?\d))"),
-    re.compile(
-        rf"(?i:points?|vertex|vertices|cent(?:er|re)s?|midpoints?|at|from|through|circles?|foot|town|cit(?:y|ies)|incenter|circumcenter|origin|on|[Bb]ags?|[Bb]ox(?:es)?|[Tt]eams?|[Ss]ets?|[Uu]rns?|[Cc]ity|[Rr]unners?|[Rr]egions?|[Pp]layers?|[Pp]oints?|[Cc]ircles?|"
-        rf"chords?|diameters?|radi(?:us|i)|tangents?|altitudes?|medians?|bisectors?|arcs?|diagonals?|perpendiculars?|lines?|segments?|edges?|legs?|bases?|sides?|hypotenuse)"
-        rf"(?:\s|\$|\\\(|~|,)*((?:{_TOKEN}){{1,2}}(?:{_LIST}(?:{_TOKEN}){{1,2}})*)(?![A-Za-z])"
-    ),
-    re.compile(
-        rf"(?<![A-Za-z])({_TOKEN}(?:(?:\s|\$|\\\(|\\\)|,|and)+{_TOKEN})*)(?:\s|\$|\\\)|,)*(?i:is|are|be|lies?|divides?|moves?|denotes?|and|the (?:foot|midpoint|cent(?:er|re)|intersection|point)|on|in)\b"
-    ),
-    re.compile(rf"(?<![A-Za-z])({_TOKEN})\s*=?\s*(?:\$|\\left)?\("),
-    re.compile(rf"(?<![A-Za-z])((?:{_TOKEN}){{2}})(?:\s|\$|\\\)|\\\()*(?:\\perp|⊥|⟂|(?i:(?:is|represents) (?:perpendicular|an? |the ))|\\parallel|(?i:bisects))"),
-    re.compile(rf"((?:{_TOKEN}){{2}}(?:\W|and)*(?i:bisects?|trisects?)\W*(?:{_TOKEN}){{3}})"),
-)  # fmt: skip
-"""Words that bring points into the plane."""
-_WORDS = {"I", "AM", "PM", "II", "III", "US", "DVD", "TV", "CD"}
-_A_IS_A_POINT = re.compile(r"[A-Z]A|A[B-Z]|\$A\b|[Bb]ags? A\b|\\\(\s*A\s*\\\)|points? A\b")
-_FORMULA = re.compile(r"\$[^$]*\$|\\\(.*?\\\)")
-_SPACED = re.compile(r"(?<=[A-Z]) (?=[A-Z](?![a-z]))")
 _LABEL = re.compile(r'\b(?:label|Label|MP|dot|D)\s*\(\s*(?:\w+\([^)]*\)\s*\*\s*)?"([^"]*)"')
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_WORD = re.compile(r"[a-z]+")
+_IN_WORDS = {
+    word: str(number)
+    for number, words in enumerate(
+        (
+            "one first unit",
+            "two second",
+            "three third",
+            "four fourth",
+            "five fifth",
+            "six sixth",
+            "seven seventh",
+            "eight eighth",
+            "nine ninth",
+            "ten tenth",
+            "eleven",
+            "twelve",
+        ),
+        1,
+    )
+    for word in words.split()
+}
+_POINTS = re.compile(r"\b[A-Z]{2,4}\b\s*=|\\angle")
+_MUCH, _VERY_MUCH = 25, 38
+"""Words from which on a statement tells much: what its picture is labeled with is then there in words or follows."""
 
 
 @lru_cache(maxsize=10_000)
@@ -106,18 +109,27 @@ def is_complete(text: str, code: str = "") -> bool:
     >>> is_complete("In the diagram, $ABC$ is a triangle with $AB = 30$, and $AD = 3$. What is the length of $DC$?")
     False
     """
-    if not holds_labels(text, code) or _BY_PICTURE.search(text):
+    bare = without_described(_without_mentions(text), text)
+    if _asks_unknown_letter(bare):
         return False
-    bare = _without_mentions(text)
-    if _GIVEN_GRID.search(bare):
-        bare = _GRID.sub(" ", _GIVEN_GRID.sub(" 2 ", bare))
-    n_data, n_words = len(_DATA.findall(bare)), len(bare.split())
-    if n_words < 10 or n_data < (1 if n_words >= 12 else 2) or _NEEDS.search(bare):
+    n_words, n_data = len(bare.split()), len(_DATA.findall(bare))
+    refers = _REFERS.search(text) is not None
+    very_much = n_words >= _VERY_MUCH
+    *given, last = SENTENCE.split(bare.strip())
+    before = " . ".join(given)
+    if n_words >= _MUCH and n_data >= 2 or very_much and not refers:
+        unseen = (_HOLDS_ALWAYS if very_much else _HOLDS_OFTEN).search(bare)
+        is_built = very_much or RELATION.search(bare) or not _POINTS.search(bare)
+        if is_built and not unseen:
+            is_told = very_much or not refers or holds_labels(text, code)
+            return is_told and n_unknown(before, last) <= (2 if very_much else 1)
+    if n_words < 10 or n_data < (1 if n_words >= 12 else 2) or not holds_labels(text, code):
         return False
-    if _asks_of_picture(_SENTENCE.split(text.strip())[-1]) or _asks_unknown_letter(bare):
+    if _BY_PICTURE.search(text) or _NEEDS.search(bare):
         return False
-    *given, last = _SENTENCE.split(bare.strip())
-    return _places_all(" . ".join(given), last)
+    if _asks_of_picture(SENTENCE.split(text.strip())[-1]) and not states_curve(text):
+        return len(NUMBER.findall(before)) >= 2 and places_all(before, last)
+    return places_all(before, last)
 
 
 def _without_mentions(text: str) -> str:
@@ -131,7 +143,7 @@ def _without_mentions(text: str) -> str:
 
 def _asks_of_picture(sentence: str) -> bool:
     """The question itself is about the picture: "Find x in the diagram", "In the diagram, what is x?"."""
-    asked, mention = _ASKS.search(sentence), _MENTION.search(sentence)
+    asked, mention = ASKS.search(sentence), _MENTION.search(sentence)
     if asked is None or mention is None:
         return False
     if asked.start() < mention.start():
@@ -145,42 +157,13 @@ def holds_labels(text: str, code: str) -> bool:
     """Whether the numbers that a drawing is labeled with are in the text as well."""
     if "abel" not in code and "MP" not in code:
         return True
-    return set(_NUMBER.findall(" ".join(_LABEL.findall(code)))) <= set(_NUMBER.findall(text))
+    labels = set(NUMBER.findall(" ".join(_LABEL.findall(code)))) - {"0"}
+    return labels <= set(NUMBER.findall(text)) | {
+        _IN_WORDS[word] for word in _WORD.findall(text.lower()) if word in _IN_WORDS
+    }
 
 
 def _asks_unknown_letter(text: str) -> bool:
     """A letter is asked for that the text says nothing about."""
     asked = _LETTER_ASKED.findall(text)
     return any(len(re.findall(rf"(?<![A-Za-z]){re.escape(one)}(?![A-Za-z])", text)) < 2 for one in asked)
-
-
-def _letters(names: Iterable[str]) -> set[str]:
-    return {letter for name in names for letter in _LETTER.findall(name)}
-
-
-def _places_all(given: str, last: str) -> bool:
-    """Every point is placed by words, and the last sentence only asks about those that are placed before it."""
-    first, final = _plain(given), _plain(last)
-    wanted, asked = _points(first), _points(final)
-    if not _A_IS_A_POINT.search(f"{first} {final}"):
-        wanted, asked = wanted - {"A"}, asked - {"A"}
-    placed = _placed(first, _ANCHORS)
-    if not given.strip() or not wanted:
-        return wanted | asked <= _placed(f"{first} {final}", _ANCHORS)
-    return wanted <= placed | _placed(final, _ANCHORS) and asked <= wanted | _placed(final, _ANCHORS[1:])
-
-
-def _plain(text: str) -> str:
-    return _SPACED.sub("", _COMMAND.sub(" ", text))
-
-
-def _points(text: str) -> set[str]:
-    """Letters of the names in formulas, or in words where no formula holds one."""
-    names = [name for formula in _FORMULA.findall(text) for name in _NAME.findall(formula)] or _NAME.findall(
-        text
-    )
-    return _letters(name for name in names if name not in _WORDS and len(set(name)) == len(name))
-
-
-def _placed(text: str, anchors: tuple[re.Pattern[str], ...]) -> set[str]:
-    return _letters(found for anchor in anchors for found in anchor.findall(text))

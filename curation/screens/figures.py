@@ -3,6 +3,7 @@
 import polars as pl
 
 from curation.screens.completeness import holds_labels, is_complete
+from curation.screens.described import explains_shading
 from curation.screens.patterns import count, has
 
 PROBLEM = pl.col("problem")
@@ -33,11 +34,6 @@ REFERENCE = (
     r"|\b(?:cell|circle|box|square|region|space|node)s? of the (?:figure|diagram|picture|drawing)\b|\bthe (?:attached |given )?table (?:shows|lists|gives|records|summarizes)\b|\bfig(?:ure)?\.? ?[A-Z]?\d"
     r"|如图|下图|右图|左图|图中|见图|图所示|所示的图"
 )
-_EXPLAINS_SHADING = (
-    r"(?i)\b(?:is|are|be|was|were|we|and) (?:then )?(?:shaded?|coloure?d|painted)\b|\bshad(?:e|ing)\b|\b(?:an?|is the|are the|one) shaded\b"
-    r"|\bshaded (?:region|area|part)\W+(?:surrounding|between|bounded|enclosed|outside|inside|formed|that|consist)"
-    r"|\bshaded (?:quadrilateral|triangle|square|rectangle|region|polygon|area)\W+(?:\\triangle ?)?[A-Z]{3,}"
-)
 _SHADED = r"(?i)\bthe shaded (?:region|area|part|portion|section|triangle|square|sector|figure)s?\b"
 _TABLE_INSIDE = (
     r"\\begin\{(?:tabular|array|matrix)\}|\|[^\n|]+\|[^\n|]+\||\\hline|\n[^\n]*(?:\t|  +)\S+(?:\t|  +)\S+"
@@ -55,6 +51,8 @@ _POINTS_AT = (
     r"chart|table|map|spinner|pattern|arrangement|this|these|here|pictured|path|net|figures|illustrated|plotted|dots?|lattice|"
     r"toothpicks?|tiles?|boxes|cells?|arrows?|the (?:two|three|four|five|six|large|small|larger|smaller) \w+)\b"
 )
+_OF_ANY = r"\b[Ll]et\b|\b(?:of|in|does|has) an? (?:\w+ ){0,2}(?:prism|pyramid|cube|tetrahedron|octahedron|sphere|cone|cylinder|triangle|square|rectangle|rhombus|(?:penta|hexa|octa|deca|dodeca)gon)\b"
+"""What is asked of any prism needs no picture of one."""
 _DATA = r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|twice|half)\b|="
 
 FIGURE_HINT = (
@@ -73,17 +71,18 @@ def needs_figure() -> pl.Expr:
         PROBLEM, r"\\begin\{array\}[^$]*\\(?:hline|cline)|Pascal's triangle[^$]*\$\$?\s*\\begin\{array\}"
     )
     refers = has(PROBLEM, REFERENCE) & ~(((has_table | is_listed) & ~has(PROBLEM, _OTHER_PICTURE)) | is_sum)
-    is_shaded = has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING)
+    is_shaded = has(PROBLEM, _SHADED)
     is_drawn = has(PROBLEM, CODE)
-    flags = pl.struct(PROBLEM, found=refers | is_shaded | is_drawn, is_open=~is_shaded & ~is_drawn)
-    return flags.map_batches(_unless_complete, return_dtype=pl.Boolean)
+    flags = pl.struct(PROBLEM, refers=refers, is_shaded=is_shaded, is_drawn=is_drawn)
+    return flags.map_batches(_unless_described, return_dtype=pl.Boolean)
 
 
-def _unless_complete(rows: pl.Series) -> pl.Series:
-    """`found`, where `is_open` only for statements that are not complete in words."""
-    columns = (rows.struct.field(name) for name in ("problem", "found", "is_open"))
+def _unless_described(rows: pl.Series) -> pl.Series:
+    """Whether what a statement refers to is missing: its words do not tell it, nor which region is shaded."""
+    columns = (rows.struct.field(name) for name in ("problem", "refers", "is_shaded", "is_drawn"))
     needed = [
-        found and not (is_open and is_complete(text)) for text, found, is_open in zip(*columns, strict=True)
+        drawn or (shaded and not explains_shading(text)) or (refers and not is_complete(text))
+        for text, refers, shaded, drawn in zip(*columns, strict=True)
     ]
     return pl.Series(needed, dtype=pl.Boolean)
 
@@ -106,12 +105,13 @@ def without_decoration(problems: pl.Series) -> pl.Series:
     names_no_picture = bare.to_frame().select(
         ~has(PROBLEM, REFERENCE)
         & ~has(PROBLEM, _POINTS_AT)
-        & (count(PROBLEM, _DATA) >= 2)
+        & ((count(PROBLEM, _DATA) >= 2) | has(PROBLEM, _OF_ANY))
         & (count(PROBLEM, r"[A-Za-z]{2,}") >= 8)
     )["problem"]
-    is_shaded = bare.to_frame().select(has(PROBLEM, _SHADED) & ~has(PROBLEM, _EXPLAINS_SHADING))["problem"]
+    is_shaded = bare.to_frame().select(has(PROBLEM, _SHADED))["problem"]
     decorated = [
-        not shaded and (holds_labels(text, drawn) if plain else is_complete(text, drawn))
+        not (shaded and not explains_shading(text))
+        and ((len(text.split()) >= 40 or holds_labels(text, drawn)) if plain else is_complete(text, drawn))
         for text, drawn, plain, shaded in zip(bare, code, names_no_picture, is_shaded, strict=True)
     ]
     is_bare = pl.Series(decorated, dtype=pl.Boolean)

@@ -14,6 +14,7 @@ from evals.benchmarks.rows import Row
     title="AIME 2024",
     file="eval/aime2024.jsonl.gz",
     hub=Hub("HuggingFaceH4/aime_2024", split="train"),
+    public="2024-02",
     n_questions=30,
 )
 def parse(row: Row) -> Question:

@@ -12,6 +12,7 @@ from evals.benchmarks.rows import Row
     title="AIME 2025",
     file="eval/aime2025.jsonl.gz",
     hub=Hub("math-ai/aime25"),
+    public="2025-02",
     n_questions=30,
 )
 def parse(row: Row) -> Question:

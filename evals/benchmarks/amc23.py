@@ -7,6 +7,13 @@ from evals.benchmarks.registry import Hub, Question, register
 from evals.benchmarks.rows import Row
 
 
-@register("amc23", title="AMC 2023", file="eval/amc23.jsonl.gz", hub=Hub("math-ai/amc23"), n_questions=40)
+@register(
+    "amc23",
+    title="AMC 2023",
+    file="eval/amc23.jsonl.gz",
+    hub=Hub("math-ai/amc23"),
+    public="2023-11",
+    n_questions=40,
+)
 def parse(row: Row) -> Question:
     return Question(row.text("problem", "question"), row.text("answer"), row.optional("id"))

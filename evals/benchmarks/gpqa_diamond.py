@@ -16,6 +16,8 @@ from rewards.contracts.files import hash_text
     title="GPQA Diamond",
     file="eval/gpqa_diamond.jsonl.gz",
     hub=Hub("Idavidrein/gpqa", "gpqa_diamond", "train"),
+    public="2023-11",
+    task_id="gpqa_diamond",
     n_questions=198,
 )
 def parse(row: Row) -> Question:

@@ -12,6 +12,8 @@ from evals.benchmarks.rows import Row
     title="GSM8K",
     file="eval/gsm8k_test.jsonl.gz",
     hub=Hub("openai/gsm8k", "main"),
+    public="2021-10",
+    task_id="gsm8k",
     n_questions=1319,
 )
 def parse(row: Row) -> Question:

@@ -13,6 +13,8 @@ from evals.benchmarks.rows import Row
     title="HMMT February 2025",
     file="eval/hmmt_feb_2025.jsonl.gz",
     hub=Hub("MathArena/hmmt_feb_2025", split="train"),
+    public="2025-02",
+    task_id="MathArena/hmmt_feb_2025",
     n_questions=30,
 )
 def parse(row: Row) -> Question:

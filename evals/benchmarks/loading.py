@@ -14,6 +14,7 @@ import polars as pl
 
 from evals.benchmarks.choices import choice_letter
 from evals.benchmarks.draw import draw
+from evals.benchmarks.known import name_unknown, unknown_questions
 from evals.benchmarks.registry import (
     LETTERS,
     QUESTION,
@@ -79,6 +80,10 @@ def _load_registered(config: BenchmarkConfig, data_root: Path | None) -> Benchma
         )
     elif found not in spec.n_questions:
         raise ValueError(f"{spec.title} has {expected} questions, found {found}: is the file cut or mixed?")
+    if unknown := unknown_questions(config.name, benchmark.questions):
+        remark = name_unknown(config.name, unknown, found)
+        logger.warning(remark)
+        return replace(benchmark, remark=remark)
     return benchmark
 
 

@@ -14,6 +14,7 @@ from evals.benchmarks.rows import Row
     title="MATH500",
     file="eval/math500_full.jsonl.gz",
     hub=Hub("HuggingFaceH4/MATH-500"),
+    public="2021-03",
     n_questions=500,
 )
 def parse(row: Row) -> Question:

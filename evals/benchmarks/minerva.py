@@ -13,6 +13,7 @@ from evals.benchmarks.rows import Row
     title="Minerva",
     file="eval/minerva_math.jsonl.gz",
     hub=Hub("math-ai/minervamath"),
+    public="2022-06",
     n_questions=272,
 )
 def parse(row: Row) -> Question:

@@ -12,6 +12,7 @@ from evals.benchmarks.rows import Row
     title="MMLU",
     file="eval/mmlu.jsonl.gz",
     hub=Hub("cais/mmlu", "all"),
+    public="2020-09",
     n_questions=14_042,
     shots_file="eval/mmlu_dev.jsonl.gz",
     shots_split="dev",

@@ -16,6 +16,8 @@ from evals.benchmarks.rows import Row
     title="MMLU-Pro",
     file="eval/mmlu_pro.jsonl.gz",
     hub=Hub("TIGER-Lab/MMLU-Pro"),
+    public="2024-06",
+    task_id="mmlu_pro",
     n_questions=12_032,
     shots_file="eval/mmlu_pro_dev.jsonl.gz",
     shots_split="validation",

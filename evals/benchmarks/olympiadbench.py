@@ -14,6 +14,7 @@ from evals.benchmarks.rows import Row
     title="OlympiadBench",
     file="eval/olympiadbench.jsonl.gz",
     hub=Hub("math-ai/olympiadbench"),
+    public="2024-02",
     n_questions=(674, 675),
 )
 def parse(row: Row) -> Question:

@@ -67,6 +67,10 @@ class Spec:
     """Usual path of the development rows under the data root; empty: it has none."""
     shots_split: str
     """Their split on the hub."""
+    public: str = ""
+    """Month in which its problems became public, YYYY-MM: that of the contest or of the paper."""
+    task_id: str = ""
+    """Its task in the hub's own list of benchmarks (eval.yaml of the data set); empty: it is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Benchmark:
     """SHOT rows for worked examples, when requested."""
     n_all: int = 0
     """Questions that the benchmark has, without `limit`."""
+    remark: str = ""
+    """What a reader of its scores should know: questions that differ from the published text."""
 
 
 _SPECS: dict[str, Spec] = {}
@@ -94,6 +100,8 @@ def register(
     n_questions: int | tuple[int, ...],
     shots_file: str = "",
     shots_split: str = "",
+    public: str = "",
+    task_id: str = "",
 ) -> Callable[[Callable[[Row], Question]], Callable[[Row], Question]]:
     """Register the decorated row parser as the benchmark `name`."""
 
@@ -101,7 +109,7 @@ def register(
         if name in _SPECS:
             raise ValueError(f"benchmark {name!r} is registered twice")
         counts = (n_questions,) if isinstance(n_questions, int) else n_questions
-        _SPECS[name] = Spec(name, title, file, hub, counts, parse, shots_file, shots_split)
+        _SPECS[name] = Spec(name, title, file, hub, counts, parse, shots_file, shots_split, public, task_id)
         return parse
 
     return add
@@ -110,6 +118,15 @@ def register(
 def registered() -> dict[str, Spec]:
     """All known benchmarks, sorted by name."""
     return dict(sorted(_SPECS.items()))
+
+
+def is_after(public: str, cutoff: str) -> bool | None:
+    """Did problems become public after a model's last data? Months as YYYY-MM; None: not known.
+
+    >>> is_after("2025-02", "2024-09"), is_after("2024-09", "2024-09"), is_after("", "2024-09")
+    (True, False, None)
+    """
+    return public > cutoff[:7] if public and cutoff else None
 
 
 def ask_choices(stem: str, choices: tuple[str, ...]) -> str:

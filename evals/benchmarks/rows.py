@@ -155,5 +155,12 @@ def read_hub(name: str, subset: str, split: str) -> Iterator[Row]:
     from datasets import load_dataset  # slow to import, and only needed here
 
     origin = ":".join(part for part in (name, subset, split) if part)
-    for number, row in enumerate(load_dataset(name, subset or None, split=split), start=1):
+    try:
+        rows = load_dataset(name, subset or None, split=split)
+    except ConnectionError as error:
+        raise FileNotFoundError(
+            f"{origin}: the hub does not answer ({error}); with a copy on this machine, give its folder "
+            "(--data-root DIR) or file"
+        ) from None
+    for number, row in enumerate(rows, start=1):
         yield Row(row, origin, number)

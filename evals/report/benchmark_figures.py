@@ -4,9 +4,22 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from evals.report.canvas import BASE, FINAL, HALF, INK, LINE, MUTED, THIRD_WIDTH, WARN, legend_above, panel
+from evals.report.canvas import (
+    BASE,
+    FINAL,
+    HALF,
+    INK,
+    LINE,
+    MUTED,
+    THIRD_WIDTH,
+    WARN,
+    legend_above,
+    panel,
+    percent,
+    percent_axis,
+)
 from evals.report.reference import REFERENCE
 
 
@@ -45,7 +58,7 @@ def accuracy(summaries: dict[str, pl.DataFrame]) -> Figure:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.45, -0.65)
     ax.set_xlim(-0.01, 1.01)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(ax.xaxis)
     ax.grid(True, axis="x")
     ax.grid(False, axis="y")
     legend_above(ax)
@@ -76,7 +89,7 @@ def paired_delta(comparison: pl.DataFrame) -> Figure:
     low = min(0.0, *comparison["ci95_low"]) - 0.08
     high = max(0.0, *comparison["ci95_high"]) + 0.08
     ax.set_xlim(max(-1.05, low), min(1.05, high))
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+    percent_axis(ax.xaxis, sign="")
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.set_xlabel("points of accuracy, after − before")
     ax.grid(True, axis="x")
@@ -96,7 +109,7 @@ def pass_and_majority(name: str, curves: dict[str, pl.DataFrame]) -> Figure:
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel("k samples per question")
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(ax.yaxis)
     legend_above(ax)
     return figure
 
@@ -115,7 +128,7 @@ def flips(name: str, deltas: np.ndarray) -> Figure:
     ax.set_ylim(min(-0.25, ordered[-1]) - 0.05, max(0.25, ordered[0]) + 0.05)
     ax.set_xlabel(f"questions in {name}, most improved first")
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(ax.yaxis)
     legend_above(ax)
     return figure
 
@@ -137,7 +150,7 @@ def length_histograms(completions: dict[str, pl.DataFrame]) -> Figure:
         ax.axhline(0, color=MUTED, linewidth=0.8)
         ax.set_title(label)
         ax.yaxis.set_major_locator(MaxNLocator(4))
-        ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
+        ax.yaxis.set_major_formatter(lambda value, _: percent(abs(value)))
     legend_above(axes[0], right=True)
     axes[-1].set_xlabel("response length, tokens (bar: mean)")
     return figure
@@ -159,7 +172,7 @@ def accuracy_by_group(groups: dict[str, pl.DataFrame], label: str) -> Figure:
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(label)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(ax.yaxis)
     legend_above(ax)
     return figure
 
@@ -196,5 +209,5 @@ def accuracy_by_step(name: str, checkpoints: pl.DataFrame) -> Figure:
     ax.plot(part["step"], part["accuracy"], "o-", color=FINAL, markersize=3.5)
     ax.set_xlabel("training step")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent_axis(ax.yaxis)
     return figure

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 INK, FINAL, BASE, WARN, THIRD, LINE, MUTED, PAPER = (f"#0000{number:02x}" for number in range(1, 9))
@@ -82,6 +84,27 @@ def panel(size: tuple[float, float] = HALF, *, rows: int = 1) -> tuple[Figure, l
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
     return figure, [row[0] for row in axes]
+
+
+def percent_axis(axis: Axis, *, sign: str = "%") -> None:
+    """Write shares as percentages, with the decimals that a tick has and no more.
+
+    >>> percent(0.025), percent(-0.025), percent(0.3), percent(0.1234, "")
+    ('2.5%', '−2.5%', '30%', '12.34')
+    """
+    axis.set_major_formatter(lambda value, _: percent(value, sign))
+
+
+def percent(share: float, sign: str = "%") -> str:
+    return f"{round(share * 100, 6):g}{sign}".replace("-", "−")
+
+
+def share_axis(ax: Axes) -> None:
+    """A y axis of shares: it begins at 0, as no share is below."""
+    percent_axis(ax.yaxis)
+    low, high = ax.dataLim.intervaly
+    if low >= 0:
+        ax.set_ylim(0, high * 1.05 if np.isfinite(high) and high > 0 else 0.05)
 
 
 def legend_above(ax: Axes, *, right: bool = False) -> None:

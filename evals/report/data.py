@@ -6,10 +6,18 @@ from typing import Literal
 
 import polars as pl
 
-from evals.statistics.intervals import mean_over_questions
+from evals.statistics.intervals import Estimate, macro_average, mean_over_questions
 from evals.statistics.metrics import question_means
 
 Unit = Literal["share", "tokens", "number"]
+
+
+MEANS: tuple[tuple[str, str, Unit], ...] = (
+    ("Response length", "n_response_tokens", "tokens"),
+    ("In the requested format", "is_formatted", "share"),
+    ("Truncated", "is_truncated", "share"),
+)
+"""Tiles of columns of COMPLETION."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,10 @@ class ReportData:
     """One line below the title: what was trained, and on what."""
     headlines: tuple[Headline, ...] = ()
     """See `headlines()`."""
+    label: str = "final"
+    """What the model of `final` is called in tables."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Below it: when it was evaluated, how it was sampled and judged, with which versions."""
     config: str = ""
     """The resolved config as TOML."""
     base: pl.DataFrame | None = None
@@ -63,6 +75,16 @@ class ReportData:
     disagreements: pl.DataFrame | None = None
     """Responses that Math-Verify judges differently: `evals.disagreements.SCHEMA` and `model`; None: not
     asked."""
+    set_aside: pl.DataFrame | None = None
+    """Questions without a score: [model, benchmark, n_set_aside, n_questions (all), detail]."""
+    budgets: pl.DataFrame | None = None
+    """Accuracy against the token budget: `evals.statistics.budget.BUDGET` and `model`."""
+    cutoff: str = ""
+    """Month of the base model's last data, YYYY-MM: what became public after it? Empty: unknown."""
+    price: float | None = None
+    """Of a million response tokens, in any currency; None: costs are given in tokens."""
+    has_viewer: bool = False
+    """The viewer's folder `view` lies beside the page: samples link to it."""
     lineage: pl.DataFrame | None = None
     """Artifacts: [artifact, fingerprint]."""
     timing_note: str = ""
@@ -74,27 +96,56 @@ class ReportData:
 def headlines(
     base: pl.DataFrame, final: pl.DataFrame, extra: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Headline, ...]:
-    """Compute the usual headlines from two COMPLETION frames; `extra` shares, such as reward, come first."""
-    given = tuple(Headline(name, *ends) for name, ends in (extra or {}).items())
-    length = "n_response_tokens"
-    before, before_ci95 = _accuracy(base)
-    after, after_ci95 = _accuracy(final)
+    """Compute the usual headlines from two COMPLETION frames; `extra` shares, such as reward, come first.
+
+    Benchmarks are never pooled, as the largest would outweigh all others: each has a tile, and several have
+    their macro average, in which each counts the same.
+    """
+    given = tuple(Headline(name, before, after) for name, (before, after) in (extra or {}).items())
+    names = list(dict.fromkeys([*base["benchmark"], *final["benchmark"]]))
+    suffix = ", macro average" if len(names) > 1 else ""
     return (
         *given,
-        Headline("Accuracy", before, after, "share", before_ci95, after_ci95),
-        Headline("Response length", _mean(base, length), _mean(final, length), unit="tokens"),
-        Headline("In the requested format", _mean(base, "is_formatted"), _mean(final, "is_formatted")),
-        Headline("Truncated", _mean(base, "is_truncated"), _mean(final, "is_truncated")),
+        *_accuracies(base, final, names),
+        *(
+            Headline(f"{title}{suffix}", _macro(base, column), _macro(final, column), unit)
+            for title, column, unit in MEANS
+        ),
     )
 
 
-def _accuracy(completions: pl.DataFrame) -> tuple[float | None, tuple[float, float] | None]:
+def _accuracies(base: pl.DataFrame, final: pl.DataFrame, names: list[str]) -> list[Headline]:
+    tiles = []
+    found: list[list[Estimate]] = [[], []]
+    for name in names:
+        parts = [frame.filter(pl.col("benchmark") == name) for frame in (base, final)]
+        estimates = [_accuracy(part) for part in parts]
+        for kept, estimate in zip(found, estimates, strict=True):
+            kept += [estimate] if estimate else []
+        k = max(part["sample"].n_unique() for part in parts)
+        tiles.append(_tile(f"{name}, avg@{k}", *estimates))
+    if not names:
+        tiles = [Headline("Accuracy", None, None)]
+    if len(names) > 1:
+        means = [macro_average(kept) if len(kept) == len(names) else None for kept in found]
+        tiles.insert(0, _tile(f"Macro average of {len(names)} benchmarks", *means))
+    return tiles
+
+
+def _tile(name: str, before: Estimate | None, after: Estimate | None) -> Headline:
+    values = [each.value if each else None for each in (before, after)]
+    intervals = [each.ci95 if each else None for each in (before, after)]
+    return Headline(name, values[0], values[1], "share", intervals[0], intervals[1])
+
+
+def _accuracy(completions: pl.DataFrame) -> Estimate | None:
     if completions.height == 0:
-        return None, None
-    estimate = mean_over_questions(question_means(completions)["accuracy"].to_numpy())
-    return estimate.value, estimate.ci95
+        return None
+    return mean_over_questions(question_means(completions)["accuracy"].to_numpy())
 
 
-def _mean(completions: pl.DataFrame, column: str) -> float | None:
-    value = completions.select(pl.col(column).cast(pl.Float64).mean()).item()
-    return None if value is None else float(value)
+def _macro(completions: pl.DataFrame, column: str) -> float | None:
+    """The mean over benchmarks of a column's mean."""
+    means = completions.group_by("benchmark").agg(pl.col(column).cast(pl.Float64).mean())
+    value = means[column].mean()
+    return None if value is None else float(str(value))

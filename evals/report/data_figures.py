@@ -40,7 +40,7 @@ def answer_types(types: pl.DataFrame) -> Figure:
             color=MUTED,
         )  # fmt: skip
     ax.set_yticks(range(ordered.height), ordered["answer_type"].to_list())
-    ax.invert_yaxis()
+    ax.set_ylim(max(ordered.height, 4) - 0.5, -0.5)
     ax.set_xlim(0, max(1, int(ordered["count"].max() or 1)) * 1.3)  # type: ignore[arg-type]
     ax.set_xticks([])
     ax.spines["bottom"].set_visible(False)

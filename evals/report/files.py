@@ -1,6 +1,6 @@
 """The figures of a report as separate files for papers and slides: PNG and PDF in the light colors.
 
-write_figures(build_page(data), Path("runs/demo/figures"))
+write_figures(build_page(data, for_papers=True), Path("runs/demo/figures"))
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ def write_figures(page: Page, folder: Path) -> list[Path]:
     """Write every figure of the page; the same page gives the same bytes."""
     paths = []
     with drawing():
-        for section in page.sections:
+        for section in (*page.sections, *((page.paper,) if page.paper else ())):
             for plate in section.plates:
                 use_light_colors(plate.figure)
                 for suffix in FORMATS:

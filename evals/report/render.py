@@ -9,16 +9,22 @@ gives the same bytes.
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evals.report.data import Headline, ReportData
+from evals.report.paper import build_paper_section
+from evals.report.plates import Section
 from evals.report.reference import REFERENCE
 from evals.report.samples import draw_samples, to_script_json
-from evals.report.sections import Section, build_sections
+from evals.report.sections import build_sections
+from evals.report.tables import budget_tables, curve_table, group_tables, result_rows, set_aside_notes
 from evals.statistics.compare import compare
 from evals.statistics.metrics import summarize
 from evals.statistics.reflection import analyze, by_pattern
@@ -36,10 +42,12 @@ class Page:
     summaries: dict[str, pl.DataFrame]
     comparison: pl.DataFrame | None
     sections: list[Section]
+    paper: Section | None = None
+    """Figures of the benchmarks for papers and slides, on request."""
 
 
-def build_page(data: ReportData) -> Page:
-    """Compute the statistics and draw the figures."""
+def build_page(data: ReportData, *, for_papers: bool = False) -> Page:
+    """Compute the statistics and draw the figures; `for_papers`: also those that only files have."""
     models = {
         label: frame
         for label, frame in (("base", data.base), ("final", data.final))
@@ -49,8 +57,9 @@ def build_page(data: ReportData) -> Page:
     comparison = data.comparison
     if comparison is None and len(models) == 2:
         comparison = compare(models["base"], models["final"])
-    bends = _bends(data.metrics, data.reflection)
-    return Page(models, summaries, comparison, build_sections(data, models, summaries, comparison, bends))
+    sections = build_sections(data, models, _bends(data.metrics, data.reflection))
+    paper = build_paper_section(models, summaries, comparison) if for_papers else None
+    return Page(models, summaries, comparison, sections, paper)
 
 
 def render_report(data: ReportData) -> str:
@@ -62,12 +71,18 @@ def render_page(data: ReportData, page: Page) -> str:
     """Render a built page with its template."""
     samples = draw_samples(page.models) if page.models else []
     environment = _environment()
+    environment.filters["model_name"] = lambda name: data.label if name == "final" else name
     script = environment.get_template("browser.js.j2").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=page.sections,
-        results=_results(page.summaries),
+        results=result_rows(data, page.summaries),
+        set_aside=set_aside_notes(data),
+        models=list(page.models),
+        curve=curve_table(page.models) if page.models else None,
+        groups=group_tables(page.models),
+        budgets=budget_tables(data),
         comparison=[] if page.comparison is None else page.comparison.to_dicts(),
         references=_references(page.summaries),
         reflection=[row for label, frame in page.models.items() for row in _reflection(label, frame)],
@@ -95,6 +110,7 @@ def _environment() -> Environment:
     environment.filters["number"] = show
     environment.filters["change"] = show_change
     environment.filters["p_value"] = lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"
+    environment.filters["sample_address"] = sample_address
     environment.filters["percent"] = lambda value: show(value, "share")
     return environment
 
@@ -125,22 +141,54 @@ def show_change(headline: Headline) -> str:
     return text.replace("-", "−")
 
 
+def sample_address(row: Mapping[str, Any]) -> str:
+    """Where the viewer shows a response, from the report: see `evals.viewer`.
+
+    >>> sample_address({"model": "final", "benchmark": "math500", "question_id": "a b", "sample": 3})
+    'view/index.html#set=final&of=math500&question=a+b&sample=3'
+    """
+    place = {
+        "set": row["model"],
+        "of": row["benchmark"],
+        "question": row["question_id"],
+        "sample": row["sample"],
+    }
+    return f"view/index.html#{urlencode(place)}"
+
+
 def _sentence(items: tuple[Headline, ...]) -> str:
-    """State the finding in one sentence, from the first share and the first length with both values."""
+    """State the finding in one sentence: the first share, if possible with an interval, and the length."""
+    moved = [item for item in items if item.before is not None and item.after is not None]
+    shares = [item for item in moved if item.unit == "share"]
+    chosen = [item for item in shares if item.after_ci95][:1] or shares[:1]
+    chosen += [item for item in moved if item.unit == "tokens"][:1]
     parts = []
-    for unit, suffix in (("share", ""), ("tokens", " tokens")):
-        for item in items:
-            if item.unit == unit and item.before is not None and item.after is not None:
-                parts.append(_movement(item.name.lower(), item.before, item.after, unit) + suffix)
-                break
+    for item in chosen:
+        suffix = " tokens" if item.unit == "tokens" else ""
+        parts.append(_movement(_in_sentence(item), item.before, item.after, item.unit) + suffix)
     sentence = " and ".join(parts)
     return sentence[:1].upper() + sentence[1:] + "." if sentence else ""
 
 
-def _movement(name: str, before: float, after: float, unit: str) -> str:
+def _in_sentence(item: Headline) -> str:
+    """A tile's name in the middle of a sentence.
+
+    >>> _in_sentence(Headline("math500, avg@4", 0.1, 0.2, after_ci95=(0.1, 0.3)))
+    'accuracy on math500'
+    >>> _in_sentence(Headline("Macro average of 2 benchmarks", 0.1, 0.2, after_ci95=(0.1, 0.3)))
+    'the macro average of 2 benchmarks'
+    """
+    name = item.name.partition(",")[0]
+    if item.after_ci95 and "average" not in name:
+        return f"accuracy on {name}"
+    article = "the " if "average" in name else ""
+    return article + name[:1].lower() + name[1:]
+
+
+def _movement(name: str, before: float | None, after: float | None, unit: str) -> str:
     if show(before, unit) == show(after, unit):
         return f"{name} stayed at {show(after, unit)}"
-    verb = "rose" if after > before else "fell"
+    verb = "rose" if (after or 0) > (before or 0) else "fell"
     return f"{name} {verb} from {show(before, unit)} to {show(after, unit)}"
 
 
@@ -154,13 +202,6 @@ def _bends(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> dic
         if not lengths.null_count():
             series["correct_reflection_tokens"] = lengths.to_list()
     return find_bends(metrics["step"].to_list(), series)
-
-
-def _results(summaries: dict[str, pl.DataFrame]) -> list[dict]:
-    """SUMMARY rows with their model, the models of one benchmark in adjacent rows."""
-    rows = [row | {"model": label} for label, frame in summaries.items() for row in frame.to_dicts()]
-    order = list(dict.fromkeys(row["benchmark"] for row in rows))
-    return sorted(rows, key=lambda row: order.index(row["benchmark"]))
 
 
 def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:

@@ -7,37 +7,50 @@ import polars as pl
 
 from rewards.contracts.files import hash_text
 
-MAX_BYTES = 1_200_000
+MAX_BYTES = 1_600_000
 MAX_RESPONSE_CHARS = 6_000
-MAX_SAMPLES_PER_QUESTION = 2
+MAX_QUESTION_BYTES = 300_000
+"""Of one question's responses; the rest is counted, and shown by the viewer."""
 
 
 def draw_samples(models: dict[str, pl.DataFrame], *, max_bytes: int = MAX_BYTES) -> list[dict]:
-    """Pick questions by the hash of their ids until the page is full, each with every model's samples.
+    """Pick questions by the hash of their ids until the page is full, each with all samples of every model.
 
-    `change` says whether a question gained or lost correct samples between the two models.
+    `change` says whether a question gained or lost correct samples between the two models; `more` how many of
+    its responses are left out since they are too many.
     """
     joined = pl.concat([frame.with_columns(model=pl.lit(label)) for label, frame in models.items()])
+    by = ("benchmark", "question_id")
     shares = {
         (row["model"], row["benchmark"], row["question_id"]): row["share"]
-        for row in joined.group_by("model", "benchmark", "question_id")
+        for row in joined.group_by("model", *by)
         .agg(pl.col("is_correct").mean().alias("share"))
         .iter_rows(named=True)
     }
     problems = _problems(joined["prompt"])
-    questions: dict[tuple[str, str], list[dict]] = {}
-    for row in joined.filter(pl.col("sample") < MAX_SAMPLES_PER_QUESTION).iter_rows(named=True):
-        key = (row["benchmark"], row["question_id"])
-        change = _change(shares.get(("base", *key)), shares.get(("final", *key)))
-        questions.setdefault(key, []).append(_entry(row, problems[row["prompt"]], change))
+    parts = joined.partition_by(*by, as_dict=True, maintain_order=True)
     drawn: list[dict] = []
     n_bytes = 0
-    for key in sorted(questions, key=lambda key: hash_text("/".join(key))):
-        n_bytes += len(json.dumps(questions[key]))
+    for key in sorted(parts, key=lambda key: hash_text("/".join(key))):
+        change = _change(shares.get(("base", *key)), shares.get(("final", *key)))
+        rows = parts[key].sort("sample", maintain_order=True).iter_rows(named=True)
+        entries = [_entry(row, problems[row["prompt"]], change) for row in rows]
+        kept = _within(entries)
+        n_bytes += sum(len(json.dumps(entry)) for entry in kept)
         if n_bytes > max_bytes and drawn:
             break
-        drawn += questions[key]
+        drawn += [entry | {"more": len(entries) - len(kept)} for entry in kept]
     return drawn
+
+
+def _within(entries: list[dict]) -> list[dict]:
+    """The first responses of a question that fit, at least one of each model."""
+    n_bytes = 0
+    for number, entry in enumerate(entries):
+        n_bytes += len(json.dumps(entry))
+        if n_bytes > MAX_QUESTION_BYTES and number >= 2:
+            return entries[:number]
+    return entries
 
 
 def _change(before: float | None, after: float | None) -> str:

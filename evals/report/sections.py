@@ -1,62 +1,33 @@
 """The sections of the page, in order, and the figures in each, depending on the available data."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from evals.report import benchmark_figures, data_figures, training_figures
-from evals.report.canvas import drawing, to_svg
+from evals.report.canvas import drawing
 from evals.report.data import ReportData
-from evals.statistics.metrics import breakdown, by_checkpoint, curves, question_means
+from evals.report.plates import Plate, Section, in_words, plate
+from evals.statistics.metrics import by_checkpoint
 from evals.statistics.turning_point import Bend, turning_point
-
-
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """One figure of the page: its file name, its title, its caption, and the SVG."""
-
-    key: str
-    title: str
-    caption: str
-    figure: Figure
-    svg: str
-    is_small: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    key: str
-    title: str
-    lead: str
-    plates: tuple[Plate, ...]
 
 
 def build_sections(
     data: ReportData,
     models: dict[str, pl.DataFrame],
-    summaries: dict[str, pl.DataFrame],
-    comparison: pl.DataFrame | None,
     bends: dict[str, Bend | None],
 ) -> list[Section]:
-    """Draw every figure that the data allows; sections without figures are omitted."""
+    """Draw every figure that the data allows; sections without anything in them are omitted."""
     with drawing():
         sections = [
             Section("training", "Training", _training_lead(data, bends), tuple(_training(data, bends))),
-            Section("benchmarks", "Benchmarks", "", tuple(_benchmarks(models, summaries, comparison))),
-            Section("lengths", "Lengths and levels", "", tuple(_lengths(models))),
+            Section("lengths", "Lengths and groups", "", tuple(_lengths(models))),
             Section("optimization", "Optimization", "", tuple(_optimization(data))),
             Section("data", "Data", "", tuple(_data(data))),
             Section("cost", "Cost", data.timing_note, tuple(_cost(data))),
         ]
-    return [section for section in sections if section.plates]
-
-
-def _plate(key: str, title: str, caption: str, figure: Figure, *, is_small: bool = False) -> Plate:
-    return Plate(key, title, caption, figure, to_svg(figure, key, f"{title}. {caption}"), is_small)
+    # The tables by level and subject stand beside the lengths, which samples of other tools may lack.
+    return [section for section in sections if section.plates or (section.key == "lengths" and models)]
 
 
 def _training_lead(data: ReportData, bends: dict[str, Bend | None]) -> str:
@@ -95,19 +66,30 @@ def _training(data: ReportData, bends: dict[str, Bend | None]) -> Iterator[Plate
     if metrics is not None and metrics.height:
         draw = training_figures
         caption = "Binary reward, mean over the step's responses."
-        yield _plate("reward", "Reward", caption, draw.reward(metrics, bends.get("reward")))
+        yield plate(
+            "reward",
+            "Reward",
+            caption,
+            draw.reward(metrics, bends.get("reward")),
+            in_words(metrics, "reward"),
+        )
         figure = draw.response_length(metrics, bends.get("response_tokens"))
-        yield _plate("length", "Response length", "Tokens per response.", figure)
+        values = in_words(metrics, "response_tokens")
+        yield plate("length", "Response length", "Tokens per response.", figure, values)
         title = "Length of right and wrong responses"
-        yield _plate("outcome", title, "Tokens, mean.", draw.length_by_outcome(metrics))
+        values = in_words(metrics, "response_tokens_correct", "response_tokens_wrong")
+        yield plate("outcome", title, "Tokens, mean.", draw.length_by_outcome(metrics), values)
         title = "Format and truncation"
-        yield _plate("format", title, "Share of responses.", draw.truncation_and_format(metrics))
+        values = in_words(metrics, "formatted", "truncated")
+        yield plate("format", title, "Share of responses.", draw.truncation_and_format(metrics), values)
     if data.reflection is not None and data.reflection["reflection_rate"].sum() > 0:
         draw = training_figures
         title = "Length of correct reflections"
-        yield _plate("reflection", title, "Tokens, mean.", draw.reflection(data.reflection))
+        values = in_words(data.reflection, "correct_reflection_tokens", "response_tokens")
+        yield plate("reflection", title, "Tokens, mean.", draw.reflection(data.reflection), values)
         caption = "Share of responses with wait, recheck, retry, alternatively or however."
-        yield _plate("reflecting", "Reflection rate", caption, draw.reflection_rate(data.reflection))
+        values = in_words(data.reflection, "reflection_rate")
+        yield plate("reflecting", "Reflection rate", caption, draw.reflection_rate(data.reflection), values)
     if data.checkpoints is not None and data.checkpoints["step"].n_unique() > 2:
         yield from _checkpoints(data.checkpoints)
 
@@ -116,86 +98,43 @@ def _checkpoints(checkpoints: pl.DataFrame) -> Iterator[Plate]:
     """Accuracy by step, and by level when the benchmark has levels."""
     accuracy = by_checkpoint(checkpoints)
     for number, name in enumerate(accuracy["benchmark"].unique(maintain_order=True)):
-        yield _plate(
+        yield plate(
             f"checkpoint{number}",
             f"{name} during training",
             "Accuracy with its 95% band.",
             benchmark_figures.accuracy_by_step(name, accuracy),
+            in_words(accuracy.filter(pl.col("benchmark") == name), "accuracy"),
             is_small=True,
         )
         own = checkpoints.filter(pl.col("benchmark") == name)
         if 1 < own["level"].n_unique() <= 12:
             title, caption = f"Levels of {name} during training", "Accuracy by level and step."
             figure = benchmark_figures.levels_by_step(own)
-            yield _plate(f"levels{number}", title, caption, figure, is_small=True)
-
-
-def _benchmarks(
-    models: dict[str, pl.DataFrame], summaries: dict[str, pl.DataFrame], comparison: pl.DataFrame | None
-) -> Iterator[Plate]:
-    if not summaries:
-        return
-    caption = "Share of correct samples, mean over questions, with its 95% interval."
-    yield _plate("accuracy", "Accuracy", caption, benchmark_figures.accuracy(summaries))
-    if comparison is not None:
-        yield _plate(
-            "delta",
-            "Paired difference",
-            "Sign-flip test over questions, Holm-corrected; filled: p < 0.05.",
-            benchmark_figures.paired_delta(comparison),
-        )
-    names = list(dict.fromkeys(name for summary in summaries.values() for name in summary["benchmark"]))
-    by_model = {label: curves(frame) for label, frame in models.items()}
-    for number, name in enumerate(names):
-        if any(frame.filter(pl.col("benchmark") == name).height > 1 for frame in by_model.values()):
-            yield _plate(
-                f"passk{number}",
-                f"pass@k and maj@k, {name}",
-                "Solid: any of k samples is right; dashed: their majority is.",
-                benchmark_figures.pass_and_majority(name, by_model),
-            )
-        if comparison is not None:
-            yield _plate(
-                f"flips{number}",
-                f"Question by question, {name}",
-                "Change in the share of correct samples.",
-                benchmark_figures.flips(name, _deltas(models, name)),
-            )
-
-
-def _deltas(models: dict[str, pl.DataFrame], name: str) -> NDArray[np.float64]:
-    means = [question_means(models[label].filter(pl.col("benchmark") == name)) for label in ("base", "final")]
-    joined = means[0].join(means[1], on="question_id", maintain_order="left")
-    return (joined["accuracy_right"] - joined["accuracy"]).to_numpy()
+            yield plate(f"levels{number}", title, caption, figure, is_small=True)
 
 
 def _lengths(models: dict[str, pl.DataFrame]) -> Iterator[Plate]:
+    """Samples of other tools may have no lengths."""
+    models = {label: frame.drop_nulls("n_response_tokens") for label, frame in models.items()}
+    models = {label: frame for label, frame in models.items() if frame.height}
     if not models:
         return
-    yield _plate(
+    means = [
+        f"{label}: right {_mean_tokens(frame, correct=True)}, wrong {_mean_tokens(frame, correct=False)}"
+        for label, frame in models.items()
+    ]
+    yield plate(
         "histogram",
         "Response lengths, right and wrong",
         "Right up, wrong down; share of all responses.",
         benchmark_figures.length_histograms(models),
+        f"Mean tokens, {'; '.join(means)}.",
     )
-    wanted: tuple[tuple[str, str, Callable[[pl.DataFrame], bool]], ...] = (
-        ("length", "length quartile, shortest first", lambda _: True),
-        ("level", "level", lambda frame: 1 < frame["level"].n_unique() <= 12),
-        ("subject", "subject", lambda frame: 1 < frame["subject"].n_unique() <= 9),
-    )
-    names = dict.fromkeys(name for frame in models.values() for name in frame["benchmark"])
-    for by, label, fits in wanted:
-        for number, name in enumerate(names):
-            parts = {model: frame.filter(pl.col("benchmark") == name) for model, frame in models.items()}
-            if all(part.height and fits(part) for part in parts.values()):
-                groups = {model: breakdown(part, by) for model, part in parts.items()}
-                if any(group.height for group in groups.values()):
-                    yield _plate(
-                        f"{by}{number}",
-                        f"Accuracy by {label.split(',')[0]}, {name}",
-                        "With 95% intervals.",
-                        benchmark_figures.accuracy_by_group(groups, label),
-                    )
+
+
+def _mean_tokens(frame: pl.DataFrame, *, correct: bool) -> str:
+    mean = frame.filter(pl.col("is_correct") == correct)["n_response_tokens"].mean()
+    return "none" if mean is None else f"{float(str(mean)):,.1f}"
 
 
 _OPTIMIZATION = (
@@ -212,21 +151,30 @@ def _optimization(data: ReportData) -> Iterator[Plate]:
     if data.metrics is not None and data.metrics.height:
         for column, title, caption, is_percent in _OPTIMIZATION:
             figure = training_figures.single(data.metrics, column, percent=is_percent)
-            yield _plate(column.replace("_", ""), title, caption, figure, is_small=True)
+            key, values = column.replace("_", ""), in_words(data.metrics, column)
+            yield plate(key, title, caption, figure, values, is_small=True)
 
 
 def _data(data: ReportData) -> Iterator[Plate]:
     if data.funnel is not None and data.funnel.height:
         caption = "Problems kept after each step; dropped ones in gray."
-        yield _plate("funnel", "Curation", caption, data_figures.funnel(data.funnel))
+        values = ", ".join(
+            f"{step} {kept:,}" for step, kept in data.funnel.select("step", "kept").iter_rows()
+        )
+        yield plate("funnel", "Curation", caption, data_figures.funnel(data.funnel), values)
     if data.answer_types is not None and data.answer_types.height:
         caption = "Problems by type of reference answer."
-        yield _plate("types", "Answer types", caption, data_figures.answer_types(data.answer_types))
+        rows = data.answer_types.sort("count", descending=True).select("answer_type", "count").iter_rows()
+        values = ", ".join(f"{name} {count:,}" for name, count in rows)
+        yield plate("types", "Answer types", caption, data_figures.answer_types(data.answer_types), values)
 
 
 def _cost(data: ReportData) -> Iterator[Plate]:
     if data.timings is not None and data.timings.height:
         caption = "Response tokens per second of sampling."
-        yield _plate("throughput", "Throughput", caption, training_figures.throughput(data.timings))
+        values = in_words(data.timings, "tokens_per_s")
+        yield plate("throughput", "Throughput", caption, training_figures.throughput(data.timings), values)
         phases = training_figures.time_per_phase(data.timings)
-        yield _plate("phases", "Where a step's time goes", "Mean over steps.", phases)
+        means = data.timings.select(pl.col(training_figures.PHASES).mean()).row(0, named=True)
+        values = ", ".join(f"{training_figures.PHASES[name]} {mean:.3g} s" for name, mean in means.items())
+        yield plate("phases", "Where a step's time goes", "Mean over steps.", phases, values)

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, legend_above, panel
+from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, legend_above, panel, share_axis
 from evals.statistics.turning_point import Bend
 
 
@@ -41,7 +41,7 @@ def _finish(ax: Axes, *, percent: bool = False, legend: bool = False) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(5))
     if percent:
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        share_axis(ax)
     if legend:
         legend_above(ax)
 
@@ -63,7 +63,7 @@ def _mark(ax: Axes, bend: Bend | None) -> None:
 def reward(metrics: pl.DataFrame, bend: Bend | None) -> Figure:
     figure, (ax,) = panel(HALF)
     curve(ax, metrics["step"], metrics["pass_at_n"], BASE, "any sample of a prompt")
-    curve(ax, metrics["step"], metrics["reward"], FINAL, "mean reward", end="{:.2f}")
+    curve(ax, metrics["step"], metrics["reward"], FINAL, "mean reward")
     ax.set_ylim(-0.02, 1.02)
     _mark(ax, bend)
     _finish(ax, legend=True)
@@ -102,7 +102,6 @@ def reflection(steps: pl.DataFrame) -> Figure:
 def reflection_rate(steps: pl.DataFrame) -> Figure:
     figure, (ax,) = panel(HALF)
     curve(ax, steps["step"], steps["reflection_rate"], FINAL, end="{:.0%}")
-    ax.set_ylim(bottom=0)
     _finish(ax, percent=True)
     return figure
 
@@ -111,8 +110,8 @@ def truncation_and_format(metrics: pl.DataFrame) -> Figure:
     figure, (ax,) = panel(HALF)
     curve(ax, metrics["step"], metrics["formatted"], FINAL, "in the requested format")
     curve(ax, metrics["step"], metrics["truncated"], WARN, "truncated")
-    ax.set_ylim(-0.02, 1.02)
     _finish(ax, percent=True, legend=True)
+    ax.set_ylim(-0.02, 1.02)
     return figure
 
 

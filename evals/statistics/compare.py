@@ -7,8 +7,9 @@ The test flips the sign of each question's difference at random (all 2^n ways wh
 under "no difference" the two checkpoints could be swapped on any question. p-values are two-sided and
 corrected over benchmarks by Holm's method.
 
-Questions are paired by id, or by their prompt where more agree in that (mirrors of a benchmark number their
-rows differently). The same id with another reference answer is another question, and refused.
+Questions are paired by what they say, if both frames have the column `question`
+(evals.benchmarks.content.listed); otherwise by id, or by their prompt where more agree in that (mirrors of a
+benchmark number their rows differently). Another reference answer to the same question is refused.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from evals.statistics.metrics import check_samples, question_means
+from rewards.grader import Reason, compare_answers
 
 TEXT, INT, FLOAT = pl.String(), pl.Int64(), pl.Float64()
 
@@ -118,19 +120,32 @@ def unlike(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
 
 def _questions(completions: pl.DataFrame) -> pl.DataFrame:
     """One row a question: [benchmark, question_id, prompt, gold, accuracy], in order of appearance."""
+    stated = [name for name in ("prompt", "gold", "question", "answer") if name in completions.columns]
     first = completions.group_by("benchmark", "question_id", maintain_order=True).agg(
-        pl.col("prompt").first(), pl.col("gold").first()
+        pl.col(name).first() for name in stated
     )
+    if "answer" in stated:
+        # Of multiple choice the option's text: the letter depends on the order.
+        first = first.with_columns(gold=pl.coalesce("answer", "gold")).drop("answer")
     return first.join(
         question_means(completions), on=["benchmark", "question_id"], how="left", maintain_order="left"
     )
 
 
 def _keys(left: pl.DataFrame, right: pl.DataFrame) -> list[str]:
-    """The columns that pair more questions: ids, or prompts."""
+    """The columns that pair questions: their content; if that is unknown, what pairs more, ids or prompts."""
     n_pairs = {}
-    for name in ("question_id", "prompt"):
-        is_key = all(frame.select("benchmark", name).is_unique().all() for frame in (left, right))
+    for name in ("question", "question_id", "prompt"):
+        is_key = all(
+            name in frame.columns
+            and not frame[name].null_count()
+            and frame.select("benchmark", name).is_unique().all()
+            for frame in (left, right)
+        )
+        if name == "question":
+            if is_key:
+                return ["benchmark", name]
+            continue
         common = left.join(right, on=["benchmark", name, "gold"], how="semi")
         n_pairs[name] = common.height if is_key else 0
     return ["benchmark", "prompt" if n_pairs["prompt"] > n_pairs["question_id"] else "question_id"]
@@ -149,7 +164,8 @@ def _pair(before: pl.DataFrame, after: pl.DataFrame, shared: bool) -> pl.DataFra
                 "their common ones (--shared)"
             )
     pairs = left.join(right, on=keys, how="inner", maintain_order="left")
-    if other := pairs.filter(pl.col("gold") != pl.col("gold_right")).rows(named=True):
+    differing = pairs.filter(pl.col("gold") != pl.col("gold_right")).rows(named=True)
+    if other := [row for row in differing if not _is_same(row["gold"], row["gold_right"])]:
         row = other[0]
         raise ValueError(
             f"{row['benchmark']}: question {row['question_id']!r} has the reference answer {row['gold']!r} "
@@ -159,6 +175,11 @@ def _pair(before: pl.DataFrame, after: pl.DataFrame, shared: bool) -> pl.DataFra
     if pairs.is_empty():
         raise ValueError("no question is in both sets of completions; compare runs on the same questions")
     return pairs.rename({"accuracy": "before", "accuracy_right": "after"})
+
+
+def _is_same(gold: str, other: str) -> bool:
+    """True for two spellings of one answer, such as 070 and 70."""
+    return compare_answers(gold, other)[0] is Reason.CORRECT
 
 
 def sign_flip_test(deltas: NDArray[np.float64], *, n_permutations: int = 20_000, seed: int = 0) -> float:

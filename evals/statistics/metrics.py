@@ -26,7 +26,11 @@ SUMMARY = pl.Schema(
         "ci95_low": FLOAT,
         "ci95_high": FLOAT,
         "pass_at_k": FLOAT,  # at k = n_samples
+        "pass_at_k_low": FLOAT,  # 95 %, clustered by question like all intervals here
+        "pass_at_k_high": FLOAT,
         "maj_at_k": FLOAT,  # at k = n_samples
+        "maj_at_k_low": FLOAT,
+        "maj_at_k_high": FLOAT,
         "truncated": FLOAT,
         "formatted": FLOAT,
         "response_tokens": FLOAT,
@@ -38,7 +42,15 @@ SUMMARY = pl.Schema(
     }
 )
 
-CURVE = pl.Schema({"benchmark": TEXT, "k": INT, "pass_at_k": FLOAT, "maj_at_k": FLOAT})
+CURVE = pl.Schema(
+    {
+        "benchmark": TEXT,
+        "k": INT,
+        **{
+            f"{name}_at_k{end}": FLOAT for name in ("pass", "maj") for end in ("", "_low", "_high")
+        },  # with 95 % intervals
+    }
+)
 
 GROUP = pl.Schema(
     {
@@ -102,8 +114,7 @@ def summarize(completions: pl.DataFrame) -> pl.DataFrame:
                 "stderr": estimate.stderr,
                 "ci95_low": estimate.ci95[0],
                 "ci95_high": estimate.ci95[1],
-                "pass_at_k": last[1],
-                "maj_at_k": last[2],
+                **{column: value for column, value in last.items() if column != "k"},
                 "truncated": part["is_truncated"].mean(),
                 "formatted": part["is_formatted"].mean(),
                 **{column: values.mean() for column, values in lengths.items()},
@@ -130,25 +141,24 @@ def curves(completions: pl.DataFrame, ks: list[int] | None = None) -> pl.DataFra
         n_samples = int(part["sample"].n_unique())
         usual = {*range(1, 9), *(2**power for power in range(3, n_samples.bit_length())), n_samples}
         wanted = [k for k in ks or sorted(usual) if k <= n_samples]
-        rows += [(name, *point) for point in _curve(part, wanted)]
-    return pl.DataFrame(rows, schema=CURVE, orient="row")
+        rows += [{"benchmark": name, **point} for point in _curve(part, wanted)]
+    return pl.DataFrame(rows, schema=CURVE)
 
 
-def _curve(part: pl.DataFrame, ks: list[int]) -> list[tuple[int, float, float]]:
-    """Average pass@k and maj@k over the questions of one benchmark."""
+def _curve(part: pl.DataFrame, ks: list[int]) -> list[dict[str, float]]:
+    """Average pass@k and maj@k over the questions of one benchmark, with their intervals: rows of CURVE."""
     votes = _votes(part)
-    return [
-        (
-            k,
-            float(
-                np.mean(
-                    [pass_at_k(n_right + sum(wrong) + silent, n_right, k) for n_right, wrong, silent in votes]
-                )
-            ),
-            float(np.mean([maj_at_k(n_right, wrong, silent, k) for n_right, wrong, silent in votes])),
-        )
-        for k in ks
-    ]
+    rows = []
+    for k in ks:
+        passed = [pass_at_k(n_right + sum(wrong) + silent, n_right, k) for n_right, wrong, silent in votes]
+        majority = [maj_at_k(n_right, wrong, silent, k) for n_right, wrong, silent in votes]
+        rows.append({"k": k, **_measured("pass_at_k", passed), **_measured("maj_at_k", majority)})
+    return rows
+
+
+def _measured(name: str, values: list[float]) -> dict[str, float]:
+    estimate = mean_over_questions(np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0))
+    return {name: estimate.value, f"{name}_low": estimate.ci95[0], f"{name}_high": estimate.ci95[1]}
 
 
 def _votes(part: pl.DataFrame) -> list[tuple[int, tuple[int, ...], int]]:
@@ -170,6 +180,7 @@ def _votes(part: pl.DataFrame) -> list[tuple[int, tuple[int, ...], int]]:
 def breakdown(completions: pl.DataFrame, by: str) -> pl.DataFrame:
     """Accuracy by level, subject or length quartile (`by="length"`: Q1 is a benchmark's shortest quarter)."""
     if by == "length":
+        completions = completions.drop_nulls("n_response_tokens")
         rank = pl.col("n_response_tokens").rank("ordinal").over("benchmark") - 1
         quartile = rank * 4 // pl.len().over("benchmark") + 1
         completions = completions.with_columns(pl.format("Q{}", quartile).alias("length"))

@@ -47,11 +47,11 @@ def add_command(
 
 
 def add_configured(
-    commands: Commands, name: str, action: Action, text: str, extra: str
+    commands: Commands, name: str, action: Action, text: str, extra: str, *, needs_config: bool = True
 ) -> argparse.ArgumentParser:
     """Add a command for one run: a TOML file, overrides of any field, and a folder for the results."""
     parser = add_command(commands, name, action, text, extra, epilog=OVERRIDES)
-    add_config(parser, "configs/demo.toml")
+    add_config(parser, "configs/demo.toml", is_required=needs_config)
     parser.add_argument(
         "--data-root", metavar="DIR", help="folder that `file = ...` is relative to (default: use the hub)"
     )
@@ -65,25 +65,33 @@ def add_configured(
     return parser
 
 
-def add_config(parser: argparse.ArgumentParser, example: str) -> None:
-    parser.add_argument("--config", required=True, metavar="FILE", help=f"TOML file, such as {example}")
+def add_config(parser: argparse.ArgumentParser, example: str, *, is_required: bool = True) -> None:
+    parser.add_argument(
+        "--config", required=is_required, metavar="FILE", help=f"TOML file, such as {example}"
+    )
 
 
 def add_runs(parser: argparse.ArgumentParser, text: str = "folder of all runs") -> None:
     parser.add_argument("--runs", default="runs", metavar="DIR", help=f"{text} (default: runs)")
 
 
-def open_run(arguments: argparse.Namespace, *, needs_model: bool = True):
-    """The workspace of the run that the arguments of `add_configured` describe; without `needs_model`, the
-    configuration may lack [training]."""
+def open_run(
+    arguments: argparse.Namespace,
+    settings: dict[str, Any] | None = None,
+    *,
+    needs_model: bool = True,
+    needs_corpus: bool = True,
+):
+    """The workspace of the run that the arguments of `add_configured` describe, with `settings` by dotted
+    key; without `needs_model`, the configuration may lack [training], without `needs_corpus` [curation]."""
     from pipelines.artifacts.workspace import Workspace
     from pipelines.config import load_config, override_from_command_line
 
-    path = Path(arguments.config)
+    path = Path(arguments.config) if arguments.config else None
     given = {name: getattr(arguments, name) for name in ("name", "data_root", "on_change")}
-    given = {key: value for key, value in given.items() if value is not None}
-    config = load_config(path, given, needs_model=needs_model)
+    given = (settings or {}) | {key: value for key, value in given.items() if value is not None}
+    config = load_config(path, given, needs_model=needs_model, needs_corpus=needs_corpus)
     rest = ["--help"] if arguments.help_config else arguments.overrides
     if rest:
-        config = override_from_command_line(config, path, rest)
+        config = override_from_command_line(config, path or Path("FILE"), rest)
     return Workspace.open(config, Path(arguments.runs))

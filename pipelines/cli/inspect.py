@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
-from pipelines.cli.output import cell, say, show, show_rows
+from pipelines.cli.output import cell, say, say_text, show_rows
+
+COMPARING = """\
+Questions are paired by what they say, whatever their ids; the common ones are compared, the others listed.
+What differs in the conditions (prompt, sampling, budget, samples, engine) is said; another judge is refused,
+and so are other reference answers to the same questions.
+"""
 
 
 def add_commands(commands: Commands) -> None:
@@ -32,7 +38,7 @@ def add_commands(commands: Commands) -> None:
 
 def _add_compare(commands: Commands) -> None:
     text = "compare the benchmark results of two models with paired tests"
-    parser = add_command(commands, "compare", compare, text, "evals")
+    parser = add_command(commands, "compare", compare, text, "evals", COMPARING)
     for name, when in (("before", "first"), ("after", "second")):
         parser.add_argument(
             name,
@@ -40,33 +46,47 @@ def _add_compare(commands: Commands) -> None:
             help=f"the {when} evaluate artifact, such as runs/demo/evaluate-base",
         )
     parser.add_argument(
-        "--shared", action="store_true", help="compare the common questions when one side has more"
+        "--shared", action="store_true", help="with --gate: pass also where one side has more questions"
     )
+    parser.add_argument("--anyway", action="store_true", help="compare although the judges differ")
     parser.add_argument("--gate", action="store_true", help="exit with 1 on a significant regression")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    import polars as pl
+    from evals.statistics.compare import gate
+    from pipelines.comparison import compare_runs
 
-    from evals.statistics.compare import compare as compare_completions
-    from evals.statistics.compare import gate, unlike
-
-    frames = []
-    for name in (arguments.before, arguments.after):
-        path = Path(name) / "completions.parquet"
-        if not path.exists():
-            raise FileNotFoundError(
-                f"{path}: no such file; give an evaluate artifact, such as RUN/evaluate-base"
-            )
-        frames.append(pl.read_parquet(path))
-    comparison = compare_completions(*frames, shared=arguments.shared)
-    for note in unlike(*frames):
-        say(note)
-    show(comparison, "After compared with before, paired by question")
-    decision = gate(comparison, alpha=arguments.alpha)
+    found = compare_runs(
+        Path(arguments.before),
+        Path(arguments.after),
+        shared=arguments.shared or not arguments.gate,
+        anyway=arguments.anyway,
+    )
+    for note in found.notes:
+        say_text(f"note  {note}")
+    rows = [
+        (
+            row["benchmark"],
+            str(row["n_questions"]),
+            f"{100 * row['before']:.1f} %",
+            f"{100 * row['after']:.1f} %",
+            f"{100 * row['delta']:+.1f} [{100 * row['ci95_low']:.1f}, {100 * row['ci95_high']:.1f}]",
+            f"{row['p_holm']:.2g}",
+            f"{row['n_better']} / {row['n_worse']}",
+            _points(row["minimal_detectable_effect"]),
+        )
+        for row in found.table.iter_rows(named=True)
+    ]
+    columns = ("benchmark", "n", "before", "after", "change [95 %]", "p (Holm)", "+ / -", "detectable")
+    show_rows(rows, *columns, title="After compared with before, paired by question")
+    decision = gate(found.table, alpha=arguments.alpha)
     say(decision.reason)
     return 0 if decision.is_ok or not arguments.gate else 1
+
+
+def _points(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def _add_audit(commands: Commands) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines.cli import init, inspect, plan, publish, server, stages
+from pipelines.cli import evaluate, init, inspect, plan, publish, score, server, stages, view
 from pipelines.cli.arguments import Help
 from pipelines.cli.output import explain_failure, explain_os_error
 
@@ -24,13 +24,15 @@ that exists is reused.
                       run all stages on an embedded task, minutes on a CPU
   reasoner-zero init mine --data mine.jsonl
                       write a configuration for your own problems
+  reasoner-zero eval MODEL --benchmarks math500
+                      benchmark any model: a folder, a hub id, an endpoint
   reasoner-zero doctor
                       check what this machine can run
   reasoner-zero verify --gold '1/2' '\\boxed{0.5}'
                       check an answer and see the reason
 """
 
-COMMANDS = (init, stages, inspect, plan, publish, server)
+COMMANDS = (init, stages, evaluate, score, view, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         datefmt="%H:%M:%S",
     )
-    for noisy in ("httpx", "httpx2", "httpcore", "asyncio", "urllib3", "filelock", "matplotlib"):
+    for noisy in ("httpx", "httpx2", "httpcore", "asyncio", "urllib3", "openai", "filelock", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Exit through the interpreter, which ends child processes and the temporary Prefect server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -30,6 +30,15 @@ def say(text: Any) -> None:
         console.print(text, soft_wrap=isinstance(text, str))
 
 
+def say_text(text: str) -> None:
+    """Print a line that contains text from data, in which brackets mean nothing."""
+    console = _console()
+    if console is None:
+        sys.stdout.write(f"{text}\n")
+    else:
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
 def show(frame, title: str) -> None:
     """Print a frame as a table, with numbers right-aligned."""
     from rich.table import Table

@@ -1,8 +1,9 @@
-"""The commands that run stages: run, curate, rewards, difficulty, train, eval, report."""
+"""The commands that run stages: run, curate, rewards, difficulty, train, report."""
 
 import argparse
 import errno
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -34,7 +35,6 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--rollouts", action="store_true", help="also read the training run's own rollouts")
     _add_difficulty(commands)
     _add_train(commands)
-    _add_eval(commands)
     _add_report(commands)
 
 
@@ -203,52 +203,32 @@ def _amount(name: str, value: float) -> str:
     return f"{value / 2**30:.2f} GiB" if name.endswith("_bytes") else f"{value:,.4g}"
 
 
-def _add_eval(commands: Commands) -> None:
-    text = "benchmark the base model, and the trained model if there is one"
-    parser = add_configured(commands, "eval", evaluate, text, "training")
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--model", metavar="FOLDER", help="benchmark this Hugging Face model folder instead")
-    instead.add_argument(
-        "--checkpoints", action="store_true", help="benchmark every exported checkpoint of the run instead"
-    )
-    instead.add_argument(
-        "--samples",
-        metavar="FOLDER",
-        help="score stored responses instead, without a model, such as runs/demo/sample-base/completions",
-    )
-
-
-def evaluate(arguments: argparse.Namespace) -> int:
-    from pipelines.stages.chain import Chain
-    from pipelines.stages.models import Model
-
-    chain = Chain(open_run(arguments))
-    evaluated = {}
-    if arguments.model:
-        evaluated[arguments.model] = chain.evaluate(Model.of_folder(Path(arguments.model)))
-    elif arguments.checkpoints:
-        for name, model in Model.of_checkpoints(chain.workspace).items():
-            evaluated[name] = chain.evaluate(model, name)
-        if not evaluated:
-            raise FileNotFoundError(f"{chain.workspace.folder / 'train'}: no exported checkpoint yet")
-    elif arguments.samples:
-        evaluated[arguments.samples] = chain.evaluate(Model.of_samples(Path(arguments.samples)))
-    else:
-        evaluated["base model"] = chain.evaluated_base
-        if (chain.workspace.folder / "train" / "manifest.json").exists():
-            evaluated["trained model"] = chain.evaluated_final
-    columns = ["benchmark", "n_questions", "n_samples", "accuracy", "ci95_low", "ci95_high", "truncated"]
-    for name, artifact in evaluated.items():
-        show(artifact.read("summary.parquet").select(columns), f"Benchmarks, {name}")
-    return say_made(artifact)
-
-
 def _add_report(commands: Commands) -> None:
     text = "write report.html and summary.json of a run, from its stored results"
     parser = add_configured(commands, "report", report, text, "evals")
     parser.add_argument(
         "--figures", action="store_true", help="also write every figure as PNG and PDF to runs/<name>/figures"
     )
+    parser.add_argument(
+        "--budgets",
+        action="store_true",
+        help="also show accuracy by token budget: responses are cut and judged again, a CPU minute or so",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=_month,
+        metavar="YYYY-MM",
+        help="month of the base model's last data: shows which benchmarks became public after it",
+    )
+    parser.add_argument(
+        "--price", type=float, metavar="P", help="of a million response tokens: costs are shown in it"
+    )
+
+
+def _month(text: str) -> str:
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as 2024-09")
+    return text
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -256,7 +236,14 @@ def report(arguments: argparse.Namespace) -> int:
     from pipelines.stages.summary import summary_table
 
     workspace = open_run(arguments)
-    say(summary_table(report_stage(workspace, with_figures=arguments.figures)))
+    summary = report_stage(
+        workspace,
+        with_figures=arguments.figures,
+        with_budgets=arguments.budgets,
+        price=arguments.price,
+        cutoff=arguments.cutoff or "",
+    )
+    say(summary_table(summary))
     say(f"report   {workspace.folder / 'report.html'}")
     if arguments.figures:
         say(f"figures  {workspace.folder / 'figures'}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from evals.plan import make_plans
+from evals.plan import chat_of, make_plans
 from evals.sampling import sample
 from evals.scoring import score
 from evals.statistics.reflection import reflects, repetition_score
@@ -32,7 +32,7 @@ def make_evaluate(config: RunConfig, prompts: pl.DataFrame, model: Path, folder:
     one parquet file per benchmark and engine."""
     evals = config.evals
     benchmarks = load_benchmarks(config, prompts)
-    plans = list(zip(make_plans(evals, benchmarks, model), benchmarks, strict=True))
+    plans = list(zip(make_plans(evals, benchmarks, chat_of(evals, model)), benchmarks, strict=True))
 
     def evaluate(engine: Engine, step: int, share: tuple[int, int]) -> dict[str, tuple[float, int]]:
         measures: dict[str, tuple[float, int]] = {}

@@ -45,6 +45,19 @@ def write_model(workspace: Workspace, repo: str, folder: Path, version: Version)
         write_manifest(workspace.linked(stage), folder)
     write_text(folder / CHANGELOG, version.changelog)
     write_text(folder / "README.md", model_card(workspace, repo, trained, summary, version))
+    write_eval_results(workspace, repo, folder, summary, version)
+
+
+def write_eval_results(
+    workspace: Workspace, repo: str, folder: Path, summary: dict[str, Any], version: Version
+) -> None:
+    """Write the results that the hub's benchmarks list."""
+    from pipelines.cards.eval_results import eval_result_files
+
+    evals = workspace.config.evals
+    for name, text in eval_result_files(summary["accuracy"], evals, repo, version.date).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_text(folder / name, text)
 
 
 def read_summary(workspace: Workspace, trained: Artifact) -> dict[str, Any]:
@@ -125,7 +138,9 @@ def model_card(
     workspace: Workspace, repo: str, trained: Artifact, summary: dict[str, Any], version: Version
 ) -> str:
     """The card: results before and after, the training curve, how it was trained and how to load it."""
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import ModelCardData
+
+    from pipelines.cards.eval_results import model_index
 
     training = workspace.config.training
     name = repo.partition("/")[2]
@@ -141,18 +156,7 @@ def model_card(
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["math", "reasoning", "reinforcement-learning", "ppo", "reasoner-zero"],
-        eval_results=[
-            EvalResult(
-                task_type="text-generation",
-                dataset_type=benchmark,
-                dataset_name=benchmark,
-                metric_type="accuracy",
-                metric_name=f"avg@{entry['after']['n_samples']}",
-                metric_value=round(entry["after"]["value"], 6),
-            )
-            for benchmark, entry in accuracy.items()
-        ]
-        or None,
+        eval_results=model_index(accuracy, workspace.config.evals) or None,
     )
     return render_card(
         "model.md.j2",

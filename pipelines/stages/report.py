@@ -14,8 +14,11 @@ from evals.report.files import write_figures
 from evals.report.render import build_page, render_page
 from pipelines.artifacts.artifact import MANIFEST, Artifact
 from pipelines.artifacts.workspace import Workspace
-from pipelines.stages.summary import summarize_run
-from rewards.contracts.files import write_json, write_text
+from pipelines.benchmarks import load_benchmarks
+from pipelines.stages.budgets import budget_table
+from pipelines.stages.evaluated import evaluation_facts, set_aside
+from pipelines.stages.summary import LAST_STEPS, summarize_run
+from rewards.contracts.files import write_json, write_parquet, write_text
 from rewards.contracts.records import METRIC, TIMING
 from training.recorder import read_records
 
@@ -32,19 +35,33 @@ LINKS = (
 )
 
 
-def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[str, Any]:
-    """Write report.html and summary.json, and on request the figures as files; returns the summary."""
+def report_stage(
+    workspace: Workspace,
+    *,
+    with_figures: bool = False,
+    with_budgets: bool = False,
+    price: float | None = None,
+    cutoff: str = "",
+) -> dict[str, Any]:
+    """Write report.html and summary.json; returns the summary.
+
+    On request also the figures as files, and accuracy against the token budget (budgets.parquet), for which
+    responses are judged again. `price`: of a million response tokens; `cutoff`: month of the base model's
+    last data, YYYY-MM.
+    """
     stages = {link: workspace.linked(link) for link in LINKS}
     metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
     before, after = stages["evaluate-base"], stages["evaluate-final"]
     summary = summarize_run(workspace.config.name, stages, metrics, before, after)
     base, final = before.read("completions.parquet"), after.read("completions.parquet")
     extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", "worked")}
-    labels = {"reward": "Training reward", "worked": "Worked answers"}
+    labels = {"reward": f"Training reward, last {LAST_STEPS} steps", "worked": "Worked answers"}
+    evaluated = {"base": before, "final": after}
     data = ReportData(
         run=workspace.config.name,
         subtitle=f"{summary['steps']} PPO steps from {describe_model(workspace)}",
         headlines=headlines(base, final, {labels[name]: pair for name, pair in extra.items()}),
+        facts=evaluation_facts(after),
         config=json.dumps(workspace.config.model_dump(mode="json"), indent=2, ensure_ascii=False),
         base=base,
         final=final,
@@ -55,21 +72,59 @@ def report_stage(workspace: Workspace, *, with_figures: bool = False) -> dict[st
         overlap=overlap_table(stages["curate"], stages["overlap"]),
         checkpoints=read_checkpoints(workspace.folder, stages["train"], base, final, metrics.height),
         reflection=metrics.select("step", "reflection_rate", "correct_reflection_tokens", "response_tokens"),
-        disagreements=read_disagreements({"base": before, "final": after}),
+        disagreements=read_disagreements(evaluated),
+        set_aside=set_aside(evaluated),
+        budgets=write_budgets(workspace, stages, {"base": base, "final": final}) if with_budgets else None,
+        price=price,
+        cutoff=cutoff,
+        has_viewer=(workspace.folder / "view" / "index.html").exists(),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],
             schema=["artifact", "fingerprint", "content"],
             orient="row",
         ).select("artifact", "fingerprint"),
         timing_note=cost_note(stages),
-        notes=segment_notes(stages["train"]),
+        notes=(*segment_notes(stages["train"]), *remarks(after)),
     )
-    page = build_page(data)
+    page = build_page(data, for_papers=with_figures)
     write_text(workspace.folder / "report.html", render_page(data, page))
     if with_figures:
         write_figures(page, workspace.folder / "figures")
     write_json(workspace.folder / "summary.json", summary)
     return summary
+
+
+def report_alone(workspace: Workspace, evaluated: Artifact, label: str) -> Path:
+    """Write report.html about one evaluation, of a model that was not trained here; returns its path."""
+    completions = evaluated.read("completions.parquet")
+    one = {"final": evaluated}
+    data = ReportData(
+        run=workspace.config.name,
+        subtitle=label,
+        label="model",
+        facts=evaluation_facts(evaluated),
+        headlines=headlines(completions.clear(), completions),
+        config=json.dumps(workspace.config.evals.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        final=completions,
+        disagreements=read_disagreements(one),
+        set_aside=set_aside(one),
+        has_viewer=(workspace.folder / "view" / "index.html").exists(),
+        notes=remarks(evaluated),
+    )
+    path = workspace.folder / "report.html"
+    write_text(path, render_page(data, build_page(data)))
+    return path
+
+
+def write_budgets(
+    workspace: Workspace, stages: dict[str, Artifact], models: dict[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """Accuracy against the token budget for each model, also as budgets.parquet in the run's folder."""
+    benchmarks = load_benchmarks(workspace.config, stages["rewards"].read("prompts.parquet"))
+    tokenizer = next(iter(sorted(stages["base"].folder.rglob("tokenizer.json"))), None)
+    table = budget_table(models, benchmarks, workspace.config.evals, tokenizer)
+    write_parquet(workspace.folder / "budgets.parquet", table)
+    return table
 
 
 def read_disagreements(evaluated: dict[str, Artifact]) -> pl.DataFrame | None:
@@ -81,6 +136,11 @@ def read_disagreements(evaluated: dict[str, Artifact]) -> pl.DataFrame | None:
         if (artifact.folder / name).exists()
     ]
     return pl.concat(tables) if tables else None
+
+
+def remarks(evaluated: Artifact) -> tuple[str, ...]:
+    """What the benchmarks themselves have to say, such as questions that differ from the published text."""
+    return tuple(evaluated.manifest["facts"].get("remarks", ()))
 
 
 def segment_notes(trained: Artifact) -> tuple[str, ...]:

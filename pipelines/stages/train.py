@@ -24,8 +24,10 @@ from pipelines.jobs.process import ChildFailed
 from pipelines.jobs.progress import OnAdvance, Progress
 from pipelines.stages.continuation import describe, drop_old_states, keep_state, prepare
 from pipelines.stages.models import final_model
+from rewards.contracts.files import read_json
 from rewards.contracts.settings import Kind, fields_by_kind
-from training.config import TrainingConfig
+from training.config import CRITIC_HEAD, TrainingConfig
+from training.fingerprint import hash_model
 from training.planning.plan import why_not
 from training.planning.shape import shape_of_folder
 from training.saving.segments import FILE as SEGMENTS
@@ -59,7 +61,13 @@ def train_stage(
     """Train, continue a killed training, or reuse its artifact; `on_steps` is called with the steps done."""
     inputs = {"rewards": prompts.content, "base": base.content}
     model, rows = base.folder / "model", prompts.folder / "prompts.parquet"
-    return _produce(workspace, STAGE, workspace.config, inputs, on_steps, model=model, rows=rows)
+    critic = None
+    if workspace.config.training.critic_path is not None:
+        critic = trained_critic(Path(workspace.config.training.critic_path), model)
+        inputs["critic"] = hash_model(critic)
+    return _produce(
+        workspace, STAGE, workspace.config, inputs, on_steps, model=model, rows=rows, critic=critic
+    )
 
 
 def anneal_stage(
@@ -95,7 +103,7 @@ def _produce(
     settings = {
         f"training.{key}": value
         for key, kind, value in fields_by_kind(training)
-        if kind is Kind.RESULT and not key.startswith("model.")  # the model is an input
+        if kind is Kind.RESULT and not key.startswith(("model.", "critic_path"))  # models are inputs
     }
     if training.eval_every:
         stage = replace(stage, packages=CODE + IN_PLACE)
@@ -144,6 +152,23 @@ def _produce(
     prepare(workspace, stage, fingerprint, described, training.total_steps)
     drop_old_states(workspace.store.root)
     return workspace.produce(stage, settings, inputs, build)
+
+
+def trained_critic(folder: Path, model: Path) -> Path:
+    """Check the folder of training.critic_path against the base model; ValueError names what is missing."""
+    name = f"training.critic_path = {str(folder)!r}"
+    if not (folder / "config.json").exists():
+        raise ValueError(
+            f"{name}: no model is there; name a folder such as exports/step-001000/critic of a run"
+        )
+    if not (folder / CRITIC_HEAD).exists():
+        raise ValueError(
+            f"{name}: a model without a value head ({CRITIC_HEAD}); name the critic, not the actor"
+        )
+    sizes = [read_json(one / "config.json").get("vocab_size") for one in (folder, model)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"{name}: its vocabulary has {sizes[0]} tokens, the base model's {sizes[1]}")
+    return folder
 
 
 def check_room(training: TrainingConfig, model: Path, folder: Path) -> None:

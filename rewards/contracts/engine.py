@@ -16,12 +16,30 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample one response. `temperature` 0 means greedy; stop strings are kept in the output."""
+    """How to sample one response. `temperature` 0 means greedy; stop strings are kept in the output.
+
+    The fields after `stop` mean what they mean to vLLM, and by default nothing. Penalties come before the
+    temperature, the cuts after it: min_p, then top_k, then top_p.
+    """
 
     max_new_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
+    top_k: int = 0
+    """Only this many most likely tokens; 0: all."""
+    min_p: float = 0.0
+    """Only tokens at least this many times as likely as the most likely one."""
+    repetition_penalty: float = 1.0
+    """Divides positive logits, and multiplies negative ones, of tokens in prompt or response."""
+    presence_penalty: float = 0.0
+    """Taken once from the logit of each token in the response."""
+    frequency_penalty: float = 0.0
+    """Taken from the logit of each token in the response as often as it is there."""
+
+    @property
+    def is_penalized(self) -> bool:
+        return (self.repetition_penalty, self.presence_penalty, self.frequency_penalty) != (1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,17 +116,18 @@ COMPILED_REWARD = Schema(
 
 SAMPLED = (
     Column("sample", INT, "index of the sample, from 0"),
-    Column("seed", INT, "sampling seed"),
-    Column("prompt", TEXT, "the prompt as sent"),
+    Column("seed", INT, "sampling seed", is_optional=True),
+    Column("prompt", TEXT, "the prompt as sent; empty: not known"),
     Column("response", TEXT, "the response with its special tokens"),
-    Column("n_prompt_tokens", INT, "length of the prompt in tokens"),
-    Column("n_response_tokens", INT, "length of the response in tokens"),
-    Column("finish_reason", TEXT, "stop: ended on its own; length: truncated"),
+    Column("n_prompt_tokens", INT, "length of the prompt in tokens", is_optional=True),
+    Column("n_response_tokens", INT, "length of the response in tokens", is_optional=True),
+    Column("finish_reason", TEXT, "stop: ended on its own; length: truncated", is_optional=True),
     Column("gold", TEXT, "the reference answer"),
     Column("extracted", TEXT, "the answer found in the response", is_optional=True),
     Column("reason", TEXT, "verdict of the verifier"),
 )
-"""Columns of every sampled response, in training and in evaluation."""
+"""Columns of every sampled response, in training and in evaluation. Null is
+what other tools do not store, and servers that do not count tokens do not say."""
 
 ROLLOUT = Schema(
     "rollout",
@@ -149,7 +150,7 @@ COMPLETION = Schema(
         *SAMPLED,
         Column("is_correct", BOOL, "the verifier accepted the answer"),
         Column("is_formatted", BOOL, "the response has the requested format, right or wrong"),
-        Column("is_truncated", BOOL, "the response was cut at the token limit"),
+        Column("is_truncated", BOOL, "the response was cut at the token limit", is_optional=True),
         Column(
             "answer_class",
             INT,
@@ -186,6 +187,15 @@ METRIC = Schema(
             is_optional=True,
         ),
         Column("repetition", FLOAT, "mean repetition of the responses, 0 to 1", is_optional=True),
+        Column(
+            "discarded",
+            FLOAT,
+            "share of all sampled responses that were replaced because their prompt's agreed",
+            is_optional=True,
+        ),
+        Column(
+            "accuracy_sampled", FLOAT, "accuracy of all sampled responses, those included", is_optional=True
+        ),
         Column("policy_loss", FLOAT, "clipped surrogate loss, token mean", is_optional=True),
         Column(
             "value_loss",
@@ -204,6 +214,12 @@ METRIC = Schema(
             "explained_variance",
             FLOAT,
             "1 - Var(return - value) / Var(return), before the critic's update",
+            is_optional=True,
+        ),
+        Column(
+            "advantage_reach",
+            FLOAT,
+            "correlation of the reward with the mean advantage of the first tenth of a response",
             is_optional=True,
         ),
         Column("actor_grad_norm", FLOAT, "gradient norm before clipping", is_optional=True),

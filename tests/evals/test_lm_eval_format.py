@@ -49,4 +49,7 @@ def test_sample_rows_hold_all_responses_of_a_question(written):
     assert [len(row["resps"][0]) for row in rows] == [2, 2]
     assert rows[0]["filtered_resps"] == ["4", "5"]
     assert [row["exact_match"] for row in rows] == [0.5, 0.0]
+    # scripts/zeno_visualize.py of lm-eval reads every metric that the task's configuration lists.
+    listed = json.loads(written["results"])["configs"]["toy"]["metric_list"]
+    assert listed and all(each["metric"] in row for each in listed for row in rows)
     assert rows[0]["prompt_hash"] == hash_text("What is a?")

@@ -1,11 +1,16 @@
+import json
+
 import polars as pl
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from evals.benchmarks import Benchmark, from_frame
 from evals.benchmarks.loading import load, shuffle_options
 from evals.benchmarks.registry import ask_choices
 from evals.config import BenchmarkConfig, EvalsConfig
-from evals.plan import make_plan
+from evals.plan import chat_renderer, make_plan
 from evals.sampling import sample
 from evals.scoring import score
 
@@ -48,7 +53,10 @@ def test_run_settings_replace_the_profile_and_a_benchmarks_own_profile_replaces_
 
 def test_chat_wraps_the_problem_and_asks_for_a_letter_of_multiple_choice(quiz, sums):
     config = EvalsConfig(profile="chat")
-    chat = "<user>{}<assistant>".format
+
+    def chat(messages):
+        return f"<user>{messages[-1]['content']}<assistant>"
+
     prompt = make_plan(quiz, entry(), config, chat).prompts["prompt"][0]
     assert prompt.startswith("<user>Which is even?") and prompt.endswith("<assistant>")
     assert "the letter of the right option" in prompt
@@ -102,6 +110,12 @@ def test_shots_are_the_first_development_rows_of_the_subject(quiz, tmp_path):
     assert make_plan(benchmark, lettered, EvalsConfig()).prompts["prompt"][0].count("Answer:") == 3
     with pytest.raises(ValueError, match="2 development rows on subject 'high_school_math'"):
         make_plan(benchmark, asked.model_copy(update={"n_shots": 3}), EvalsConfig())
+    asked = asked.model_copy(update={"profile": "chat"})
+    config = EvalsConfig(benchmarks=(asked,), system_prompt="Be brief.")
+    turns = json.loads(make_plan(benchmark, asked, config, json.dumps).prompts["prompt"][3])
+    assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user"]
+    assert turns[0]["content"] == "Be brief."
+    assert turns[2]["content"] == "Even numbers end in 4.\n\n\\boxed{B}"
     for profile in ("orz", "plain"):
         silent = asked.model_copy(update={"profile": profile})
         with pytest.raises(ValueError, match="n_shots = 1, but the prompt of its profile shows no worked"):
@@ -131,3 +145,26 @@ def test_options_inside_the_text_cannot_be_shuffled(quiz):
     moved = quiz.questions.with_columns(pl.col("problem") + "\nChoose one.")
     with pytest.raises(ValueError, match="cannot be reordered"):
         shuffle_options(moved, 0)
+
+
+def test_a_system_prompt_or_template_arguments_without_a_chat_template_are_refused():
+    for field in ({"system_prompt": "Be brief."}, {"template_args": {"enable_thinking": False}}):
+        with pytest.raises(ValueError, match="belong to a chat template"):
+            EvalsConfig(profile="plain", **field)
+        EvalsConfig(profile="plain", benchmarks=(entry(profile="chat"),), **field)
+
+
+def test_arguments_reach_the_template_and_its_refusals_are_named(tmp_path):
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"a": 0}, unk_token="a")))
+    tokenizer.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system role') }}{% endif %}"
+        "{{ messages[-1]['content'] }}{% if enable_thinking is false %}<think></think>{% endif %}"
+    )
+    tokenizer.save_pretrained(tmp_path)
+    words = EvalsConfig(profile="chat", template_args={"enable_thinking": "false"})  # from a command line
+    assert words.template_args == {"enable_thinking": False}
+    question = [{"role": "user", "content": "2+3?"}]
+    assert chat_renderer(tmp_path)(question) == "2+3?"
+    assert chat_renderer(tmp_path, {"enable_thinking": False})(question) == "2+3?<think></think>"
+    with pytest.raises(ValueError, match="refuses turns of system, user .No system role"):
+        chat_renderer(tmp_path)([{"role": "system", "content": "Be brief."}, *question])

@@ -7,13 +7,14 @@ import pytest
 
 from pipelines.artifacts.artifact import Stage
 from pipelines.artifacts.provenance import code_version
-from pipelines.stages import base, curate, difficulty, evaluate, overlap, rewards, sample, train
+from pipelines.stages import base, curate, difficulty, evaluate, foreign, overlap, rewards, sample, train
 from tests.test_arrows import ROOT, imported_modules
 
 NOT_FOLLOWED = {
     "pipelines/artifacts/": "stores what a stage made; its LAYOUT is part of every key",
     "pipelines/config.py": "settings: the values that decide are part of the key",
     "evals/config.py": "settings",
+    "evals/endpoint_config.py": "settings",
     "training/config.py": "settings",
     "pipelines/benchmarks.py": "loads benchmarks, whose hashes are inputs",
     "evals/benchmarks/": "questions, hashed as inputs; a stage that reads more of them lists the folder",
@@ -30,7 +31,7 @@ NOT_FOLLOWED = {
 }
 JOBS = {
     stage.STAGE: [Path(stage.__file__)]
-    for stage in (base, curate, difficulty, evaluate, overlap, rewards, sample, train)
+    for stage in (base, curate, difficulty, evaluate, foreign, overlap, rewards, sample, train)
 }
 for _stage in (base, difficulty, sample, train):
     JOBS[_stage.STAGE].append(ROOT / "pipelines" / "jobs" / Path(_stage.__file__).name)

@@ -53,11 +53,12 @@ tokens = [[ranks.rank, g, s] + [7] * (20 * long + g) for g in range(2) for s in 
 rewards = [100.0 * ranks.rank + 10 * g + s for g in range(2) for s in range(2)]
 scored = [None if s else [0.1 * i for i in range(len(t))] for t, s in zip(tokens, [0, 1, 0, 1])]
 values = [[10.0 * t[1] + t[2]] * len(t) for t in tokens]
-held, paid, (scores, values) = balance(
-    Responses.build(prompts, tokens, ranks.device), rewards, [scored, values], 2, ranks
+right = [bool(g) for g in range(2) for _ in range(2)]
+held, (paid, right), (scores, values) = balance(
+    Responses.build(prompts, tokens, ranks.device), [rewards, right], [scored, values], 2, ranks
 )
 out = {"prompts": held.prompts, "tokens": held.tokens, "rewards": paid, "scores": scores}
-out["values"] = values
+out |= {"values": values, "right": right}
 open(f"{sys.argv[1]}/{ranks.rank}.json", "w").write(json.dumps(out))
 # A rank that is gone while the other still receives would take its last words along.
 ranks.barrier()

@@ -14,17 +14,33 @@ from training.recorder import read_records
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.slow
-def test_reward_and_length_rise_together(sums, tmp_path):
-    sums.write_parquet(tmp_path / "rows.parquet")
-    out = tmp_path / "run"
+def learn(sums, folder, *switches):
+    """Run learn_once.py; returns its folder and metrics."""
+    sums.write_parquet(folder / "rows.parquet")
+    out = folder / "run"
     command = [sys.executable, "-m", "tests.training.children.learn_once"]
-    command += [str(tmp_path / "rows.parquet"), str(out)]
+    command += [str(folder / "rows.parquet"), str(out), *switches]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
+    return out, METRIC.check(read_records(out / "metrics.jsonl", METRIC))
 
-    metrics = METRIC.check(read_records(out / "metrics.jsonl", METRIC))
+
+@pytest.mark.slow
+def test_value_based_fields_work_together_in_the_loop(sums, tmp_path):
+    _, metrics = learn(sums, tmp_path, "value-based")
+    assert metrics["policy_loss"].is_null().to_list() == [True, True, False, False, False]
+    assert metrics["value_loss"].null_count() == metrics["explained_variance"].null_count() == 0
+    assert 0 < metrics["discarded"].max() < 1
+    # What is left has right and wrong responses, so that it is nearer to one half.
+    assert ((metrics["accuracy"] - 0.5).abs() <= (metrics["accuracy_sampled"] - 0.5).abs() + 0.1).all()
+    assert metrics["actor_lr"].drop_nulls().to_list() == pytest.approx([0.8e-4, 1.6e-4, 2.4e-4])
+    assert metrics["advantage_reach"].is_between(-1, 1).all()
+
+
+@pytest.mark.slow
+def test_reward_and_length_rise_together(sums, tmp_path):
+    out, metrics = learn(sums, tmp_path)
     assert metrics["step"].to_list() == list(range(1, 21))
     first, last = metrics.head(3).mean(), metrics.tail(3).mean()
     assert last["reward"][0] > first["reward"][0] + 0.25

@@ -217,6 +217,18 @@ def make_plan(config: TrainingConfig, *, n_gpus: int, gpu_gib: float, shape: Sha
             "",
             f"{n_responses:,} responses, half as long as the limit",
         ),
+        *(
+            [
+                (
+                    "responses sampled, at most",
+                    n_responses * (1 + rollout.resample_rounds),
+                    "",
+                    f"dynamic sampling, up to {rollout.resample_rounds} rounds; not in the simulation",
+                )
+            ]
+            if rollout.resample_rounds
+            else []
+        ),
         ("training", flops / 1e15, "PFLOP", "forward and backward passes of all networks"),
         ("a checkpoint", disk.checkpoint / GIB, "GiB", "fp32 weights and moments, shared out over the ranks"),
         (

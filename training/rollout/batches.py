@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rewards.contracts.engine import Completion, derive_seed
 from rewards.contracts.files import read_json, write_json
 from rewards.grader import score
@@ -44,6 +46,16 @@ class Batch:
     """The critic's value of each token, if computed early (ppo.early_values)."""
     value_s: float = 0.0
     """Seconds from the last verdict to the last value."""
+    tried: tuple[int, int] | None = None
+    """All sampled responses, replaced ones included, and how many are right; None without resampling."""
+
+    def resampling(self, ranks: Ranks) -> dict[str, float]:
+        """The metrics of resampling over all ranks; none without it."""
+        if self.tried is None:
+            return {}
+        own = torch.tensor([len(self.completions), *self.tried], dtype=torch.float64, device=ranks.device)
+        n_kept, n_tried, n_right = ranks.sum(own).tolist()
+        return {"discarded": 1 - n_kept / n_tried, "accuracy_sampled": n_right / n_tried}
 
 
 class Rollouts:
@@ -98,19 +110,13 @@ class Rollouts:
             for i in range(n_samples)
         ]
         mine = [i for i in range(len(asked)) if i // n_samples % n_shared == ranks.rank % n_shared]
-        own, scoring = set(mine), {}
-
-        def judge(index: int, completion: Completion) -> None:
-            if index in own:
-                gold = asked[index].gold
-                scoring[index] = self.scorer.submit(score, gold, completion.text, completion.finish_reason)
-                if self.values is not None:
-                    self.values.add(index, asked[index].tokens, completion.tokens)
-
         clock = time.perf_counter()
-        completions = self._generate(asked, seeds, judge)
-        sampled = time.perf_counter()
-        verdicts = [scoring[index].result() for index in mine]
+        completions, judged, reward_s = self._answer(asked, seeds, set(mine))
+        verdicts = [judged[index] for index in mine]
+        tried = None
+        if settings.resample_rounds:
+            tried, waited = self._resample(step, prompts, [*places], asked, seeds, completions, verdicts)
+            reward_s += waited
         scored = time.perf_counter()
         values = None if self.values is None else self.values.take(mine)
         valued = time.perf_counter()
@@ -123,11 +129,70 @@ class Rollouts:
             [seeds[i] for i in mine],
             [completions[i] for i in mine],
             verdicts,
-            sampled - clock,
-            scored - sampled,
+            scored - clock - reward_s,
+            reward_s,
             values,
             valued - scored,
+            tried,
         )
+
+    def _answer(
+        self, asked: list[Prompt], seeds: list[int], own: set[int]
+    ) -> tuple[list[Completion], dict[int, Verdict], float]:
+        """Sample a response to each of `asked` and judge `own`; the seconds are those from the last response
+        to the last verdict."""
+        scoring: dict[int, Future[Verdict]] = {}
+
+        def judge(index: int, completion: Completion) -> None:
+            if index in own:
+                gold = asked[index].gold
+                scoring[index] = self.scorer.submit(score, gold, completion.text, completion.finish_reason)
+                if self.values is not None:
+                    self.values.add(index, asked[index].tokens, completion.tokens)
+
+        completions = self._generate(asked, seeds, judge)
+        sampled = time.perf_counter()
+        verdicts = {index: scoring[index].result() for index in sorted(own)}
+        return completions, verdicts, time.perf_counter() - sampled
+
+    def _resample(
+        self,
+        step: int,
+        prompts: list[Prompt],
+        places: list[int],
+        asked: list[Prompt],
+        seeds: list[int],
+        completions: list[Completion],
+        verdicts: list[Verdict],
+    ) -> tuple[tuple[int, int], float]:
+        """Replace, in place, the groups whose responses agree by those to other prompts, for some rounds.
+
+        What replaces a place's prompt depends on seed, step, round and place alone. Returns how many
+        responses were sampled in all and are right, and seconds spent on verdicts.
+        """
+        settings, seed = self.config.rollout, self.config.seed
+        n_samples = settings.samples_per_prompt
+        n_tried, n_right, waited = len(asked), sum(v.is_correct for v in verdicts), 0.0
+        for turn in range(1, settings.resample_rounds + 1):
+            starts = range(0, len(asked), n_samples)
+            agreed = [i for i in starts if len({v.is_correct for v in verdicts[i : i + n_samples]}) == 1]
+            if not agreed:
+                break
+            others, their_seeds = [], []
+            for start in agreed:
+                place = places[start // n_samples]
+                chosen = prompts[derive_seed(seed, "resample", step, turn, place) % len(prompts)]
+                others += [chosen] * n_samples
+                their_seeds += [derive_seed(seed, "rollout", step, place, i, turn) for i in range(n_samples)]
+            found, judged, seconds = self._answer(others, their_seeds, set(range(len(others))))
+            waited += seconds
+            n_tried, n_right = n_tried + len(others), n_right + sum(v.is_correct for v in judged.values())
+            for number, start in enumerate(agreed):
+                new = range(number * n_samples, (number + 1) * n_samples)
+                here = slice(start, start + n_samples)
+                asked[here], seeds[here] = [others[i] for i in new], [their_seeds[i] for i in new]
+                completions[here], verdicts[here] = [found[i] for i in new], [judged[i] for i in new]
+        return (n_tried, n_right), waited
 
     def _generate(
         self, asked: list[Prompt], seeds: list[int], judge: Callable[[int, Completion], None]

@@ -15,7 +15,7 @@ from rewards.contracts.engine import Completion, FinishReason, Sampling
 from training.config import Bos
 from training.model import DTYPES
 from training.rollout.decoder import Cache, Decoder
-from training.rollout.draw import draw_tokens, uniforms
+from training.rollout.draw import draw_tokens, penalize, uniforms
 from training.rollout.limits import BLOCK, COMPACT_BELOW, MIN_ROWS
 from training.rollout.order import longest_first
 from training.rollout.stopping import Stopper
@@ -154,6 +154,7 @@ class _Wave:
         self.logprobs = torch.zeros(n, sampling.max_new_tokens, device=device)
         self.n_tokens = torch.full((n,), sampling.max_new_tokens, device=device)
         self.has_stopped = torch.zeros(n, dtype=torch.bool, device=device)
+        self.in_prompt = self._tokens_of_prompts() if sampling.is_penalized else None
 
     def run(self) -> None:
         hidden, cache, rows = self._read_prompts()
@@ -196,16 +197,21 @@ class _Wave:
         cache = prefix.take(spread, width, width + self.sampling.max_new_tokens)
         return last[spread], cache, torch.arange(len(self.prompts), device=decoder.device)
 
+    def _tokens_of_prompts(self) -> Tensor:
+        """Which tokens each prompt has: [rows, vocabulary]."""
+        found = torch.zeros(len(self.prompts), self.stopper.vocabulary.n_ids, dtype=torch.bool)
+        for row, prompt in enumerate(self.prompts):
+            found[row, list(prompt)] = True
+        return found.to(self.decoder.device)
+
     def _draw(self, hidden: Tensor, rows: Tensor, place: int) -> Tensor:
         """Sample and store the token at `place` for every row of the cache, and find the rows that stop."""
         sampling = self.sampling
         numbers = uniforms(self.seeds[rows], place)
-        latest, logprobs = draw_tokens(
-            self.decoder.logits(hidden, self.stopper.vocabulary.n_ids),
-            numbers,
-            sampling.temperature,
-            sampling.top_p,
-        )
+        logits = self.decoder.logits(hidden, self.stopper.vocabulary.n_ids)
+        if self.in_prompt is not None:
+            logits = penalize(logits, self.in_prompt[rows], self.tokens[rows, :place], sampling)
+        latest, logprobs = draw_tokens(logits, numbers, sampling)
         self.tokens[rows, place], self.logprobs[rows, place] = latest, logprobs
         stops = self.stopper.stops(latest, rows, self.tokens, place + 1) & ~self.has_stopped[rows]
         stopped = rows[stops]

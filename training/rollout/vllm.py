@@ -230,6 +230,11 @@ class VllmEngine:
             max_tokens=sampling.max_new_tokens,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            repetition_penalty=sampling.repetition_penalty,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
             seed=seed,
             stop=list(sampling.stop) if stop_ids is None else None,
             # All ends are named here; the model's own would be those of its settings alone.

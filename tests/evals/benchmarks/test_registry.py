@@ -64,6 +64,13 @@ def write_lines(path: Path, rows: list[dict | str]) -> Path:
             id="mmlu_pro",
         ),
         pytest.param(
+            "aime2026", {"problem_idx": 1, "problem": "P", "answer": 277}, "P", "277", id="aime2026"
+        ),
+        pytest.param(
+            "amo_bench", {"question_id": 1, "prompt": "P", "answer": r"\boxed{7}"}, "P", "7", id="amo_bench"
+        ),
+        pytest.param("beyond_aime", {"problem": "P", "answer": 2025}, "P", "2025", id="beyond_aime"),
+        pytest.param(
             "gpqa_diamond",
             {
                 "prompt": [{"role": "user", "content": "P"}],
@@ -131,6 +138,27 @@ def test_registered_benchmark_is_found_below_the_data_root(tmp_path):
     limited = load(BenchmarkConfig(name="aime2025", limit=4), tmp_path)
     assert limited.questions.height == 4 and limited.n_all == 30
     assert limited.fingerprint == benchmark.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [("aime2026", 30), ("hmmt_nov_2025", 30), ("brumo_2025", 30), ("cmimc_2025", 40), ("apex_2025", 12)]
+    + [("amo_bench", 50), ("beyond_aime", 100)],
+)
+def test_contests_have_their_published_number_of_questions(tmp_path, name, n):
+    rows = [
+        {"problem_idx": i, "problem": f"Find {i}.", "answer": str(i), "problem_type": ["Algebra", "Geometry"]}
+        for i in range(n)
+    ]
+    write_lines(tmp_path / f"eval/{name}.jsonl.gz", rows)
+    questions = load(BenchmarkConfig(name=name), tmp_path).questions
+    assert questions.height == n and questions["answer"][3] == "3"
+    assert questions["subject"][0] in ("Algebra, Geometry", None)
+    spec = registered()[name]
+    assert spec.n_questions == (n,) and spec.public >= "2025" and "/" in spec.hub.name
+    write_lines(tmp_path / f"eval/{name}.jsonl.gz", rows[1:])
+    with pytest.raises(ValueError, match=f"has {n} questions, found {n - 1}"):
+        load(BenchmarkConfig(name=name), tmp_path)
 
 
 def test_wrong_row_count_is_refused(tmp_path):
@@ -284,7 +312,7 @@ def test_config_is_checked_at_load(fields, message):
 
 
 def test_unknown_benchmark_lists_the_known():
-    with pytest.raises(ValueError, match="known are aime2024, aime2025, amc23"):
+    with pytest.raises(ValueError, match="known are aime2024, aime2025, aime2026, amc23"):
         load(BenchmarkConfig(name="aime1983"), Path("data"))
 
 

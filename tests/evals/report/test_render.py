@@ -13,12 +13,14 @@ import polars as pl
 import pytest
 
 from evals.report import Headline, ReportData, headlines, render_report
-from evals.report.canvas import HALF, drawing, panel, to_svg
+from evals.report.canvas import HALF, drawing, panel, percent, to_svg
 from evals.report.files import write_figures
 from evals.report.render import build_page
 from evals.report.samples import draw_samples, to_script_json
 from rewards.contracts import records
 
+VIEWER = "view/index.html#"
+"""Links to samples: followed on a click, not loaded."""
 HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror="document.title=1"><!--'
 
 
@@ -97,7 +99,7 @@ class Page(HTMLParser):
         for name, value in attrs:
             if name == "id":
                 self.ids.append(value)
-            if name in ("src", "href", "xlink:href", "srcset") and not value.startswith("#"):
+            if name in ("src", "href", "xlink:href", "srcset") and not value.startswith(("#", VIEWER)):
                 self.fetched.append(value)
             if name.startswith("on"):
                 self.handlers.append(name)
@@ -109,7 +111,11 @@ def test_page_is_whole_and_loads_nothing(text):
     assert page.handlers == []
     assert "@import" not in text and not re.search(r"url\((?!#)", text)
     assert len(page.ids) == len(set(page.ids))
-    assert page.tags.count("svg") == 6 + 2 + 4 + 3 + 6 + 2 + 2  # by section, in order
+    assert text.count('role="img"') == 8 + 1 + 6 + 2 + 2  # figures by section, in order
+    assert text.count('class="dot') == 2 + 1 + 3 * (
+        2 + 4
+    )  # results, difference; both models by level, length
+    assert page.tags.count("th") == text.count("<th scope=")
     assert len(text) < 3_000_000
     for number in range(1, 9):
         assert f"#0000{number:02x}" not in text  # all placeholder colors became variables
@@ -121,7 +127,8 @@ def test_same_data_give_the_same_bytes(data, text):
 
 
 def test_headline_numbers_are_on_the_page(text):
-    assert "Reward rose from 25.0% to 75.0% and response length fell from 17.5 to 12.5 tokens." in text
+    lengths = "response length fell from 17.5 to 12.5 tokens"
+    assert f"Accuracy on toy rose from 25.0% to 75.0% and {lengths}." in text
     assert "+50.0 points" in text
     assert "from 17.5 tokens" in text
     assert "One question was set aside." in text
@@ -150,7 +157,8 @@ def test_whatever_text_is_hostile_the_page_has_the_same_elements(data, text):
 
     judged = {
         "benchmark": "toy", "question_id": "q1", "sample": 0, "gold": "1", "ours": True, "our_reading": "1",
-        "our_reason": "equal", "theirs": False, "their_gold": "1", "their_reading": "2", "model": "base",
+        "our_reason": "equal", "theirs": False, "their_gold": "1", "their_reading": "2", "orz": True,
+        "model": "base",
     }  # fmt: skip
     quiet = dataclasses.replace(data, disagreements=pl.DataFrame([judged]))
     loud = dataclasses.replace(
@@ -175,6 +183,69 @@ def test_whatever_text_is_hostile_the_page_has_the_same_elements(data, text):
     assert page.handlers == [] and page.fetched == [] and HOSTILE not in rendered
 
 
+def test_figures_say_their_values_and_ticks_are_right(data):
+    steps = data.metrics.with_columns(clip_fraction=pl.lit(0.0), reward=pl.Series([0.25] * 29 + [0.5]))
+    text = render_report(ReportData(run="r", metrics=steps))
+    assert "reward 0.25 at step 1, 0.5 at step 30, from 0.25 to 0.5." in text
+    clipped = text[text.index("Clipped tokens.") :].split("</svg>")[0]
+    ticks = re.findall(r">([−\d.]+%)<", clipped)
+    assert ticks and not any("−" in tick for tick in ticks)
+    assert [percent(share) for share in (0.025, -0.025, 0.5)] == ["2.5%", "−2.5%", "50%"]
+
+
+def test_benchmarks_are_not_pooled(make_completions):
+    """100 easy questions and 2 hard ones: each has its tile, and the average counts both alike."""
+    small = make_completions({"h1": "0", "h2": "0"}, benchmark="hard")
+    large = make_completions({f"e{number}": "1" for number in range(100)}, benchmark="easy")
+    both = pl.concat([small, large])
+    tiles = {tile.name: tile for tile in headlines(both, both)}
+    assert tiles["Macro average of 2 benchmarks"].after == 0.5
+    assert (tiles["hard, avg@1"].after, tiles["easy, avg@1"].after) == (0.0, 1.0)
+    assert tiles["Response length, macro average"].after == 15.0
+
+
+def test_what_has_no_score_is_said_beside_the_score(data):
+    aside = [("final", "toy", 1, 9, "prompt of 812 tokens exceeds the engine's (question 7)")]
+    names = ["model", "benchmark", "n_set_aside", "n_questions", "detail"]
+    facts = (("Sampling", "temperature 1.0 <b>"),)
+    noted = dataclasses.replace(
+        data, set_aside=pl.DataFrame(aside, schema=names, orient="row"), facts=facts, price=2.0
+    )
+    text = render_report(noted)
+    assert "toy: 1 of 9 questions set aside: prompt of 812 tokens" in text and "(final)" in text
+    assert text.count("1 of 9 set aside") == 1
+    assert "temperature 1.0 &lt;b&gt;" in text and "cost a question" in text
+
+
+def test_contests_after_the_models_data_are_told_apart(make_completions):
+    frames = [
+        make_completions({"a": "01", "b": "11"}, benchmark=name) for name in ("aime2024", "aime2026", "mine")
+    ]
+    both = pl.concat(frames)
+    text = render_report(ReportData(run="r", base=both, final=both, cutoff="2024-09"))
+    rows = re.findall(
+        r'<th scope="row">(\w+)</th>.*?"public since">(.*?)</td>.*?"after 2024-09">(.*?)</td>', text, re.S
+    )
+    assert dict.fromkeys(rows) == dict.fromkeys(
+        [("aime2024", "2024-02", "no"), ("aime2026", "2026-02", "yes"), ("mine", "–", "–")]
+    )
+    assert "after 2024-09" not in render_report(ReportData(run="r", base=both))
+
+
+def test_groups_and_budgets_are_tables(data):
+    row = {
+        "benchmark": "toy",
+        "budget": 1024,
+        "accuracy": 0.1,
+        "ci95_low": 0.1,
+        "ci95_high": 0.2,
+        "cut": 0.75,
+    }
+    text = render_report(dataclasses.replace(data, budgets=pl.DataFrame([row | {"model": "final"}])))
+    assert "Accuracy against the token budget, final" in text and "75.0% cut" in text
+    assert "toy by level" in text and text.count('class="cards sortable"') == 2
+
+
 def test_parts_without_data_are_absent():
     text = render_report(ReportData(run="empty"))
     assert Page(text).tags.count("svg") == 0
@@ -197,6 +268,16 @@ def test_completions_that_were_all_set_aside_leave_dashes(data):
     assert "Accuracy" in text and "–" in text and Page(text).tags.count("svg") == 0
 
 
+def test_samples_of_other_tools_may_lack_lengths(make_completions):
+    unknown = ("n_response_tokens", "n_prompt_tokens", "seed", "finish_reason", "is_truncated")
+    frame = make_completions({"a": "01", "b": "11"}, levels={"a": "1", "b": "2"})
+    frame = frame.with_columns(pl.lit(None, frame.schema[name]).alias(name) for name in unknown)
+    tiles = headlines(frame.clear(), frame)
+    text = render_report(ReportData(run="r", headlines=tiles, final=frame, label="model"))
+    assert "toy by level" in text and "by length" not in text and "toy, avg@2" in text
+    assert ">model</td>" in text and ">final</td>" not in text and 'role="img"' not in text
+
+
 def test_missing_headline_is_a_dash():
     text = render_report(ReportData(run="r", headlines=(Headline("Reward", None, None),)))
     assert "–" in text
@@ -205,7 +286,7 @@ def test_missing_headline_is_a_dash():
 def test_samples_are_fair_and_bounded(data):
     both = {"base": data.base, "final": data.final}
     everything = draw_samples(both)
-    assert len(everything) == 8 * 2 * 2
+    assert len(everything) == 8 * 2 * 4 and {sample["more"] for sample in everything} == {0}
     assert {sample["change"] for sample in everything} == {"gained"}
     few = draw_samples(both, max_bytes=4_000)
     assert 0 < len(few) < len(everything)
@@ -265,6 +346,8 @@ def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
       const select = document.getElementById("f-model");
       select.value = "final";
       select.dispatchEvent(new Event("input"));
+      const sort = document.querySelector(".sortable th button");
+      sort.click(); sort.click();
     </script></body>"""
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", click), encoding="utf-8")
@@ -278,7 +361,10 @@ def test_browser_filters_samples_and_runs_no_model_output(text, tmp_path: Path):
         check=True,
     ).stdout
     listed = shown[shown.index('id="samples-list"') : shown.index('id="more"')]
-    assert "16 responses to 8 questions" in shown
+    assert "32 responses to 8 questions" in shown and "2 more responses, 1 correct" in listed
     assert listed.count('class="question"') == 6
     assert "final 1" in listed and "base 1" not in listed
     assert "<title>toy run" in shown
+    assert 'aria-sort="descending"' in shown
+    levels = re.findall(r'<th scope="row" data-sort="(\d)"', shown)
+    assert levels == ["1", "0"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.statistics.compare import holm, minimal_detectable_effect, sign_flip_test
-from evals.statistics.intervals import mean_over_questions, wilson
+from evals.statistics.intervals import QUANTILE, Estimate, macro_average, mean_over_questions, wilson
 from evals.statistics.voting import maj_at_k, pass_at_k
 
 
@@ -145,3 +145,10 @@ def test_minimal_detectable_effect_has_its_power():
     effect = minimal_detectable_effect(0.02)
     draws = np.random.default_rng(5).normal(effect, 0.02, 20_000)
     assert np.mean(np.abs(draws) > 1.959964 * 0.02) == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_normal_quantile_is_exact_and_an_average_counts_benchmarks_alike():
+    assert QUANTILE == 1.959963984540054
+    average = macro_average([Estimate(0.0, 0.0, (0.0, 0.1)), Estimate(1.0, 0.2, (0.8, 1.0))])
+    assert average.value == 0.5 and average.stderr == 0.1
+    assert average.ci95 == (0.5 - QUANTILE * 0.1, 0.5 + QUANTILE * 0.1)

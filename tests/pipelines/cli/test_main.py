@@ -14,7 +14,7 @@ from pipelines.cli.main import build_parser, main
 from tests.pipelines.conftest import ROOT, Cli
 
 NAMES = ("run", "curate", "rewards", "train", "eval", "compare", "report", "publish", "verify", "audit")
-NAMES += ("lineage", "plan", "up", "down", "doctor", "difficulty", "simulate", "init")
+NAMES += ("lineage", "plan", "up", "down", "doctor", "difficulty", "simulate", "init", "view", "score")
 
 
 def shown_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -188,6 +188,18 @@ def test_verify_one_pair(
 ) -> None:
     assert main(["verify", *arguments]) == status
     assert shown in capsys.readouterr().out
+
+
+def test_report_without_its_options_gets_as_far_as_the_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, config_file: Path
+) -> None:
+    """No option's own default is refused; a month that is none is."""
+    arguments = ["report", "--config", str(config_file), "--runs", str(tmp_path / "runs")]
+    assert main(arguments) == 2
+    assert "not made yet" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*arguments, "--cutoff", "2024-13"])
+    assert "'2024-13' is no month; write it as 2024-09" in capsys.readouterr().err
 
 
 def test_verify_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,11 +33,10 @@ def test_parts_of_a_stage_add_up_their_progress(monkeypatch):
     assert shown == [(3, None), (4, 9), (6, 9)]
 
 
-def test_reference_answers_do_not_decide_what_is_sampled(licensed_run, trained_run):
+def test_reference_answers_do_not_decide_what_is_sampled(licensed_run):
     config = licensed_run.config
     (benchmark,) = load_benchmarks(config)
-    model = Model.of_stage(trained_run.linked("base"))
-    (plan,) = make_plans(config.evals, [benchmark], model.folder)
+    (plan,) = make_plans(config.evals, [benchmark], None)
     changed = plan.prompts.with_columns(answer=pl.lit("0"))
     assert hash_plan(plan) == hash_plan(type(plan)(plan.benchmark, plan.conditions, plan.n_samples, changed))
 
@@ -90,9 +89,8 @@ def test_engines_end_together(licensed_run, tmp_path, monkeypatch, end, error):
     assert set(psutil.Process().children()) <= set(before)
 
 
-def test_a_context_too_short_for_every_question_says_what_to_raise(licensed_run, trained_run, tmp_path):
-    model = Model.of_stage(trained_run.linked("base"))
-    (plan,) = make_plans(licensed_run.config.evals, load_benchmarks(licensed_run.config), model.folder)
+def test_a_context_too_short_for_every_question_says_what_to_raise(licensed_run, tmp_path):
+    (plan,) = make_plans(licensed_run.config.evals, load_benchmarks(licensed_run.config), None)
     reject = {
         "step": "generate",
         "reason": "prompt_too_long",

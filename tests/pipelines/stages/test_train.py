@@ -112,3 +112,19 @@ def test_more_ranks_than_gpus_need_a_hostfile(licensed_run: Workspace, tmp_path,
     train.check_room(type(training).model_validate(table | hosts), tmp_path, tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     train.check_room(ranks, tmp_path, tmp_path)
+
+
+def test_a_trained_critic_is_checked_and_named_by_its_content(tmp_path) -> None:
+    model, critic = tmp_path / "model", tmp_path / "critic"
+    for folder, n_tokens in ((model, 100), (critic, 100)):
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"vocab_size": n_tokens}))
+    with pytest.raises(ValueError, match="without a value head"):
+        train.trained_critic(critic, model)
+    (critic / "value_head.safetensors").write_bytes(b"")
+    assert train.trained_critic(critic, model) == critic
+    (critic / "config.json").write_text(json.dumps({"vocab_size": 90}))
+    with pytest.raises(ValueError, match="vocabulary has 90 tokens, the base model's 100"):
+        train.trained_critic(critic, model)
+    with pytest.raises(ValueError, match="no model is there"):
+        train.trained_critic(tmp_path / "none", model)

@@ -1,5 +1,7 @@
 """Train the tiny model for a few steps through the whole loop; started by test_learning.py.
 
+With a third argument, as VAPO does it: the critic warms up, lambdas by length, and so on.
+
 Writes metrics.jsonl and all other records to the folder that the second argument names.
 """
 
@@ -16,9 +18,16 @@ from training.config import CorpusPhase, WarmupConfig
 from training.train import train
 
 N_STEPS = 20
+VALUE_BASED = {
+    "critic_warmup_steps": 2,
+    "adaptive_lambda": 0.3,
+    "positive_lm_coef": 0.1,
+    "mask_truncated": True,
+    "clip_eps_high": 0.28,
+}
 
 
-def main(rows: Path, out: Path) -> None:
+def main(rows: Path, out: Path, is_value_based: bool = False) -> None:
     torch.set_num_threads(1)
     model = tiny_config().model
     # It learns to work out sums, and then to give mostly quick answers, most of them wrong.
@@ -27,10 +36,11 @@ def main(rows: Path, out: Path) -> None:
         CorpusPhase(n_steps=40, careful=0.15, quick=0.75),
     )
     warmup = WarmupConfig(phases=phases, batch_size=64, lr=5e-3)
+    n_steps = 5 if is_value_based else N_STEPS
     config = tiny_config(
         model=model.model_copy(update={"warmup": warmup}),
-        n_steps=N_STEPS,
-        save_every=N_STEPS,
+        n_steps=n_steps,
+        save_every=n_steps,
         rollout={
             "engine": "torch",
             "prompts_per_step": 16,
@@ -39,8 +49,9 @@ def main(rows: Path, out: Path) -> None:
             "max_new_tokens": 32,
             "stop": STOP,
             "kv_cache_gib": 0.25,
+            "resample_rounds": 2 if is_value_based else 0,
         },
-        ppo={"critic_minibatches": 4, "micro_batch_tokens": 8192},
+        ppo={"critic_minibatches": 4, "micro_batch_tokens": 8192} | (VALUE_BASED if is_value_based else {}),
         actor={"lr": 4e-4, "warmup_steps": 5},
         critic={"lr": 1e-3, "warmup_steps": 5},
         eval_every=N_STEPS // 2,
@@ -63,4 +74,4 @@ def main(rows: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), len(sys.argv) > 3)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from training.rollout.draw import draw_tokens, keep_nucleus, uniforms
+from rewards.contracts.engine import Sampling
+from training.rollout.draw import draw_tokens, keep_nucleus, penalize, uniforms
 
 SEEDS = torch.randint(0, 2**62, (20_000,), generator=torch.Generator().manual_seed(0))
 
@@ -35,7 +36,7 @@ def test_numbers_are_uniform_and_neighbors_are_unrelated():
 def test_shares_follow_the_tempered_distribution(temperature):
     logits = torch.tensor([[2.0, -1.0, 0.5, float("-inf"), 1.0]]).expand(len(SEEDS), -1)
     expected = torch.softmax(logits[0].double() / temperature, -1)
-    tokens, logprobs = draw_tokens(logits, uniforms(SEEDS, 0), temperature, 1.0)
+    tokens, logprobs = draw_tokens(logits, uniforms(SEEDS, 0), Sampling(1, temperature))
     shares = torch.bincount(tokens, minlength=5).double() / len(SEEDS)
     assert (shares - expected).abs().max() < 5 * (0.25 / len(SEEDS)) ** 0.5
     assert shares[3] == 0
@@ -44,7 +45,7 @@ def test_shares_follow_the_tempered_distribution(temperature):
 
 def test_the_extreme_numbers_fall_on_tokens_that_exist():
     logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]]).expand(2, -1)
-    tokens, _ = draw_tokens(logits, torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64), 1.0, 1.0)
+    tokens, _ = draw_tokens(logits, torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64), Sampling(1))
     assert tokens.tolist() == [1, 2]
 
 
@@ -54,7 +55,36 @@ def test_the_extreme_numbers_fall_on_tokens_that_exist():
 def test_the_nucleus_is_the_fewest_tokens_with_the_mass(top_p, kept):
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log().expand(len(SEEDS), -1)
     assert set(torch.isfinite(keep_nucleus(logits[:1], top_p))[0].nonzero().flatten().tolist()) == kept
-    tokens, logprobs = draw_tokens(logits, uniforms(SEEDS, 0), 1.0, top_p)
+    tokens, logprobs = draw_tokens(logits, uniforms(SEEDS, 0), Sampling(1, top_p=top_p))
     assert set(tokens.tolist()) == kept
     mass = sum([0.5, 0.3, 0.15, 0.05][i] for i in kept)
     assert logprobs[tokens == 0][0].exp().item() == pytest.approx(0.5 / mass, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "cut, kept",
+    [
+        ({"top_k": 1}, {0}),
+        ({"top_k": 2}, {0, 1}),
+        ({"top_k": 9}, {0, 1, 2, 3}),
+        ({"min_p": 0.59}, {0, 1}),  # 0.3 is 0.6 of 0.5
+        ({"min_p": 0.61}, {0}),
+        ({"top_k": 3, "top_p": 0.53}, {0, 1}),  # of the three that are left, 0.5 is 0.526 of the mass
+        ({"min_p": 0.2, "top_p": 0.52}, {0}),
+    ],
+)
+def test_the_cuts_keep_what_they_say(cut, kept):
+    logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log().expand(2000, -1)
+    tokens, logprobs = draw_tokens(logits, uniforms(SEEDS[:2000], 0), Sampling(1, **cut))
+    assert set(tokens.tolist()) == kept
+    mass = sum([0.5, 0.3, 0.15, 0.05][i] for i in kept)
+    assert logprobs[tokens == 0][0].exp().item() == pytest.approx(0.5 / mass, rel=1e-5)
+
+
+def test_penalties_follow_prompt_and_response():
+    logits, in_prompt = torch.tensor([[2.0, -2.0, 2.0, 1.0]]), torch.tensor([[True, True, False, False]])
+    sampled = torch.tensor([[2, 2]])
+    both = penalize(logits, in_prompt, sampled, Sampling(1, repetition_penalty=2.0))
+    assert both.tolist() == [[1.0, -4.0, 1.0, 1.0]]
+    own = penalize(logits, in_prompt, sampled, Sampling(1, presence_penalty=0.5, frequency_penalty=0.25))
+    assert own.tolist() == [[2.0, -2.0, 1.0, 1.0]]

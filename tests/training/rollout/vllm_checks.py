@@ -80,15 +80,30 @@ def test_responses_keep_their_tags_and_say_how_they_ended(engine, prompts):
     assert any(c.is_truncated for c in cut)
 
 
-@pytest.mark.parametrize("stop", [STOP, ("+",), ()])
-def test_both_engines_write_the_same_response(engine, policy, prompts, tiny_base, stop):
+@pytest.mark.parametrize(
+    "stop, penalties",
+    [
+        (STOP, {}),
+        (("+",), {}),
+        ((), {}),
+        (STOP, {"repetition_penalty": 1.5, "presence_penalty": 0.5, "frequency_penalty": 0.3}),
+    ],
+)
+def test_both_engines_write_the_same_response(engine, policy, prompts, tiny_base, stop, penalties):
     """Greedy, so that the tokens are the same; without a stop string the end token ends a response."""
-    sampling = Sampling(24, temperature=0.0, stop=stop)
+    sampling = Sampling(24, temperature=0.0, stop=stop, **penalties)
     torch_sampler = TorchSampler(tiny_base, precision="fp32", max_model_tokens=48, kv_cache_gib=0.25)
     ours, theirs = (one.generate(prompts, [0] * len(prompts), sampling) for one in (torch_sampler, engine))
     assert ours == theirs
     assert any(c.tokens[-1] in torch_sampler.vocabulary.end_ids for c in theirs) or stop
     assert torch_sampler.encode("1+2=") == engine.encode("1+2=")
+
+
+def test_one_most_likely_token_is_the_greedy_one(engine, prompts):
+    greedy = engine.generate(prompts, [0] * len(prompts), Sampling(8, temperature=0.0))
+    for cut in ({"top_k": 1}, {"min_p": 1.0}):
+        found = engine.generate(prompts, [7] * len(prompts), Sampling(8, **cut))
+        assert [one.tokens for one in found] == [one.tokens for one in greedy]
 
 
 def test_a_stop_string_of_ordinary_characters_is_kept(engine, prompts):

@@ -1,10 +1,11 @@
-"""Which prompts are hard: by the latest step of each, over all ranks, up to the end of the main run."""
+"""When the critic's warm-up ends, and which prompts are hard: by the latest step of each, over all ranks."""
 
 import polars as pl
 import pytest
 
-from training.annealing import hard_prompts
 from training.data import Prompt
+from training.phases import CriticWarmup, hard_prompts
+from training.ppo_config import PPOConfig
 
 PROMPTS = [Prompt(name, name, [1], "4") for name in "abcde"]
 
@@ -37,3 +38,18 @@ def test_no_hard_prompt_is_an_error_that_names_the_setting(tmp_path):
     write(tmp_path, 1, 0, {"a": 4})
     with pytest.raises(ValueError, match="training.anneal.hard_below"):
         hard_prompts(tmp_path, 1, PROMPTS, below=0.5)
+
+
+def warm(fits, **fields):
+    config = PPOConfig(**fields)
+    warmup = CriticWarmup(config, [{"value_loss": 0.1, "explained_variance": fit} for fit in fits])
+    return warmup.is_on, warmup.n_steps
+
+
+def test_the_critic_is_warm_after_its_steps_or_when_it_explains_enough():
+    assert warm([]) == (False, 0)
+    assert warm([0.1, 0.2], critic_warmup_steps=3) == (True, 2)
+    assert warm([0.1, 0.2, 0.3, 0.4], critic_warmup_steps=3) == (False, 3)
+    assert warm([0.1, 0.6, 0.1], critic_warmup_steps=9, critic_warmup_variance=0.5) == (False, 2)
+    left_out = {"value_loss": None, "explained_variance": None}
+    assert CriticWarmup(PPOConfig(critic_warmup_steps=2), [left_out]).n_steps == 0
