@@ -1,7 +1,7 @@
 """Time what a new user does first, on a clean clone: setup, demo, own problems, server, deployment.
 
-    python bench/first_hour.py                        about ten minutes on two cores
-    python bench/first_hour.py --keep /tmp/first-hour
+    python bench/flows/first_hour.py                        about ten minutes on two cores
+    python bench/flows/first_hour.py --keep /tmp/first-hour
 
 Clones the last commit to an empty folder whose name has a space and an umlaut, and runs each step without a
 terminal. A row is a step: seconds, CPU-seconds, the longest silence, warnings, and how it ended. A step that
@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM, PREFECT = ".venv/bin/reasoner-zero", ".venv/bin/prefect"
 console = Console()
 
