@@ -227,6 +227,7 @@ def test_a_lost_server_is_one_message(small_config, tmp_path, monkeypatch, capsy
         raise httpx.ConnectError("Connection refused")
 
     monkeypatch.setattr(flows, "reasoner_zero", lose)
+    monkeypatch.setattr("pipelines.orchestration.own_server.start_server", lambda: None)
     assert main(["run", "--config", str(small_config), "--runs", str(tmp_path)]) == 1
     said = capsys.readouterr().err.splitlines()
     assert said == [
