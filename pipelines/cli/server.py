@@ -59,6 +59,7 @@ def up(arguments: argparse.Namespace) -> int:
 def down(arguments: argparse.Namespace) -> int:
     from pipelines.orchestration import services
 
+    say("stopping the worker, its runs and the server; the worker may take half a minute")
     ended = services.down(Path(arguments.runs))
     say(f"stopped the worker and the server at {ended.url}")
     return 0
