@@ -33,7 +33,7 @@ Metrics = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PolicyBatch:
     """What the policy's losses need: [n, longest response] each."""
 
     old_logprobs: Tensor | None
@@ -141,7 +141,7 @@ class PPO:
 
         clock = time.perf_counter()
         if not is_warmup:
-            batch = Batch(old_logprobs, reference, found.advantages, kept, self._of_right(kept, right))
+            batch = PolicyBatch(old_logprobs, reference, found.advantages, kept, self._of_right(kept, right))
             metrics |= self._update_policy(step, n_warmup, responses, batch, probe)
         times["policy_s"] = time.perf_counter() - clock
         return metrics, times
@@ -261,7 +261,7 @@ class PPO:
         }
 
     def _update_policy(
-        self, step: int, n_warmup: int, responses: Responses, batch: "Batch", probe: Probe
+        self, step: int, n_warmup: int, responses: Responses, batch: PolicyBatch, probe: Probe
     ) -> Metrics:
         """Improve the policy; with one minibatch the update is strictly on-policy (paper, section 2.3)."""
         seed = derive_seed(self.config.seed, "policy", step, self.ranks.rank)
