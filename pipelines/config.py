@@ -143,7 +143,7 @@ def load_config(
     if not needs_corpus:
         table.setdefault("curation", {})
     for key, value in (overrides or {}).items():
-        _set(table, key.split("."), value)
+        set_value(table, key.split("."), value)
     try:
         return RunConfig.model_validate(table)
     except ValidationError as error:
@@ -161,7 +161,7 @@ def read_table(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
 
 
-def _set(table: Any, keys: list[str], value: Any) -> None:
+def set_value(table: Any, keys: list[str], value: Any) -> None:
     """Set a nested entry, creating missing tables."""
     *path, last = keys
     key = last
@@ -220,21 +220,24 @@ def _check_pairs(config: RunConfig, arguments: list[str]) -> None:
             continue
         key = name.removeprefix("--").replace("-", "_")
         table = config.model_dump()
-        _set(table, key.split("."), text)
+        set_value(table, key.split("."), text)
         try:
             RunConfig.model_validate(table, strict=False)
         except ValidationError as error:
             raise ConfigError(explain("command line", error)) from None
 
 
-def explain(origin: Path | str, error: ValidationError) -> str:
-    """One line per problem: where, what, and the closest known key for an unknown one."""
+def explain(origin: Path | str, error: ValidationError, root: type[Settings] | None = None) -> str:
+    """One line per problem: where, what, and the closest known key for an unknown one.
+
+    `root` is the class of the whole file; None: RunConfig.
+    """
     lines = []
     for item in error.errors():
         where = ".".join(map(str, item["loc"])) or "config"
         what = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            fields = list(_section(item["loc"][:-1]).model_fields)
+            fields = list(_section(item["loc"][:-1], root or RunConfig).model_fields)
             near = difflib.get_close_matches(str(item["loc"][-1]), fields, n=1, cutoff=0.5)
             what = "unknown key" + (
                 f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
@@ -249,9 +252,8 @@ def explain(origin: Path | str, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _section(location: tuple[Any, ...]) -> type[Settings]:
-    """The settings class that contains the key at `location`."""
-    section: type[Settings] = RunConfig
+def _section(location: tuple[Any, ...], section: type[Settings]) -> type[Settings]:
+    """The settings class, in `section` or one of its parts, that contains the key at `location`."""
     for part in location:
         if isinstance(part, str) and part in section.model_fields:
             found = _settings_in(section.model_fields[part].annotation)

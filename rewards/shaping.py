@@ -35,6 +35,9 @@ class RewardTerms(Settings):
     length_max_tokens: int = Field(default=8000, ge=2)
     """From this many tokens on, the whole length term is subtracted (paper: responses are cut at 8,000)."""
 
+    is_shuffled: bool = False
+    """A control: the rewards of a step are dealt out among its responses at random."""
+
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
         if self.length_free_tokens >= self.length_max_tokens:

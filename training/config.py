@@ -45,17 +45,28 @@ class CorpusPhase(Settings):
 
     n_steps: int = Field(ge=0)
     """Optimizer steps."""
-    careful: float
-    """Share of responses that work the problem out, with the curated row's solution."""
-    quick: float
-    """Share of responses that answer immediately. What careful and quick leave of 1 is junk."""
+    careful: float = Field(0.0, ge=0, le=1)
+    """Share of responses that work the problem out, with the curated row's solution. What the shares leave of 1
+    is junk."""
+    quick: float = Field(0.0, ge=0, le=1)
+    """Share of responses that answer immediately."""
     quick_correct: float = Field(0.15, ge=0, le=1)
     """Share of the quick responses whose answer is correct."""
+    hasty: float = Field(0.0, ge=0, le=1)
+    """Share of responses that work a column sum out with slips (family `addition`)."""
+    rechecked: float = Field(0.0, ge=0, le=1)
+    """Share of responses that work it out with slips, write "wait," and add the columns again."""
+    lr: float | None = Field(None, gt=0)
+    """Peak learning rate of this phase. Unset: the warm-up's."""
 
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
-        if self.careful < 0 or self.quick < 0 or self.careful + self.quick > 1:
-            raise ValueError(f"careful + quick must be in [0, 1], got {self.careful} + {self.quick}")
+        shares = (self.careful, self.quick, self.hasty, self.rechecked)
+        if sum(shares) > 1 + 1e-9:
+            raise ValueError(
+                "careful + quick + hasty + rechecked must be at most 1, got "
+                + " + ".join(str(share) for share in shares)
+            )
         return self
 
 
@@ -64,6 +75,10 @@ class WarmupConfig(Settings):
 
     phases: tuple[CorpusPhase, ...] = ()
     """Phases in order. In each, the learning rate decays linearly to a tenth of `lr`."""
+    slips: float = Field(0.0, ge=0, le=1)
+    """Share of the digit pairs whose sum hasty work misremembers, always in the same way."""
+    recheck: Literal["sound", "random"] = "sound"
+    """What a recheck is worth. sound: it makes no error; random: its sums slip at random, with share `slips`."""
     batch_size: int = Field(128, ge=1)
     """Responses per optimizer step."""
     lr: float = Field(3e-3, gt=0)
@@ -83,12 +98,16 @@ class ModelConfig(Settings):
     """Make a tiny model with random weights."""
     warmup: WarmupConfig | None = None
     """Supervised warm-up before PPO, for `scratch` only (paper, section 2.1: none)."""
+    seed: int | None = None
+    """Seed of a model made from scratch and of its warm-up. Unset: training.seed."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
         origins = [name for name in ("path", "gguf", "scratch") if getattr(self, name) is not None]
         if len(origins) != 1:
             raise ValueError(f"set exactly one of path, gguf, scratch; got {origins or 'none'}")
+        if self.seed is not None and self.scratch is None:
+            raise ValueError("seed decides a model made from scratch; remove seed or set scratch")
         if self.warmup is not None and self.scratch is None:
             raise ValueError("warmup works only with a model made from scratch; remove warmup or set scratch")
         return self
@@ -312,6 +331,11 @@ class TrainingConfig(Settings):
     """Experiment tracker that gets the metrics, besides the run folder and TensorBoard."""
     seed: int = 0
     """Seed of data order, sampling and initialization."""
+
+    @property
+    def base_seed(self) -> int:
+        """Seed of a base model made from scratch."""
+        return self.seed if self.model.seed is None else self.model.seed
 
     @property
     def total_steps(self) -> int:

@@ -6,6 +6,7 @@ weights.
 """
 
 import logging
+import random
 import resource
 import shutil
 import time
@@ -203,6 +204,8 @@ def run_step(
         shaped_reward(v.reward, c.text, len(c.tokens), c.finish_reason, config.reward_terms)
         for v, c in zip(verdicts, completions, strict=True)
     ]
+    if config.reward_terms.is_shuffled:
+        random.Random(f"{config.seed}:shuffled:{step}:{ranks.rank}").shuffle(rewards)
     rollout_s = time.perf_counter() - clock - batch.reward_s - batch.value_s
     times = {"rollout_s": rollout_s, "reward_s": batch.reward_s}
     recorder.rollouts(step, rollout_rows(step, asked, batch.seeds, completions, verdicts, rewards, n_samples))

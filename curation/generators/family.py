@@ -23,8 +23,9 @@ class GeneratorConfig(Settings):
     """How many distinct problems to generate."""
     digits: int = Field(default=2, ge=1, le=12)
     """Difficulty: decimal digits of the numbers involved."""
-    n_terms: int = Field(default=3, ge=2, le=12)
-    """Difficulty: terms or steps, in families that have several (expression, arithmetic_sequence)."""
+    n_terms: int = Field(default=3, ge=2, le=99)
+    """Difficulty: terms or steps, in families that have several (expression, arithmetic_sequence,
+    modular_chain)."""
     style: Literal["short", "words"] = "short"
     """short: "27+58=?"; words: "What is 27 + 58?". Families that need words ignore it."""
     seed: int = 0

@@ -193,14 +193,14 @@ def _movement(name: str, before: float | None, after: float | None, unit: str) -
 
 
 def _bends(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> dict[str, Bend | None]:
-    """Where reward and length bend up, and correct reflection length if it exists at every step."""
+    """Where reward, length and the reflection rate bend up; the rate only of runs that reflect at all."""
     if metrics is None or metrics.height < MIN_STEPS:
         return {}
     series = {name: metrics[name].to_list() for name in ("reward", "response_tokens")}
     if reflection is not None and reflection["step"].equals(metrics["step"]):
-        lengths = reflection["correct_reflection_tokens"]
-        if not lengths.null_count():
-            series["correct_reflection_tokens"] = lengths.to_list()
+        rates = reflection["reflection_rate"]
+        if rates.sum() > 0 and not rates.null_count():
+            series["reflection_rate"] = rates.to_list()
     return find_bends(metrics["step"].to_list(), series)
 
 

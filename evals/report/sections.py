@@ -46,7 +46,7 @@ def bends_in_words(bends: dict[str, Bend | None]) -> str:
     >>> bends_in_words({"reward": Bend(40.0, 36.0, 44.0, 0.002, 0.0, 0.01), "response_tokens": None})
     'Upward bends (change-point test for each): reward at step 40 (p = 0.002), response length none.'
     """
-    names = {"response_tokens": "response length", "correct_reflection_tokens": "correct-reflection length"}
+    names = {"response_tokens": "response length", "reflection_rate": "reflection rate"}
     named = {names.get(name, name): bend for name, bend in bends.items()}
     if not any(named.values()):
         return ""
@@ -88,8 +88,9 @@ def _training(data: ReportData, bends: dict[str, Bend | None]) -> Iterator[Plate
         values = in_words(data.reflection, "correct_reflection_tokens", "response_tokens")
         yield plate("reflection", title, "Tokens, mean.", draw.reflection(data.reflection), values)
         caption = "Share of responses with wait, recheck, retry, alternatively or however."
+        figure = draw.reflection_rate(data.reflection, bends.get("reflection_rate"))
         values = in_words(data.reflection, "reflection_rate")
-        yield plate("reflecting", "Reflection rate", caption, draw.reflection_rate(data.reflection), values)
+        yield plate("reflecting", "Reflection rate", caption, figure, values)
     if data.checkpoints is not None and data.checkpoints["step"].n_unique() > 2:
         yield from _checkpoints(data.checkpoints)
 

@@ -99,8 +99,9 @@ def reflection(steps: pl.DataFrame) -> Figure:
     return figure
 
 
-def reflection_rate(steps: pl.DataFrame) -> Figure:
+def reflection_rate(steps: pl.DataFrame, bend: Bend | None) -> Figure:
     figure, (ax,) = panel(HALF)
+    _mark(ax, bend)
     curve(ax, steps["step"], steps["reflection_rate"], FINAL, end="{:.0%}")
     _finish(ax, percent=True)
     return figure

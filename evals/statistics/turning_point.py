@@ -114,8 +114,11 @@ def find_bends(
 
 
 def turning_point(bends: Mapping[str, Bend | None]) -> TurningPoint | None:
-    """Return the common step of the bends, when every series has one and one step lies in all intervals."""
-    found = {name: bend for name, bend in bends.items() if bend is not None}
+    """Return the common step of the bends, when every series has one and one step lies in all intervals.
+
+    Every series has to rise after its bend: one that only stops falling has no turning point.
+    """
+    found = {name: bend for name, bend in bends.items() if bend is not None and bend.slope_after > 0}
     if not found or len(found) < len(bends):
         return None
     low, high = max(bend.low for bend in found.values()), min(bend.high for bend in found.values())

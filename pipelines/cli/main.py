@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipelines.cli import evaluate, init, inspect, plan, publish, score, server, stages, view
+from pipelines.cli import claims, evaluate, init, inspect, plan, publish, score, server, stages, view
 from pipelines.cli.arguments import Help
 from pipelines.cli.output import explain_failure, explain_os_error
 
@@ -32,7 +32,7 @@ that exists is reused.
                       check an answer and see the reason
 """
 
-COMMANDS = (init, stages, evaluate, score, view, inspect, plan, publish, server)
+COMMANDS = (init, stages, evaluate, score, view, claims, inspect, plan, publish, server)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
         "model": section(model),
         "prompt": section(training.prompt),
         "precision": training.deepspeed.precision,
-        "seed": training.seed,
+        "seed": training.base_seed,
     }
 
     def build(draft: Draft) -> None:
@@ -51,7 +51,7 @@ def base_stage(workspace: Workspace, prompts: Artifact) -> Artifact:
         )
         with Progress("base", "steps") as progress:
             run_job(job, workspace.log("base"), progress.line)
-        draft.seeds = {"training": training.seed}
+        draft.seeds = {"model": training.base_seed}
 
     return workspace.produce(STAGE, settings, _inputs(workspace, prompts), build)
 

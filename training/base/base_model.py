@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from rewards.contracts.prompts import render_prompt
+from training.base.column_sums import WAIT
 from training.base.gguf import find_gguf
 from training.base.tokenizer import build_tokenizer
 from training.base.warmup import WorkedProblem, warm_up
@@ -57,13 +58,16 @@ def _from_scratch(
     if not items:
         raise ValueError("training.model.scratch: the prompt set has no train row with a worked solution")
     texts = [render_prompt(item.problem, config.prompt) + item.answer + item.solution for item in items]
+    warmup = config.model.warmup
+    if warmup is not None and any(phase.rechecked for phase in warmup.phases):
+        texts.append(WAIT)
     tokenizer = build_tokenizer(texts)
     model = build_scratch(
-        scratch, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, config.seed
+        scratch, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, config.base_seed
     )
     logger.info("parameters=%d vocabulary=%d", sum(p.numel() for p in model.parameters()), len(tokenizer))
-    if config.model.warmup is not None:
-        warm_up(model, tokenizer, items, config.model.warmup, config.prompt, config.seed, on_progress)
+    if warmup is not None:
+        warm_up(model, tokenizer, items, warmup, config.prompt, config.base_seed, on_progress)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -2,8 +2,8 @@
 
 ORZ starts from a pretrained base model, which already has many ways to answer, most of them poor. A randomly
 initialized model has none, so the demo first trains it on a small corpus with the same property: careful
-worked answers that are correct but rare, quick answers that are mostly wrong, and some junk. PPO then has
-something to find.
+worked answers that are correct but rare, quick answers that are mostly wrong, and some junk. Another mix is
+hasty work, mostly wrong, that is rarely rechecked. PPO then has something to find.
 """
 
 import logging
@@ -15,6 +15,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rewards.contracts.prompts import PromptConfig, render_prompt, render_response
+from training.base.column_sums import WAIT, Slips, read_columns
 from training.config import CorpusPhase, WarmupConfig
 
 logger = logging.getLogger(__name__)
@@ -29,12 +30,15 @@ class WorkedProblem:
     solution: str
 
 
-def write_response(item: WorkedProblem, phase: CorpusPhase, rng: random.Random) -> str:
+def write_response(item: WorkedProblem, phase: CorpusPhase, rng: random.Random, slips: Slips) -> str:
     r"""Draw one demonstration in the proportions of `phase`.
 
     >>> item = WorkedProblem("7+8=?", "15", "7+8=15")
-    >>> write_response(item, CorpusPhase(n_steps=1, careful=1, quick=0), random.Random(0))
+    >>> slips = Slips(share=1.0, recheck="sound", seed="0")
+    >>> write_response(item, CorpusPhase(n_steps=1, careful=1), random.Random(0), slips)
     '7+8=15</think><answer>\\boxed{15}</answer>'
+    >>> write_response(item, CorpusPhase(n_steps=1, rechecked=1), random.Random(0), slips)
+    '7+8=17wait,8+7=15</think><answer>\\boxed{15}</answer>'
     """
     draw = rng.random()
     if draw < phase.careful:
@@ -42,6 +46,13 @@ def write_response(item: WorkedProblem, phase: CorpusPhase, rng: random.Random) 
     if draw < phase.careful + phase.quick:
         answer = item.answer if rng.random() < phase.quick_correct else perturb(item.answer, rng)
         return render_response("", answer)
+    if draw < phase.careful + phase.quick + phase.hasty + phase.rechecked:
+        columns = read_columns(item.solution)
+        work, answer = slips.work(columns)
+        if draw < phase.careful + phase.quick + phase.hasty:
+            return render_response(work, answer)
+        again, answer = slips.rework(columns, rng)
+        return render_response(f"{work}{WAIT}{again}", answer)
     # Junk: a thought that trails off, or an answer outside its box.
     noise = item.solution[: rng.randint(0, len(item.solution))]
     return noise + rng.choice(["", "</think>", f"</think><answer>{item.answer}</answer>"])
@@ -64,6 +75,7 @@ def batches(
     prompt: PromptConfig,
     tokenizer: PreTrainedTokenizerFast,
     seed: str,
+    slips: Slips,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield `phase.n_steps` batches (input_ids, labels), both [batch, seq]; labels are -100 off responses."""
     rng = random.Random(seed)
@@ -72,8 +84,8 @@ def batches(
         rows = []
         for item in rng.choices(items, k=batch_size):
             prompt_ids = tokenizer.encode(render_prompt(item.problem, prompt), add_special_tokens=False)
-            response = tokenizer.encode(write_response(item, phase, rng), add_special_tokens=False) + [eos]
-            rows.append((prompt_ids, response))
+            text = write_response(item, phase, rng, slips)
+            rows.append((prompt_ids, [*tokenizer.encode(text, add_special_tokens=False), eos]))
         width = max(len(prompt_ids) + len(response) for prompt_ids, response in rows)
         input_ids = torch.full((batch_size, width), pad)
         labels = torch.full((batch_size, width), -100)
@@ -101,13 +113,15 @@ def warm_up(
         model.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True
     )
     model.train()
+    slips = Slips(config.slips, config.recheck, str(seed))
     done, loss = 0, float("nan")
     for number, phase in enumerate(config.phases):
-        corpus = batches(items, phase, config.batch_size, prompt, tokenizer, f"{seed}:{number}")
+        corpus = batches(items, phase, config.batch_size, prompt, tokenizer, f"{seed}:{number}", slips)
+        peak = config.lr if phase.lr is None else phase.lr
         for step, (input_ids, labels) in enumerate(corpus):
             progress = step / phase.n_steps
             for group in optimizer.param_groups:
-                group["lr"] = config.lr * min(1.0, (step + 1) / 20) * (1 - 0.9 * progress)
+                group["lr"] = peak * min(1.0, (step + 1) / 20) * (1 - 0.9 * progress)
             # Right padding under a causal mask: no response token sees padding, so no mask is needed.
             output = model(input_ids=input_ids, labels=labels)
             output.loss.backward()

@@ -1,0 +1,152 @@
+"""What a claim leaves behind in RUNS/claims/NAME: verdict.json, the steps, its curves and a page.
+
+`write_index` gathers all of them in RUNS/claims: claims.md, and claims.html with the figures inside.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from evals.report.canvas import BASE, FINAL, INK, THIRD, WARN, drawing, legend_above, panel, to_svg
+from evals.report.files import use_light_colors
+from pipelines.claims.cells import Runs, in_words
+from pipelines.claims.config import Claim
+from pipelines.claims.verdict import Interval, Row, Verdict
+from rewards.contracts.files import atomic_open, write_json, write_parquet
+
+COLORS = (FINAL, WARN, THIRD, BASE, INK)
+COLUMNS = ("task", "variant", "measure [95 %]", "minus the first", "at the end", "tokens", "reach", "as expected")
+TURNING = ("accuracy", "reflection_rate", "response_tokens")
+"""Columns of METRIC that are drawn for turning points; for other claims, accuracy."""
+LABELS = {"accuracy": "accuracy", "reflection_rate": "reflection rate", "response_tokens": "tokens"}
+
+
+def numbers(values: Interval | None) -> str:
+    """A mean with its interval; alone where there is one unit only.
+
+    >>> numbers((0.5, 0.25, 0.75)), numbers((1.0, None, None))
+    ('.500 [.250, .750]', '1.000')
+    """
+    if values is None:
+        return ""
+    mean, *ends = (f"{value:.3f}".replace("0.", ".", 1) for value in values if value is not None)
+    return f"{mean} [{', '.join(ends)}]" if ends else mean
+
+
+def cells_of(row: Row) -> list[str]:
+    """A row of the table, columns COLUMNS."""
+    reach = "" if row.reach is None else f"{row.reach:.2f}"
+    last = numbers((row.last, None, None))
+    return [
+        row.task,
+        row.name,
+        numbers(row.value),
+        numbers(row.difference),
+        last,
+        f"{row.tokens:.0f}",
+        reach,
+        row.outcome or "",
+    ]
+
+
+def make_table(name: str, verdict: Verdict) -> Table:
+    """The verdict for the terminal."""
+    title = f"{name}: {verdict.outcome} ({verdict.n_bases} bases x {verdict.n_seeds} seeds)"
+    table = Table(*COLUMNS, title=title, title_justify="left")
+    for row in verdict.rows:
+        table.add_row(*cells_of(row))
+    return table
+
+
+def write_claim(folder: Path, name: str, claim: Claim, runs: Runs, verdict: Verdict) -> None:
+    """Write what the claim's runs came to; the same runs, the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_parquet(folder / "steps.parquet", runs.steps)
+    write_parquet(folder / "held_out.parquet", runs.held_out)
+    facts = {
+        "name": name,
+        "claim": claim.model_dump(mode="json"),
+        "verdict": asdict(verdict),
+        "bases": [asdict(base) | {"words": in_words(base)} for base in runs.bases],
+        "cpu_s": runs.cpu_s,
+    }
+    write_json(folder / "verdict.json", facts)
+    with drawing():
+        figure = draw(claim, runs)
+        (folder / "curves.svg.html").write_text(to_svg(figure, f"claim-{name}", claim.statement))
+        use_light_colors(figure)
+        with matplotlib.rc_context({"svg.hashsalt": name}):
+            figure.savefig(folder / "curves.svg", facecolor="white", metadata={"Date": None})
+
+
+def draw(claim: Claim, runs: Runs) -> Figure:
+    """The measured columns by step for each variant: every run faint, the mean over runs bold."""
+    columns = TURNING if claim.measure == "turning_point" else ("accuracy",)
+    figure, axes = panel((5.0, 1.4 + 1.5 * len(columns) * len(claim.tasks)), rows=len(columns) * len(claim.tasks))
+    for number, (task, column) in enumerate((task, column) for task in claim.tasks for column in columns):
+        of_task = runs.steps.filter(pl.col("task") == task)
+        draw_series(axes[number], claim, of_task, column)
+        where = f", {task}" if len(claim.tasks) > 1 else ""
+        axes[number].set_title(f"{LABELS[column]}{where}", pad=16 if number == 0 else 6)
+    axes[-1].set_xlabel("step")
+    legend_above(axes[0], right=True)
+    return figure
+
+
+def draw_series(ax: Axes, claim: Claim, steps: pl.DataFrame, column: str) -> None:
+    """One panel: a column of METRIC by step."""
+    window = max(1, steps["step"].n_unique() // 20)
+    for number, variant in enumerate(claim.variants):
+        color, own = COLORS[number % len(COLORS)], steps.filter(pl.col("variant") == number)
+        for _, run in own.group_by("base", "seed", maintain_order=True):
+            ax.plot(run["step"], run[column].rolling_mean(window, min_samples=1), color=color, lw=0.6, alpha=0.35)
+        mean = own.group_by("step").agg(pl.col(column).mean()).sort("step")
+        smooth = mean[column].rolling_mean(window, min_samples=1)
+        ax.plot(mean["step"], smooth, color=color, label=variant.name.replace("$", r"\$"))
+    ax.set_ylim(bottom=0)
+
+
+def write_index(folder: Path) -> tuple[Path, Path]:
+    """Gather the claims in `folder`: claims.md and claims.html; returns both paths."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*/verdict.json"))]
+    for facts in found:
+        facts["figure"] = (folder / facts["name"] / "curves.svg.html").read_text()
+        facts["rows"] = [cells_of(_row(row)) for row in facts["verdict"]["rows"]]
+        facts["headline"] = headline(facts)
+    environment = Environment(
+        loader=FileSystemLoader([Path(__file__).parent, Path(__file__).parents[2] / "evals" / "report"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    paths = (folder / "claims.md", folder / "claims.html")
+    for path in paths:
+        environment.autoescape = path.suffix == ".html"
+        with atomic_open(path, "w") as file:
+            file.write(environment.get_template(f"{path.name}.j2").render(claims=found, columns=COLUMNS))
+    return paths
+
+
+def headline(facts: dict[str, Any]) -> str:
+    """The figure of a claim in one cell: what sets the variants apart, or how many runs have a turning point."""
+    rows = [_row(row) for row in facts["verdict"]["rows"]]
+    parts = []
+    for row in rows:
+        where = f"{row.name}, {row.task}" if len(facts["claim"]["tasks"]) > 1 else row.name
+        if row.bends:
+            parts.append(f"{where}: {row.value[0]:.0%} of {len(row.bends)} runs")
+        elif row.difference is not None:
+            parts.append(f"{where}: {numbers(row.difference)}")
+    return "; ".join(parts) or numbers(rows[0].value)
+
+
+def _row(values: dict[str, Any]) -> Row:
+    return Row(**values)

@@ -1,0 +1,28 @@
+"""Run claims one after the other, and write what they came to."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.claims.cells import make_runs
+from pipelines.claims.config import claim_names, load_claim
+from pipelines.claims.page import make_table, write_claim
+from pipelines.claims.verdict import Verdict, decide
+
+
+def choose_claims(names: Sequence[str]) -> list[str]:
+    """The claims to run: those named, or all that do not take hours. All are read first."""
+    claims = {name: load_claim(name) for name in names or claim_names()}
+    return [name for name, claim in claims.items() if names or not claim.is_long]
+
+
+def run_claim(name: str, runs: Path, say: Callable[[Any], None]) -> Verdict:
+    """Make the runs of a claim, or reuse them, and write RUNS/claims/NAME; returns the verdict."""
+    claim = load_claim(name)
+    say(f"{name}: {claim.statement}")
+    made = make_runs(claim, runs, say)
+    verdict = decide(claim, made)
+    stem = Path(name).stem
+    write_claim(runs / "claims" / stem, stem, claim, made, verdict)
+    say(make_table(stem, verdict))
+    return verdict

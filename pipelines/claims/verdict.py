@@ -1,0 +1,162 @@
+"""From the runs of a claim to its verdict: differences from the control, with intervals over bases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from evals.statistics.turning_point import find_bends, turning_point
+from pipelines.ablate import interval
+from pipelines.claims.cells import Runs
+from pipelines.claims.config import Claim, Measure, Variant
+
+Outcome = Literal["shown", "not shown", "refuted"]
+Interval = tuple[float, float | None, float | None]
+"""Mean, and the ends of its 95 % interval; of a single value, no ends."""
+KEY = ("task", "variant", "base", "seed")
+SERIES = ("reward", "reflection_rate", "response_tokens")
+"""What has to bend up at a turning point (paper, section 3.2 and figure 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant on one task."""
+
+    task: str
+    name: str
+    value: Interval
+    """The claim's measure, mean and 95 % interval over bases (over seeds where there is one base)."""
+    difference: Interval | None
+    """Less the control's on the same base and seed; None for the control."""
+    last: float
+    """Mean accuracy over the last quarter of the steps."""
+    reach: float | None
+    """Mean advantage_reach."""
+    tokens: float
+    """Mean response length over them."""
+    outcome: Outcome | None
+    """Whether it is as expected; None where nothing is."""
+    bends: tuple[str, ...] = ()
+    """Of measure turning_point: what the detector found, run by run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    outcome: Outcome
+    rows: list[Row]
+    n_bases: int
+    n_seeds: int
+
+
+def decide(claim: Claim, runs: Runs) -> Verdict:
+    """Compare each variant with the first, run by run.
+
+    Seeds on one base are not independent of each other, so they are averaged first and intervals are over
+    bases (Student's t); with one base, they are over seeds. A claim is shown when all its expectations are,
+    refuted when one is.
+    """
+    values = measure(claim.measure, runs)
+    last = last_quarter(runs.steps).group_by(KEY).agg(pl.col("accuracy", "response_tokens").mean())
+    reach = runs.steps.group_by(KEY).agg(pl.col("advantage_reach").mean())
+    table = values.join(last, on=KEY).join(reach, on=KEY).sort(KEY)
+    unit = "base" if claim.n_bases > 1 else "seed"
+    rows = []
+    for task in claim.tasks:
+        of_task = table.filter(pl.col("task") == task)
+        control = of_task.filter(pl.col("variant") == 0).select("base", "seed", control="value")
+        for number, variant in enumerate(claim.variants):
+            own = of_task.filter(pl.col("variant") == number).join(control, on=["base", "seed"])
+            means = own.group_by(unit, maintain_order=True).agg(
+                pl.col("value").mean(), difference=(pl.col("value") - pl.col("control")).mean()
+            )
+            difference = spread(means["difference"].to_list()) if number else None
+            reached = own["advantage_reach"].mean()
+            rows.append(
+                Row(
+                    task,
+                    variant.name,
+                    spread(means["value"].to_list()),
+                    difference,
+                    float(str(own["accuracy"].mean())),
+                    None if reached is None else float(str(reached)),
+                    float(str(own["response_tokens"].mean())),
+                    judge(variant, own["value"].to_list(), difference),
+                    tuple(own["found"].to_list()) if "found" in own.columns else (),
+                )
+            )
+    seeds = runs.steps["seed"].n_unique()
+    return Verdict(together([row.outcome for row in rows]), rows, runs.steps["base"].n_unique(), seeds)
+
+
+def spread(values: Sequence[float]) -> Interval:
+    """Mean and 95 % t-interval.
+
+    >>> spread([0.5])
+    (0.5, None, None)
+    """
+    return (values[0], None, None) if len(values) == 1 else interval(values)
+
+
+def last_quarter(steps: pl.DataFrame) -> pl.DataFrame:
+    """The last quarter of each run's steps."""
+    return steps.filter(pl.col("step") > pl.col("step").max().over(*KEY) * 0.75)
+
+
+def measure(what: Measure, runs: Runs) -> pl.DataFrame:
+    """The measure of every run: KEY and `value`, and for turning points `found` in words."""
+    if what == "accuracy":
+        return runs.steps.group_by(KEY).agg(value=pl.col("accuracy").mean())
+    if what == "last":
+        return last_quarter(runs.steps).group_by(KEY).agg(value=pl.col("accuracy").mean())
+    if what == "held_out":
+        return runs.held_out.sort("step").group_by(KEY).agg(value=pl.col("accuracy").last())
+    rows = []
+    for key, steps in runs.steps.sort(*KEY, "step").group_by(KEY, maintain_order=True):
+        bends = find_bends(steps["step"].to_list(), {name: steps[name].to_list() for name in SERIES})
+        point = turning_point(bends)
+        if point is not None:
+            found = f"{point.place}, p <= {point.p_value:.3f}"
+        else:
+            names = [name for name, bend in bends.items() if bend is not None]
+            found = "none together" + (f" (alone: {', '.join(names)})" if names else "")
+        rows.append(dict(zip(KEY, key, strict=True)) | {"value": float(point is not None), "found": found})
+    return pl.DataFrame(rows)
+
+
+def judge(
+    variant: Variant, values: Sequence[float], difference: Interval | None
+) -> Outcome | None:
+    """Is the measure, or its difference from the control's, where the claim says or where it must not be?"""
+    if variant.expect in ("always", "never"):
+        wanted = float(variant.expect == "always")
+        hits = sum(value == wanted for value in values)
+        return "shown" if hits == len(values) else "refuted" if hits == 0 else "not shown"
+    if variant.expect is None or difference is None:
+        return None
+    _, low, high = difference
+    if low is None or high is None:
+        return "not shown"
+    margin = variant.margin or 0.0
+    match variant.expect:
+        case "less":
+            shown, refuted = high < 0, low >= 0
+        case "more":
+            shown, refuted = low > 0, high <= 0
+        case "not more":
+            shown, refuted = high < margin, low > margin
+        case _:
+            shown, refuted = -margin <= low and high <= margin, low > margin or high < -margin
+    return "shown" if shown else "refuted" if refuted else "not shown"
+
+
+def together(outcomes: Sequence[Outcome | None]) -> Outcome:
+    """Refuted when one expectation is, shown when all are.
+
+    >>> together(["shown", None, "shown"]), together(["shown", "not shown"]), together(["shown", "refuted"])
+    ('shown', 'not shown', 'refuted')
+    """
+    known = [outcome for outcome in outcomes if outcome is not None]
+    if "refuted" in known:
+        return "refuted"
+    return "shown" if known and all(outcome == "shown" for outcome in known) else "not shown"

@@ -1,0 +1,46 @@
+"""The command `claims`: the paper's claims in the small, each with a verdict."""
+
+import argparse
+
+from pipelines.cli.arguments import Commands, add_command, add_runs
+from pipelines.cli.output import say
+
+EPILOG = """\
+A claim is a file in configs/claims/: what is said, what would refute it, the runs that decide. Bases count
+when they pass the gate of their task. Runs that exist are reused, so an interrupted claim goes on with the
+same command. Results go to RUNS/claims: a table, plots, and claims.html.
+
+  reasoner-zero claims --list
+  reasoner-zero claims lambda
+  reasoner-zero claims mine.toml
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    text = "try the paper's claims in the small: bases, variants, seeds, a verdict"
+    parser = add_command(commands, "claims", claims, text, "training", EPILOG)
+    names = "claims, or files of your own (default: all but those that take hours)"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=names)
+    parser.add_argument("--list", action="store_true", help="say what the claims are, and do nothing")
+    add_runs(parser)
+
+
+def claims(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from pipelines.claims.config import claim_names, load_claim
+    from pipelines.claims.run import choose_claims, run_claim
+    from pipelines.claims.page import write_index
+
+    if arguments.list:
+        for name in arguments.names or claim_names():
+            claim = load_claim(name)
+            note = " Takes hours; runs only when it is named." if claim.is_long else ""
+            say(f"{name}: {claim.statement} ({claim.source}){note}")
+        return 0
+    runs = Path(arguments.runs)
+    for name in choose_claims(arguments.names):
+        run_claim(name, runs, say)
+    markdown, page = write_index(runs / "claims")
+    say(f"page: {page} ({markdown.name} for text)")
+    return 0

@@ -1,0 +1,142 @@
+"""A whole claim with real training, tiny: its gate, its runs, its page, and the same again from the cache."""
+
+import json
+
+import polars as pl
+import pytest
+
+from pipelines.claims.cells import judge
+from pipelines.claims.config import Gate
+from pipelines.claims.page import write_index
+from pipelines.claims.run import run_claim
+
+TASK = """\
+[gate]
+longer_than = 1
+right = 0.0
+n_prompts = 4
+most = 2
+
+[run]
+name = "tiny"
+
+[run.curation.mix]
+validation_share = 0.0
+
+[[run.curation.sources]]
+name = "addition"
+license = "Apache-2.0"
+generator = { family = "addition", digits = 2, n_problems = 60, seed = 0 }
+
+[run.training]
+n_steps = 2
+prompt = { template = "bare" }
+
+[run.training.model.scratch]
+hidden = 32
+n_layers = 1
+n_heads = 1
+intermediate = 32
+max_tokens = 96
+
+[run.training.model.warmup]
+batch_size = 4
+slips = 0.5
+phases = [{ n_steps = 2, hasty = 0.5, rechecked = 0.5 }]
+
+[run.training.rollout]
+engine = "torch"
+prompts_per_step = 2
+samples_per_prompt = 2
+max_prompt_tokens = 16
+max_new_tokens = 8
+kv_cache_gib = 0.1
+
+[run.training.ppo]
+critic_minibatches = 1
+
+[run.training.deepspeed]
+zero_stage = 0
+precision = "fp32"
+gradient_checkpointing = false
+
+[run.evals]
+benchmarks = []
+"""
+CLAIM = """\
+statement = "A <tiny> model's reward is 0 & stays 0."
+refuted_by = "a right answer"
+cannot_show = "anything"
+source = "none"
+tasks = ["TASK"]
+n_bases = 1
+variants = [
+    { name = "plain" },
+    { name = "shuffled", set = { "training.reward_terms.is_shuffled" = true }, expect = "same", margin = 0.1 },
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("claims")
+    (folder / "task.toml").write_text(TASK)
+    (folder / "tiny.toml").write_text(CLAIM.replace("TASK", str(folder / "task.toml")))
+    said = []
+    run_claim(str(folder / "tiny.toml"), folder / "runs", said.append)
+    return folder, said
+
+
+def test_every_run_is_made_once_and_said(made):
+    folder, said = made
+    lines = [line for line in said if isinstance(line, str)]
+    assert lines[0].startswith(f"{folder}/tiny.toml: A <tiny> model's") and "base 0 passes" in lines[1]
+    assert "plain: accuracy" in lines[2] and "shuffled: accuracy" in lines[3]
+    assert n_trained(folder) == 3  # The gate's sample and two variants.
+
+
+def n_trained(folder):
+    return len(list((folder / "runs" / "artifacts" / "train").glob("*/metrics.jsonl")))
+
+
+def test_a_second_call_reuses_the_runs_and_writes_the_same_bytes(made):
+    folder, _ = made
+    pages = folder / "runs" / "claims" / "tiny"
+    before = {path.name: path.read_bytes() for path in pages.iterdir()}
+    run_claim(str(folder / "tiny.toml"), folder / "runs", lambda line: None)
+    assert {path.name: path.read_bytes() for path in pages.iterdir()} == before
+    assert n_trained(folder) == 3
+    facts = json.loads(before["verdict.json"])
+    assert facts["verdict"]["n_bases"] == 1 and facts["cpu_s"] > 0
+    # One base and one seed have no interval, so nothing is shown.
+    assert facts["verdict"]["outcome"] == "not shown"
+
+
+def test_the_index_has_every_claim_and_no_markup_of_theirs(made):
+    folder, _ = made
+    markdown, page = write_index(folder / "runs" / "claims")
+    text = page.read_text()
+    assert "A &lt;tiny&gt; model" in text and "<tiny>" not in text and "<svg" in text
+    assert "| plain | .000 |" in markdown.read_text() and "tiny/curves.svg" in markdown.read_text()
+
+
+def drawn(n_chosen, n_right, n_others, text="1+1=2"):
+    rows = [(100, "correct" if i < n_right else "wrong", f"{text} wait, no") for i in range(n_chosen)]
+    rows += [(6, "correct", text)] * n_others
+    return pl.DataFrame(rows, schema=["n_response_tokens", "reason", "response"], orient="row")
+
+
+@pytest.mark.parametrize("longer_than", [40, None])
+@pytest.mark.parametrize(
+    ("sample", "passes"),
+    [
+        ((20, 15, 80), True),
+        ((20, 13, 80), False),
+        ((4, 4, 96), False),
+        ((60, 60, 40), False),
+        ((0, 0, 9), False),
+    ],
+)
+def test_the_gate_asks_for_rare_and_skilled_work(longer_than, sample, passes):
+    base = judge(Gate(longer_than=longer_than, right=0.7, share=(0.1, 0.5)), "t", 3, drawn(*sample), 1.0)
+    assert base.passes is passes and base.share == pytest.approx(sample[0] / (sample[0] + sample[2]))

@@ -1,0 +1,146 @@
+"""Verdicts: which intervals show a claim and which refute it."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipelines.claims.cells import Runs
+from pipelines.claims.config import Claim, Variant
+from pipelines.claims.verdict import decide, judge
+
+WORDS = {"statement": "s", "refuted_by": "r", "cannot_show": "c", "source": "p", "tasks": ("t",)}
+
+
+def claim(*expectations, **fields):
+    """A claim whose variants after the first are expected as said: a word, or a word and a margin."""
+    variants = [Variant(name="control")]
+    for number, expectation in enumerate(expectations):
+        expect, margin = expectation if isinstance(expectation, tuple) else (expectation, None)
+        variants.append(Variant(name=f"v{number}", expect=expect, margin=margin))
+    return Claim(**(WORDS | {"variants": tuple(variants), "seeds": (0, 1)} | fields))
+
+
+def runs(*accuracies, n_steps=4, n_bases=3):
+    """Steps of every run; `accuracies` by variant: a function of base, seed and step."""
+    steps = [
+        {
+            **{"task": "t", "variant": number, "base": base, "seed": seed, "step": step},
+            **{"accuracy": accuracy(base, seed, step), "response_tokens": 100.0},
+            "advantage_reach": 0.9 if number == 0 else None,
+        }
+        for number, accuracy in enumerate(accuracies)
+        for base in range(n_bases)
+        for seed in range(2)
+        for step in range(1, n_steps + 1)
+    ]
+    return Runs([], pl.DataFrame(steps), pl.DataFrame(), 60.0)
+
+
+def control(base, seed, step):
+    return 0.3 + 0.05 * base + 0.02 * seed + 0.01 * step
+
+
+def shifted(by, spread=0.01):
+    return lambda base, seed, step: control(base, seed, step) + by + spread * (base - 1)
+
+
+SAME, LESS, MORE, MIXED = shifted(0.0), shifted(-0.2), shifted(0.2), shifted(-0.05, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("expect", "variant", "outcome"),
+    [
+        ("less", LESS, "shown"),
+        ("less", MORE, "refuted"),
+        ("less", MIXED, "not shown"),
+        ("more", MORE, "shown"),
+        ("more", LESS, "refuted"),
+        (("same", 0.1), SAME, "shown"),
+        (("same", 0.1), MORE, "refuted"),
+        (("same", 0.1), LESS, "refuted"),
+        (("same", 0.1), MIXED, "not shown"),
+        (("same", 0.01), SAME, "not shown"),
+        (("not more", 0.1), LESS, "shown"),
+        (("not more", 0.1), SAME, "shown"),
+        (("not more", 0.1), MORE, "refuted"),
+        (("not more", 0.1), MIXED, "not shown"),
+    ],
+)
+def test_the_interval_over_bases_decides(expect, variant, outcome):
+    verdict = decide(claim(expect), runs(control, variant))
+    assert [row.outcome for row in verdict.rows] == [None, outcome] and verdict.outcome == outcome
+
+
+def test_seeds_on_one_base_count_once():
+    verdict = decide(claim("less"), runs(control, LESS))
+    first, second = verdict.rows
+    assert (verdict.n_bases, verdict.n_seeds) == (3, 2)
+    assert first.value[0] == pytest.approx(0.3 + 0.05 + 0.01 + 0.025)
+    # Three bases differ by -.21, -.20, -.19: t(2) = 4.303, so half an interval is 4.303 * .01 / sqrt(3).
+    assert second.difference == pytest.approx((-0.2, -0.2 - 0.02484, -0.2 + 0.02484), abs=1e-4)
+    assert first.last == pytest.approx(0.3 + 0.05 + 0.01 + 0.04)  # Step 4 of 4.
+    assert first.reach == pytest.approx(0.9) and second.reach is None
+
+
+def test_one_expectation_that_fails_refutes_the_claim():
+    assert decide(claim("less", "less"), runs(control, LESS, LESS)).outcome == "shown"
+    assert decide(claim("less", "less"), runs(control, LESS, MIXED)).outcome == "not shown"
+    assert decide(claim("less", "less"), runs(control, MIXED, MORE)).outcome == "refuted"
+    assert decide(claim(None), runs(control, LESS)).outcome == "not shown"  # Nothing was expected.
+
+
+def test_with_one_base_intervals_are_over_seeds():
+    verdict = decide(claim("less", n_bases=1), runs(control, LESS, n_bases=1))
+    assert verdict.outcome == "shown" and verdict.rows[1].difference[0] == pytest.approx(-0.21)
+    alone = decide(claim("less", n_bases=1, seeds=(0,)), one_seed(runs(control, LESS, n_bases=1)))
+    assert alone.outcome == "not shown" and alone.rows[1].difference[1:] == (None, None)
+
+
+def one_seed(found):
+    return Runs([], found.steps.filter(pl.col("seed") == 0), found.held_out, found.cpu_s)
+
+
+def test_held_out_and_last_read_what_they_say():
+    found = runs(control, LESS)
+    rows = [
+        {"task": "t", "variant": v, "base": b, "seed": s, "step": step, "accuracy": 0.1 * step + 0.2 * v}
+        for v in (0, 1)
+        for b in range(3)
+        for s in range(2)
+        for step in (4, 2)
+    ]
+    found = Runs([], found.steps, pl.DataFrame(rows), 0.0)
+    verdict = decide(claim("more", measure="held_out"), found)
+    assert [row.value[0] for row in verdict.rows] == pytest.approx([0.4, 0.6])
+    assert decide(claim("less", measure="last"), found).rows[0].value[0] == pytest.approx(0.4)
+
+
+def bending(is_bent):
+    """A run of 60 steps whose three series bend up at step 30, or rise evenly."""
+
+    def series(base, seed, step):
+        noise = np.random.default_rng([base, seed, step]).normal(0, 0.004)
+        return 0.2 + (0.02 * max(0, step - 30) if is_bent else 0.005 * step) + noise
+
+    return series
+
+
+def test_a_turning_point_is_looked_for_in_every_run():
+    table = runs(bending(True), bending(False), n_steps=60, n_bases=1).steps
+    table = table.with_columns(reward="accuracy", reflection_rate="accuracy", response_tokens="accuracy")
+    looked = claim("never", measure="turning_point", n_bases=1)
+    verdict = decide(looked, Runs([], table, pl.DataFrame(), 0.0))
+    assert [row.value[0] for row in verdict.rows] == [1.0, 0.0] and verdict.outcome == "shown"
+    assert verdict.rows[0].bends[0].startswith("at step 3") and "none together" in verdict.rows[1].bends[0]
+    # Only two of the three bend.
+    flat = Runs([], table.with_columns(reflection_rate=pl.lit(0.5)), pl.DataFrame(), 0.0)
+    assert decide(looked, flat).rows[0].bends[0] == "none together (alone: reward, response_tokens)"
+
+
+@pytest.mark.parametrize(
+    ("values", "always", "never"),
+    [([1.0, 1.0], "shown", "refuted"), ([0.0, 0.0], "refuted", "shown"), ([1.0, 0.0], "not shown", "not shown")],
+)
+def test_always_and_never(values, always, never):
+    assert judge(Variant(name="v", expect="always"), values, None) == always
+    assert judge(Variant(name="v", expect="never"), values, None) == never
