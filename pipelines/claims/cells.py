@@ -4,17 +4,18 @@ Every run is an ordinary training artifact, named by what it is made from: a cla
 on, and cells that exist are reused, by other claims as well.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from evals.statistics.metrics import question_means
 from evals.statistics.reflection import reflects
-from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.claims.config import Claim, Gate, Task, load_task, with_values
-from pipelines.config import RunConfig
 from pipelines.stages.chain import Chain
 from rewards.contracts.records import EVALUATION, METRIC
 from training.recorder import read_records
@@ -34,59 +35,68 @@ class Base:
     """Right ones, as a share of these."""
     passes: bool
     cpu_s: float
-    """CPU seconds of the model and of its samples."""
+    """CPU seconds of its samples (those of the base itself are counted with the runs on it)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What a claim's runs came to."""
+    """What a claim's runs came to. Every frame has the columns task, variant (its number), base and seed."""
 
     bases: list[Base]
-    steps: pl.DataFrame
-    """task, variant (its number), base, seed, and the columns of METRIC: a row per run and step."""
-    held_out: pl.DataFrame
-    """task, variant, base, seed, step, accuracy (mean over benchmarks): a row per run and evaluation."""
-    cpu_s: float
-    """CPU seconds of all bases and runs, when they were made."""
+    steps: list[pl.DataFrame]
+    """The columns of METRIC: a row per step."""
+    held_out: list[pl.DataFrame]
+    """step, accuracy (mean over benchmarks): a row per evaluation during training."""
+    questions: list[pl.DataFrame]
+    """benchmark, question_id, before, after: shares of right samples of base and trained model (gain)."""
+    costs: dict[str, float]
+    """CPU seconds of each base and run, when it was made."""
 
 
-def make_runs(claim: Claim, runs: Path, say: Say) -> Runs:
+def make_runs(claim: Claim, runs: Path, say: Say, data_root: str | None = None) -> Runs:
     """Make, or reuse, the bases and runs of a claim. ValueError when too few bases pass a task's gate."""
-    bases, steps, held_out, costs = [], [], [], {}
+    made = Runs([], [], [], [], {})
     for name in claim.tasks:
         task = load_task(name)
         found = find_bases(claim, name, task, runs, say)
-        bases += found
+        made.bases.extend(found)
+        made.costs.update({f"{base.task}:{base.seed}": base.cpu_s for base in found})
+        # A pretrained model has no seed.
         seeds = [base.seed for base in found if base.passes] if task.gate else [None]
-        for base in seeds:
-            for seed in claim.seeds:
-                for number, variant in enumerate(claim.variants):
-                    values = claim.set | variant.set | {"training.seed": seed}
-                    if base is not None:
-                        values["training.model.seed"] = base
-                    chain = open_chain(with_values(task.run, values), runs)
-                    trained = chain.trained
-                    costs[trained.content] = cpu_seconds(trained)
-                    costs[chain.base.content] = cpu_seconds(chain.base)
-                    key = {"task": name, "variant": number, "base": base or 0, "seed": seed}
-                    metrics = read_records(trained.folder / "metrics.jsonl", METRIC).sort("step")
-                    steps.append(metrics.with_columns(pl.lit(value).alias(k) for k, value in key.items()))
-                    tested = read_records(trained.folder / "evaluations.jsonl", EVALUATION)
-                    held_out.append(
-                        tested.filter(pl.col("name").str.ends_with("/accuracy"))
-                        .group_by("step", maintain_order=True)
-                        .agg(accuracy=pl.col("value").mean())
-                        .with_columns(pl.lit(value).alias(k) for k, value in key.items())
-                    )
-                    where = f"{name}, base {base or 0}, seed {seed}, {variant.name}"
-                    mean, last = metrics["accuracy"].mean(), metrics["accuracy"].tail(5).mean()
-                    say(f"  {where}: accuracy {mean:.3f} over all steps, {last:.3f} over the last five")
-    cpu_s = sum(costs.values()) + sum(base.cpu_s for base in bases)
-    return Runs(bases, pl.concat(steps), pl.concat(held_out), cpu_s)
+        for base, seed in itertools.product(seeds, claim.seeds):
+            for number, variant in enumerate(claim.variants):
+                values = claim.set | variant.set | {"training.seed": seed}
+                if base is not None:
+                    values["training.model.seed"] = base
+                key = {"task": name, "variant": number, "base": base or 0, "seed": seed}
+                run = with_values(task.run, values, data_root)
+                steps = add_run(made, claim, key, Chain(Workspace.open(run, runs)))
+                mean, last = steps["accuracy"].mean(), steps["accuracy"].tail(5).mean()
+                where = f"{name}, base {base or 0}, seed {seed}, {variant.name}"
+                say(f"  {where}: accuracy {mean:.3f} over all steps, {last:.3f} over the last five")
+    return made
 
 
-def open_chain(run: RunConfig, runs: Path) -> Chain:
-    return Chain(Workspace.open(run, runs))
+def add_run(made: Runs, claim: Claim, key: dict[str, Any], chain: Chain) -> pl.DataFrame:
+    """Make or reuse one run and add what it came to; returns its steps."""
+    columns = [pl.lit(value).alias(name) for name, value in key.items()]
+    artifacts = [chain.base, chain.trained]
+    steps = read_records(chain.trained.folder / "metrics.jsonl", METRIC).sort("step")
+    made.steps.append(steps.with_columns(columns))
+    tested = read_records(chain.trained.folder / "evaluations.jsonl", EVALUATION)
+    tested = tested.filter(pl.col("name").str.ends_with("/accuracy"))
+    made.held_out.append(
+        tested.group_by("step").agg(accuracy=pl.col("value").mean()).sort("step").with_columns(columns)
+    )
+    if claim.measure == "gain":
+        artifacts += [chain.evaluated_base, chain.evaluated_final]
+        before, after = (question_means(each.read("completions.parquet")) for each in artifacts[2:])
+        paired = before.rename({"accuracy": "before"}).join(
+            after.rename({"accuracy": "after"}), on=["benchmark", "question_id"]
+        )
+        made.questions.append(paired.with_columns(columns))
+    made.costs.update({each.content: float(each.manifest["usage"]["cpu_s"]) for each in artifacts})
+    return steps
 
 
 def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say) -> list[Base]:
@@ -105,9 +115,10 @@ def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say) -> lis
             "training.eval_every": 0,
             "training.rollout.prompts_per_step": gate.n_prompts,
         }
-        chain = open_chain(with_values(task.run, values), runs)
+        chain = Chain(Workspace.open(with_values(task.run, values), runs))
         rollouts = pl.read_parquet(chain.trained.folder / "rollouts" / "*.parquet")
-        found.append(judge(gate, name, seed, rollouts, cpu_seconds(chain.trained)))
+        cpu_s = float(chain.trained.manifest["usage"]["cpu_s"])
+        found.append(judge(gate, name, seed, rollouts, cpu_s))
         say(f"  {in_words(found[-1])}")
         if sum(base.passes for base in found) == claim.n_bases:
             return found
@@ -133,8 +144,3 @@ def in_words(base: Base) -> str:
     """One base, as a line says it."""
     verdict = "passes" if base.passes else "does not pass"
     return f"{base.task}, base {base.seed} {verdict} ({base.share:.1%} of this kind, {base.right:.0%} of them right)"
-
-
-def cpu_seconds(artifact: Artifact) -> float:
-    """CPU seconds that the artifact took when it was made."""
-    return float(artifact.manifest["usage"]["cpu_s"])

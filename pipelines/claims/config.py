@@ -8,14 +8,14 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipelines.config import ConfigError, RunConfig, explain, set_value
+from pipelines.config import ConfigError, RunConfig, explain, read_table, set_value
 from rewards.contracts.files import ROOT, hash_text
 from rewards.contracts.settings import Settings
 
 FOLDER = ROOT / "configs" / "claims"
 
 Kind = TypeVar("Kind", bound=Settings)
-Measure = Literal["accuracy", "last", "held_out", "turning_point"]
+Measure = Literal["accuracy", "last", "held_out", "turning_point", "gain"]
 
 
 class Gate(Settings):
@@ -39,7 +39,14 @@ class Task(Settings):
     gate: Gate | None = None
     """Unset: one base counts, whatever it is like (a pretrained model has no seeds)."""
     run: RunConfig
-    """The configuration, as of `reasoner-zero run`."""
+    """The configuration, as of `reasoner-zero run`: a table, or the path of its file from the project's folder."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_run(cls, table: Any) -> Any:
+        if isinstance(table, dict) and isinstance(table.get("run"), str):
+            return table | {"run": read_table(ROOT / table["run"])}
+        return table
 
 
 class Variant(Settings):
@@ -50,7 +57,7 @@ class Variant(Settings):
     set: dict[str, Any] = {}
     """Values by dotted key of the run's configuration."""
     expect: Literal["less", "same", "more", "not more", "always", "never"] | None = None
-    """less, same, more, not more: its measure beside the first variant's. The 95 % interval of the difference is
+    """less, same, more, not more: its measure beside the first variant's (gain: beside the base model's). The 95 % interval of the difference is
     below 0, within `margin` of 0, above 0, or below `margin`. always, never: its measure is 1, or 0, in every
     run. Unset: nothing."""
     margin: float | None = Field(None, gt=0)
@@ -79,7 +86,8 @@ class Claim(Settings):
     measure: Measure = "accuracy"
     """accuracy: its mean over all steps; last: over the last quarter of them; held_out: accuracy on the run's benchmarks after the last step;
     turning_point: 1 if reward, reflection rate and response length each bend up by themselves, at a common step,
-    and go on rising, else 0."""
+    and go on rising, else 0; gain: accuracy on the run's benchmarks after training less the base model's, paired
+    by question, over all seeds and bases together."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of order and sampling; every variant has all of them on every base."""
     n_bases: int = Field(3, ge=1)
@@ -120,9 +128,9 @@ def _read(kind: type[Kind], name: str, folder: Path) -> Kind:
         raise ConfigError(explain(path, error, kind)) from None
 
 
-def with_values(run: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+def with_values(run: RunConfig, values: Mapping[str, Any], data_root: str | None = None) -> RunConfig:
     """The run with some fields changed, by dotted key, named by a hash of them."""
-    table = run.model_dump(mode="json")
+    table = run.model_dump(mode="json") | ({"data_root": data_root} if data_root else {})
     for key, value in values.items():
         set_value(table, key.split("."), value)
     table["name"] = f"{run.name}-{hash_text(json.dumps(dict(values), sort_keys=True), 8)}"

@@ -23,7 +23,7 @@ from pipelines.claims.verdict import Interval, Row, Verdict
 from rewards.contracts.files import atomic_open, write_json, write_parquet
 
 COLORS = (FINAL, WARN, THIRD, BASE, INK)
-COLUMNS = ("task", "variant", "measure [95 %]", "minus the first", "at the end", "tokens", "reach", "as expected")
+COLUMNS = ("task", "variant", "measure [95 %]", "minus the control", "at the end", "tokens", "reach", "as expected")
 TURNING = ("accuracy", "reflection_rate", "response_tokens")
 """Columns of METRIC that are drawn for turning points; for other claims, accuracy."""
 LABELS = {"accuracy": "accuracy", "reflection_rate": "reflection rate", "response_tokens": "tokens"}
@@ -69,14 +69,14 @@ def make_table(name: str, verdict: Verdict) -> Table:
 def write_claim(folder: Path, name: str, claim: Claim, runs: Runs, verdict: Verdict) -> None:
     """Write what the claim's runs came to; the same runs, the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(folder / "steps.parquet", runs.steps)
-    write_parquet(folder / "held_out.parquet", runs.held_out)
+    write_parquet(folder / "steps.parquet", pl.concat(runs.steps))
+    write_parquet(folder / "held_out.parquet", pl.concat(runs.held_out))
     facts = {
         "name": name,
         "claim": claim.model_dump(mode="json"),
         "verdict": asdict(verdict),
         "bases": [asdict(base) | {"words": in_words(base)} for base in runs.bases],
-        "cpu_s": runs.cpu_s,
+        "cpu_s": sum(runs.costs.values()),
     }
     write_json(folder / "verdict.json", facts)
     with drawing():
@@ -90,12 +90,14 @@ def write_claim(folder: Path, name: str, claim: Claim, runs: Runs, verdict: Verd
 def draw(claim: Claim, runs: Runs) -> Figure:
     """The measured columns by step for each variant: every run faint, the mean over runs bold."""
     columns = TURNING if claim.measure == "turning_point" else ("accuracy",)
+    is_tested = claim.measure in ("held_out", "gain")
+    frames = pl.concat(runs.held_out if is_tested else runs.steps)
     figure, axes = panel((5.0, 1.4 + 1.5 * len(columns) * len(claim.tasks)), rows=len(columns) * len(claim.tasks))
     for number, (task, column) in enumerate((task, column) for task in claim.tasks for column in columns):
-        of_task = runs.steps.filter(pl.col("task") == task)
+        of_task = frames.filter(pl.col("task") == task)
         draw_series(axes[number], claim, of_task, column)
         where = f", {task}" if len(claim.tasks) > 1 else ""
-        axes[number].set_title(f"{LABELS[column]}{where}", pad=16 if number == 0 else 6)
+        axes[number].set_title(f"{'held-out ' if is_tested else ''}{LABELS[column]}{where}", pad=16 if number == 0 else 6)
     axes[-1].set_xlabel("step")
     legend_above(axes[0], right=True)
     return figure
@@ -121,6 +123,8 @@ def write_index(folder: Path) -> tuple[Path, Path]:
         facts["figure"] = (folder / facts["name"] / "curves.svg.html").read_text()
         facts["rows"] = [cells_of(_row(row)) for row in facts["verdict"]["rows"]]
         facts["headline"] = headline(facts)
+        is_gain = facts["claim"]["measure"] == "gain"
+        facts["control"] = "the base model" if is_gain else facts["claim"]["variants"][0]["name"]
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent, Path(__file__).parents[2] / "evals" / "report"]),
         undefined=StrictUndefined,

@@ -16,11 +16,11 @@ def choose_claims(names: Sequence[str]) -> list[str]:
     return [name for name, claim in claims.items() if names or not claim.is_long]
 
 
-def run_claim(name: str, runs: Path, say: Callable[[Any], None]) -> Verdict:
+def run_claim(name: str, runs: Path, say: Callable[[Any], None], data_root: str | None = None) -> Verdict:
     """Make the runs of a claim, or reuse them, and write RUNS/claims/NAME; returns the verdict."""
     claim = load_claim(name)
     say(f"{name}: {claim.statement}")
-    made = make_runs(claim, runs, say)
+    made = make_runs(claim, runs, say, data_root)
     verdict = decide(claim, made)
     stem = Path(name).stem
     write_claim(runs / "claims" / stem, stem, claim, made, verdict)

@@ -28,7 +28,7 @@ class Row:
     value: Interval
     """The claim's measure, mean and 95 % interval over bases (over seeds where there is one base)."""
     difference: Interval | None
-    """Less the control's on the same base and seed; None for the control."""
+    """Less the control's on the same base and seed, or the base model's (gain); None for the control."""
     last: float
     """Mean accuracy over the last quarter of the steps."""
     reach: float | None
@@ -56,9 +56,10 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
     bases (Student's t); with one base, they are over seeds. A claim is shown when all its expectations are,
     refuted when one is.
     """
+    steps = pl.concat(runs.steps)
     values = measure(claim.measure, runs)
-    last = last_quarter(runs.steps).group_by(KEY).agg(pl.col("accuracy", "response_tokens").mean())
-    reach = runs.steps.group_by(KEY).agg(pl.col("advantage_reach").mean())
+    last = last_quarter(steps).group_by(KEY).agg(pl.col("accuracy", "response_tokens").mean())
+    reach = steps.group_by(KEY).agg(pl.col("advantage_reach").mean())
     table = values.join(last, on=KEY).join(reach, on=KEY).sort(KEY)
     unit = "base" if claim.n_bases > 1 else "seed"
     rows = []
@@ -71,6 +72,8 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
                 pl.col("value").mean(), difference=(pl.col("value") - pl.col("control")).mean()
             )
             difference = spread(means["difference"].to_list()) if number else None
+            if claim.measure == "gain":
+                difference = gain(runs, task, number)
             reached = own["advantage_reach"].mean()
             rows.append(
                 Row(
@@ -85,8 +88,8 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
                     tuple(own["found"].to_list()) if "found" in own.columns else (),
                 )
             )
-    seeds = runs.steps["seed"].n_unique()
-    return Verdict(together([row.outcome for row in rows]), rows, runs.steps["base"].n_unique(), seeds)
+    n_bases, n_seeds = steps["base"].n_unique(), steps["seed"].n_unique()
+    return Verdict(together([row.outcome for row in rows]), rows, n_bases, n_seeds)
 
 
 def spread(values: Sequence[float]) -> Interval:
@@ -105,15 +108,18 @@ def last_quarter(steps: pl.DataFrame) -> pl.DataFrame:
 
 def measure(what: Measure, runs: Runs) -> pl.DataFrame:
     """The measure of every run: KEY and `value`, and for turning points `found` in words."""
+    steps = pl.concat(runs.steps)
     if what == "accuracy":
-        return runs.steps.group_by(KEY).agg(value=pl.col("accuracy").mean())
+        return steps.group_by(KEY).agg(value=pl.col("accuracy").mean())
     if what == "last":
-        return last_quarter(runs.steps).group_by(KEY).agg(value=pl.col("accuracy").mean())
+        return last_quarter(steps).group_by(KEY).agg(value=pl.col("accuracy").mean())
     if what == "held_out":
-        return runs.held_out.sort("step").group_by(KEY).agg(value=pl.col("accuracy").last())
+        return pl.concat(runs.held_out).sort("step").group_by(KEY).agg(value=pl.col("accuracy").last())
+    if what == "gain":
+        return pl.concat(runs.questions).group_by(KEY).agg(value=pl.col("after").mean())
     rows = []
-    for key, steps in runs.steps.sort(*KEY, "step").group_by(KEY, maintain_order=True):
-        bends = find_bends(steps["step"].to_list(), {name: steps[name].to_list() for name in SERIES})
+    for key, of_run in steps.sort(*KEY, "step").group_by(KEY, maintain_order=True):
+        bends = find_bends(of_run["step"].to_list(), {name: of_run[name].to_list() for name in SERIES})
         point = turning_point(bends)
         if point is not None:
             found = f"{point.place}, p <= {point.p_value:.3f}"
@@ -122,6 +128,18 @@ def measure(what: Measure, runs: Runs) -> pl.DataFrame:
             found = "none together" + (f" (alone: {', '.join(names)})" if names else "")
         rows.append(dict(zip(KEY, key, strict=True)) | {"value": float(point is not None), "found": found})
     return pl.DataFrame(rows)
+
+
+def gain(runs: Runs, task: str, variant: int) -> Interval:
+    """What training added, over questions: of each, the mean over runs; its 95 % t-interval over questions.
+
+    Seeds train on the same problems and are tested on the same questions, so a question counts once.
+    """
+    own = pl.concat(runs.questions).filter(pl.col("task") == task, pl.col("variant") == variant)
+    deltas = own.group_by("benchmark", "question_id", maintain_order=True).agg(
+        delta=(pl.col("after") - pl.col("before")).mean()
+    )
+    return spread(deltas["delta"].to_list())
 
 
 def judge(

@@ -12,6 +12,7 @@ same command. Results go to RUNS/claims: a table, plots, and claims.html.
 
   reasoner-zero claims --list
   reasoner-zero claims lambda
+  reasoner-zero claims smollm2 --data-root data
   reasoner-zero claims mine.toml
 """
 
@@ -22,6 +23,8 @@ def add_commands(commands: Commands) -> None:
     names = "claims, or files of your own (default: all but those that take hours)"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--list", action="store_true", help="say what the claims are, and do nothing")
+    text = "folder with the corpora of claims that use some (default: the hub)"
+    parser.add_argument("--data-root", metavar="DIR", help=text)
     add_runs(parser)
 
 
@@ -29,8 +32,8 @@ def claims(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from pipelines.claims.config import claim_names, load_claim
-    from pipelines.claims.run import choose_claims, run_claim
     from pipelines.claims.page import write_index
+    from pipelines.claims.run import choose_claims, run_claim
 
     if arguments.list:
         for name in arguments.names or claim_names():
@@ -40,7 +43,7 @@ def claims(arguments: argparse.Namespace) -> int:
         return 0
     runs = Path(arguments.runs)
     for name in choose_claims(arguments.names):
-        run_claim(name, runs, say)
+        run_claim(name, runs, say, arguments.data_root)
     markdown, page = write_index(runs / "claims")
     say(f"page: {page} ({markdown.name} for text)")
     return 0

@@ -1,5 +1,7 @@
 """Verdicts: which intervals show a claim and which refute it."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -33,7 +35,7 @@ def runs(*accuracies, n_steps=4, n_bases=3):
         for seed in range(2)
         for step in range(1, n_steps + 1)
     ]
-    return Runs([], pl.DataFrame(steps), pl.DataFrame(), 60.0)
+    return Runs([], [pl.DataFrame(steps)], [], [], {"run": 60.0})
 
 
 def control(base, seed, step):
@@ -97,7 +99,7 @@ def test_with_one_base_intervals_are_over_seeds():
 
 
 def one_seed(found):
-    return Runs([], found.steps.filter(pl.col("seed") == 0), found.held_out, found.cpu_s)
+    return replace(found, steps=[found.steps[0].filter(pl.col("seed") == 0)])
 
 
 def test_held_out_and_last_read_what_they_say():
@@ -109,7 +111,7 @@ def test_held_out_and_last_read_what_they_say():
         for s in range(2)
         for step in (4, 2)
     ]
-    found = Runs([], found.steps, pl.DataFrame(rows), 0.0)
+    found = replace(found, held_out=[pl.DataFrame(rows)])
     verdict = decide(claim("more", measure="held_out"), found)
     assert [row.value[0] for row in verdict.rows] == pytest.approx([0.4, 0.6])
     assert decide(claim("less", measure="last"), found).rows[0].value[0] == pytest.approx(0.4)
@@ -126,14 +128,14 @@ def bending(is_bent):
 
 
 def test_a_turning_point_is_looked_for_in_every_run():
-    table = runs(bending(True), bending(False), n_steps=60, n_bases=1).steps
+    table = runs(bending(True), bending(False), n_steps=60, n_bases=1).steps[0]
     table = table.with_columns(reward="accuracy", reflection_rate="accuracy", response_tokens="accuracy")
     looked = claim("never", measure="turning_point", n_bases=1)
-    verdict = decide(looked, Runs([], table, pl.DataFrame(), 0.0))
+    verdict = decide(looked, Runs([], [table], [], [], {}))
     assert [row.value[0] for row in verdict.rows] == [1.0, 0.0] and verdict.outcome == "shown"
     assert verdict.rows[0].bends[0].startswith("at step 3") and "none together" in verdict.rows[1].bends[0]
     # Only two of the three bend.
-    flat = Runs([], table.with_columns(reflection_rate=pl.lit(0.5)), pl.DataFrame(), 0.0)
+    flat = Runs([], [table.with_columns(reflection_rate=pl.lit(0.5))], [], [], {})
     assert decide(looked, flat).rows[0].bends[0] == "none together (alone: reward, response_tokens)"
 
 
@@ -144,3 +146,21 @@ def test_a_turning_point_is_looked_for_in_every_run():
 def test_always_and_never(values, always, never):
     assert judge(Variant(name="v", expect="always"), values, None) == always
     assert judge(Variant(name="v", expect="never"), values, None) == never
+
+
+def test_a_gain_is_paired_by_question():
+    """Four questions, two seeds: each counts once, with the mean over seeds."""
+    before, after = [0.0, 0.0, 0.5, 1.0], {0: [0.5, 0.5, 0.5, 1.0], 1: [0.5, 1.0, 1.0, 1.0]}
+    rows = [
+        {"task": "t", "variant": 0, "base": 0, "seed": seed, "benchmark": "b", "question_id": str(number)}
+        | {"before": before[number], "after": after[seed][number]}
+        for seed in (0, 1)
+        for number in range(4)
+    ]
+    found = replace(runs(control, n_bases=1), questions=[pl.DataFrame(rows)])
+    asked = claim(measure="gain", n_bases=1)
+    asked = asked.model_copy(update={"variants": (Variant(name="trained", expect="more"),)})
+    (row,) = decide(asked, found).rows
+    # Deltas .5, .75, .25, 0: mean .375, deviation .3227, t(3) = 3.182.
+    assert row.difference == pytest.approx((0.375, 0.375 - 0.5135, 0.375 + 0.5135), abs=1e-3)
+    assert row.value[0] == pytest.approx(0.75) and row.outcome == "not shown"
