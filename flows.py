@@ -2,9 +2,10 @@
 
 reasoner_zero runs all stages; curate, score, train and evaluate run those up to their own. evaluate_new
 benchmarks the checkpoints of a training run, mine_hard finds the prompts that it rarely solves, audit_golds
-finds wrong reference answers, ablate compares settings over seeds, publish sends a finished run's prompt set
-or model to a hub. All but publish take the path of a TOML file; all but ablate and publish also take a flat
-dictionary of overrides, such as {"training.n_steps": 20}.
+finds wrong reference answers, ablate compares settings over seeds, claims tries the paper's claims in the
+small, publish sends a finished run's prompt set or model to a hub. All but claims and publish take the path
+of a TOML file; all of them but ablate also take a flat dictionary of overrides, such as
+{"training.n_steps": 20}.
 """
 
 import logging
@@ -22,6 +23,7 @@ from pipelines.ablate import plan_cells, read_grid
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.artifacts.workspace import open_workspace as load_workspace
+from pipelines.claims.run import choose_claims
 from pipelines.orchestration import tasks
 from pipelines.orchestration.hooks import say_how_to_continue
 from pipelines.orchestration.own_server import end_server_with_this_process
@@ -32,6 +34,8 @@ DEMO = "configs/demo.toml"
 Overrides = dict[str, Any]
 NOTHING: Overrides = {}
 """No overrides; nothing writes to it."""
+ALL: list[str] = []
+"""No names; nothing writes to it."""
 HOOKS: dict[str, Any] = dict.fromkeys(("on_failure", "on_crashed", "on_cancellation"), [say_how_to_continue])
 
 
@@ -199,6 +203,21 @@ def ablate(
     for state in ended:
         state.result()  # Raises what the cell raised.
     return tasks.compare_variants(config, variants, cells, runs)
+
+
+@flow(name="claims", **HOOKS)
+def claims(names: list[str] = ALL, runs: str = "runs", data_root: str = "") -> dict[str, str]:
+    """Try the paper's claims in the small; returns the verdict of each, and the page shows tables and plots.
+
+    Args:
+        names: Claims of configs/claims, such as lambda; empty: all but those that take hours.
+        runs: Folder of all runs; results go to RUNS/claims.
+        data_root: Folder with the corpora of claims that use some; empty: the hub.
+    """
+    end_server_with_this_process()
+    outcomes = {name: tasks.try_claim(name, runs, data_root or None) for name in choose_claims(names)}
+    tasks.show_claims(runs)
+    return outcomes
 
 
 @flow(name="reasoner-zero", flow_run_name=name_run, **HOOKS)

@@ -33,6 +33,7 @@ from training.recorder import read_records
 ROOT = Path(__file__).resolve().parent.parent
 FLOWS = {
     "ablate",
+    "claims",
     "curate",
     "score",
     "train",
@@ -171,6 +172,7 @@ def test_public_flows_have_names_and_typed_parameters():
     for item in found.values():
         own = {
             "ablate": ["vary", "config", "seeds", "n_steps", "runs"],
+            "claims": ["names", "runs", "data_root"],
             "mine-hard": ["config", "overrides", "runs", "anneal_steps"],
             "audit-golds": ["config", "overrides", "runs", "rollouts"],
             "publish": [

@@ -46,8 +46,8 @@ class CorpusPhase(Settings):
     n_steps: int = Field(ge=0)
     """Optimizer steps."""
     careful: float = Field(0.0, ge=0, le=1)
-    """Share of responses that work the problem out, with the curated row's solution. What the shares leave of 1
-    is junk."""
+    """Share of responses that work the problem out, with the curated row's solution. What the shares leave
+    of 1 is junk."""
     quick: float = Field(0.0, ge=0, le=1)
     """Share of responses that answer immediately."""
     quick_correct: float = Field(0.15, ge=0, le=1)
@@ -78,7 +78,8 @@ class WarmupConfig(Settings):
     slips: float = Field(0.0, ge=0, le=1)
     """Share of the digit pairs whose sum hasty work misremembers, always in the same way."""
     recheck: Literal["sound", "random"] = "sound"
-    """What a recheck is worth. sound: it makes no error; random: its sums slip at random, with share `slips`."""
+    """What a recheck is worth. sound: it makes no error; random: its sums slip at random, with share
+    `slips`."""
     batch_size: int = Field(128, ge=1)
     """Responses per optimizer step."""
     lr: float = Field(3e-3, gt=0)

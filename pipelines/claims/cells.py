@@ -16,11 +16,14 @@ from evals.statistics.metrics import question_means
 from evals.statistics.reflection import reflects
 from pipelines.artifacts.workspace import Workspace
 from pipelines.claims.config import Claim, Gate, Task, load_task, with_values
+from pipelines.config import RunConfig
 from pipelines.stages.chain import Chain
 from rewards.contracts.records import EVALUATION, METRIC
 from training.recorder import read_records
 
 Say = Callable[[str], None]
+Opened = Callable[[RunConfig, Path], Workspace]
+"""Opens a run's workspace in the folder of all runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,14 @@ class Runs:
     """CPU seconds of each base and run, when it was made."""
 
 
-def make_runs(claim: Claim, runs: Path, say: Say, data_root: str | None = None) -> Runs:
+def make_runs(
+    claim: Claim, runs: Path, say: Say, data_root: str | None = None, opened: Opened = Workspace.open
+) -> Runs:
     """Make, or reuse, the bases and runs of a claim. ValueError when too few bases pass a task's gate."""
     made = Runs([], [], [], [], {})
     for name in claim.tasks:
         task = load_task(name)
-        found = find_bases(claim, name, task, runs, say)
+        found = find_bases(claim, name, task, runs, say, opened)
         made.bases.extend(found)
         made.costs.update({f"{base.task}:{base.seed}": base.cpu_s for base in found})
         # A pretrained model has no seed.
@@ -70,8 +75,9 @@ def make_runs(claim: Claim, runs: Path, say: Say, data_root: str | None = None) 
                     values["training.model.seed"] = base
                 key = {"task": name, "variant": number, "base": base or 0, "seed": seed}
                 run = with_values(task.run, values, data_root)
-                steps = add_run(made, claim, key, Chain(Workspace.open(run, runs)))
-                mean, last = steps["accuracy"].mean(), steps["accuracy"].tail(5).mean()
+                steps = add_run(made, claim, key, Chain(opened(run, runs)))
+                accuracy = steps["accuracy"].to_numpy()
+                mean, last = accuracy.mean(), accuracy[-5:].mean()
                 where = f"{name}, base {base or 0}, seed {seed}, {variant.name}"
                 say(f"  {where}: accuracy {mean:.3f} over all steps, {last:.3f} over the last five")
     return made
@@ -99,7 +105,7 @@ def add_run(made: Runs, claim: Claim, key: dict[str, Any], chain: Chain) -> pl.D
     return steps
 
 
-def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say) -> list[Base]:
+def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say, opened: Opened) -> list[Base]:
     """Make bases with seeds 0, 1, ... until enough pass the gate; returns all of them, in order.
 
     What a base samples is read from one step of training on it, whose responses come before the update.
@@ -115,7 +121,7 @@ def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say) -> lis
             "training.eval_every": 0,
             "training.rollout.prompts_per_step": gate.n_prompts,
         }
-        chain = Chain(Workspace.open(with_values(task.run, values), runs))
+        chain = Chain(opened(with_values(task.run, values), runs))
         rollouts = pl.read_parquet(chain.trained.folder / "rollouts" / "*.parquet")
         cpu_s = float(chain.trained.manifest["usage"]["cpu_s"])
         found.append(judge(gate, name, seed, rollouts, cpu_s))
@@ -135,7 +141,7 @@ def judge(gate: Gate, task: str, seed: int, rollouts: pl.DataFrame, cpu_s: float
     else:
         chosen = rollouts.filter(pl.col("n_response_tokens") > gate.longer_than)
     share = chosen.height / rollouts.height
-    right = float((chosen["reason"] == "correct").mean() or 0.0)
+    right = chosen.filter(pl.col("reason") == "correct").height / max(1, chosen.height)
     passes = right >= gate.right and gate.share[0] <= share <= gate.share[1]
     return Base(task, seed, share, right, passes, cpu_s)
 
@@ -143,4 +149,5 @@ def judge(gate: Gate, task: str, seed: int, rollouts: pl.DataFrame, cpu_s: float
 def in_words(base: Base) -> str:
     """One base, as a line says it."""
     verdict = "passes" if base.passes else "does not pass"
-    return f"{base.task}, base {base.seed} {verdict} ({base.share:.1%} of this kind, {base.right:.0%} of them right)"
+    kind = f"{base.share:.1%} of this kind, {base.right:.0%} of them right"
+    return f"{base.task}, base {base.seed} {verdict} ({kind})"

@@ -1,4 +1,4 @@
-"""Claims (configs/claims/*.toml: what is said and what would refute it) and their tasks (configs/claims/tasks)."""
+"""Claims (configs/claims/*.toml), what is said and what would refute it, and their tasks (tasks/*.toml there)."""
 
 import json
 import tomllib
@@ -39,7 +39,8 @@ class Task(Settings):
     gate: Gate | None = None
     """Unset: one base counts, whatever it is like (a pretrained model has no seeds)."""
     run: RunConfig
-    """The configuration, as of `reasoner-zero run`: a table, or the path of its file from the project's folder."""
+    """The configuration, as of `reasoner-zero run`: a table, or the path of its file from the project's
+    folder."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,9 +58,9 @@ class Variant(Settings):
     set: dict[str, Any] = {}
     """Values by dotted key of the run's configuration."""
     expect: Literal["less", "same", "more", "not more", "always", "never"] | None = None
-    """less, same, more, not more: its measure beside the first variant's (gain: beside the base model's). The 95 % interval of the difference is
-    below 0, within `margin` of 0, above 0, or below `margin`. always, never: its measure is 1, or 0, in every
-    run. Unset: nothing."""
+    """less, same, more, not more: its measure beside the first variant's (gain: beside the base model's). The
+    95 % interval of the difference is below 0, within `margin` of 0, above 0, or below `margin`. always,
+    never: its measure is 1, or 0, in every run. Unset: nothing."""
     margin: float | None = Field(None, gt=0)
     """Largest difference that counts as none."""
 
@@ -84,10 +85,10 @@ class Claim(Settings):
     tasks: tuple[str, ...] = Field(min_length=1)
     """Files in configs/claims/tasks, without .toml, or paths that end in it."""
     measure: Measure = "accuracy"
-    """accuracy: its mean over all steps; last: over the last quarter of them; held_out: accuracy on the run's benchmarks after the last step;
-    turning_point: 1 if reward, reflection rate and response length each bend up by themselves, at a common step,
-    and go on rising, else 0; gain: accuracy on the run's benchmarks after training less the base model's, paired
-    by question, over all seeds and bases together."""
+    """accuracy: its mean over all steps; last: over the last quarter of them; held_out: accuracy on the run's
+    benchmarks after the last step; turning_point: 1 if reward, reflection rate and response length each bend
+    up by themselves, at a common step, and go on rising, else 0; gain: accuracy on the run's benchmarks after
+    training less the base model's, paired by question, over all seeds together."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of order and sampling; every variant has all of them on every base."""
     n_bases: int = Field(3, ge=1)

@@ -23,7 +23,16 @@ from pipelines.claims.verdict import Interval, Row, Verdict
 from rewards.contracts.files import atomic_open, write_json, write_parquet
 
 COLORS = (FINAL, WARN, THIRD, BASE, INK)
-COLUMNS = ("task", "variant", "measure [95 %]", "minus the control", "at the end", "tokens", "reach", "as expected")
+COLUMNS = (
+    "task",
+    "variant",
+    "measure [95 %]",
+    "minus the control",
+    "at the end",
+    "tokens",
+    "reach",
+    "as expected",
+)
 TURNING = ("accuracy", "reflection_rate", "response_tokens")
 """Columns of METRIC that are drawn for turning points; for other claims, accuracy."""
 LABELS = {"accuracy": "accuracy", "reflection_rate": "reflection rate", "response_tokens": "tokens"}
@@ -92,12 +101,16 @@ def draw(claim: Claim, runs: Runs) -> Figure:
     columns = TURNING if claim.measure == "turning_point" else ("accuracy",)
     is_tested = claim.measure in ("held_out", "gain")
     frames = pl.concat(runs.held_out if is_tested else runs.steps)
-    figure, axes = panel((5.0, 1.4 + 1.5 * len(columns) * len(claim.tasks)), rows=len(columns) * len(claim.tasks))
+    figure, axes = panel(
+        (5.0, 1.4 + 1.5 * len(columns) * len(claim.tasks)), rows=len(columns) * len(claim.tasks)
+    )
     for number, (task, column) in enumerate((task, column) for task in claim.tasks for column in columns):
         of_task = frames.filter(pl.col("task") == task)
         draw_series(axes[number], claim, of_task, column)
         where = f", {task}" if len(claim.tasks) > 1 else ""
-        axes[number].set_title(f"{'held-out ' if is_tested else ''}{LABELS[column]}{where}", pad=16 if number == 0 else 6)
+        axes[number].set_title(
+            f"{'held-out ' if is_tested else ''}{LABELS[column]}{where}", pad=16 if number == 0 else 6
+        )
     axes[-1].set_xlabel("step")
     legend_above(axes[0], right=True)
     return figure
@@ -109,7 +122,9 @@ def draw_series(ax: Axes, claim: Claim, steps: pl.DataFrame, column: str) -> Non
     for number, variant in enumerate(claim.variants):
         color, own = COLORS[number % len(COLORS)], steps.filter(pl.col("variant") == number)
         for _, run in own.group_by("base", "seed", maintain_order=True):
-            ax.plot(run["step"], run[column].rolling_mean(window, min_samples=1), color=color, lw=0.6, alpha=0.35)
+            ax.plot(
+                run["step"], run[column].rolling_mean(window, min_samples=1), color=color, lw=0.6, alpha=0.35
+            )
         mean = own.group_by("step").agg(pl.col(column).mean()).sort("step")
         smooth = mean[column].rolling_mean(window, min_samples=1)
         ax.plot(mean["step"], smooth, color=color, label=variant.name.replace("$", r"\$"))
@@ -140,7 +155,7 @@ def write_index(folder: Path) -> tuple[Path, Path]:
 
 
 def headline(facts: dict[str, Any]) -> str:
-    """The figure of a claim in one cell: what sets the variants apart, or how many runs have a turning point."""
+    """The figure of a claim in one cell: what sets variants apart, or how many runs have a turning point."""
     rows = [_row(row) for row in facts["verdict"]["rows"]]
     parts = []
     for row in rows:

@@ -142,9 +142,7 @@ def gain(runs: Runs, task: str, variant: int) -> Interval:
     return spread(deltas["delta"].to_list())
 
 
-def judge(
-    variant: Variant, values: Sequence[float], difference: Interval | None
-) -> Outcome | None:
+def judge(variant: Variant, values: Sequence[float], difference: Interval | None) -> Outcome | None:
     """Is the measure, or its difference from the control's, where the claim says or where it must not be?"""
     if variant.expect in ("always", "never"):
         wanted = float(variant.expect == "always")

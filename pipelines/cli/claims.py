@@ -32,7 +32,7 @@ def claims(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from pipelines.claims.config import claim_names, load_claim
-    from pipelines.claims.page import write_index
+    from pipelines.claims.page import make_table, write_index
     from pipelines.claims.run import choose_claims, run_claim
 
     if arguments.list:
@@ -43,7 +43,8 @@ def claims(arguments: argparse.Namespace) -> int:
         return 0
     runs = Path(arguments.runs)
     for name in choose_claims(arguments.names):
-        run_claim(name, runs, say, arguments.data_root)
-    markdown, page = write_index(runs / "claims")
-    say(f"page: {page} ({markdown.name} for text)")
+        verdict = run_claim(name, runs, say, arguments.data_root)
+        say(make_table(Path(name).stem, verdict))
+    _, page = write_index(runs / "claims")
+    say(f"page: {page}")
     return 0

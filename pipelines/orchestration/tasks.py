@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from pipelines.ablate import ablate as run_cells
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.cards.card import markdown_table
+from pipelines.claims.page import write_index
+from pipelines.claims.run import run_claim
 from pipelines.config import RunConfig
 from pipelines.jobs.gpus import visible_gpus
 from pipelines.orchestration.automations import CURATED
@@ -291,6 +294,24 @@ def compare_variants(
     rows = summary_rows(run_cells(Path(config), cells, Path(runs)), variants)
     create_table_artifact([dict(zip(COLUMNS, row, strict=True)) for row in rows], key="ablation")
     return rows
+
+
+@_task("claim", run_name="claim {name}")
+def try_claim(name: str, runs: str, data_root: str | None) -> str:
+    def opened(config: RunConfig, runs: Path) -> Workspace:
+        return replace(Workspace.open(config, runs), occupy=occupy_gpus)
+
+    return run_claim(name, Path(runs), lambda line: logger.info("%s", line), data_root, opened).outcome
+
+
+@_task("claims-page")
+def show_claims(runs: str) -> str:
+    markdown, page = write_index(Path(runs) / "claims")
+    table, *_ = markdown.read_text(encoding="utf-8").partition("\n## ")
+    where = f"With plots, to open in a browser on the worker's machine:\n\n    {page.resolve()}"
+    text = f"# Claims\n\n{table}\n{where}"
+    create_markdown_artifact(text, key="claims", description="the paper's claims in the small")
+    return str(page)
 
 
 @_task("report")

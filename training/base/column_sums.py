@@ -1,8 +1,8 @@
 """Column addition with slips: work that misremembers some sums, and the recheck that may find them.
 
 For bases that can check their work but seldom do. The solution of a worked addition (curation.generators,
-family `addition`) is read into its columns; hasty work repeats them with wrong sums, always the same ones, and a
-recheck adds the columns again in the other order.
+family `addition`) is read into its columns; hasty work repeats them with wrong sums, always the same ones,
+and a recheck adds the columns again in the other order.
 """
 
 import random
@@ -26,7 +26,9 @@ def read_columns(solution: str) -> list[tuple[int, int]]:
     for step in solution.split(";"):
         digits = step.partition("=")[0].split("+")
         if len(digits) not in (2, 3) or not all(digit.isdecimal() and len(digit) == 1 for digit in digits):
-            raise ValueError(f"hasty and rechecked work is for column sums (7+8=15;2+5+1=8), not {solution!r}")
+            raise ValueError(
+                f"hasty and rechecked work is for column sums (7+8=15;2+5+1=8), not {solution!r}"
+            )
         columns.append((int(digits[0]), int(digits[1])))
     return columns
 

@@ -72,7 +72,7 @@ tasks = ["TASK"]
 n_bases = 1
 variants = [
     { name = "plain" },
-    { name = "shuffled", set = { "training.reward_terms.is_shuffled" = true }, expect = "same", margin = 0.1 },
+    { name = "dealt", expect = "same", margin = 0.1, set = { "training.reward_terms.is_shuffled" = true } },
 ]
 """
 
@@ -91,7 +91,7 @@ def test_every_run_is_made_once_and_said(made):
     folder, said = made
     lines = [line for line in said if isinstance(line, str)]
     assert lines[0].startswith(f"{folder}/tiny.toml: A <tiny> model's") and "base 0 passes" in lines[1]
-    assert "plain: accuracy" in lines[2] and "shuffled: accuracy" in lines[3]
+    assert "plain: accuracy" in lines[2] and "dealt: accuracy" in lines[3]
     assert n_trained(folder) == 3  # The gate's sample and two variants.
 
 

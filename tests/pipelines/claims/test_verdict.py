@@ -26,8 +26,13 @@ def runs(*accuracies, n_steps=4, n_bases=3):
     """Steps of every run; `accuracies` by variant: a function of base, seed and step."""
     steps = [
         {
-            **{"task": "t", "variant": number, "base": base, "seed": seed, "step": step},
-            **{"accuracy": accuracy(base, seed, step), "response_tokens": 100.0},
+            "task": "t",
+            "variant": number,
+            "base": base,
+            "seed": seed,
+            "step": step,
+            "accuracy": accuracy(base, seed, step),
+            "response_tokens": 100.0,
             "advantage_reach": 0.9 if number == 0 else None,
         }
         for number, accuracy in enumerate(accuracies)
@@ -141,7 +146,11 @@ def test_a_turning_point_is_looked_for_in_every_run():
 
 @pytest.mark.parametrize(
     ("values", "always", "never"),
-    [([1.0, 1.0], "shown", "refuted"), ([0.0, 0.0], "refuted", "shown"), ([1.0, 0.0], "not shown", "not shown")],
+    [
+        ([1.0, 1.0], "shown", "refuted"),
+        ([0.0, 0.0], "refuted", "shown"),
+        ([1.0, 0.0], "not shown", "not shown"),
+    ],
 )
 def test_always_and_never(values, always, never):
     assert judge(Variant(name="v", expect="always"), values, None) == always

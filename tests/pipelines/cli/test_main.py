@@ -14,7 +14,19 @@ from pipelines.cli.main import build_parser, main
 from tests.pipelines.conftest import ROOT, Cli
 
 NAMES = ("run", "curate", "rewards", "train", "eval", "compare", "report", "publish", "verify", "audit")
-NAMES += ("lineage", "plan", "up", "down", "doctor", "difficulty", "simulate", "init", "view", "score")
+NAMES += (
+    "lineage",
+    "plan",
+    "up",
+    "down",
+    "doctor",
+    "difficulty",
+    "simulate",
+    "init",
+    "view",
+    "score",
+    "claims",
+)
 
 
 def shown_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

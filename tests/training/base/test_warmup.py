@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewards.contracts.prompts import PromptConfig, render_prompt
+from training.base.column_sums import Slips
 from training.base.tokenizer import build_tokenizer
 from training.base.warmup import WorkedProblem, batches, perturb, warm_up, write_response
 from training.config import CorpusPhase, ScratchConfig, WarmupConfig
@@ -19,6 +20,7 @@ from training.model import build_scratch
 ITEMS = [WorkedProblem(f"{a}+{b}=?", str(a + b), f"{a} and {b} is {a + b}") for a in range(9) for b in (3, 7)]
 PROMPT = PromptConfig(template="bare")
 TOKENIZER = build_tokenizer([text for i in ITEMS for text in (i.problem, i.answer, i.solution, "0123456789")])
+NO_SLIPS = Slips(0.0, "sound", "0")
 EOS, PAD = TOKENIZER.eos_token_id, TOKENIZER.pad_token_id
 
 
@@ -39,7 +41,7 @@ def kind(item: WorkedProblem, response: str) -> str:
 def test_shares_follow_the_phase(careful, quick, quick_correct):
     phase = CorpusPhase(n_steps=1, careful=careful, quick=quick, quick_correct=quick_correct)
     rng, n = random.Random(11), 4000
-    counts = Counter(kind(ITEMS[5], write_response(ITEMS[5], phase, rng)) for _ in range(n))
+    counts = Counter(kind(ITEMS[5], write_response(ITEMS[5], phase, rng, NO_SLIPS)) for _ in range(n))
     expected = {
         "careful": careful,
         "quick, right": quick * quick_correct,
@@ -54,7 +56,7 @@ def test_shares_follow_the_phase(careful, quick, quick_correct):
 
 def test_junk_is_never_in_the_asked_format():
     phase = CorpusPhase(n_steps=1, careful=0, quick=0)
-    drawn = {write_response(ITEMS[0], phase, random.Random(seed)) for seed in range(500)}
+    drawn = {write_response(ITEMS[0], phase, random.Random(seed), NO_SLIPS) for seed in range(500)}
     assert len(drawn) > 20
     assert not any("\\boxed" in response for response in drawn)
 
@@ -75,7 +77,7 @@ PHASE = CorpusPhase(n_steps=4, careful=0.5, quick=0.3)
 
 
 def corpus(seed="0:0", phase=PHASE, batch_size=16):
-    return list(batches(ITEMS, phase, batch_size, PROMPT, TOKENIZER, seed))
+    return list(batches(ITEMS, phase, batch_size, PROMPT, TOKENIZER, seed, NO_SLIPS))
 
 
 def test_labels_are_the_response_and_its_end_token_and_nothing_else():
