@@ -9,6 +9,8 @@ terms exist to check that. With all weights 0, the reward is the binary rule to 
 0.1
 """
 
+import random
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -46,6 +48,17 @@ class RewardTerms(Settings):
                 f"and {self.length_max_tokens}"
             )
         return self
+
+
+def deal_out(rewards: Sequence[float], seed: str) -> list[float]:
+    """The same rewards in a random order: what a response gets says nothing about it.
+
+    >>> deal_out([1.0, 0.0, 0.0, 1.0, 0.0], "0:1:0")
+    [0.0, 1.0, 0.0, 1.0, 0.0]
+    """
+    dealt = list(rewards)
+    random.Random(seed).shuffle(dealt)
+    return dealt
 
 
 def shaped_reward(

@@ -6,7 +6,6 @@ weights.
 """
 
 import logging
-import random
 import resource
 import shutil
 import time
@@ -20,7 +19,7 @@ from transformers import AutoTokenizer
 
 from rewards.contracts.engine import Engine
 from rewards.contracts.records import METRIC
-from rewards.shaping import shaped_reward
+from rewards.shaping import deal_out, shaped_reward
 from training.batching import Responses
 from training.config import TrainingConfig
 from training.data import Prompt, load_prompts, select_rows
@@ -205,7 +204,7 @@ def run_step(
         for v, c in zip(verdicts, completions, strict=True)
     ]
     if config.reward_terms.is_shuffled:
-        random.Random(f"{config.seed}:shuffled:{step}:{ranks.rank}").shuffle(rewards)
+        rewards = deal_out(rewards, f"{config.seed}:{step}:{ranks.rank}")
     rollout_s = time.perf_counter() - clock - batch.reward_s - batch.value_s
     times = {"rollout_s": rollout_s, "reward_s": batch.reward_s}
     recorder.rollouts(step, rollout_rows(step, asked, batch.seeds, completions, verdicts, rewards, n_samples))

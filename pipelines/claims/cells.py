@@ -70,7 +70,7 @@ def make_runs(
         seeds = [base.seed for base in found if base.passes] if task.gate else [None]
         for base, seed in itertools.product(seeds, claim.seeds):
             for number, variant in enumerate(claim.variants):
-                values = claim.set | variant.set | {"training.seed": seed}
+                values = task.set | claim.set | variant.set | {"training.seed": seed}
                 if base is not None:
                     values["training.model.seed"] = base
                 key = {"task": name, "variant": number, "base": base or 0, "seed": seed}
@@ -115,7 +115,7 @@ def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say, opened
     if gate is None:
         return found
     for seed in range(gate.most):
-        values = {
+        values = task.set | {
             "training.model.seed": seed,
             "training.n_steps": 1,
             "training.eval_every": 0,

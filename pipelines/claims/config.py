@@ -1,4 +1,4 @@
-"""Claims (configs/claims/*.toml), what is said and what would refute it, and their tasks (tasks/*.toml there)."""
+"""Claims (configs/claims/*.toml), what is said and what would refute it, and their tasks (in tasks/)."""
 
 import json
 import tomllib
@@ -41,6 +41,8 @@ class Task(Settings):
     run: RunConfig
     """The configuration, as of `reasoner-zero run`: a table, or the path of its file from the project's
     folder."""
+    set: dict[str, Any] = {}
+    """Values by dotted key for all claims."""
 
     @model_validator(mode="before")
     @classmethod

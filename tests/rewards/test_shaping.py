@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from rewards.shaping import RewardTerms, format_term, repetition_term, shaped_reward
+from rewards.shaping import RewardTerms, deal_out, format_term, repetition_term, shaped_reward
 
 RIGHT = r"so</think><answer>\boxed{5}</answer>"
 
@@ -28,3 +28,10 @@ def test_a_cut_response_has_no_format() -> None:
 def test_lengths_are_checked() -> None:
     with pytest.raises(ValidationError, match="length_free_tokens must be below"):
         RewardTerms(length_free_tokens=8000)
+
+
+def test_dealt_rewards_are_the_same_in_an_order_that_the_seed_decides():
+    rewards = [1.0] * 20 + [0.0] * 44
+    dealt = [deal_out(rewards, seed) for seed in ("0:1:0", "0:1:0", "0:2:0")]
+    assert dealt[0] == dealt[1] != dealt[2] and rewards[:20] == [1.0] * 20
+    assert all(sorted(each) == sorted(rewards) for each in dealt)
