@@ -40,9 +40,9 @@ class Responses:
         ends = torch.tensor([self.length(row) for row in rows]).unsqueeze(1)
         positions = torch.arange(width)
         attention = positions < ends
-        masks = attention.long(), (attention & (positions >= starts)).long()
+        response = attention & (positions >= starts)
         device = self.mask.device
-        return torch.tensor(padded).to(device), masks[0].to(device), masks[1].to(device)
+        return torch.tensor(padded).to(device), attention.to(device), response.to(device)
 
 
 def micro_batches(

@@ -1,5 +1,6 @@
 """Actor and critic as DeepSpeed engines, and the optimizer step over micro-batches."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -82,6 +83,15 @@ def is_plain(engine: Any) -> bool:
     return isinstance(engine.optimizer, torch.optim.Optimizer)
 
 
+def forward_of(engine: Any, ranks: Ranks) -> Callable[..., Any]:
+    """What computes a forward pass: the engine, or its module where DeepSpeed would have nothing to do.
+
+    One rank with whole fp32 parameters needs no hooks, timers or reduction; on a tiny model they take an
+    eighth of an update.
+    """
+    return engine.module.forward if ranks.world == 1 and is_plain(engine) else engine
+
+
 def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.device) -> Any:
     """A model that is not trained: moved to the device whole, or sharded like the trained ones (ZeRO-3)."""
     module.requires_grad_(False)
@@ -132,12 +142,16 @@ def optimizer_step(
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
     n_micro = ranks.max(len(micro))
+    is_alone = ranks.world == 1 and is_plain(engine)  # As in `forward_of`.
     logged: list[Tensor] = []
     for index in range(n_micro):
         engine.set_gradient_accumulation_boundary(index == n_micro - 1)
         is_real = index < len(micro)
         loss, sums = loss_of(micro[index] if is_real else micro[-1])
-        engine.backward(loss * (float(ranks.world) if is_real else 0.0))
+        if is_alone:
+            loss.backward()
+        else:
+            engine.backward(loss * (float(ranks.world) if is_real else 0.0))
         if is_real:
             logged.append(sums.detach().double())
     if before_step is not None:
@@ -150,11 +164,14 @@ def optimizer_step(
     optimizer = engine.optimizer
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
-    if torch.isfinite(norm):
-        torch.nn.utils.clip_grads_with_norm_(parameters, max_grad_norm, norm)
+    length = float(norm)
+    if math.isfinite(length):
+        # Else the factor, limit / (norm + 1e-6) and at most 1, is exactly 1.
+        if length + 1e-6 > 0.999 * max_grad_norm:
+            torch.nn.utils.clip_grads_with_norm_(parameters, max_grad_norm, norm)
         optimizer.step()
     optimizer.zero_grad()
-    return float(norm), total
+    return length, total
 
 
 def named_weights(engine: Any, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

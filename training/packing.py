@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
@@ -34,6 +36,9 @@ PADDED = (Layout(False, "sdpa"), Layout(False, "eager"))
 
 HALF = (torch.bfloat16, torch.float16)
 
+Index = NDArray[np.integer]
+Blocks = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Packing:
@@ -43,7 +48,7 @@ class Packing:
     """[places]: the packed token at each place of the layout; arbitrary at padding."""
     firsts: Tensor
     """[packed tokens]: one place of each packed token in the layout."""
-    blocks: tuple[tuple[int, int], ...] = ()
+    blocks: Blocks = ()
     """Padded layout: (sequences, width) of consecutive blocks, each of sequences of similar length."""
     starts: Tensor | None = None
     """Unpadded layout: [sequences + 1], int32, the place where each sequence begins, and the total length."""
@@ -61,45 +66,53 @@ def pack(
     them of the token before each response token, in row order [response tokens]; and the model's other
     arguments.
     """
-    mask, is_response = attention_mask.bool(), response_mask.bool()
+    device = input_ids.device
+
+    def move(x: Index) -> Tensor:
+        return torch.from_numpy(x).to(device)
+
+    # On the host: many small index computations, which there cost less than a kernel each.
+    ids, mask, is_response = (x.cpu().numpy() for x in (input_ids, attention_mask != 0, response_mask != 0))
     n, width = mask.shape
-    rows, columns = torch.arange(n, device=mask.device), torch.arange(width, device=mask.device)
+    rows = np.arange(n)
     is_prompt = mask & ~is_response
-    prompts = input_ids.masked_fill(~is_prompt, -1)
+    prompts = np.where(is_prompt, ids, -1)
     # Of adjacent rows with the same prompt, the first one carries it for all.
-    is_new = F.pad((prompts[1:] != prompts[:-1]).any(1), (1, 0), value=True)
-    carrier = torch.where(is_new, rows, 0).cummax(0).values
-    is_packed = (is_response | is_prompt & is_new.unsqueeze(1)).flatten()
-    firsts = is_packed.nonzero().squeeze(-1)
-    row = torch.where(is_prompt, carrier.unsqueeze(1), rows.unsqueeze(1))
-    sources = (is_packed.cumsum(0) - 1)[row * width + columns]
-    before = sources.flatten()[is_response.flatten().nonzero().squeeze(-1) - 1]
+    is_new = np.append(True, (prompts[1:] != prompts[:-1]).any(1))
+    carrier = np.maximum.accumulate(np.where(is_new, rows, 0))
+    is_packed = (is_response | is_prompt & is_new[:, None]).ravel()
+    firsts = np.flatnonzero(is_packed)
+    row = np.where(is_prompt, carrier[:, None], rows[:, None])
+    sources = (is_packed.cumsum() - 1)[row * width + np.arange(width)]
+    before = sources.ravel()[np.flatnonzero(is_response) - 1]
     row, column = firsts // width, firsts % width
     lengths = mask.sum(1)
-    if mask.is_cuda and dtype in HALF:
-        starts = F.pad(lengths.cumsum(0), (1, 0))
-        packing = Packing(sources[mask], starts[row] + column, (), starts.to(torch.int32), width)
+    if input_ids.is_cuda and dtype in HALF:
+        starts = np.append(0, lengths.cumsum())
+        chosen, places = sources[mask], starts[row] + column
+        packing = Packing(move(chosen), move(places), (), move(starts.astype(np.int32)), width)
     else:
-        packing = _pad(sources, lengths, row, column)
-    ids = input_ids.flatten()[firsts].unsqueeze(0)
-    return ids, before, {"position_ids": column.unsqueeze(0), "packing": packing, "use_cache": False}
+        chosen, places, blocks = _pad(sources, lengths, row, column)
+        packing = Packing(move(chosen), move(places), blocks)
+    arguments = {"position_ids": move(column[None]), "packing": packing, "use_cache": False}
+    return move(ids.ravel()[firsts][None]), move(before), arguments
 
 
-def _pad(sources: Tensor, lengths: Tensor, row: Tensor, column: Tensor) -> Packing:
-    """A padded layout of the rows of `sources` [n, width]; packed token i is at (row[i], column[i])."""
+def _pad(sources: Index, lengths: Index, row: Index, column: Index) -> tuple[Index, Index, Blocks]:
+    """A padded layout of the rows of `sources` [n, width], where packed token i is at (row[i], column[i]):
+    what `Packing` says of it."""
     n, width = sources.shape
     by_width: dict[int, list[int]] = {}
     for index, length in enumerate(lengths.tolist()):
         by_width.setdefault(min(block_width(length), width), []).append(index)
     blocks, pieces, n_places = [], [], 0
-    starts = torch.empty_like(lengths)
+    starts = np.empty(n, np.int64)
     for block, indices in by_width.items():
-        chosen = torch.tensor(indices, device=sources.device)
-        pieces.append(sources[chosen, :block].flatten())
-        starts[chosen] = n_places + block * torch.arange(len(indices), device=sources.device)
+        pieces.append(sources[indices, :block].ravel())
+        starts[indices] = n_places + block * np.arange(len(indices))
         blocks.append((len(indices), block))
         n_places += len(indices) * block
-    return Packing(torch.cat(pieces), starts[row] + column, tuple(blocks))
+    return np.concatenate(pieces), starts[row] + column, tuple(blocks)
 
 
 def block_width(length: int) -> int:
@@ -207,7 +220,7 @@ def attend(
         return pick(mixed, packing.firsts).unsqueeze(0), None
     sizes = [n * width for n, width in packing.blocks]
     parts = []
-    for (n, width), *block in zip(packing.blocks, *(x.split(sizes) for x in (q, k, v)), strict=True):
+    for (n, width), *block in zip(packing.blocks, *(x.split_with_sizes(sizes) for x in (q, k, v)), strict=True):
         heads_first = [x.view(n, width, *x.shape[1:]).transpose(1, 2) for x in block]
         parts.append(attend_padded(*heads_first).transpose(1, 2).flatten(0, 1))
     return pick(torch.cat(parts), packing.firsts).unsqueeze(0), None

@@ -22,7 +22,7 @@ from training.advantages import estimate, pay_tokens
 from training.balance import TokenScores, balance
 from training.batching import Responses, micro_batches, minibatches, padding_factor, put, take
 from training.config import OptimConfig, TrainingConfig
-from training.engines import learning_rate, optimizer_step
+from training.engines import forward_of, learning_rate, optimizer_step
 from training.losses import importance_weights, kl_estimate, policy_loss, positive_lm_loss, value_loss
 from training.probe import MAX_MISMATCH, OutOfSync, Probe, Recheck, recheck
 from training.ranks import Ranks
@@ -112,7 +112,8 @@ class PPO:
         old_logprobs = reference = values = None
         # Strictly on-policy, the update's own forward pass gives the old log-probabilities.
         if self.ppo.policy_minibatches > 1 or self.ppo.kl_place == "reward" and self.reference is not None:
-            old_logprobs = self._no_grad(self.actor, responses, first_output=True)
+            network = forward_of(self.actor, self.ranks)
+            old_logprobs = self._no_grad(network, responses, first_output=True)
             metrics |= probe.check(step, old_logprobs, partial(self._again, responses, old_logprobs, probe))
         if self.reference is not None:
             reference = self._no_grad(self.reference, responses, first_output=True)
@@ -121,7 +122,8 @@ class PPO:
             flat = [value for row in known for value in row or []]
             values[responses.mask] = torch.tensor(flat, device=self.ranks.device)
         elif self.critic is not None:
-            values = self._no_grad(self.critic, responses, first_output=False)
+            network = forward_of(self.critic, self.ranks)
+            values = self._no_grad(network, responses, first_output=False)
         if values is not None:
             self._probe_critic(step, responses, values)
         kept = self._kept(responses, cut)
@@ -233,6 +235,7 @@ class PPO:
         """Fit the critic over several minibatches (paper, section 2.3: 12)."""
         critic = self.critic
         assert critic is not None
+        forward = forward_of(critic, self.ranks)
         seed = derive_seed(self.config.seed, "critic", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.critic_minibatches, seed)
         total, lr, norms = 0.0, 0.0, []
@@ -240,7 +243,7 @@ class PPO:
             n_tokens = self._count(kept, rows)
 
             def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
-                values = critic(*responses.inputs(group, self.pad))
+                values = forward(*responses.inputs(group, self.pad))
                 old, target = take(old_values, responses.mask, group), take(returns, responses.mask, group)
                 weights = take(kept, responses.mask, group) if self.ppo.mask_truncated else None
                 loss = value_loss(values, old, target, self.ppo.value_clip_eps, n_tokens, weights)
@@ -267,6 +270,7 @@ class PPO:
         seed = derive_seed(self.config.seed, "policy", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.policy_minibatches, seed)
         old_logprobs, reference = batch.old_logprobs, batch.reference
+        forward = forward_of(self.actor, self.ranks)
         # Loss, clipped tokens, KL to the old policy, entropy, ratio, KL to the base model, tokens.
         totals = torch.zeros(7, dtype=torch.float64, device=self.ranks.device)
         current = torch.zeros(responses.mask.shape, device=self.ranks.device)
@@ -278,7 +282,7 @@ class PPO:
             def loss_of(
                 group: list[int], n_tokens: Tensor = n_tokens, n_right: Tensor = n_right
             ) -> tuple[Tensor, Tensor]:
-                logprobs, entropy = self.actor(*responses.inputs(group, self.pad))
+                logprobs, entropy = forward(*responses.inputs(group, self.pad))
                 put(current, responses.mask, group, logprobs.detach())
                 old = logprobs.detach() if old_logprobs is None else take(old_logprobs, responses.mask, group)
                 gains = take(batch.advantages, responses.mask, group)

@@ -184,13 +184,13 @@ class Decoder:
         x = F.embedding(tokens, self.embedding).unsqueeze(1)
         for index, layer in enumerate(self.layers):
             query, key, value = self._heads(layer, x, cos, sin)
-            keys, values = cache.kv[index, 0], cache.kv[index, 1]
-            keys[rows, :, positions] = key[:, :, 0]
-            values[rows, :, positions] = value[:, :, 0]
+            stored = cache.kv[index]
+            stored[:, rows, :, positions] = torch.stack([key[:, :, 0], value[:, :, 0]], dim=1)
+            keys, values = stored[..., :width, :].unbind()
             mixed = F.scaled_dot_product_attention(
                 query,
-                keys[:, :, :width],
-                values[:, :, :width],
+                keys,
+                values,
                 attn_mask=masks[layer.window],
                 enable_gqa=self.n_kv_heads != self.n_heads,
             )
@@ -214,7 +214,9 @@ class Decoder:
         normed = F.rms_norm(x, (x.shape[-1],), layer.attention_norm, self.eps)
         stacked = _product(normed, layer.qkv, layer.qkv_bias)
         stacked = stacked.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
-        query, key, value = stacked.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
+        query, key, value = stacked.split_with_sizes(
+            [self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1
+        )
         if layer.query_norm is not None:
             query = F.rms_norm(query, (self.head_dim,), layer.query_norm, self.eps)
             key = F.rms_norm(key, (self.head_dim,), layer.key_norm, self.eps)

@@ -12,8 +12,10 @@ MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
-def uniforms(seeds: Tensor, place: int) -> Tensor:
+def uniforms(seeds: Tensor, place: int | Tensor) -> Tensor:
     """Numbers in [0, 1) for token `place` of the responses with these seeds: [rows] int64 -> [rows] float64.
+
+    `place` may be several: seeds [rows, 1], place [places] -> [rows, places].
 
     A counter-based generator (SplitMix64; Steele, Lea and Flood 2014, figure 17): no state passes from one
     token to the next, so neither order nor batch matters.
@@ -21,7 +23,7 @@ def uniforms(seeds: Tensor, place: int) -> Tensor:
     >>> int(uniforms(torch.tensor([1234567]), 0) * 2**53) == 6457827717110365317 >> 11  # its published output
     True
     """
-    x = seeds + seeds.new_tensor(place + 1) * GOLDEN
+    x = seeds + torch.as_tensor(place + 1, device=seeds.device) * GOLDEN
     x = (x ^ _shift(x, 30)) * MIX_1
     x = (x ^ _shift(x, 27)) * MIX_2
     return _shift(x ^ _shift(x, 31), 11).double() * 2.0**-53

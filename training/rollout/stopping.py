@@ -36,7 +36,8 @@ class Stopper:
         candidates = (self.may_stop[latest] & ~result).nonzero().squeeze(-1)
         if len(candidates):
             # A token is one or more characters, or part of one: at most four tokens per character.
-            tails = tokens[rows[candidates], max(0, length - 4 * self.reach - 1) : length].tolist()
+            # A tensor, since transformers looks at every element of a list.
+            tails = tokens[rows[candidates], max(0, length - 4 * self.reach - 1) : length]
             texts = self.tokenizer.batch_decode(tails)
             hits = [any(stop in text for stop in self.stop) for text in texts]
             result[candidates] = torch.tensor(hits, device=result.device)

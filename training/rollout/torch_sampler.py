@@ -207,7 +207,10 @@ class _Wave:
     def _draw(self, hidden: Tensor, rows: Tensor, place: int) -> Tensor:
         """Sample and store the token at `place` for every row of the cache, and find the rows that stop."""
         sampling = self.sampling
-        numbers = uniforms(self.seeds[rows], place)
+        if place % BLOCK == 0:
+            places = torch.arange(place, place + BLOCK, device=rows.device)
+            self.numbers = uniforms(self.seeds.unsqueeze(1), places)
+        numbers = self.numbers[rows, place % BLOCK]
         logits = self.decoder.logits(hidden, self.stopper.vocabulary.n_ids)
         if self.in_prompt is not None:
             logits = penalize(logits, self.in_prompt[rows], self.tokens[rows, :place], sampling)
