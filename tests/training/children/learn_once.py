@@ -1,7 +1,7 @@
 """Train one tiny model through the whole loop, twice; started by test_learning.py.
 
-Once as the paper does it, and for a few steps as VAPO does it: the critic warms up, lambdas by length, and so on.
-Writes metrics.jsonl and all other records to the folders `plain` and `value-based` of the second argument.
+Once as the paper does it, and for a few steps as VAPO does it: the critic warms up, lambdas by length, and so
+on. Metrics and all other records go to the folders `plain` and `value-based` of the second argument.
 """
 
 import sys

@@ -4,6 +4,7 @@ One process makes all updates, each with new engines from the same base: `NAME Z
 an argument. Plain SGD with rate 1 and no clipping replaces AdamW, so that the change is the gradient itself.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -92,6 +93,7 @@ def main(base: Path, folder: Path, *updates: str) -> None:
     shard_everything()
     training.train.load_critic = load_fitted
     training.engines.torch.optim.AdamW = lambda parameters, lr, **_: torch.optim.SGD(parameters, lr=lr)
+    gc.freeze()  # DeepSpeed collects for each engine; there is little but what it has imported.
     for words in updates:
         name, zero_stage, tokens, *switches = words.split()
         update(ranks, base, folder / f"{name}.safetensors", int(zero_stage), int(tokens), *switches)
