@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 GOOD = [{"id": f"g{i}", "problem": f"A box holds {i + 3} red pens. How many pens are in {i + 20} boxes?",
          "answer": str((i + 3) * (i + 20))} for i in range(20)]  # fmt: skip
 NOTHING = pl.DataFrame(schema={"benchmark": pl.String(), "question_id": pl.String(), "problem": pl.String()})
+LEAK = "What is 3/4 + 1/2?"
+PROTECTED = pl.DataFrame({"benchmark": ["b"], "question_id": ["1"], "problem": [LEAK]})
 
 
 def as_lines(rows) -> bytes:
@@ -66,14 +68,14 @@ def test_every_kind_of_bad_row_in_one_corpus(tmp_path):
     } <= reasons
 
 
-_CURATE = """
+_CURATE = f"""
 import sys, polars as pl
 from pathlib import Path
 from curation.config import CurationConfig
 from curation.curate import curate
 root, out = map(Path, sys.argv[1:])
 config = CurationConfig.model_validate_json((root / "config.json").read_text())
-protected = pl.DataFrame({"benchmark": ["b"], "question_id": ["1"], "problem": ["What is 3/4 + 1/2?"]})
+protected = pl.DataFrame({{"benchmark": ["b"], "question_id": ["1"], "problem": [{LEAK!r}]}})
 curate(config, data_root=root, protected=protected, folder=out)
 """
 
@@ -89,7 +91,7 @@ def test_killed_in_every_step_then_run_again_to_the_same_bytes(tmp_path):
     execution = {"rows_per_part": 40, "rows_per_partition": 40}
     config = CurationConfig.model_validate({"sources": [source], "execution": execution})
     (tmp_path / "config.json").write_text(config.model_dump_json())
-    assert start(tmp_path, tmp_path / "whole").wait(120) == 0
+    curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "whole")
     for step in ("read", "frequencies", "kept", "rejects", "data"):
         process = start(tmp_path, tmp_path / "killed")
         pattern = "data/*.parquet" if step == "data" else f".work-*/{step}/*.parquet"
@@ -97,7 +99,7 @@ def test_killed_in_every_step_then_run_again_to_the_same_bytes(tmp_path):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, f"step {step} was over before it could be killed"
-    assert start(tmp_path, tmp_path / "killed").wait(120) == 0
+    curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "killed")
     whole, killed = (
         {str(path.relative_to(folder)): hash_file(path) for path in folder.rglob("*.parquet")}
         for folder in (tmp_path / "whole", tmp_path / "killed")

@@ -117,11 +117,10 @@ import sys, polars as pl
 from pathlib import Path
 from curation.config import AuditConfig, CurationConfig
 from curation.curate import curate
-if __name__ == "__main__":
-    root, out = map(Path, sys.argv[1:3])
-    config = CurationConfig.model_validate_json((root / "config.json").read_text())
-    protected = pl.DataFrame({"benchmark": ["c"], "question_id": ["4"], "problem": [sys.argv[3]]})
-    curate(config, data_root=root, protected=protected, folder=out)
+root, out = map(Path, sys.argv[1:3])
+config = CurationConfig.model_validate_json((root / "config.json").read_text())
+protected = pl.DataFrame({"benchmark": ["cranes"], "question_id": ["4"], "problem": [sys.argv[3]]})
+curate(config, data_root=root, protected=protected, folder=out)
 """
 
 
@@ -129,25 +128,19 @@ def files_of(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hash_file(path) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_files_do_not_depend_on_threads_parts_or_workers(config, tmp_path):
-    runs = [
-        (1, {}),
-        (3, {"rows_per_part": 50, "rows_per_partition": 40}),
-        (1, {"rows_per_part": 70, "rows_per_partition": 90, "executor": "processes"}),
-    ]
-    hashes = []
-    (tmp_path / "main.py").write_text(_CURATE)
-    for number, (n_threads, execution) in enumerate(runs):
-        own = CurationConfig.model_validate({**config.model_dump(), "execution": execution})
-        (tmp_path / "config.json").write_text(own.model_dump_json())
-        environment = {**os.environ, "POLARS_MAX_THREADS": str(n_threads), "PYTHONHASHSEED": str(n_threads)}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-        out = tmp_path / f"out{number}"
-        command = [sys.executable, str(tmp_path / "main.py"), str(tmp_path), str(out), LEAK]
-        subprocess.run(command, env=environment, check=True)
-        hashes.append(files_of(out))
-    assert {"rejects.parquet", "funnel.parquet", "conflicts.parquet"} < set(hashes[0])
-    assert hashes[0] == hashes[1] == hashes[2]
+def test_files_do_not_depend_on_process_threads_or_parts(config, tmp_path):
+    """Worker processes: test_executors.py."""
+    curate(config, data_root=tmp_path, protected=PROTECTED, folder=tmp_path / "here")
+    execution = {"rows_per_part": 50, "rows_per_partition": 40}
+    own = CurationConfig.model_validate({**config.model_dump(), "execution": execution})
+    (tmp_path / "config.json").write_text(own.model_dump_json())
+    environment = {**os.environ, "POLARS_MAX_THREADS": "3", "PYTHONHASHSEED": "3"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", _CURATE, str(tmp_path), str(tmp_path / "there"), LEAK]
+    subprocess.run(command, env=environment, check=True)
+    here = files_of(tmp_path / "here")
+    assert {"rejects.parquet", "funnel.parquet", "conflicts.parquet"} < set(here)
+    assert here == files_of(tmp_path / "there")
 
 
 def test_nothing_left_is_an_error(tmp_path):

@@ -14,21 +14,26 @@ from training.recorder import read_records
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def learn(sums, folder, *switches):
-    """Run learn_once.py; returns its folder and metrics."""
+@pytest.fixture(scope="module")
+def runs(sums, tmp_path_factory) -> Path:
+    """The folders that learn_once.py leaves."""
+    folder = tmp_path_factory.mktemp("learn")
     sums.write_parquet(folder / "rows.parquet")
-    out = folder / "run"
     command = [sys.executable, "-m", "tests.training.children.learn_once"]
-    command += [str(folder / "rows.parquet"), str(out), *switches]
+    command += [str(folder / "rows.parquet"), str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    return out, METRIC.check(read_records(out / "metrics.jsonl", METRIC))
+    return folder
+
+
+def metrics_of(folder: Path) -> pl.DataFrame:
+    return METRIC.check(read_records(folder / "metrics.jsonl", METRIC))
 
 
 @pytest.mark.slow
-def test_value_based_fields_work_together_in_the_loop(sums, tmp_path):
-    _, metrics = learn(sums, tmp_path, "value-based")
+def test_value_based_fields_work_together_in_the_loop(runs):
+    metrics = metrics_of(runs / "value-based")
     assert metrics["policy_loss"].is_null().to_list() == [True, True, False, False, False]
     assert metrics["value_loss"].null_count() == metrics["explained_variance"].null_count() == 0
     assert 0 < metrics["discarded"].max() < 1
@@ -39,8 +44,9 @@ def test_value_based_fields_work_together_in_the_loop(sums, tmp_path):
 
 
 @pytest.mark.slow
-def test_reward_and_length_rise_together(sums, tmp_path):
-    out, metrics = learn(sums, tmp_path)
+def test_reward_and_length_rise_together(runs):
+    out = runs / "plain"
+    metrics = metrics_of(out)
     assert metrics["step"].to_list() == list(range(1, 21))
     first, last = metrics.head(3).mean(), metrics.tail(3).mean()
     assert last["reward"][0] > first["reward"][0] + 0.25

@@ -1,8 +1,7 @@
-"""Train the tiny model for a few steps through the whole loop; started by test_learning.py.
+"""Train one tiny model through the whole loop, twice; started by test_learning.py.
 
-With a third argument, as VAPO does it: the critic warms up, lambdas by length, and so on.
-
-Writes metrics.jsonl and all other records to the folder that the second argument names.
+Once as the paper does it, and for a few steps as VAPO does it: the critic warms up, lambdas by length, and so
+on. Metrics and all other records go to the folders `plain` and `value-based` of the second argument.
 """
 
 import sys
@@ -14,7 +13,7 @@ import torch
 from rewards.contracts.engine import Sampling
 from tests.training.conftest import STOP, tiny_config
 from training.base.base_model import make_base_model
-from training.config import CorpusPhase, WarmupConfig
+from training.config import CorpusPhase, TrainingConfig, WarmupConfig
 from training.train import train
 
 N_STEPS = 20
@@ -27,8 +26,7 @@ VALUE_BASED = {
 }
 
 
-def main(rows: Path, out: Path, is_value_based: bool = False) -> None:
-    torch.set_num_threads(1)
+def configure(is_value_based: bool) -> TrainingConfig:
     model = tiny_config().model
     # It learns to work out sums, and then to give mostly quick answers, most of them wrong.
     phases = (
@@ -37,7 +35,7 @@ def main(rows: Path, out: Path, is_value_based: bool = False) -> None:
     )
     warmup = WarmupConfig(phases=phases, batch_size=64, lr=5e-3)
     n_steps = 5 if is_value_based else N_STEPS
-    config = tiny_config(
+    return tiny_config(
         model=model.model_copy(update={"warmup": warmup}),
         n_steps=n_steps,
         save_every=n_steps,
@@ -57,15 +55,17 @@ def main(rows: Path, out: Path, is_value_based: bool = False) -> None:
         eval_every=N_STEPS // 2,
     )
 
+
+def learn(rows: pl.DataFrame, base: Path, out: Path, is_value_based: bool) -> None:
     def evaluate(engine, step, share):
-        prompts = [engine.encode(f"{problem}<think>") for problem in pl.read_parquet(rows)["problem"].head(8)]
+        prompts = [engine.encode(f"{problem}<think>") for problem in rows["problem"].head(8)]
         found = engine.generate(prompts, [step] * 8, Sampling(32, stop=STOP))
         return {"first/finished": (float(sum(not c.is_truncated for c in found)), len(found))}
 
     train(
-        config,
-        pl.read_parquet(rows),
-        make_base_model(config, pl.read_parquet(rows), out),
+        configure(is_value_based),
+        rows,
+        base,
         out,
         tensorboard=out / "tensorboard",
         read_texts=lambda texts: [("+" in text, 0.0) for text in texts],
@@ -73,5 +73,13 @@ def main(rows: Path, out: Path, is_value_based: bool = False) -> None:
     )
 
 
+def main(file: Path, folder: Path) -> None:
+    torch.set_num_threads(1)
+    rows = pl.read_parquet(file)
+    base = make_base_model(configure(False), rows, folder / "base")
+    learn(rows, base, folder / "plain", False)
+    learn(rows, base, folder / "value-based", True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), len(sys.argv) > 3)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,8 +1,10 @@
-"""Run one PPO update on fixed responses and save the change of the weights; run by test_ppo.py on each rank.
+"""Run PPO updates on fixed responses and save the change of the weights; run by test_ppo.py on each rank.
 
-Plain SGD with rate 1 and no clipping replaces AdamW, so that the change is the gradient itself.
+One process makes all updates, each with new engines from the same base: `NAME ZERO-STAGE TOKENS [SWITCH ...]`
+an argument. Plain SGD with rate 1 and no clipping replaces AdamW, so that the change is the gradient itself.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.training.conftest import tiny_config
 from training.batching import Responses
 from training.engines import full_state, named_weights
 from training.model import Critic, load_critic
-from training.ranks import end_rank, join_ranks
+from training.ranks import Ranks, end_rank, join_ranks
 from training.train import build_ppo
 
 N_RESPONSES = 12
@@ -43,12 +45,9 @@ def load_fitted(folder: Path, *options) -> Critic:
     return critic
 
 
-def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switches: str) -> None:
-    torch.set_num_threads(1)
-    ranks = join_ranks()
-    shard_everything()
-    training.train.load_critic = load_fitted
-    training.engines.torch.optim.AdamW = lambda parameters, lr, **_: torch.optim.SGD(parameters, lr=lr)
+def update(
+    ranks: Ranks, base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switches: str
+) -> None:
     config = tiny_config(
         ppo={"critic_minibatches": 1, "micro_batch_tokens": micro_batch_tokens},
         actor={"lr": 1.0, "warmup_steps": 0, "max_grad_norm": 1e9},
@@ -86,8 +85,20 @@ def main(base: Path, out: Path, zero_stage: int, micro_batch_tokens: int, *switc
     if ranks.is_first:
         save_file({name: after[name] - before[name] for name in after}, out)
         out.with_suffix(".json").write_text(json.dumps(metrics))
+
+
+def main(base: Path, folder: Path, *updates: str) -> None:
+    torch.set_num_threads(1)
+    ranks = join_ranks()
+    shard_everything()
+    training.train.load_critic = load_fitted
+    training.engines.torch.optim.AdamW = lambda parameters, lr, **_: torch.optim.SGD(parameters, lr=lr)
+    gc.freeze()  # DeepSpeed collects for each engine; there is little but what it has imported.
+    for words in updates:
+        name, zero_stage, tokens, *switches = words.split()
+        update(ranks, base, folder / f"{name}.safetensors", int(zero_stage), int(tokens), *switches)
     end_rank()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -1,10 +1,11 @@
-"""Train, save and load tiny engines on this group's ranks: torchrun ... reshard_once OUT PRECISION [SOURCE]
+"""Train, save and load tiny engines on this group's ranks: torchrun ... reshard_once FOLDER OUT[=SOURCE] ...
 
-Without SOURCE: for each ZeRO stage, three optimizer steps, a checkpoint, and the whole state as one file.
-With it: each of SOURCE's checkpoints is loaded in each stage and compared with that file, one more step is
-made, and the result goes to OUT.
+For each OUT, in fp32 and in bf16. Without SOURCE: for each ZeRO stage, three optimizer steps, a checkpoint,
+and the whole state as one file. With it: each of SOURCE's checkpoints is loaded in each stage and compared
+with that file, one more step is made, and the result goes to OUT.
 """
 
+import gc
 import sys
 from pathlib import Path
 
@@ -61,8 +62,7 @@ def differing(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], tolerance:
     return [name for name in a if not torch.allclose(a[name], b[name], rtol=tolerance, atol=tolerance)]
 
 
-def main(out: Path, precision: str, source: Path | None) -> None:
-    ranks = join_ranks()
+def train_or_load(ranks: Ranks, out: Path, precision: str, source: Path | None) -> None:
     for stage in STAGES:
         for origin in [None] if source is None else STAGES:
             engine = build(stage, precision)
@@ -95,8 +95,18 @@ def main(out: Path, precision: str, source: Path | None) -> None:
                 place.mkdir(parents=True, exist_ok=True)
                 torch.save(found, place / ("whole.pt" if origin is None else "next.pt"))
             ranks.barrier()
+
+
+def main(folder: Path, *parts: str) -> None:
+    ranks = join_ranks()
+    gc.freeze()  # DeepSpeed collects for each engine; there is little but what it has imported.
+    for part in parts:
+        out, _, source = part.partition("=")
+        for precision in ("fp32", "bf16"):
+            own = folder / precision
+            train_or_load(ranks, own / out, precision, own / source if source else None)
     end_rank()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) if sys.argv[3:] else None)
+    main(Path(sys.argv[1]), *sys.argv[2:])
