@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from pipelines.artifacts.artifact import Artifact
 from pipelines.artifacts.audit import check_run
 from pipelines.artifacts.workspace import open_workspace
+from pipelines.claims.config import claim_names
 from pipelines.cli.main import main
 from pipelines.config import load_config
 from pipelines.stages.chain import Chain
@@ -220,6 +221,23 @@ def test_the_whole_chain_in_order(small_config, tmp_path, monkeypatch):
         for what, repo in (("dataset", "me/sums"), ("model", "me/model"))
     ]
     assert noted == chain + sent
+
+
+def test_claims_are_tried_in_turn_and_those_that_take_hours_only_by_name(monkeypatch):
+    import flows
+
+    noted: list[tuple] = []
+
+    class Tasks:
+        def __getattr__(self, name):
+            return lambda *given: noted.append((name, *given)) or "shown"
+
+    monkeypatch.setattr(flows, "tasks", Tasks())
+    assert set(flows.claims.fn([], "r", "")) == {*claim_names()} - {"smollm2"}
+    assert noted[-1] == ("show_claims", "r") and ("try_claim", "lambda", "r", None) in noted
+    noted.clear()
+    assert flows.claims.fn(["smollm2"], "r", "d") == {"smollm2": "shown"}
+    assert noted == [("try_claim", "smollm2", "r", "d"), ("show_claims", "r")]
 
 
 def test_a_lost_server_is_one_message(small_config, tmp_path, monkeypatch, capsys):

@@ -115,12 +115,16 @@ def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say, opened
     if gate is None:
         return found
     for seed in range(gate.most):
-        values = task.set | {
-            "training.model.seed": seed,
-            "training.n_steps": 1,
-            "training.eval_every": 0,
-            "training.rollout.prompts_per_step": gate.n_prompts,
-        }
+        values = (
+            task.set
+            | claim.set
+            | {
+                "training.model.seed": seed,
+                "training.n_steps": 1,
+                "training.eval_every": 0,
+                "training.rollout.prompts_per_step": gate.n_prompts,
+            }
+        )
         chain = Chain(opened(with_values(task.run, values), runs))
         rollouts = pl.read_parquet(chain.trained.folder / "rollouts" / "*.parquet")
         cpu_s = float(chain.trained.manifest["usage"]["cpu_s"])

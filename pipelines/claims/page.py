@@ -20,7 +20,7 @@ from evals.report.files import use_light_colors
 from pipelines.claims.cells import Runs, in_words
 from pipelines.claims.config import Claim
 from pipelines.claims.verdict import Interval, Row, Verdict
-from rewards.contracts.files import atomic_open, write_json, write_parquet
+from rewards.contracts.files import atomic_open, write_json, write_parquet, write_text
 
 COLORS = (FINAL, WARN, THIRD, BASE, INK)
 COLUMNS = (
@@ -33,9 +33,14 @@ COLUMNS = (
     "reach",
     "as expected",
 )
-TURNING = ("accuracy", "reflection_rate", "response_tokens")
+TURNING = ("accuracy", "reflection_rate", "response_tokens", "correct_reflection_tokens")
 """Columns of METRIC that are drawn for turning points; for other claims, accuracy."""
-LABELS = {"accuracy": "accuracy", "reflection_rate": "reflection rate", "response_tokens": "tokens"}
+LABELS = {
+    "accuracy": "accuracy",
+    "reflection_rate": "reflection rate",
+    "response_tokens": "tokens of all responses",
+    "correct_reflection_tokens": "tokens of right responses that reflect",
+}
 
 
 def numbers(values: Interval | None) -> str:
@@ -90,10 +95,10 @@ def write_claim(folder: Path, name: str, claim: Claim, runs: Runs, verdict: Verd
     write_json(folder / "verdict.json", facts)
     with drawing():
         figure = draw(claim, runs)
-        (folder / "curves.svg.html").write_text(to_svg(figure, f"claim-{name}", claim.statement))
+        write_text(folder / "curves.svg.html", to_svg(figure, f"claim-{name}", claim.statement))
         use_light_colors(figure)
-        with matplotlib.rc_context({"svg.hashsalt": name}):
-            figure.savefig(folder / "curves.svg", facecolor="white", metadata={"Date": None})
+        with matplotlib.rc_context({"svg.hashsalt": name}), atomic_open(folder / "curves.svg") as file:
+            figure.savefig(file, format="svg", facecolor="white", metadata={"Date": None})
 
 
 def draw(claim: Claim, runs: Runs) -> Figure:

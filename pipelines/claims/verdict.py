@@ -126,8 +126,16 @@ def measure(what: Measure, runs: Runs) -> pl.DataFrame:
         else:
             names = [name for name, bend in bends.items() if bend is not None]
             found = "none together" + (f" (alone: {', '.join(names)})" if names else "")
+        found += f"; {longer_reflections(of_run)}"
         rows.append(dict(zip(KEY, key, strict=True)) | {"value": float(point is not None), "found": found})
     return pl.DataFrame(rows)
+
+
+def longer_reflections(steps: pl.DataFrame) -> str:
+    """The paper's figure 6 as a count: are right responses that reflect longer than the average response?"""
+    seen = steps.filter(pl.col("correct_reflection_tokens").is_not_null())
+    n_longer = seen.filter(pl.col("correct_reflection_tokens") > pl.col("response_tokens")).height
+    return f"right reflections longer than the average response in {n_longer} of {seen.height} steps"
 
 
 def gain(runs: Runs, task: str, variant: int) -> Interval:

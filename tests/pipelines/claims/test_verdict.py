@@ -135,13 +135,19 @@ def bending(is_bent):
 def test_a_turning_point_is_looked_for_in_every_run():
     table = runs(bending(True), bending(False), n_steps=60, n_bases=1).steps[0]
     table = table.with_columns(reward="accuracy", reflection_rate="accuracy", response_tokens="accuracy")
+    table = table.with_columns(
+        correct_reflection_tokens=pl.when(pl.col("step") > 10).then(pl.col("accuracy") + 5)
+    )
     looked = claim("never", measure="turning_point", n_bases=1)
     verdict = decide(looked, Runs([], [table], [], [], {}))
     assert [row.value[0] for row in verdict.rows] == [1.0, 0.0] and verdict.outcome == "shown"
     assert verdict.rows[0].bends[0].startswith("at step 3") and "none together" in verdict.rows[1].bends[0]
     # Only two of the three bend.
     flat = Runs([], [table.with_columns(reflection_rate=pl.lit(0.5))], [], [], {})
-    assert decide(looked, flat).rows[0].bends[0] == "none together (alone: reward, response_tokens)"
+    assert decide(looked, flat).rows[0].bends[0] == (
+        "none together (alone: reward, response_tokens); "
+        "right reflections longer than the average response in 50 of 50 steps"
+    )
 
 
 @pytest.mark.parametrize(
