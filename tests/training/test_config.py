@@ -176,7 +176,8 @@ def test_a_head_size_vllm_cannot_run_is_refused(hidden, n_heads):
 
 @pytest.mark.parametrize("careful, quick", [(0.7, 0.4), (-0.1, 0.5), (0.5, -0.1)])
 def test_shares_that_are_no_shares_are_refused(careful, quick):
-    with pytest.raises(ValidationError, match=r"careful \+ quick must be in \[0, 1\], got"):
+    said = r"careful \+ quick \+ hasty \+ rechecked must be at most 1, got|greater than or equal to 0"
+    with pytest.raises(ValidationError, match=said):
         CorpusPhase(n_steps=1, careful=careful, quick=quick)
 
 
