@@ -1,6 +1,5 @@
 """Claims (configs/claims/*.toml), what is said and what would refute it, and their tasks (in tasks/)."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,9 +131,12 @@ def _read(kind: type[Kind], name: str, folder: Path) -> Kind:
 
 
 def with_values(run: RunConfig, values: Mapping[str, Any], data_root: str | None = None) -> RunConfig:
-    """The run with some fields changed, by dotted key, named by a hash of them."""
+    """The run with some fields changed, by dotted key, named by a hash of all of them.
+
+    A run that other code or other inputs have made is kept, and made anew.
+    """
     table = run.model_dump(mode="json") | ({"data_root": data_root} if data_root else {})
     for key, value in values.items():
         set_value(table, key.split("."), value)
-    table["name"] = f"{run.name}-{hash_text(json.dumps(dict(values), sort_keys=True), 8)}"
-    return RunConfig.model_validate(table)
+    changed = RunConfig.model_validate(table | {"on_change": "fresh"})
+    return changed.model_copy(update={"name": f"{run.name}-{hash_text(changed.model_dump_json(), 8)}"})
