@@ -96,6 +96,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         ("link-gbs", 100.0, "bandwidth at which one GPU receives from the others, GB/s"),
         ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),
         ("prompt-tokens", 256.0, "mean prompt length, tokens"),
+        ("agreeing", 0.4, "share of prompts that dynamic sampling replaces in each of its rounds"),
     ):
         help_text = f"{meaning} (default: {default:g})"
         parser.add_argument(f"--{name}", type=float, default=default, metavar="X", help=help_text)
@@ -143,7 +144,11 @@ def _assumed(arguments: argparse.Namespace, training, n_gpus: int):
     machine = Machine.of_gpu(arguments.gpu_tflops, arguments.gpu_memory_tbs, arguments.link_gbs)
     cluster = Cluster(n_gpus, machine, arguments.gpu_memory_gib)
     lengths = lengths_of(training, arguments.first_tokens, arguments.last_tokens)
-    prices = {"n_prompt_tokens": arguments.prompt_tokens, "gpu_hour_cost": arguments.gpu_hour_cost}
+    prices = {
+        "n_prompt_tokens": arguments.prompt_tokens,
+        "gpu_hour_cost": arguments.gpu_hour_cost,
+        "agreeing": arguments.agreeing,
+    }
     return cluster, lengths, prices
 
 

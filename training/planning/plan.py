@@ -223,7 +223,7 @@ def make_plan(config: TrainingConfig, *, n_gpus: int, gpu_gib: float, shape: Sha
                     "responses sampled, at most",
                     n_responses * (1 + rollout.resample_rounds),
                     "",
-                    f"dynamic sampling, up to {rollout.resample_rounds} rounds; not in the simulation",
+                    f"dynamic sampling, up to {rollout.resample_rounds} rounds",
                 )
             ]
             if rollout.resample_rounds

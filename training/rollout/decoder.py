@@ -214,9 +214,7 @@ class Decoder:
         normed = F.rms_norm(x, (x.shape[-1],), layer.attention_norm, self.eps)
         stacked = _product(normed, layer.qkv, layer.qkv_bias)
         stacked = stacked.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
-        query, key, value = stacked.split_with_sizes(
-            [self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1
-        )
+        query, key, value = stacked.split_with_sizes([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
         if layer.query_norm is not None:
             query = F.rms_norm(query, (self.head_dim,), layer.query_norm, self.eps)
             key = F.rms_norm(key, (self.head_dim,), layer.key_norm, self.eps)

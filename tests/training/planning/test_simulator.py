@@ -227,6 +227,27 @@ def test_one_gpu_never_waits_and_sharing_out_never_hurts():
     assert many.cost == pytest.approx(many.days * 24 * 8 * 2.0)
 
 
+def test_dynamic_sampling_costs_its_further_rounds():
+    """Half of 8 prompts, then a quarter: on one engine, the time of 4 and of 2 prompts comes on top."""
+    rollout = {"prompts_per_step": 8, "samples_per_prompt": 8}
+    plain, again = config(rollout=rollout), config(rollout=rollout | {"resample_rounds": 2})
+    lengths, prompts = np.full((8, 8), 500), np.full(8, 100)
+    seconds = {n: simulate_step(plain, Cluster(1, GPU), lengths[:n], prompts[:n]) for n in (8, 4, 2)}
+    found = simulate_step(again, Cluster(1, GPU), lengths, prompts, agreeing=0.5)
+    assert found.rollout_s == pytest.approx(sum(step.rollout_s for step in seconds.values()))
+    assert found.reward_s == pytest.approx(sum(step.reward_s for step in seconds.values()))
+    assert (found.critic_s, found.policy_s) == (seconds[8].critic_s, seconds[8].policy_s)
+    assert simulate_step(again, Cluster(1, GPU), lengths, prompts, agreeing=0.0) == seconds[8]
+    assert simulate_step(plain, Cluster(1, GPU), lengths, prompts, agreeing=0.5) == seconds[8]
+
+
+def test_the_critics_warmup_updates_no_policy():
+    lengths, rollout = PAPER["Qwen/Qwen2.5-7B"], {"prompts_per_step": 8, "samples_per_prompt": 8}
+    plain, warm = config(rollout=rollout), config(rollout=rollout, ppo={"critic_warmup_steps": 1})
+    runs = [simulate_run(each, Cluster(1, GPU), lengths, n_knots=2) for each in (plain, warm)]
+    assert (runs[0].days - runs[1].days) * 86400 == pytest.approx(runs[0].steps[0].policy_s)
+
+
 def test_a_layout_that_cannot_be_is_refused():
     settings = config(rollout={"prompts_per_step": 10, "tensor_parallel": 1})
     with pytest.raises(ValueError, match="10 prompts per step cannot be split evenly among 4 GPUs"):

@@ -8,7 +8,7 @@ import polars as pl
 from training.config import TrainingConfig
 from training.planning.simulator.lengths import Lengths
 from training.planning.simulator.machine import Cluster
-from training.planning.simulator.steps import Sharing, simulate_run
+from training.planning.simulator.steps import AGREEING, Sharing, simulate_run
 
 N_KNOTS = 5
 
@@ -49,6 +49,7 @@ def sensitivity(
     *,
     n_prompt_tokens: float,
     gpu_hour_cost: float,
+    agreeing: float = AGREEING,
 ) -> pl.DataFrame:
     """One row per variant: days, cost, waiting share, tail, truncated share; an impossible one has nulls."""
     rows: list[dict] = []
@@ -60,6 +61,7 @@ def sensitivity(
                 lengths,
                 n_prompt_tokens=n_prompt_tokens,
                 gpu_hour_cost=gpu_hour_cost,
+                agreeing=agreeing,
                 n_knots=N_KNOTS,
                 **options,
             )

@@ -23,6 +23,8 @@ from training.planning.simulator.update import early_values_left, update_seconds
 Sharing = Literal["none", "groups", "responses"]
 N_KNOTS = 12
 """Number of steps of a run that are simulated; the others are interpolated."""
+AGREEING = 0.4
+"""Share of prompts whose responses all agree, which dynamic sampling replaces (assumed; it grows over a run)."""
 TAIL = 0.9
 """The tail of a rollout begins when this share of the responses has ended."""
 
@@ -57,11 +59,13 @@ def simulate_step(
     step: int = 1,
     *,
     sharing: Sharing = "groups",
+    agreeing: float = AGREEING,
 ) -> Step:
     """Simulate a step with responses of `lengths` [prompts, samples] tokens to prompts of `prompts` tokens.
 
     `sharing` is what ranks exchange before the update: "groups", all responses to a prompt together, as
-    `training.balance` does; "none"; or single "responses", which would give all ranks equal work.
+    `training.balance` does; "none"; or single "responses", which would give all ranks equal work. `agreeing` is
+    the share of prompts that dynamic sampling replaces in each of its rounds.
     """
     if len(lengths) % cluster.n_gpus:
         raise ValueError(
@@ -69,10 +73,11 @@ def simulate_step(
         )
     shape, machine = find_shape(config), cluster.machine
     ends = rollout_ends(config, cluster, shape, lengths, prompts)
-    rollout_s = float(ends.max())
+    again_s, n_again = resampled(config, cluster, shape, lengths, prompts, agreeing)
+    rollout_s = float(ends.max()) + again_s
     # As in `Rollouts.sample`: prompts go to ranks in turn, each with all its responses.
     owners = np.arange(len(lengths)) % cluster.n_gpus
-    reward_s = lengths.size / cluster.n_gpus * machine.reward_s
+    reward_s = (lengths.size + n_again) / cluster.n_gpus * machine.reward_s
     if sharing == "groups":
         from training.balance import assign
 
@@ -92,7 +97,7 @@ def simulate_step(
     weights = shape.n_parameters * machine.width
     sync_s = weights / machine.link_bytes_s + 2 * weights * machine.copy_byte_s + machine.step_s
     step_s = rollout_s + reward_s + forward_s + critic_s + policy_s + sync_s
-    idle = (rollout_s - ends.max(1)).mean() + (phases.max(0) - phases.mean(0)).sum()
+    idle = (ends.max() - ends.max(1)).mean() + (phases.max(0) - phases.mean(0)).sum()
     in_order = np.sort(ends.ravel())
     return Step(
         step,
@@ -106,9 +111,30 @@ def simulate_step(
         sync_s,
         step_s,
         waiting=float(idle) / step_s,
-        tail=1 - float(in_order[int(TAIL * (ends.size - 1))]) / rollout_s,
+        tail=1 - float(in_order[int(TAIL * (ends.size - 1))] / ends.max()),
         tokens_per_s=float(lengths.sum()) / rollout_s,
     )
+
+
+def resampled(
+    config: TrainingConfig,
+    cluster: Cluster,
+    shape: Shape,
+    lengths: np.ndarray,
+    prompts: np.ndarray,
+    agreeing: float,
+) -> tuple[float, int]:
+    """Seconds of the rounds of dynamic sampling after the first, and how many responses they sample."""
+    seconds, n_responses, left = 0.0, 0, float(len(lengths))
+    for _ in range(config.rollout.resample_rounds):
+        left *= agreeing
+        # Every engine has some of them: as many prompts as engines at least.
+        n_prompts = -(-round(left) // cluster.n_gpus) * cluster.n_gpus
+        if not n_prompts:
+            break
+        seconds += float(rollout_ends(config, cluster, shape, lengths[:n_prompts], prompts[:n_prompts]).max())
+        n_responses += round(left) * lengths.shape[1]
+    return seconds, n_responses
 
 
 def rollout_ends(
@@ -186,10 +212,12 @@ def simulate_run(
     gpu_hour_cost: float = 0.0,
     n_knots: int = N_KNOTS,
     sharing: Sharing = "groups",
+    agreeing: float = AGREEING,
 ) -> Run:
     """Simulate `n_knots` steps of the run that `config` describes, and interpolate the whole run from them.
 
-    `n_prompt_tokens` is the mean length of a prompt. ValueError for a layout that does not fit the cluster.
+    `n_prompt_tokens` is the mean length of a prompt. The critic's warm-up updates no policy. ValueError for a
+    layout that does not fit the cluster.
     """
     rollout = config.rollout
     if cluster.n_gpus % rollout.tensor_parallel:
@@ -209,10 +237,14 @@ def simulate_run(
             prompts,
             int(step),
             sharing=sharing,
+            agreeing=agreeing,
         )
         for step in knots
     ]
-    everything = np.interp(np.arange(1, config.total_steps + 1), knots, [step.step_s for step in steps]).sum()
+    numbers = np.arange(1, config.total_steps + 1)
+    everything = np.interp(numbers, knots, [step.step_s for step in steps]).sum()
+    warmup = numbers[: config.ppo.critic_warmup_steps]
+    everything -= np.interp(warmup, knots, [step.policy_s for step in steps]).sum()
     memory = make_plan(config, n_gpus=cluster.n_gpus, gpu_gib=cluster.gpu_gib, shape=shape).peak_gib
     hours = float(everything) / 3600
     return Run(steps, hours / 24, hours * cluster.n_gpus * gpu_hour_cost, memory)
