@@ -8,6 +8,7 @@ import polars as pl
 
 from evals.statistics.intervals import Estimate, macro_average, mean_over_questions
 from evals.statistics.metrics import question_means
+from evals.statistics.turning_point import Bend
 
 Unit = Literal["share", "tokens", "number"]
 
@@ -83,6 +84,8 @@ class ReportData:
     """Month of the base model's last data, YYYY-MM: what became public after it? Empty: unknown."""
     price: float | None = None
     """Of a million response tokens, in any currency; None: costs are given in tokens."""
+    bends: Mapping[str, Bend | None] | None = None
+    """Where the run's series bend upward (evals.statistics.turning_point.run_bends); None: not known yet."""
     has_viewer: bool = False
     """The viewer's folder `view` lies beside the page: samples link to it."""
     lineage: pl.DataFrame | None = None

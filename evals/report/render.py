@@ -28,7 +28,7 @@ from evals.report.tables import budget_tables, curve_table, group_tables, result
 from evals.statistics.compare import compare
 from evals.statistics.metrics import summarize
 from evals.statistics.reflection import analyze, by_pattern
-from evals.statistics.turning_point import MIN_STEPS, Bend, find_bends
+from evals.statistics.turning_point import run_bends
 
 MAX_DISAGREEMENTS = 200
 """Most responses that the page lists under the judges' disagreements; the rest are in the artifact."""
@@ -57,7 +57,7 @@ def build_page(data: ReportData, *, for_papers: bool = False) -> Page:
     comparison = data.comparison
     if comparison is None and len(models) == 2:
         comparison = compare(models["base"], models["final"])
-    sections = build_sections(data, models, _bends(data.metrics, data.reflection))
+    sections = build_sections(data, models, run_bends(data.metrics) if data.bends is None else data.bends)
     paper = build_paper_section(models, summaries, comparison) if for_papers else None
     return Page(models, summaries, comparison, sections, paper)
 
@@ -190,18 +190,6 @@ def _movement(name: str, before: float | None, after: float | None, unit: str) -
         return f"{name} stayed at {show(after, unit)}"
     verb = "rose" if (after or 0) > (before or 0) else "fell"
     return f"{name} {verb} from {show(before, unit)} to {show(after, unit)}"
-
-
-def _bends(metrics: pl.DataFrame | None, reflection: pl.DataFrame | None) -> dict[str, Bend | None]:
-    """Where reward, length and the reflection rate bend up; the rate only of runs that reflect at all."""
-    if metrics is None or metrics.height < MIN_STEPS:
-        return {}
-    series = {name: metrics[name].to_list() for name in ("reward", "response_tokens")}
-    if reflection is not None and reflection["step"].equals(metrics["step"]):
-        rates = reflection["reflection_rate"]
-        if rates.sum() > 0 and not rates.null_count():
-            series["reflection_rate"] = rates.to_list()
-    return find_bends(metrics["step"].to_list(), series)
 
 
 def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:

@@ -1,6 +1,6 @@
 """The sections of the page, in order, and the figures in each, depending on the available data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -15,7 +15,7 @@ from evals.statistics.turning_point import Bend, turning_point
 def build_sections(
     data: ReportData,
     models: dict[str, pl.DataFrame],
-    bends: dict[str, Bend | None],
+    bends: Mapping[str, Bend | None],
 ) -> list[Section]:
     """Draw every figure that the data allows; sections without anything in them are omitted."""
     with drawing():
@@ -30,7 +30,7 @@ def build_sections(
     return [section for section in sections if section.plates or (section.key == "lengths" and models)]
 
 
-def _training_lead(data: ReportData, bends: dict[str, Bend | None]) -> str:
+def _training_lead(data: ReportData, bends: Mapping[str, Bend | None]) -> str:
     if data.metrics is None or data.metrics.height == 0:
         return ""
     n_steps = data.metrics.height
@@ -40,7 +40,7 @@ def _training_lead(data: ReportData, bends: dict[str, Bend | None]) -> str:
     return f"{n_steps} steps. {lines} {bends_in_words(bends)}".rstrip()
 
 
-def bends_in_words(bends: dict[str, Bend | None]) -> str:
+def bends_in_words(bends: Mapping[str, Bend | None]) -> str:
     """Say where the series bend upward: together, each at its own step, or not at all.
 
     >>> bends_in_words({"reward": Bend(40.0, 36.0, 44.0, 0.002, 0.0, 0.01), "response_tokens": None})
@@ -61,7 +61,7 @@ def bends_in_words(bends: dict[str, Bend | None]) -> str:
     return f"Upward bends (change-point test for each): {', '.join(parts)}."
 
 
-def _training(data: ReportData, bends: dict[str, Bend | None]) -> Iterator[Plate]:
+def _training(data: ReportData, bends: Mapping[str, Bend | None]) -> Iterator[Plate]:
     metrics = data.metrics
     if metrics is not None and metrics.height:
         draw = training_figures

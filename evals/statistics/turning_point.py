@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
@@ -111,6 +112,19 @@ def find_bends(
         y = np.asarray(values, dtype=np.float64)
         bends[name] = _find_bend(search, y, alpha, n_simulations, seed + number)
     return bends
+
+
+def run_bends(metrics: pl.DataFrame | None) -> dict[str, Bend | None]:
+    """The bends of a training run's steps (METRIC): reward, response length, reflection rate.
+
+    The rate counts only in runs that reflect at all; a run that is too short has no series.
+    """
+    if metrics is None or metrics.height < MIN_STEPS:
+        return {}
+    names = ["reward", "response_tokens"]
+    if "reflection_rate" in metrics.columns and not metrics["reflection_rate"].null_count():
+        names += ["reflection_rate"] if metrics["reflection_rate"].sum() > 0 else []
+    return find_bends(metrics["step"].to_list(), {name: metrics[name].to_list() for name in names})
 
 
 def turning_point(bends: Mapping[str, Bend | None]) -> TurningPoint | None:

@@ -336,6 +336,7 @@ def overview(summary: dict[str, Any]) -> pl.DataFrame:
         "reward": "training reward",
         "response_length": "response length, tokens",
         "worked": "worked responses",
+        "reflecting": "responses that reflect",
         "formatted": "formatted responses",
         "truncated": "truncated responses",
     }

@@ -13,6 +13,7 @@ from evals.report.data import ReportData, headlines
 from evals.report.files import write_figures
 from evals.report.render import build_page, render_page
 from evals.report.samples import with_problems
+from evals.statistics.turning_point import run_bends
 from pipelines.artifacts.artifact import MANIFEST, Artifact
 from pipelines.artifacts.workspace import Workspace
 from pipelines.benchmarks import load_benchmarks
@@ -53,7 +54,8 @@ def report_stage(
     stages = {link: workspace.linked(link) for link in LINKS}
     metrics = read_records(stages["train"].folder / "metrics.jsonl", METRIC)
     before, after = stages["evaluate-base"], stages["evaluate-final"]
-    summary = summarize_run(workspace.config.name, stages, metrics, before, after)
+    bends = run_bends(metrics)
+    summary = summarize_run(workspace.config.name, stages, metrics, before, after, bends)
     base, final = before.read("completions.parquet"), after.read("completions.parquet")
     extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", "worked")}
     labels = {"reward": f"Training reward, last {LAST_STEPS} steps", "worked": "Worked answers"}
@@ -78,6 +80,7 @@ def report_stage(
         budgets=write_budgets(workspace, stages, {"base": base, "final": final}) if with_budgets else None,
         price=price,
         cutoff=cutoff,
+        bends=bends,
         has_viewer=(workspace.folder / "view" / "index.html").exists(),
         lineage=pl.DataFrame(
             [(link, artifact.fingerprint, artifact.content) for link, artifact in stages.items()],

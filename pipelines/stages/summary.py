@@ -5,12 +5,16 @@ LAST_STEPS steps. Everything else is measured on the benchmarks, with the same s
 trained model.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 from rich.table import Table
 
+from evals.report.sections import bends_in_words
 from evals.statistics.compare import compare
+from evals.statistics.reflection import reflects
+from evals.statistics.turning_point import Bend, turning_point
 from pipelines.artifacts.artifact import Artifact
 from rewards.contracts.records import METRIC
 
@@ -18,7 +22,12 @@ LAST_STEPS = 5
 
 
 def summarize_run(
-    name: str, stages: dict[str, Artifact], metrics: pl.DataFrame, before: Artifact, after: Artifact
+    name: str,
+    stages: dict[str, Artifact],
+    metrics: pl.DataFrame,
+    before: Artifact,
+    after: Artifact,
+    bends: Mapping[str, Bend | None],
 ) -> dict[str, Any]:
     """Collect the numbers of a finished run as plain data, the same for the same artifacts."""
     METRIC.check(metrics)
@@ -33,6 +42,8 @@ def summarize_run(
         "truncated": _pair(summaries, _weighted("truncated")),
         "formatted": _pair(summaries, _weighted("formatted")),
         "worked": _pair(completions, worked_share),
+        "reflecting": _pair(completions, lambda rows: float(reflects(rows["response"]).mean() or 0.0)),
+        "turning_point": describe_bends(bends),
         "accuracy": {
             row["benchmark"]: {
                 "before": _accuracy(summaries[0], row["benchmark"]),
@@ -47,6 +58,19 @@ def summarize_run(
             stage: {"fingerprint": artifact.fingerprint, "content": artifact.content}
             for stage, artifact in stages.items()
         },
+    }
+
+
+def describe_bends(bends: Mapping[str, Bend | None]) -> dict[str, Any]:
+    """The step at which reward, length and reflection rate turn upward together, and in words what bends.
+
+    Without such a step, step and p-value are None.
+    """
+    point = turning_point(bends)
+    return {
+        "step": None if point is None else point.step,
+        "p_value": None if point is None else point.p_value,
+        "words": bends_in_words(bends),
     }
 
 
@@ -100,11 +124,14 @@ def summary_table(summary: dict[str, Any]) -> Table:
     table.add_row(
         "response length (tokens)", f"{length['before']:.1f}", f"{length['after']:.1f}", _change(length)
     )
-    for name in ("worked", "formatted", "truncated"):
+    for name in ("worked", "reflecting", "formatted", "truncated"):
         share = summary[name]
+        if name == "reflecting" and not any(share.values()):
+            continue
         table.add_row(
             f"{name} responses", *(f"{100 * share[when]:.1f} %" for when in ("before", "after")), ""
         )
+    table.caption, table.caption_justify = summary["turning_point"]["words"] or None, "left"
     return table
 
 

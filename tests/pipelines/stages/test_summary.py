@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from evals.statistics.metrics import summarize
+from evals.statistics.turning_point import Bend
 from pipelines.artifacts.artifact import Artifact, Draft, Stage, Store
 from pipelines.stages.summary import LAST_STEPS, summarize_run, summary_table, worked_share
 from rewards.contracts.records import COMPLETION, METRIC
@@ -45,6 +46,12 @@ def evaluated(root: Path, name: str, rows: list[dict]) -> Artifact:
     return Store(root).produce(STAGE, {"name": name}, {}, build)
 
 
+BENDS = {
+    "reward": Bend(30.0, 25.0, 35.0, 0.002, 0.0, 0.01),
+    "response_tokens": Bend(32.0, 28.0, 36.0, 0.004, 0.0, 0.2),
+}
+
+
 @pytest.fixture
 def summary(tmp_path: Path) -> dict:
     # sums: two questions x two samples; more: one question x two samples.
@@ -72,7 +79,7 @@ def summary(tmp_path: Path) -> dict:
         ]
     )
     artifacts = [evaluated(tmp_path, name, rows) for name, rows in (("b", before), ("a", after))]
-    return summarize_run("toy", {"evaluate-final": artifacts[1]}, metrics, *artifacts)
+    return summarize_run("toy", {"evaluate-final": artifacts[1]}, metrics, *artifacts, BENDS)
 
 
 def test_numbers_by_hand(summary: dict) -> None:
@@ -84,6 +91,9 @@ def test_numbers_by_hand(summary: dict) -> None:
     assert summary["truncated"] == pytest.approx({"before": 2 / 6, "after": 1 / 6})
     assert summary["formatted"] == pytest.approx({"before": 4 / 6, "after": 5 / 6})
     assert summary["worked"] == pytest.approx({"before": 3 / 6, "after": 6 / 6})
+    assert summary["reflecting"] == {"before": 0.0, "after": 0.0}
+    together = "Reward and response length bend upward together at step 31 (each by itself, p <= 0.004)."
+    assert summary["turning_point"] == {"step": 31.0, "p_value": 0.004, "words": together}
     sums = summary["accuracy"]["sums"]
     assert sums["before"]["value"] == 0.25 and sums["after"]["value"] == 0.75
     assert (sums["after"]["n_questions"], sums["after"]["n_samples"]) == (2, 2)

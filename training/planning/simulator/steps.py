@@ -24,7 +24,7 @@ Sharing = Literal["none", "groups", "responses"]
 N_KNOTS = 12
 """Number of steps of a run that are simulated; the others are interpolated."""
 AGREEING = 0.4
-"""Share of prompts whose responses all agree, which dynamic sampling replaces (assumed; it grows over a run)."""
+"""Share of prompts whose responses all agree, so that dynamic sampling replaces them (assumed)."""
 TAIL = 0.9
 """The tail of a rollout begins when this share of the responses has ended."""
 
@@ -64,8 +64,8 @@ def simulate_step(
     """Simulate a step with responses of `lengths` [prompts, samples] tokens to prompts of `prompts` tokens.
 
     `sharing` is what ranks exchange before the update: "groups", all responses to a prompt together, as
-    `training.balance` does; "none"; or single "responses", which would give all ranks equal work. `agreeing` is
-    the share of prompts that dynamic sampling replaces in each of its rounds.
+    `training.balance` does; "none"; or single "responses", which would give all ranks equal work. `agreeing`
+    is the share of prompts that dynamic sampling replaces in each of its rounds.
     """
     if len(lengths) % cluster.n_gpus:
         raise ValueError(
