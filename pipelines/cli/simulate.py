@@ -22,13 +22,22 @@ def lengths_of(config: TrainingConfig, start: float | None, end: float | None) -
 
 
 def simulate(
-    config: TrainingConfig, cluster: Cluster, lengths: Lengths, **assumed: float
+    config: TrainingConfig,
+    cluster: Cluster,
+    lengths: Lengths,
+    n_prompt_tokens: float,
+    gpu_hour_cost: float,
+    agreeing: float,
 ) -> tuple[Run, pl.DataFrame]:
-    """The run, and a readable table of it: one row per simulated step, whole seconds.
-
-    `assumed` are n_prompt_tokens, gpu_hour_cost and agreeing of `simulate_run`.
-    """
-    run = simulate_run(config, cluster, lengths, **assumed)
+    """The run, and a readable table of it: one row per simulated step, whole seconds."""
+    run = simulate_run(
+        config,
+        cluster,
+        lengths,
+        n_prompt_tokens=n_prompt_tokens,
+        gpu_hour_cost=gpu_hour_cost,
+        agreeing=agreeing,
+    )
     other = pl.col("reward_s") + pl.col("sync_s")
     seconds = {"rollout": "rollout_s", "values": "forward_s", "critic": "critic_s", "policy": "policy_s"}
     shown = run.table().select(

@@ -42,7 +42,7 @@ def summarize_run(
         "truncated": _pair(summaries, _weighted("truncated")),
         "formatted": _pair(summaries, _weighted("formatted")),
         "worked": _pair(completions, worked_share),
-        "reflecting": _pair(completions, lambda rows: float(reflects(rows["response"]).mean() or 0.0)),
+        "reflecting": _pair(completions, lambda rows: reflects(rows["response"]).sum() / max(1, rows.height)),
         "turning_point": describe_bends(bends),
         "accuracy": {
             row["benchmark"]: {
