@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from evals.report.canvas import BASE, FINAL, INK, THIRD, WARN, drawing, legend_above, panel, to_svg
+from evals.report.canvas import BASE, FINAL, INK, THIRD, WARN, drawing, panel, to_svg
 from evals.report.files import use_light_colors
 from pipelines.claims.cells import Runs, in_words
 from pipelines.claims.config import Claim
@@ -58,12 +58,14 @@ def numbers(values: Interval | None) -> str:
 def cells_of(row: Row) -> list[str]:
     """A row of the table, columns COLUMNS."""
     reach = "" if row.reach is None else f"{row.reach:.2f}"
+    n = len(row.bends)
+    value = f"{row.value[0] * n:.0f} of {n} runs" if n else numbers(row.value)
     last = numbers((row.last, None, None))
     return [
         row.task,
         row.name,
-        numbers(row.value),
-        numbers(row.difference),
+        value,
+        "" if n else numbers(row.difference),
         last,
         f"{row.tokens:.0f}",
         reach,
@@ -74,9 +76,10 @@ def cells_of(row: Row) -> list[str]:
 def make_table(name: str, verdict: Verdict) -> Table:
     """The verdict for the terminal."""
     title = f"{name}: {verdict.outcome} ({verdict.n_bases} bases x {verdict.n_seeds} seeds)"
-    table = Table(*COLUMNS, title=title, title_justify="left")
+    first = int(len({row.task for row in verdict.rows}) == 1)  # One task needs no column.
+    table = Table(*COLUMNS[first:], title=title, title_justify="left")
     for row in verdict.rows:
-        table.add_row(*cells_of(row))
+        table.add_row(*cells_of(row)[first:])
     return table
 
 
@@ -113,11 +116,10 @@ def draw(claim: Claim, runs: Runs) -> Figure:
         of_task = frames.filter(pl.col("task") == task)
         draw_series(axes[number], claim, of_task, column)
         where = f", {task}" if len(claim.tasks) > 1 else ""
-        axes[number].set_title(
-            f"{'held-out ' if is_tested else ''}{LABELS[column]}{where}", pad=16 if number == 0 else 6
-        )
+        axes[number].set_title(f"{'held-out ' if is_tested else ''}{LABELS[column]}{where}")
     axes[-1].set_xlabel("step")
-    legend_above(axes[0], right=True)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=1 if max(map(len, names)) > 16 else 4)
     return figure
 
 
@@ -166,7 +168,7 @@ def headline(facts: dict[str, Any]) -> str:
     for row in rows:
         where = f"{row.name}, {row.task}" if len(facts["claim"]["tasks"]) > 1 else row.name
         if row.bends:
-            parts.append(f"{where}: {row.value[0]:.0%} of {len(row.bends)} runs")
+            parts.append(f"{where}: {cells_of(row)[2]}")
         elif row.difference is not None:
             parts.append(f"{where}: {numbers(row.difference)}")
     return "; ".join(parts) or numbers(rows[0].value)

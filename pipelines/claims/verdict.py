@@ -135,7 +135,7 @@ def longer_reflections(steps: pl.DataFrame) -> str:
     """The paper's figure 6 as a count: are right responses that reflect longer than the average response?"""
     seen = steps.filter(pl.col("correct_reflection_tokens").is_not_null())
     n_longer = seen.filter(pl.col("correct_reflection_tokens") > pl.col("response_tokens")).height
-    return f"right reflections longer than the average response in {n_longer} of {seen.height} steps"
+    return f"right reflections longer than average in {n_longer} of {seen.height} steps"
 
 
 def gain(runs: Runs, task: str, variant: int) -> Interval:

@@ -146,7 +146,7 @@ def test_a_turning_point_is_looked_for_in_every_run():
     flat = Runs([], [table.with_columns(reflection_rate=pl.lit(0.5))], [], [], {})
     assert decide(looked, flat).rows[0].bends[0] == (
         "none together (alone: reward, response_tokens); "
-        "right reflections longer than the average response in 50 of 50 steps"
+        "right reflections longer than average in 50 of 50 steps"
     )
 
 
