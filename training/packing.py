@@ -220,7 +220,9 @@ def attend(
         return pick(mixed, packing.firsts).unsqueeze(0), None
     sizes = [n * width for n, width in packing.blocks]
     parts = []
-    for (n, width), *block in zip(packing.blocks, *(x.split_with_sizes(sizes) for x in (q, k, v)), strict=True):
+    for (n, width), *block in zip(
+        packing.blocks, *(x.split_with_sizes(sizes) for x in (q, k, v)), strict=True
+    ):
         heads_first = [x.view(n, width, *x.shape[1:]).transpose(1, 2) for x in block]
         parts.append(attend_padded(*heads_first).transpose(1, 2).flatten(0, 1))
     return pick(torch.cat(parts), packing.firsts).unsqueeze(0), None
