@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer
 
 from rewards.contracts.files import hash_text, read_json
 from training.config import Bos
@@ -134,16 +134,10 @@ class Vocabulary:
             index for text, index in self.tokenizer.get_added_vocab().items() if text in stop
         }
         shown = [[token for token in row if token not in hidden] for row in responses]
-        return [cut_after(text, stop) for text in decode(self.tokenizer, shown)]
-
-
-def decode(tokenizer: Any, rows: list[list[int]]) -> list[str]:
-    """The texts of some rows of ids, special tokens included, spaces as they are."""
-    kind, usual = type(tokenizer), PreTrainedTokenizerFast
-    if isinstance(tokenizer, usual) and (kind.decode, kind._decode) == (usual.decode, usual._decode):
-        # All that transformers would add is a look at every id, which takes ten times as long.
-        return [tokenizer.backend_tokenizer.decode(row, skip_special_tokens=False) for row in rows]
-    return tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        texts = self.tokenizer.batch_decode(
+            shown, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return [cut_after(text, stop) for text in texts]
 
 
 def cut_after(text: str, stop: tuple[str, ...]) -> str:
