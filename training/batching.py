@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,16 +34,20 @@ class Responses:
         return len(self.prompts[index]) + len(self.tokens[index])
 
     def inputs(self, rows: list[int], pad: int) -> tuple[Tensor, Tensor, Tensor]:
-        """input_ids, attention_mask and response_mask of `rows`, right-padded: [len(rows), longest] each."""
-        width = max(self.length(row) for row in rows)
-        padded = [self.prompts[r] + self.tokens[r] + [pad] * (width - self.length(r)) for r in rows]
-        starts = torch.tensor([len(self.prompts[row]) for row in rows]).unsqueeze(1)
-        ends = torch.tensor([self.length(row) for row in rows]).unsqueeze(1)
-        positions = torch.arange(width)
-        attention = positions < ends
-        response = attention & (positions >= starts)
+        """input_ids, attention_mask and response_mask of `rows`, right-padded: [len(rows), longest] each.
+
+        The masks are bool.
+        """
+        lengths = [self.length(row) for row in rows]
+        ids = np.full((len(rows), max(lengths)), pad)
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            ids[place, :length] = self.prompts[row] + self.tokens[row]
+        positions = np.arange(ids.shape[1])
+        attention = positions < np.array(lengths)[:, None]
+        response = attention & (positions >= np.array([len(self.prompts[row]) for row in rows])[:, None])
         device = self.mask.device
-        return torch.tensor(padded).to(device), attention.to(device), response.to(device)
+        found = [torch.from_numpy(x).to(device) for x in (ids, attention, response)]
+        return found[0], found[1], found[2]
 
 
 def micro_batches(

@@ -170,7 +170,8 @@ def optimizer_step(
         if length + 1e-6 > 0.999 * max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, max_grad_norm, norm)
         optimizer.step()
-    optimizer.zero_grad()
+    for parameter in parameters:
+        parameter.grad = None
     return length, total
 
 

@@ -239,10 +239,10 @@ class PPO:
         seed = derive_seed(self.config.seed, "critic", step, self.ranks.rank)
         parts = minibatches(len(responses), self.ppo.critic_minibatches, seed)
         total, lr, norms = 0.0, 0.0, []
+        counts = self._counts(kept, parts)
         for number, rows in enumerate(parts):
-            n_tokens = self._count(kept, rows)
 
-            def loss_of(group: list[int], n_tokens: Tensor = n_tokens) -> tuple[Tensor, Tensor]:
+            def loss_of(group: list[int], n_tokens: Tensor = counts[number]) -> tuple[Tensor, Tensor]:
                 values = forward(*responses.inputs(group, self.pad))
                 old, target = take(old_values, responses.mask, group), take(returns, responses.mask, group)
                 weights = take(kept, responses.mask, group) if self.ppo.mask_truncated else None
@@ -275,12 +275,12 @@ class PPO:
         totals = torch.zeros(7, dtype=torch.float64, device=self.ranks.device)
         current = torch.zeros(responses.mask.shape, device=self.ranks.device)
         lr, norms, metrics = 0.0, [], {}
+        counts = self._counts(batch.kept, parts)
+        counts_right = counts if batch.of_right is None else self._counts(batch.of_right, parts)
         for number, rows in enumerate(parts):
-            n_tokens = self._count(batch.kept, rows)
-            n_right = n_tokens if batch.of_right is None else self._count(batch.of_right, rows)
 
             def loss_of(
-                group: list[int], n_tokens: Tensor = n_tokens, n_right: Tensor = n_right
+                group: list[int], n_tokens: Tensor = counts[number], n_right: Tensor = counts_right[number]
             ) -> tuple[Tensor, Tensor]:
                 logprobs, entropy = forward(*responses.inputs(group, self.pad))
                 put(current, responses.mask, group, logprobs.detach())
@@ -348,9 +348,12 @@ class PPO:
         n_anneal = self.config.anneal.n_steps * n_parts
         return learning_rate(optim, (step - 1 - n_warmup) * n_parts + number, n_main, n_anneal)
 
-    def _count(self, kept: Tensor, rows: list[int]) -> Tensor:
-        """Tokens of a minibatch over all ranks that enter the loss; at least 1."""
-        return self.ranks.sum(kept[rows].sum().double()).float().clamp(min=1)
+    def _counts(self, kept: Tensor, parts: list[list[int]]) -> Tensor:
+        """Tokens of each minibatch over all ranks that enter the loss; at least 1: [parts]."""
+        of_rows = kept.sum(1).tolist()
+        counts = [sum(of_rows[row] for row in rows) for rows in parts]
+        found = self.ranks.sum(torch.tensor(counts, dtype=torch.float64, device=kept.device))
+        return found.float().clamp(min=1)
 
 
 def finite_mean(norms: list[float]) -> float | None:

@@ -95,7 +95,9 @@ class Decoder:
         pin_rope(model, max_tokens)
         positions = torch.arange(max_tokens, device=device).unsqueeze(0)
         cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=dtype, device=device), positions)
-        self.cos, self.sin = cos[0], sin[0]
+        # `_rotate` adds the first half times the sine, and subtracts the second.
+        half = self.head_dim // 2
+        self.cos, self.sin = cos[0], torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)
         self.slots: dict[str, Tensor] = {}
         """The tensor of each weight, by its Hugging Face name."""
         self._lay_out({name: parameter.data for name, parameter in model.named_parameters()})
@@ -179,7 +181,7 @@ class Decoder:
         """
         rows = torch.arange(len(tokens), device=self.device)
         width = min(-(-used // BLOCK) * BLOCK, cache.width)
-        cos, sin = self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
+        cos, sin = self.cos[positions][:, None, None], self.sin[positions][:, None, None]
         masks = {window: self._mask(positions, width, window) for window in {*self.windows}}
         x = F.embedding(tokens, self.embedding).unsqueeze(1)
         for index, layer in enumerate(self.layers):
@@ -249,8 +251,6 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding; x [rows, heads, tokens, head size], cos and sin [(rows,) tokens, head size]."""
-    if cos.dim() == 3:
-        cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
+    """Rotary embedding of x [rows, heads, tokens, head size], to which `Decoder`'s cos and sin broadcast."""
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return x * cos + torch.cat([second, first], dim=-1) * sin

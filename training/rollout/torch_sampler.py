@@ -47,7 +47,7 @@ class TorchSampler:
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         return self.vocabulary.encode(text, bos=bos)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
@@ -85,7 +85,7 @@ class TorchSampler:
             _Wave(self.decoder, asked, own_seeds, sampling, stopper, end).run()
         return [found[index] for index in range(len(prompts))]
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def next_logprobs(
         self,
         prompts: Sequence[Sequence[int]],
