@@ -5,8 +5,8 @@ python bench/evals/forecast.py runs --seen 0.75  from three quarters of the step
 python bench/evals/forecast.py --simulated 45    45 curves of each of 11 families (about 20 CPU-seconds)
 
 Foreseen are the level, and the mean over the last tenth of the run as it is then measured, noise included;
-`came` is that mean, which need not be the level yet. Of a simulated curve the level is known. Families with a *
-are none of the forecast's own.
+`came` is that mean, which need not be the level yet. Of a simulated curve the level is known. Families with
+a * are none of the forecast's own.
 """
 
 import argparse

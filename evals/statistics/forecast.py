@@ -99,9 +99,9 @@ class Forecast:
 
 
 def forecast(steps: Sequence[float], values: Sequence[float]) -> Forecast | None:
-    """Forecast a series of rates; None if it is short, leaves [0, 1], or its level is left open."""
+    """Forecast rates; None where they are few, leave [0, 1], never move, or leave their level open."""
     t, y = np.asarray(steps, np.float64), np.asarray(values, np.float64)
-    if len(t) < MIN_STEPS or not np.isfinite(y).all() or y.min() < 0 or y.max() > 1:
+    if len(t) < MIN_STEPS or not np.isfinite(y).all() or not 0 <= y.min() < y.max() <= 1:
         return None
     found = weigh(t, y)
     _, low, high = found.level

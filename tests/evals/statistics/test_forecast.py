@@ -86,8 +86,9 @@ def test_a_fall_is_a_curve_too():
         1.5 * rise(0.8, 0.2, 15),
         rise(0.8, 0.2, 15) - 0.5,
         [*rise(0.8, 0.2, 15)[:99], np.nan],
+        np.zeros(100),
     ],
-    ids=["short", "above 1", "below 0", "not a number"],
+    ids=["short", "above 1", "below 0", "not a number", "never right"],
 )
 def test_what_is_no_series_of_rates_has_no_forecast(values):
     assert forecast(STEPS[: len(values)], values) is None
