@@ -26,6 +26,7 @@ from evals.report.samples import draw_samples, to_script_json
 from evals.report.sections import build_sections
 from evals.report.tables import budget_tables, curve_table, group_tables, result_rows, set_aside_notes
 from evals.statistics.compare import compare
+from evals.statistics.forecast import Forecast, forecast
 from evals.statistics.metrics import summarize
 from evals.statistics.reflection import analyze, by_pattern
 from evals.statistics.turning_point import run_bends
@@ -57,7 +58,8 @@ def build_page(data: ReportData, *, for_papers: bool = False) -> Page:
     comparison = data.comparison
     if comparison is None and len(models) == 2:
         comparison = compare(models["base"], models["final"])
-    sections = build_sections(data, models, run_bends(data.metrics) if data.bends is None else data.bends)
+    bends = run_bends(data.metrics) if data.bends is None else data.bends
+    sections = build_sections(data, models, bends, _forecasts(data.metrics))
     paper = build_paper_section(models, summaries, comparison) if for_papers else None
     return Page(models, summaries, comparison, sections, paper)
 
@@ -190,6 +192,16 @@ def _movement(name: str, before: float | None, after: float | None, unit: str) -
         return f"{name} stayed at {show(after, unit)}"
     verb = "rose" if (after or 0) > (before or 0) else "fell"
     return f"{name} {verb} from {show(before, unit)} to {show(after, unit)}"
+
+
+def _forecasts(metrics: pl.DataFrame | None) -> dict[str, Forecast]:
+    """Where reward and accuracy are heading, if the steps say; accuracy only where it is not the reward."""
+    if metrics is None:
+        return {}
+    names = ["reward"] if metrics["accuracy"].equals(metrics["reward"]) else ["reward", "accuracy"]
+    known = {name: metrics.select("step", name).drop_nulls() for name in names}
+    found = {name: forecast(rows["step"].to_list(), rows[name].to_list()) for name, rows in known.items()}
+    return {name: ahead for name, ahead in found.items() if ahead is not None}
 
 
 def _reflection(label: str, completions: pl.DataFrame) -> list[dict]:

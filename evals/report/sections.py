@@ -8,6 +8,7 @@ from evals.report import benchmark_figures, data_figures, training_figures
 from evals.report.canvas import drawing
 from evals.report.data import ReportData
 from evals.report.plates import Plate, Section, in_words, plate
+from evals.statistics.forecast import Forecast
 from evals.statistics.metrics import by_checkpoint
 from evals.statistics.turning_point import Bend, turning_point
 
@@ -16,11 +17,17 @@ def build_sections(
     data: ReportData,
     models: dict[str, pl.DataFrame],
     bends: Mapping[str, Bend | None],
+    forecasts: dict[str, Forecast],
 ) -> list[Section]:
     """Draw every figure that the data allows; sections without anything in them are omitted."""
     with drawing():
         sections = [
-            Section("training", "Training", _training_lead(data, bends), tuple(_training(data, bends))),
+            Section(
+                "training",
+                "Training",
+                _training_lead(data, bends, forecasts),
+                tuple(_training(data, bends, forecasts)),
+            ),
             Section("lengths", "Lengths and groups", "", tuple(_lengths(models))),
             Section("optimization", "Optimization", "", tuple(_optimization(data))),
             Section("data", "Data", "", tuple(_data(data))),
@@ -30,14 +37,28 @@ def build_sections(
     return [section for section in sections if section.plates or (section.key == "lengths" and models)]
 
 
-def _training_lead(data: ReportData, bends: Mapping[str, Bend | None]) -> str:
+def _training_lead(data: ReportData, bends: Mapping[str, Bend | None], forecasts: dict[str, Forecast]) -> str:
     if data.metrics is None or data.metrics.height == 0:
         return ""
     n_steps = data.metrics.height
     if n_steps < 40:
         return f"{n_steps} steps."
     lines = "Faint lines are single steps, bold ones their running mean."
-    return f"{n_steps} steps. {lines} {bends_in_words(bends)}".rstrip()
+    said = [f"{n_steps} steps.", lines, bends_in_words(bends), forecasts_in_words(forecasts)]
+    return " ".join(part for part in said if part)
+
+
+def forecasts_in_words(forecasts: dict[str, Forecast]) -> str:
+    """Say which level each series heads to, and when it is near."""
+    parts = []
+    for name, ahead in forecasts.items():
+        middle, low, high = ahead.level
+        part = f"{name} heads to {middle:.2f} [{low:.2f}, {high:.2f}]"
+        if (near := ahead.near) is not None:
+            part += f", 95% of the way by step {near.middle:,.0f} [{near.low:,.0f}, {near.high:,.0f}]"
+        parts.append(part)
+    sentence = "; ".join(parts)
+    return f"If the run goes on as it did, {sentence} (saturating curves, 95% intervals)." if parts else ""
 
 
 def bends_in_words(bends: Mapping[str, Bend | None]) -> str:
@@ -61,16 +82,20 @@ def bends_in_words(bends: Mapping[str, Bend | None]) -> str:
     return f"Upward bends (change-point test for each): {', '.join(parts)}."
 
 
-def _training(data: ReportData, bends: Mapping[str, Bend | None]) -> Iterator[Plate]:
+def _training(
+    data: ReportData, bends: Mapping[str, Bend | None], forecasts: dict[str, Forecast]
+) -> Iterator[Plate]:
     metrics = data.metrics
     if metrics is not None and metrics.height:
         draw = training_figures
         caption = "Binary reward, mean over the step's responses."
+        if "reward" in forecasts:
+            caption += " Dotted: where it is heading, with the 95% band."
         yield plate(
             "reward",
             "Reward",
             caption,
-            draw.reward(metrics, bends.get("reward")),
+            draw.reward(metrics, bends.get("reward"), forecasts.get("reward")),
             in_words(metrics, "reward"),
         )
         figure = draw.response_length(metrics, bends.get("response_tokens"))

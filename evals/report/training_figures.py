@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from evals.report.canvas import BASE, FINAL, HALF, MUTED, THIRD_WIDTH, WARN, legend_above, panel, share_axis
+from evals.statistics.forecast import Forecast
 from evals.statistics.turning_point import Bend
 
 
@@ -60,8 +61,18 @@ def _mark(ax: Axes, bend: Bend | None) -> None:
         )
 
 
-def reward(metrics: pl.DataFrame, bend: Bend | None) -> Figure:
+def _ahead(ax: Axes, first: float, last: float, ahead: Forecast) -> None:
+    """Draw a forecast from the last step on, for a third of the steps so far."""
+    steps = np.linspace(last, last + (last - first) / 3, 40)
+    low, middle, high = np.quantile(ahead.curves(steps.tolist()), (0.025, 0.5, 0.975), axis=0)
+    ax.fill_between(steps, low, high, color=FINAL, alpha=0.15, linewidth=0)
+    ax.plot(steps, middle, color=FINAL, linewidth=1.2, linestyle=(0, (1, 2)))
+
+
+def reward(metrics: pl.DataFrame, bend: Bend | None, ahead: Forecast | None = None) -> Figure:
     figure, (ax,) = panel(HALF)
+    if ahead is not None:
+        _ahead(ax, metrics["step"][0], metrics["step"][-1], ahead)
     curve(ax, metrics["step"], metrics["pass_at_n"], BASE, "any sample of a prompt")
     curve(ax, metrics["step"], metrics["reward"], FINAL, "mean reward")
     ax.set_ylim(-0.02, 1.02)

@@ -105,6 +105,19 @@ class Page(HTMLParser):
                 self.handlers.append(name)
 
 
+def test_where_a_run_is_heading_is_said_and_drawn(data):
+    steps = np.arange(1, 61)
+    noise = np.random.default_rng(0).normal(0, 0.02, len(steps))
+    reward = pl.Series(np.clip(0.9 - 0.7 * np.exp(-steps / 6) + noise, 0, 1))
+    metrics = training_metrics(60).with_columns(reward=reward, accuracy=reward)
+    page = render_report(dataclasses.replace(data, metrics=metrics))
+    (said,) = re.findall(r"If the run goes on as it did, (reward heads to .*?)\(saturating", page)
+    level, low, high = map(float, re.findall(r"\d\.\d\d", said))
+    assert low <= 0.9 <= high and low < level < high and "95% of the way by step" in said
+    assert "Dotted: where it is heading" in page
+    assert "heads to" not in render_report(data)
+
+
 def test_page_is_whole_and_loads_nothing(text):
     page = Page(text)
     assert page.fetched == []
