@@ -103,7 +103,11 @@ class Claim(Settings):
 
 
 def claim_names() -> list[str]:
-    """The claims of this project."""
+    """The claims of this project; ConfigError in an installed package, which has none."""
+    if not FOLDER.is_dir():
+        raise ConfigError(
+            f"{ROOT} has no configs/claims: name a file of your own, or use a clone of the project"
+        )
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 

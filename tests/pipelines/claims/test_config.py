@@ -49,6 +49,12 @@ def test_unknown_names_are_refused_with_those_that_exist():
         load_task("chains")
 
 
+def test_an_installed_package_has_no_claims_and_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("pipelines.claims.config.FOLDER", tmp_path / "configs" / "claims")
+    assert main(["claims", "--runs", str(tmp_path)]) == 2
+    assert "no configs/claims: name a file of your own" in capsys.readouterr().err
+
+
 def test_long_claims_run_only_when_they_are_named():
     from pipelines.claims.run import choose_claims
 
