@@ -57,8 +57,13 @@ def report_stage(
     bends = run_bends(metrics)
     summary = summarize_run(workspace.config.name, stages, metrics, before, after, bends)
     base, final = before.read("completions.parquet"), after.read("completions.parquet")
-    extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", "worked")}
-    labels = {"reward": f"Training reward, last {LAST_STEPS} steps", "worked": "Worked answers"}
+    second = "reflecting" if any(summary["reflecting"].values()) else "worked"
+    extra = {name: (summary[name]["before"], summary[name]["after"]) for name in ("reward", second)}
+    labels = {
+        "reward": f"Training reward, last {LAST_STEPS} steps",
+        "worked": "Worked answers",
+        "reflecting": "Answers that reflect",
+    }
     evaluated = {"base": before, "final": after}
     data = ReportData(
         run=workspace.config.name,
