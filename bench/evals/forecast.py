@@ -67,6 +67,8 @@ def stored(folders: list[Path]) -> Iterator[tuple[str, np.ndarray, dict[str, np.
     patterns = ("*/train/metrics.jsonl", "**/metrics.jsonl")
     files = [file for folder in folders for pattern in patterns for file in sorted(folder.glob(pattern))]
     for file in files:
+        if file.parent.suffix == ".partial":  # still growing
+            continue
         rows = [json.loads(line) for line in file.read_text().splitlines()]
         steps = np.array([row["step"] for row in rows], float)
         series = {

@@ -31,6 +31,8 @@ _LEAST_DONE = 0.2
 """Curves that have done less of their way so far are not looked at: until there they are a line."""
 _MAX_POINTS = 200
 """Longer series are reduced to the means of so many blocks."""
+_MOST_INDEPENDENT = 100
+"""However long the series, as no run is exactly one of the curves (coarsening, Miller and Dunson 2019)."""
 _FLOOR = 0.02
 """The variance of a rate's noise at 0 and 1, relative to that at 1/2."""
 _N_TIMES, _N_LEVELS, _N_DRAWS = 48, 201, 4000
@@ -132,7 +134,7 @@ def weigh(t: Floats, y: Floats) -> Forecast:
     curve, level = np.unravel_index(int(rss.argmin()), rss.shape)
     residual = y - start[curve, level] * left[curve] - levels[level] * done[curve]
     lag = _lag(np.sqrt(w) * residual)
-    n = max(5.0, _independent(len(y), lag))
+    n = max(5.0, 1 / (1 / _independent(len(y), lag) + 1 / _MOST_INDEPENDENT))
     scatter = rss[curve, level] / len(y) * n / (n - 3)
     # The start is normal around the best one, cut off at 0 and 1: its share of the weight is an integral.
     start_sd = np.sqrt(scatter * len(y) / n / left_left)[:, None]
