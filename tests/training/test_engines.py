@@ -1,13 +1,15 @@
 """The learning rate schedule and the clipped step, computed by hand."""
 
+import copy
 import math
 
 import pytest
 import torch
+from torch import nn
 
 from tests.training.test_update import ALONE, PlainEngine
 from training.config import OptimConfig
-from training.engines import full_state, learning_rate, optimizer_step
+from training.engines import _update, full_state, learning_rate, optimizer_step
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,23 @@ def test_a_gradient_longer_than_the_limit_is_shortened_to_it(max_grad_norm, shar
     assert norm == pytest.approx(5.0)
     moved = before - module.weight.detach()
     assert torch.allclose(moved, 0.1 * share * torch.tensor([[3.0, 4.0]]), rtol=1e-5)
+
+
+def test_the_function_under_adamw_moves_weights_as_the_method_does():
+    """Three updates, the first of which makes the moments; also after they were loaded."""
+    torch.manual_seed(0)
+    start = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 3))
+    ours, theirs = copy.deepcopy(start), copy.deepcopy(start)
+    options = {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 0.01, "fused": True}
+    by_function, by_method = (torch.optim.AdamW(module.parameters(), **options) for module in (ours, theirs))
+    for _ in range(3):
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        _update(by_function, [*ours.parameters()])
+        by_method.step()
+        by_function.load_state_dict(copy.deepcopy(by_function.state_dict()))
+        pairs = [*zip(ours.parameters(), theirs.parameters(), strict=True)]
+        assert all(torch.equal(one, other) for one, other in pairs)
+    assert not torch.equal(ours[0].weight, start[0].weight)
+    assert by_function.state[ours[0].weight]["step"] == 3

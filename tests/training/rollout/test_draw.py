@@ -23,6 +23,11 @@ def test_numbers_are_splitmix64(place):
     assert uniforms(SEEDS[:500], place).tolist() == expected
 
 
+def test_numbers_of_several_places_are_those_of_each():
+    together = uniforms(SEEDS[:100].unsqueeze(1), torch.arange(16, 32))
+    assert all(torch.equal(together[:, i], uniforms(SEEDS[:100], 16 + i)) for i in range(16))
+
+
 def test_numbers_are_uniform_and_neighbors_are_unrelated():
     first, second = uniforms(SEEDS, 3), uniforms(SEEDS, 4)
     ordered, n = first.sort().values, len(SEEDS)
