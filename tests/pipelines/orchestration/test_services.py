@@ -105,7 +105,7 @@ def test_up_runs_a_deployment_and_down_leaves_nothing(tmp_path, config_file, mon
         names = {item["name"] for item in ask(f"{api}/deployments/filter")}
         assert names == {
             *("demo", "weekly", "nightly", "during-training", "hard-prompts"),
-            *("compare-settings", "find-wrong-golds", "on-demand", "to-hub"),
+            *("compare-settings", "find-wrong-golds", "in-the-small", "on-demand", "to-hub"),
         }
         automations = {item["name"]: item["enabled"] for item in ask(f"{api}/automations/filter")}
         assert automations == {"train-on-new-corpus": False}
