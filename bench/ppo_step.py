@@ -48,6 +48,13 @@ ROOT = Path(__file__).resolve().parent.parent
 TRL = "trl==1.16.0"
 PHASES = (CorpusPhase(n_steps=150, careful=0.9, quick=0.1), CorpusPhase(n_steps=30, careful=0.3, quick=0.6))
 CRITIC_MINIBATCHES = (12, 4)
+SIZES = {
+    "rollout.prompts_per_step": 16,
+    "rollout.samples_per_prompt": 8,
+    "rollout.max_new_tokens": 48,
+    "model.warmup.batch_size": 64,
+    "model.warmup.lr": 5e-3,
+}
 
 
 def main() -> None:
@@ -61,7 +68,7 @@ def main() -> None:
         # Learning rates of 0: the policy, and with it the response length, stays the same for both.
         configs = {}
         for n_parts in CRITIC_MINIBATCHES:
-            changes = {"actor.lr": 0.0, "critic.lr": 0.0, "ppo.critic_minibatches": n_parts}
+            changes = SIZES | {"actor.lr": 0.0, "critic.lr": 0.0, "ppo.critic_minibatches": n_parts}
             changed = {f"training.{name}": value for name, value in changes.items()}
             configs[n_parts] = load_config(ROOT / "configs" / "demo.toml", changed).training
         base, rows = make_model(configs[CRITIC_MINIBATCHES[0]], Path(temporary))
