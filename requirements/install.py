@@ -45,6 +45,9 @@ def main() -> None:
     kind, why = pick()
     say(f"{kind} set ({why}), Python {platform.python_version()}")
     warn_compiler(kind)
+    # What a build leaves in this folder hides the installed project's metadata from `python -m`: one of an
+    # older version lacks entry points, and Prefect's server does not start.
+    shutil.rmtree(ROOT / "reasoner_zero.egg-info", ignore_errors=True)
     if STAMP.exists() and STAMP.read_text() == stamp(kind):
         say(f"{VENV.name} is up to date")
         return
