@@ -19,7 +19,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from evals.statistics.turning_point import find_bends, turning_point
+from evals.statistics.turning_point import run_bends, turning_point
 from pipelines.artifacts.workspace import Workspace
 from pipelines.claims.verdict import SERIES
 from pipelines.config import load_config
@@ -42,8 +42,8 @@ def main() -> None:
     n_failed = 0
     for seed in arguments.seeds:
         metrics, seconds = train(seed, arguments.runs)
-        bends = find_bends(metrics["step"].to_list(), {name: metrics[name].to_list() for name in SERIES})
-        point = turning_point(bends)
+        bends = run_bends(metrics)
+        point = turning_point(bends) if set(bends) == set(SERIES) else None
         ends = {
             name: (metrics[name].to_numpy()[:5].mean(), metrics[name].to_numpy()[-5:].mean())
             for name in SERIES

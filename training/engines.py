@@ -84,13 +84,17 @@ def is_plain(engine: Any) -> bool:
     return isinstance(engine.optimizer, torch.optim.Optimizer)
 
 
-def forward_of(engine: Any, ranks: Ranks) -> Callable[..., Any]:
-    """What computes a forward pass: the engine, or its module where DeepSpeed would have nothing to do.
+def is_alone(engine: Any, ranks: Ranks) -> bool:
+    """True for one rank with whole fp32 parameters, which DeepSpeed has nothing to do for.
 
-    One rank with whole fp32 parameters needs no hooks, timers or reduction; on a tiny model they take 5 % of
-    an update.
+    It needs no hooks, timers or reduction; on a tiny model they take 5 % of an update.
     """
-    return engine.module.forward if ranks.world == 1 and is_plain(engine) else engine
+    return ranks.world == 1 and is_plain(engine)
+
+
+def forward_of(engine: Any, ranks: Ranks) -> Callable[..., Any]:
+    """What computes a forward pass: the engine, or its module where the engine is alone."""
+    return engine.module.forward if is_alone(engine, ranks) else engine
 
 
 def build_frozen(module: nn.Module, config: DeepSpeedConfig, device: torch.device) -> Any:
@@ -143,13 +147,12 @@ def optimizer_step(
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
     n_micro = ranks.max(len(micro))
-    is_alone = ranks.world == 1 and is_plain(engine)  # As in `forward_of`.
     logged: list[Tensor] = []
     for index in range(n_micro):
         engine.set_gradient_accumulation_boundary(index == n_micro - 1)
         is_real = index < len(micro)
         loss, sums = loss_of(micro[index] if is_real else micro[-1])
-        if is_alone:
+        if is_alone(engine, ranks):
             loss.backward()
         else:
             engine.backward(loss * (float(ranks.world) if is_real else 0.0))
