@@ -190,6 +190,7 @@ class VllmEngine:
 
             self.llm.apply_model(load)
         if self.lacks_cache:  # Now that no gathered weights of the trainer are in memory any more.
+            torch.cuda.empty_cache()
             self.llm.wake_up(tags=["kv_cache"])
             self.lacks_cache = False
         self.llm.reset_prefix_cache()
@@ -203,6 +204,7 @@ class VllmEngine:
     def wake(self) -> None:
         """Allocate memory for the weights only; the cache follows when `load_weights` has filled them."""
         if self.sleeps and self.lacks_cache:
+            torch.cuda.empty_cache()  # vLLM allocates beside torch, which keeps what the update has freed.
             self.llm.wake_up(tags=["weights"])
 
     def close(self) -> None:
