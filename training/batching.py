@@ -56,7 +56,7 @@ def micro_batches(
     """Group `rows` so that each group has at most `max_tokens` tokens (a longer row is a group by itself).
 
     Responses to one prompt stay together. Their prompt counts once in a group, because it is computed once
-    (`training.packing`). In padded rows, each is as long as the longest of its group.
+    (`training.packed.packing`). In padded rows, each is as long as the longest of its group.
     """
     if not is_packed:
         return _padded_batches(responses, rows, max_tokens)

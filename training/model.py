@@ -24,7 +24,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import CRITIC_HEAD, ScratchConfig
 from training.head import decoder_of, is_bare, own_logits
-from training.packing import PACKED, Layout, pack, pick
+from training.packed.layers import fuse_layers, is_fused
+from training.packed.packing import PACKED, Layout, pack, pick
 from training.rope import pin_rope
 from training.vocabulary import usable_ids
 
@@ -149,7 +150,9 @@ def states_before(
     Shapes: all inputs [batch, seq], right-padded. Padded rows need no mask: no token sees what follows it.
     """
     if layout.is_packed:
-        tokens, before, arguments = pack(input_ids, attention_mask, response_mask, decoder.dtype)
+        tokens, before, arguments = pack(
+            input_ids, attention_mask, response_mask, decoder.dtype, is_rounded=is_fused(decoder)
+        )
         return pick(decoder(input_ids=tokens, **arguments).last_hidden_state[0], before)
     hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state
     before = response_mask.flatten().nonzero().squeeze(-1) - 1
@@ -170,6 +173,7 @@ class Policy(nn.Module):
         """`n_ids`: how many ids are tokens (`training.vocabulary.usable_ids`); None: all."""
         super().__init__()
         model.set_attn_implementation(layout.attention)
+        fuse_layers(model)
         self.model, self.layout, self.temperature, self.n_ids = model, layout, temperature, n_ids
         score_in_chunks(model, temperature, chunk_tokens, n_ids)
 
@@ -219,6 +223,7 @@ class Critic(nn.Module):
     def __init__(self, backbone: Any, head: nn.Module, layout: Layout = PACKED) -> None:
         super().__init__()
         backbone.set_attn_implementation(layout.attention)
+        fuse_layers(backbone)
         self.backbone, self.layout = backbone, layout
         self.head = head
 

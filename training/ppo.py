@@ -61,7 +61,7 @@ class PPO:
         reference: Any | None = None,
         is_packed: bool = True,
     ) -> None:
-        """`is_packed` is that of the networks' layout (`training.packing.Layout`)."""
+        """`is_packed` is that of the networks' layout (`training.packed.packing.Layout`)."""
         self.actor, self.critic, self.reference = actor, critic, reference
         self.is_packed, self.has_said_factor, self.has_proven_critic = is_packed, is_packed, False
         self.config, self.ppo = config, config.ppo

@@ -26,7 +26,7 @@ from training.data import Prompt, load_prompts, select_rows
 from training.engines import build_engine, build_frozen, sharded_loading
 from training.measures import ReadTexts, response_metrics, rollout_rows
 from training.model import Policy, load_critic, load_policy, recompute_activations
-from training.packing import PACKED, Layout
+from training.packed.packing import PACKED, Layout
 from training.phases import CriticWarmup, hard_prompts
 from training.ppo import PPO
 from training.probe import mismatch_limit

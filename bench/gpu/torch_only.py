@@ -6,7 +6,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from bench.gpu.setting import SHAPES, TINY, make_model, read_job, synchronize, timed
 from training.batching import Responses
 from training.model import load_policy, recompute_activations
-from training.packing import attend, pack
+from training.packed.packing import attend, pack
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 LENGTHS = (700, 33, 1, 512, 257)

@@ -12,7 +12,7 @@ from pipelines.jobs.progress import Progress
 from rewards.contracts.files import hash_file
 
 CODE = (
-    *("training/base", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/base", "training/model.py", "training/packed", "training/head.py", "training/rope.py"),
     *("training/vocabulary.py", "rewards/contracts"),
     *("pipelines/stages/base.py", "pipelines/jobs/base.py"),
 )

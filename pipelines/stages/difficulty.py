@@ -21,7 +21,7 @@ from training.data import select_rows
 
 CODE = (
     *("curation/difficulty.py", "rewards", "training/data.py"),
-    *("training/rollout", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/rollout", "training/model.py", "training/packed", "training/head.py", "training/rope.py"),
     *("training/selfcheck/sampling.py", "training/selfcheck/report.py", "training/vocabulary.py"),
     *("pipelines/stages/difficulty.py", "pipelines/jobs/difficulty.py"),
 )

@@ -30,7 +30,7 @@ from rewards.contracts.records import REJECT
 CODE = (
     *("evals/plan.py", "evals/profiles.py", "evals/replay.py", "evals/sampling.py", "rewards/contracts"),
     *("evals/conditions.py", "evals/endpoint"),
-    *("training/rollout", "training/model.py", "training/packing.py", "training/head.py", "training/rope.py"),
+    *("training/rollout", "training/model.py", "training/packed", "training/head.py", "training/rope.py"),
     *("training/selfcheck/sampling.py", "training/selfcheck/report.py", "training/vocabulary.py"),
     *("pipelines/stages/sample.py", "pipelines/jobs/sample.py"),
 )

@@ -37,6 +37,7 @@ from training.saving.steps import what_is_missing
 CODE = (
     *(
         "training/*.py",
+        "training/packed",
         "training/rollout",
         "training/saving",
         "training/selfcheck",

@@ -83,7 +83,7 @@ def test_every_place_in_a_list_is_needed(stage: Stage) -> None:
         pytest.param("rewards/contracts/engine.py", (sample, base, train, difficulty), id="derive_seed"),
         pytest.param("pipelines/cards/corpus.md.j2", (curate,), id="template of the card"),
         pytest.param("pipelines/cards/card.py", (curate,), id="card"),
-        pytest.param("training/packing.py", (base, sample, train), id="packing"),
+        pytest.param("training/packed/packing.py", (base, sample, train), id="packing"),
         pytest.param("training/base/gguf.py", (base,), id="gguf"),
         pytest.param("evals/report/report.css.j2", (), id="style of the report"),
     ],

@@ -24,6 +24,7 @@ from training.model import (
     save_value_head,
     token_logprobs,
 )
+from training.packed.packing import rounded
 
 SHAPE = ScratchConfig(hidden=32, n_layers=2, n_heads=1, intermediate=48, max_tokens=64)
 N_VOCAB, PAD, EOS = 23, 0, 1
@@ -173,7 +174,7 @@ def test_a_prompt_that_several_responses_follow_is_computed_once_and_changes_not
         handle = embedding.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
         together = scores([*range(6)])
         handle.remove()
-        assert seen[0].shape == (1, 3 + 2 + 1 + 46)  # 60 tokens with every prompt repeated.
+        assert seen[0].shape == (1, rounded(3 + 2 + 1 + 46))  # 60 tokens with every prompt repeated.
         assert torch.allclose(together, alone, atol=1e-6)
         found = gradients(network, (together * weight).sum())
         for name, gradient in expected.items():
@@ -330,7 +331,7 @@ def test_recomputing_activations_runs_each_layer_twice_and_changes_no_gradient(f
         if recomputes:
             recompute_activations(policy.model)
         for layer in policy.model.get_decoder().layers:
-            layer.mlp.register_forward_pre_hook(lambda *_, seen=n_forward: seen.append(1))
+            layer.register_forward_pre_hook(lambda *_, seen=n_forward: seen.append(1))
         logprobs, _ = policy(*batch(SIZES))
         found.append(gradients(policy, logprobs.square().sum()))
         assert len(n_forward) == SHAPE.n_layers * (2 if recomputes else 1)

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from training.packing import seen_in_window
+from training.packed.layers import layer_windows
+from training.packed.packing import seen_in_window
 from training.rollout.limits import BLOCK, MIN_ROWS
 from training.rope import pin_rope
 
@@ -230,15 +231,6 @@ class Decoder:
         normed = F.rms_norm(x, (x.shape[-1],), layer.feed_norm, self.eps)
         gate, up = _product(normed, layer.gate_up).chunk(2, dim=-1)
         return x + _product(F.silu(gate) * up, layer.down)
-
-
-def layer_windows(config: Any) -> list[int | None]:
-    """The window of each layer as transformers' classes apply it; None: the layer has none."""
-    kinds = getattr(config, "layer_types", None)
-    window = getattr(config, "sliding_window", None) if config.model_type != "llama" else None
-    if kinds is None or config.model_type == "mistral":
-        return [window] * config.num_hidden_layers
-    return [window if kind == "sliding_attention" else None for kind in kinds]
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from rewards.contracts.engine import Engine, Sampling
 from training.batching import Responses
 from training.fingerprint import weight_bytes
 from training.model import load_policy
-from training.packing import PADDED
+from training.packed.packing import PADDED
 from training.probe import MAX_MISMATCH
 
 TEXTS = (

@@ -21,7 +21,7 @@ from rewards.contracts.files import ROOT, canonical_json, hash_file, hash_text
 from training.config import TrainingConfig
 from training.fingerprint import FILES, hash_model, weight_bytes
 from training.head import is_bare
-from training.packing import PACKED, PADDED, Layout
+from training.packed.packing import PACKED, PADDED, Layout
 from training.selfcheck.compare import Gap, Reference, rows
 from training.selfcheck.exporting import check_export
 from training.selfcheck.report import Line, Report, keep_report, read_report
@@ -31,7 +31,7 @@ from training.vocabulary import refuse_own_code
 
 SMALL_BYTES = 60_000_000
 """Weights up to which the model itself is checked as well, in seconds."""
-CODE = ("head.py", "model.py", "packing.py", "rope.py", "selfcheck")
+CODE = ("head.py", "model.py", "packed", "rope.py", "selfcheck")
 LAYOUTS = {"auto": (PACKED, *PADDED), "packed": (PACKED,), "padded": PADDED}
 SETTING = "training.ppo.packing"
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training.batching import Responses
 from training.model import Critic, Policy, ValueHead, recompute_activations
-from training.packing import Layout
+from training.packed.packing import Layout
 
 EXACT_NATS, EXACT_GRADIENT = 1e-5, 1e-4
 """Largest mean difference of log-probabilities and values, and of gradients relative to their norm, that is

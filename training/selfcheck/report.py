@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rewards.contracts.files import write_json
-from training.packing import PACKED, Layout
+from training.packed.packing import PACKED, Layout
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from bench.parts.families import make_family
 from training.batching import Responses
 from training.config import TrainingConfig
 from training.model import load_policy
-from training.packing import PACKED, PADDED
+from training.packed.packing import PACKED, PADDED
 from training.selfcheck import check
 from training.selfcheck.check import check_model
 from training.selfcheck.compare import Gap

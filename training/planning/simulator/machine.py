@@ -164,6 +164,6 @@ def forward_work(
 
 def layout_bytes(shape: Shape, width: int, lengths: np.ndarray) -> float:
     """Bytes moved to lay out queries, keys and values of packed tokens sequence by sequence, each with a copy
-    of its prompt's (training.packing.attend), and to pack the result; all are read and written."""
+    of its prompt's (training.packed.packing.attend), and to pack the result; all are read and written."""
     per_token = 2 * shape.n_heads * shape.head_dim + 2 * shape.n_kv_heads * shape.head_dim
     return 2.0 * width * shape.n_layers * per_token * float(lengths.sum())

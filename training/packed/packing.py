@@ -57,14 +57,19 @@ class Packing:
 
 
 def pack(
-    input_ids: Tensor, attention_mask: Tensor, response_mask: Tensor, dtype: torch.dtype
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    response_mask: Tensor,
+    dtype: torch.dtype,
+    is_rounded: bool = False,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Drop the padding and the repeated prompts of right-padded rows.
 
     Each row is a prompt of one or more tokens and a response; inputs are [batch, seq] each. Adjacent rows
-    with the same prompt share it. `dtype` is the model's. Returns the ids [1, packed tokens]; the index in
-    them of the token before each response token, in row order [response tokens]; and the model's other
-    arguments.
+    with the same prompt share it. `dtype` is the model's. `is_rounded` adds copies of the first token, which
+    nothing reads, up to one of a few lengths, for kernels that are made anew for each length. Returns the ids
+    [1, packed tokens]; the index in them of the token before each response token, in row order [response
+    tokens]; and the model's other arguments.
     """
     device = input_ids.device
 
@@ -93,6 +98,9 @@ def pack(
         packing = Packing(move(chosen), move(places), (), move(starts.astype(np.int32)), width)
     else:
         chosen, places, blocks = _pad(sources, lengths, row, column)
+        if is_rounded:
+            extra = np.zeros(rounded(len(firsts)) - len(firsts), np.int64)
+            firsts, column, places = (np.append(x, extra) for x in (firsts, column, places))
         packing = Packing(move(chosen), move(places), blocks)
     arguments = {"position_ids": move(column[None]), "packing": packing, "use_cache": False}
     return move(ids.ravel()[firsts][None]), move(before), arguments
@@ -127,6 +135,16 @@ def block_width(length: int) -> int:
             return power + power // 2
         power *= 2
     return power
+
+
+def rounded(n: int) -> int:
+    """n rounded up to a multiple of 16, or of a power of 2 of which n has 16 to 31.
+
+    >>> [rounded(n) for n in (1, 16, 17, 500, 513, 2600)]
+    [16, 16, 32, 512, 544, 2688]
+    """
+    grain = max(16, (1 << n.bit_length()) >> 5)
+    return -(-n // grain) * grain
 
 
 def pick(x: Tensor, rows: Tensor) -> Tensor:
@@ -201,31 +219,35 @@ def attend(
             'training.ppo.packing = "auto" or "padded"'
         )
     window = options.get("sliding_window")
-    is_grouped = query.shape[1] != key.shape[1]
-
-    def attend_padded(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        width = q.shape[2]
-        if window is None or window >= width:
-            return F.scaled_dot_product_attention(
-                q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped
-            )
-        band = seen_in_window(width, window, q.device)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=band, scale=scaling, enable_gqa=is_grouped)
-
     if packing is None:
-        return attend_padded(query, key, value).transpose(1, 2), None
+        return _attend_rows(query, key, value, scaling, window).transpose(1, 2), None
     q, k, v = (pick(x[0].transpose(0, 1), packing.sources) for x in (query, key, value))
+    return pick(attend_places(q, k, v, packing, scaling, window), packing.firsts).unsqueeze(0), None
+
+
+def attend_places(
+    q: Tensor, k: Tensor, v: Tensor, packing: Packing, scaling: float | None, window: int | None
+) -> Tensor:
+    """Attention in the layout of `packing`: [places, heads, size] in and out."""
     if packing.starts is not None:
-        mixed = attend_varlen(q, k, v, packing.starts, packing.longest, scaling, window)
-        return pick(mixed, packing.firsts).unsqueeze(0), None
+        return attend_varlen(q, k, v, packing.starts, packing.longest, scaling, window)
     sizes = [n * width for n, width in packing.blocks]
     parts = []
     for (n, width), *block in zip(
         packing.blocks, *(x.split_with_sizes(sizes) for x in (q, k, v)), strict=True
     ):
-        heads_first = [x.view(n, width, *x.shape[1:]).transpose(1, 2) for x in block]
-        parts.append(attend_padded(*heads_first).transpose(1, 2).flatten(0, 1))
-    return pick(torch.cat(parts), packing.firsts).unsqueeze(0), None
+        query, key, value = (x.view(n, width, *x.shape[1:]).transpose(1, 2) for x in block)
+        parts.append(_attend_rows(query, key, value, scaling, window).transpose(1, 2).flatten(0, 1))
+    return torch.cat(parts)
+
+
+def _attend_rows(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, window: int | None) -> Tensor:
+    """Causal attention in rows without padding: [rows, heads, tokens, size] in and out."""
+    width, is_grouped = q.shape[2], q.shape[1] != k.shape[1]
+    if window is None or window >= width:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=is_grouped)
+    band = seen_in_window(width, window, q.device)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=band, scale=scaling, enable_gqa=is_grouped)
 
 
 AttentionInterface.register(ATTENTION, attend)

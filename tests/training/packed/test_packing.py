@@ -5,7 +5,7 @@ import torch
 import torch.nn.attention.varlen
 from torch.nn.functional import scaled_dot_product_attention
 
-from training.packing import attend, attend_varlen, pack
+from training.packed.packing import attend, attend_varlen, pack
 
 LENGTHS = (5, 1, 7)
 
