@@ -43,6 +43,7 @@ def pay_tokens(mask: Tensor, rewards: list[float], penalty: Tensor | None = None
 def estimate(
     ppo: PPOConfig,
     paid: Tensor,
+    rewards: Tensor,
     values: Tensor | None,
     mask: Tensor,
     kept: Tensor,
@@ -52,9 +53,10 @@ def estimate(
 ) -> Estimate:
     """Estimate advantages and the critic's targets; responses to one prompt are adjacent.
 
-    `kept` is `mask` without the responses that are left out of the losses; whitening and the metrics are over
-    it. In the critic's warm-up, its targets are whole returns (VC-PPO, section 4.1). Shapes: [n, longest
-    response] each.
+    `paid` is the reward by token, `rewards` that of the whole responses, without a KL term. `kept` is `mask`
+    without the responses that are left out of the losses; whitening and the metrics are over it. In the
+    critic's warm-up, its targets are whole returns (VC-PPO, section 4.1). Shapes: [n, longest response] each,
+    `rewards` [n].
     """
     if ppo.advantages in ("grpo", "rloo"):
         scores = group_advantages(paid.sum(1), n_samples, ppo.advantages)
@@ -71,7 +73,8 @@ def estimate(
         if isinstance(lam, Tensor) or target != lam:
             _, returns = compute_gae(paid, values, mask, ppo.gamma, target)
         metrics["explained_variance"] = _fit(values, returns, kept, ranks)
-        metrics["advantage_reach"] = advantage_reach(advantages, paid.sum(1), kept, ranks)
+        metrics["advantage_reach"] = advantage_reach(advantages, rewards, kept, ranks)
+        metrics["first_advantage"] = first_advantage(advantages, rewards, kept, ranks)
     if ppo.whiten_advantages:
         flat = advantages[kept].double()
         sums = ranks.sum(torch.stack([torch.ones_like(flat).sum(), flat.sum()]))
@@ -101,13 +104,32 @@ def advantage_reach(advantages: Tensor, rewards: Tensor, kept: Tensor, ranks: Ra
     early = kept & (places < (EARLY * lengths).ceil().unsqueeze(1))
     used = lengths > 0
     mean = ((advantages * early).double().sum(1) / early.sum(1).clamp(min=1))[used]
-    reward = rewards.double()[used]
-    columns = [torch.ones_like(reward), reward, mean, reward**2, mean**2, reward * mean]
-    n, r, a, rr, aa, ra = ranks.sum(torch.stack([column.sum() for column in columns])).tolist()
-    if not n:
-        return None
-    spread_of = (rr / n - (r / n) ** 2) * (aa / n - (a / n) ** 2)
-    return (ra / n - r * a / n**2) / spread_of**0.5 if spread_of > 1e-18 else None
+    spread_r, spread_a, shared = _moments(rewards.double()[used], mean, ranks)
+    return shared / (spread_r * spread_a) ** 0.5 if spread_r * spread_a > 1e-18 else None
+
+
+def first_advantage(advantages: Tensor, rewards: Tensor, kept: Tensor, ranks: Ranks) -> float | None:
+    """How much of the reward reaches the first token of a response: of a unit of it, the part that is in the
+    token's advantage (before whitening).
+
+    The slope of a line of the first advantage against the reward, over responses; with rewards of 0 and 1,
+    the mean first advantage of rewarded responses less that of the others. With lambda and gamma 1, it is 1
+    less what the critic foresees before the token. With a smaller lambda, lambda**(length - 1) takes the
+    place of the 1, and what the critic foresees after it is added. None when the rewards are all equal.
+    Shapes: [n, longest response], [n].
+    """
+    used = kept.any(1)
+    first = advantages.gather(1, kept.int().argmax(1, keepdim=True)).squeeze(1)
+    spread_r, _, shared = _moments(rewards.double()[used], first.double()[used], ranks)
+    return shared / spread_r if spread_r > 1e-12 else None
+
+
+def _moments(x: Tensor, y: Tensor, ranks: Ranks) -> list[float]:
+    """Variances of x and y and their covariance, over all ranks; 0 of no values. Shapes: [n], float64."""
+    sums = ranks.sum(torch.stack([torch.ones_like(x).sum(), x.sum(), y.sum()]))
+    n = sums[0].clamp(min=1)
+    x, y = x - sums[1] / n, y - sums[2] / n
+    return (ranks.sum(torch.stack([(x * x).sum(), (y * y).sum(), (x * y).sum()])) / n).tolist()
 
 
 def group_advantages(scores: Tensor, n_samples: int, estimator: Estimator) -> Tensor:

@@ -132,7 +132,10 @@ class PPO:
             penalty = self.ppo.kl_coef * kl_estimate(old_logprobs, reference, self.ppo.kl_estimator)
         paid = pay_tokens(responses.mask, rewards, penalty)
         n_samples = self.config.rollout.samples_per_prompt
-        found = estimate(self.ppo, paid, values, responses.mask, kept, n_samples, self.ranks, is_warmup)
+        scores = torch.tensor(rewards, device=paid.device)
+        found = estimate(
+            self.ppo, paid, scores, values, responses.mask, kept, n_samples, self.ranks, is_warmup
+        )
         metrics |= found.metrics
         times = {"forward_s": time.perf_counter() - clock}
 

@@ -33,6 +33,7 @@ COLUMNS = (
     "at the end",
     "tokens",
     "reach",
+    "first token",
     "as expected",
 )
 TURNING = ("accuracy", "reflection_rate", "response_tokens", "correct_reflection_tokens")
@@ -57,9 +58,17 @@ def numbers(values: Interval | None) -> str:
     return f"{mean} [{', '.join(ends)}]" if ends else mean
 
 
+def short(value: float | None) -> str:
+    """Two places, and no sign before zeros.
+
+    >>> short(0.987), short(-0.004), short(None)
+    ('0.99', '0.00', '')
+    """
+    return "" if value is None else f"{round(value, 2) + 0.0:.2f}"
+
+
 def cells_of(row: Row) -> list[str]:
     """A row of the table, columns COLUMNS."""
-    reach = "" if row.reach is None else f"{row.reach:.2f}"
     n = len(row.bends)
     value = f"{row.value[0] * n:.0f} of {n} runs" if n else numbers(row.value)
     last = numbers((row.last, None, None))
@@ -70,7 +79,8 @@ def cells_of(row: Row) -> list[str]:
         "" if n else numbers(row.difference),
         last,
         f"{row.tokens:.0f}",
-        reach,
+        short(row.reach),
+        short(row.first),
         row.outcome or "",
     ]
 

@@ -39,6 +39,8 @@ class Row:
     """Whether it is as expected; None where nothing is."""
     bends: tuple[str, ...] = ()
     """Of measure turning_point: what the detector found, run by run."""
+    first: float | None = None
+    """Mean first_advantage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
     steps = pl.concat(runs.steps)
     values = measure(claim.measure, runs)
     last = last_quarter(steps).group_by(KEY).agg(pl.col("accuracy", "response_tokens").mean())
-    reach = steps.group_by(KEY).agg(pl.col("advantage_reach").mean())
-    table = values.join(last, on=KEY).join(reach, on=KEY).sort(KEY)
+    early = steps.group_by(KEY).agg(pl.col("advantage_reach", "first_advantage").mean())
+    table = values.join(last, on=KEY).join(early, on=KEY).sort(KEY)
     unit = "base" if claim.n_bases > 1 else "seed"
     rows = []
     for task in claim.tasks:
@@ -74,7 +76,6 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
             difference = spread(means["difference"].to_list()) if number else None
             if claim.measure == "gain":
                 difference = gain(runs, task, number)
-            reached = own["advantage_reach"].mean()
             rows.append(
                 Row(
                     task,
@@ -82,10 +83,11 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
                     spread(means["value"].to_list()),
                     difference,
                     float(str(own["accuracy"].mean())),
-                    None if reached is None else float(str(reached)),
+                    mean_of(own["advantage_reach"]),
                     float(str(own["response_tokens"].mean())),
                     judge(variant, own["value"].to_list(), difference),
                     tuple(own["found"].to_list()) if "found" in own.columns else (),
+                    mean_of(own["first_advantage"]),
                 )
             )
     n_bases, n_seeds = steps["base"].n_unique(), steps["seed"].n_unique()
@@ -99,6 +101,12 @@ def spread(values: Sequence[float]) -> Interval:
     (0.5, None, None)
     """
     return (values[0], None, None) if len(values) == 1 else interval(values)
+
+
+def mean_of(column: pl.Series) -> float | None:
+    """The mean of what is there; None where nothing is (no critic, or runs made before the metric)."""
+    mean = column.mean()
+    return None if mean is None else float(str(mean))
 
 
 def last_quarter(steps: pl.DataFrame) -> pl.DataFrame:

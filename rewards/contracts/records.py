@@ -222,6 +222,13 @@ METRIC = Schema(
             "correlation of the reward with the mean advantage of the first tenth of a response",
             is_optional=True,
         ),
+        Column(
+            "first_advantage",
+            FLOAT,
+            "advantage of a response's first token per unit of reward: with rewards 0 and 1, its mean over "
+            "rewarded responses less that over the others",
+            is_optional=True,
+        ),
         Column("actor_grad_norm", FLOAT, "gradient norm before clipping", is_optional=True),
         Column(
             "critic_grad_norm",

@@ -41,6 +41,7 @@ def test_value_based_fields_work_together_in_the_loop(runs):
     assert ((metrics["accuracy"] - 0.5).abs() <= (metrics["accuracy_sampled"] - 0.5).abs() + 0.1).all()
     assert metrics["actor_lr"].drop_nulls().to_list() == pytest.approx([0.8e-4, 1.6e-4, 2.4e-4])
     assert metrics["advantage_reach"].is_between(-1, 1).all()
+    assert metrics["first_advantage"].null_count() == 0
 
 
 @pytest.mark.slow

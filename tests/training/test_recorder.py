@@ -94,6 +94,14 @@ def test_records_read_back_as_a_frame_with_nulls(tmp_path):
     assert frame["response_tokens_correct"].to_list() == [None, 2.0]
 
 
+def test_records_from_before_a_metric_was_there_have_a_null_for_it(tmp_path):
+    older = {name: value for name, value in metric(1).items() if name != "first_advantage"}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(older) + "\n")
+    assert read_records(tmp_path / "metrics.jsonl", METRIC)["first_advantage"].to_list() == [None]
+    record(tmp_path, [2], resume_step=1)  # Such a run goes on, too.
+    assert read_records(tmp_path / "metrics.jsonl", METRIC)["first_advantage"].to_list() == [None, 2.0]
+
+
 def test_rollout_files_have_the_schema_and_name_step_and_rank(tmp_path):
     record(tmp_path, [1, 12], rank=0)
     record(tmp_path, [1, 12], rank=1)

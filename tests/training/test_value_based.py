@@ -20,7 +20,7 @@ from tests.training.test_update import (
     settings,
     slope,
 )
-from training.advantages import advantage_reach, estimate
+from training.advantages import advantage_reach, estimate, first_advantage, pay_tokens
 from training.batching import Responses
 from training.gae import adaptive_lambda, compute_gae
 from training.losses import positive_lm_loss
@@ -82,7 +82,8 @@ def test_lambda_by_length_matches_the_recursion(alpha):
 def test_policy_and_critic_have_lambdas_of_their_own(fields, policy_lambda, target_lambda, is_warmup):
     rewards, values, mask, lengths = random_batch(torch.float64, seed=3)
     config = PPOConfig(whiten_advantages=False, **fields)
-    found = estimate(config, rewards * mask, values, mask, mask, 1, ALONE, is_warmup)
+    paid = rewards * mask
+    found = estimate(config, paid, paid.sum(1), values, mask, mask, 1, ALONE, is_warmup)
     for i, n in enumerate(lengths.tolist()):
         paid, own = rewards[i].tolist(), values[i].tolist()
         assert found.advantages[i].tolist() == pytest.approx(
@@ -143,7 +144,7 @@ def test_a_step_of_truncated_responses_alone_moves_nothing():
     responses = Responses.build(PROMPTS, TOKENS, ALONE.device)
     metrics, _ = ppo.update(1, responses, REWARDS, [None] * 4, is_truncated=[True] * 4)
     assert movement(policy, networks()[0]).norm() == movement(critic, networks()[1]).norm() == 0
-    assert metrics["advantage_reach"] is None
+    assert metrics["advantage_reach"] is metrics["first_advantage"] is None
 
 
 def test_in_its_warmup_the_critic_alone_is_trained_and_the_policys_schedule_waits():
@@ -182,12 +183,53 @@ def test_advantage_reach_is_the_correlation_at_the_beginning_of_responses():
     assert reach[0] > 0.95 > 0.7 > abs(reach[1])
 
 
+def paid_at_the_end(seed, n=40):
+    """Responses of 1 to 33 tokens, right ones paid 1 on their last token, and a penalty on every token."""
+    _, values, mask, lengths = random_batch(torch.float64, seed, n)
+    generator = torch.Generator().manual_seed(seed)
+    rewards = torch.randint(0, 2, (n,), generator=generator).double()
+    penalty = 0.1 * torch.randn(mask.shape, generator=generator, dtype=torch.float64) * mask
+    paid = -penalty
+    paid[torch.arange(n), lengths - 1] += rewards
+    return paid, rewards, values, mask
+
+
+@pytest.mark.parametrize("gamma, lam", [(1.0, 1.0), (1.0, 0.95), (0.99, 0.9), (1.0, 0.0)])
+def test_the_first_advantage_is_that_of_rewarded_responses_less_that_of_the_others(gamma, lam):
+    paid, rewards, values, mask = paid_at_the_end(seed=11)
+    kept = mask.clone()
+    kept[[0, 3, 5]] = False  # Left out of the losses, so that they say nothing.
+    first = {0.0: [], 1.0: []}
+    for i, n in enumerate(mask.sum(1).tolist()):
+        if kept[i, 0]:
+            own = loop_gae(paid[i].tolist(), values[i].tolist(), n, gamma, lam)
+            first[rewards[i].item()].append(own[0])
+    expected = sum(first[1.0]) / len(first[1.0]) - sum(first[0.0]) / len(first[0.0])
+    config = PPOConfig(gamma=gamma, gae_lambda=lam)  # Whitens: the metric is of what was before.
+    found = estimate(config, paid, rewards, values, mask, kept, 1, ALONE).metrics["first_advantage"]
+    assert found == pytest.approx(expected, abs=1e-9)
+    ones = estimate(config, paid, torch.ones(40), values, mask, kept, 1, ALONE)
+    assert ones.metrics["first_advantage"] is None  # One kind, though what tokens are paid differs.
+
+
+@pytest.mark.parametrize("lam", [1.0, 0.95, 0.9])
+def test_without_a_critic_lambda_to_the_length_reaches_the_first_token(lam):
+    mask = torch.ones(6, 150, dtype=torch.bool)
+    rewards = [1.2, 0.0, 0.2, 1.0, 1.2, 0.2]  # With a format term: more than two kinds.
+    gains, _ = compute_gae(pay_tokens(mask, rewards).double(), torch.zeros(6, 150).double(), mask, 1.0, lam)
+    found = first_advantage(gains, torch.tensor(rewards), mask, ALONE)
+    assert found == pytest.approx(lam**149, rel=1e-6)
+    assert first_advantage(gains, torch.full((6,), 0.2), mask, ALONE) is None
+    assert first_advantage(gains, torch.tensor(rewards), torch.zeros_like(mask), ALONE) is None
+
+
 def test_whitening_is_over_what_the_losses_see():
     config = PPOConfig(mask_truncated=True)
     rewards, values, mask, lengths = random_batch(torch.float64, seed=8)
     kept = mask.clone()
     kept[2] = False
-    found = estimate(config, rewards * mask, values, mask, kept, 1, ALONE)
+    paid = rewards * mask
+    found = estimate(config, paid, paid.sum(1), values, mask, kept, 1, ALONE)
     plain, _ = compute_gae(rewards, values, mask, 1.0, 1.0)
     flat = plain[kept].tolist()
     assert found.advantages[kept].tolist() == pytest.approx(whitened(flat), abs=1e-6)

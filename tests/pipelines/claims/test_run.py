@@ -9,6 +9,7 @@ from pipelines.claims.cells import judge
 from pipelines.claims.config import Gate
 from pipelines.claims.page import write_index
 from pipelines.claims.run import run_claim
+from rewards.contracts.files import write_json
 
 TASK = """\
 [gate]
@@ -118,6 +119,13 @@ def test_the_index_has_every_claim_and_no_markup_of_theirs(made):
     text = page.read_text()
     assert "A &lt;tiny&gt; model" in text and "<tiny>" not in text and "<svg" in text
     assert "| plain | .000 |" in markdown.read_text() and "tiny/curves.svg" in markdown.read_text()
+    # A claim run before the column was there keeps its page.
+    facts = json.loads((folder / "runs" / "claims" / "tiny" / "verdict.json").read_text())
+    for row in facts["verdict"]["rows"]:
+        del row["first"]
+    write_json(folder / "older" / "tiny" / "verdict.json", facts)
+    (folder / "older" / "tiny" / "curves.svg.html").write_text("<svg>")
+    assert write_index(folder / "older")[0].read_text() == markdown.read_text()
 
 
 def drawn(n_chosen, n_right, n_others, text="1+1=2"):

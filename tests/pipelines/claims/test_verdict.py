@@ -34,6 +34,7 @@ def runs(*accuracies, n_steps=4, n_bases=3):
             "accuracy": accuracy(base, seed, step),
             "response_tokens": 100.0,
             "advantage_reach": 0.9 if number == 0 else None,
+            "first_advantage": 0.2 * step if number == 0 and step > 2 else None,
         }
         for number, accuracy in enumerate(accuracies)
         for base in range(n_bases)
@@ -87,6 +88,7 @@ def test_seeds_on_one_base_count_once():
     assert second.difference == pytest.approx((-0.2, -0.2 - 0.02484, -0.2 + 0.02484), abs=1e-4)
     assert first.last == pytest.approx(0.3 + 0.05 + 0.01 + 0.04)  # Step 4 of 4.
     assert first.reach == pytest.approx(0.9) and second.reach is None
+    assert first.first == pytest.approx(0.7) and second.first is None  # Of steps 3 and 4, which have one.
 
 
 def test_one_expectation_that_fails_refutes_the_claim():
