@@ -39,6 +39,7 @@ CODE = (
         "training/*.py",
         "training/rollout",
         "training/saving",
+        "training/sections",
         "training/selfcheck",
         "rewards",
         "evals/statistics",
