@@ -28,14 +28,14 @@ def apply_function(
     """The value of a function; `base` is a logarithm's, `power` that of \\sin^2 x."""
     if name == "log":
         operands = [operands[0], base]
-    if name == "cis":
-        turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
-        return Operation("+", (Operation("cos", tuple(operands)), turn))
     if name in _RECIPROCAL:
         name, operands = _RECIPROCAL[name], [Operation("/", (Number(Fraction(1)), operands[0]))]
-    if name in ("sech", "csch"):
+    if name == "cis":
+        turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
+        value: Expression = Operation("+", (Operation("cos", tuple(operands)), turn))
+    elif name in ("sech", "csch"):
         inner = Operation("cosh" if name == "sech" else "sinh", tuple(operands))
-        value: Expression = Operation("/", (Number(Fraction(1)), inner))
+        value = Operation("/", (Number(Fraction(1)), inner))
     elif name in COMMUTATIVE:
         value = Operation(name, tuple(sorted(operands, key=repr))) if len(operands) > 1 else operands[0]
     else:
