@@ -26,7 +26,7 @@ from pipelines.artifacts.workspace import open_workspace as load_workspace
 from pipelines.claims.run import choose_claims
 from pipelines.orchestration import tasks
 from pipelines.orchestration.hooks import say_how_to_continue
-from pipelines.orchestration.own_server import end_server_with_this_process
+from pipelines.orchestration.own_server import end_server_with_this_process, start_server
 from pipelines.orchestration.settings import LOGGED
 from pipelines.stages.models import Model
 
@@ -286,4 +286,5 @@ def publish(
 
 
 if __name__ == "__main__":
+    start_server()
     reasoner_zero()

@@ -19,9 +19,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from evals.statistics.turning_point import run_bends, turning_point
+from evals.statistics.turning_point import SERIES, run_bends, turning_point
 from pipelines.artifacts.workspace import Workspace
-from pipelines.claims.verdict import SERIES
 from pipelines.config import load_config
 from pipelines.stages.chain import Chain
 from rewards.contracts.records import METRIC
@@ -43,7 +42,7 @@ def main() -> None:
     for seed in arguments.seeds:
         metrics, seconds = train(seed, arguments.runs)
         bends = run_bends(metrics)
-        point = turning_point(bends) if set(bends) == set(SERIES) else None
+        point = turning_point(bends, SERIES)
         ends = {
             name: (metrics[name].to_numpy()[:5].mean(), metrics[name].to_numpy()[-5:].mean())
             for name in SERIES

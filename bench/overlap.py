@@ -34,12 +34,13 @@ from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
 from training.base.base_model import make_base_model
-from training.config import CorpusPhase, TrainingConfig
+from training.config import TrainingConfig
 from training.planning.plan import make_plan
 from training.planning.shape import find_shape
 from training.planning.simulator.lengths import PAPER
 from training.planning.simulator.machine import TRAINING_TFLOPS, Cluster, Machine
 from training.planning.simulator.steps import Step, rollout_ends, simulate_step
+from training.sections.model import CorpusPhase
 from training.train import train
 
 ROOT = Path(__file__).resolve().parent.parent

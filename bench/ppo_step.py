@@ -35,13 +35,14 @@ from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from pipelines.config import load_config
 from training.base.base_model import make_base_model
-from training.config import CorpusPhase, TrainingConfig
+from training.config import TrainingConfig
 from training.data import load_prompts
 from training.rails import Rails
 from training.ranks import join_ranks
 from training.recorder import Recorder
 from training.rollout.batches import Rollouts
 from training.rollout.engine import open_engine
+from training.sections.model import CorpusPhase
 from training.train import build_ppo, run_step
 
 ROOT = Path(__file__).resolve().parent.parent

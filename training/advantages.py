@@ -11,8 +11,8 @@ from torch import Tensor
 
 from training.gae import adaptive_lambda, compute_gae, whiten
 from training.losses import explained_variance
-from training.ppo_config import Estimator, PPOConfig
 from training.ranks import Ranks
+from training.sections.ppo import Estimator, PPOConfig
 
 EARLY = 0.1
 """The part of a response, from its beginning, whose advantages `advantage_reach` looks at."""

@@ -7,7 +7,7 @@ Gradients then do not depend on how the tokens were divided into micro-batches, 
 import torch
 from torch import Tensor
 
-from training.ppo_config import KLEstimator
+from training.sections.ppo import KLEstimator
 
 
 def policy_loss(

@@ -22,11 +22,12 @@ from transformers import (
 )
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from training.config import CRITIC_HEAD, ScratchConfig
+from training.config import CRITIC_HEAD
 from training.head import decoder_of, is_bare, own_logits
 from training.packed.layers import fuse_layers, is_fused
 from training.packed.packing import PACKED, Layout, pack, pick
 from training.rope import pin_rope
+from training.sections.model import ScratchConfig
 from training.vocabulary import usable_ids
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from training.data import Prompt
-from training.ppo_config import PPOConfig
+from training.sections.ppo import PPOConfig
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ half of the rise after the bend has to be above all that came before. Series ben
 bends at the stated level and one step lies in the intervals of all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +20,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+SERIES = ("reward", "response_tokens", "reflection_rate")
+"""What bends up together in the paper (section 3.2 and figure 1)."""
 MIN_STEPS = 20
 """Shorter series are not looked at."""
 _UNIT_ROOT = 0.9
@@ -115,25 +117,26 @@ def find_bends(
 
 
 def run_bends(metrics: pl.DataFrame | None) -> dict[str, Bend | None]:
-    """The bends of a training run's steps (METRIC): reward, response length, reflection rate.
+    """The bends of a training run's steps (METRIC), by SERIES.
 
-    The rate counts only in runs that reflect at all; a run that is too short has no series.
+    The reflection rate counts only in runs that reflect at all; a run that is too short has no series.
     """
     if metrics is None or metrics.height < MIN_STEPS:
         return {}
-    names = ["reward", "response_tokens"]
-    if "reflection_rate" in metrics.columns and not metrics["reflection_rate"].null_count():
-        names += ["reflection_rate"] if metrics["reflection_rate"].sum() > 0 else []
+    *names, rate = SERIES
+    if rate in metrics.columns and not metrics[rate].null_count() and metrics[rate].sum() > 0:
+        names.append(rate)
     return find_bends(metrics["step"].to_list(), {name: metrics[name].to_list() for name in names})
 
 
-def turning_point(bends: Mapping[str, Bend | None]) -> TurningPoint | None:
+def turning_point(bends: Mapping[str, Bend | None], needed: Collection[str] = ()) -> TurningPoint | None:
     """Return the common step of the bends, when every series has one and one step lies in all intervals.
 
-    Every series has to rise after its bend: one that only stops falling has no turning point.
+    Every series has to rise after its bend: one that only stops falling has no turning point. Without a
+    series of `needed` there is none either.
     """
     found = {name: bend for name, bend in bends.items() if bend is not None and bend.slope_after > 0}
-    if not found or len(found) < len(bends):
+    if not found or len(found) < len(bends) or not bends.keys() >= {*needed}:
         return None
     low, high = max(bend.low for bend in found.values()), min(bend.high for bend in found.values())
     if low > high:

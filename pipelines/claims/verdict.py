@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from evals.statistics.turning_point import find_bends, turning_point
+from evals.statistics.turning_point import SERIES, run_bends, turning_point
 from pipelines.ablate import interval
 from pipelines.claims.cells import Runs
 from pipelines.claims.config import Claim, Measure, Variant
@@ -15,8 +15,6 @@ Outcome = Literal["shown", "not shown", "refuted"]
 Interval = tuple[float, float | None, float | None]
 """Mean, and the ends of its 95 % interval; of a single value, no ends."""
 KEY = ("task", "variant", "base", "seed")
-SERIES = ("reward", "reflection_rate", "response_tokens")
-"""What has to bend up at a turning point (paper, section 3.2 and figure 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,9 @@ def measure(what: Measure, runs: Runs) -> pl.DataFrame:
         return pl.concat(runs.questions).group_by(KEY).agg(value=pl.col("after").mean())
     rows = []
     for key, of_run in steps.sort(*KEY, "step").group_by(KEY, maintain_order=True):
-        bends = find_bends(of_run["step"].to_list(), {name: of_run[name].to_list() for name in SERIES})
-        point = turning_point(bends)
+        bends = run_bends(of_run)
+        # Of a run that never reflects, the report names a bend of the other two; a claim needs all three.
+        point = turning_point(bends, SERIES)
         if point is not None:
             found = f"{point.place}, p <= {point.p_value:.3f}"
         else:

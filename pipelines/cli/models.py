@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from pipelines.cli.output import say, show_rows
-from training.config import ModelConfig, TrainingConfig
+from training.config import TrainingConfig
+from training.sections.model import ModelConfig
 
 MARKS = {"ok": "[green]ok", "slower": "[yellow]slower", "refused": "[red]refused"}
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,14 @@ WATCH = 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; sleep 5; kill "$2" 2>
 
 
 def start_server() -> None:
-    """Start the temporary server now, if this process needs one; a flow then finds it running."""
+    """Start the temporary server now, if this process needs one; a flow then finds it running.
+
+    RuntimeError when it does not start.
+    """
+    if not PREFECT_API_URL.value() and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
+        from pipelines.orchestration.temporary_server import TemporaryServer  # With all of the server.
+
+        TemporaryServer().start()
     with get_client(sync_client=True) as client:
         client.hello()
 

@@ -40,6 +40,7 @@ CODE = (
         "training/packed",
         "training/rollout",
         "training/saving",
+        "training/sections",
         "training/selfcheck",
         "rewards",
         "evals/statistics",

@@ -19,6 +19,7 @@ from rewards.answer.types import (
     substitute,
 )
 from rewards.answer.units import words
+from rewards.parsing.functions import ALIASES, COMMUTATIVE, INVERSE, apply_function
 from rewards.parsing.token_reader import TokenReader
 from rewards.parsing.tokens import FUNCTIONS, Token
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
@@ -34,21 +35,6 @@ _RELATIONS = words("le ge ne in notin equiv approx parallel perp sim cong subset
 _STRUCTURE = words("cup cap setminus pmod bmod mod Leftrightarrow subseteq ldots")
 _FIGURES = frozenset(("angle", "measuredangle", "triangle"))
 _NO_FACTORS = _RELATIONS | _STRUCTURE | {"pm", "mp", "rfloor", "rceil", "choose", "circ", "over"}
-_COMMUTATIVE = frozenset(("gcd", "lcm", "max", "min"))
-_INVERSE = {
-    "sin": "asin", "cos": "acos", "tan": "atan", "cot": "acot", "sec": "asec", "csc": "acsc",
-    "sinh": "arsinh", "cosh": "arcosh", "tanh": "artanh", "coth": "arcoth",
-    "sech": "arsech", "csch": "arcsch",
-}  # fmt: skip
-_ALIASES = {
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsec": "asec", "arccsc": "acsc", "lg": "log",
-    "arcsinh": "arsinh", "asinh": "arsinh", "argsinh": "arsinh", "arccosh": "arcosh", "acosh": "arcosh",
-    "argcosh": "arcosh", "arctanh": "artanh", "atanh": "artanh", "argtanh": "artanh", "arccoth": "arcoth",
-    "acoth": "arcoth",
-}  # fmt: skip
-_RECIPROCAL = {"asec": "acos", "acsc": "asin", "arcoth": "artanh", "arsech": "arcosh", "arcsch": "arsinh"}
-"""Inverse functions that are another one of 1/x."""
-_UNKNOWN_FUNCTIONS = words("arg det deg Re Im sgn dim")
 MAX_SERIES = 3
 """Deepest nesting of sums and products."""
 
@@ -116,20 +102,6 @@ class _Parser(TokenReader):
             return Operation(sign, (value,))
         return negative(value) if sign == "-" else value
 
-    def sign(self) -> str:
-        """Read signs in front of a term: - (odd), + (even), pm or mp."""
-        result = "+"
-        while True:
-            token = self.next
-            if token.kind == "command" and token.value in ("pm", "mp"):
-                result = token.value
-            elif token.kind == "sign" and token.value in ("+", "-"):
-                if token.value == "-":
-                    result = "-" if result == "+" else "+"
-            else:
-                return result
-            self.position += 1
-
     def may_precede_number(self, factor: Expression) -> bool:
         """3 may follow 2^a or (n-2), and 2^n may follow n; any other number after a factor is a typo."""
         if isinstance(factor, Operation):
@@ -190,16 +162,6 @@ class _Parser(TokenReader):
         if isinstance(base, Symbol) and base.name in APPLIED_NAMES and exponent == MINUS_ONE:
             return self.applied(base.name + "^-1")
         return Operation("^", (base, exponent))
-
-    def is_degree(self) -> bool:
-        r"""Read \circ or {\circ} after a ^."""
-        if self.next.kind == "command" and self.next.value == "circ":
-            self.position += 1
-            return True
-        if self.next.value == "{" and self.peek(1).value == "circ" and self.peek(2).value == "}":
-            self.position += 3
-            return True
-        return False
 
     def applied(self, name: str) -> Expression:
         """A named function with its arguments, or its name alone."""
@@ -289,10 +251,6 @@ class _Parser(TokenReader):
             return Constant("i")
         return Symbol(name)
 
-    def is_applied_to_zero(self) -> bool:
-        """I(0) is a value of I: nobody writes a product with zero."""
-        return [self.peek(n).value for n in range(3)] == ["(", "0", ")"]
-
     def index_of_term(self) -> Expression | None:
         """The subscript of F_{n-k} in a sum over k, as an expression; None when no index is in it."""
         if self.next.value != "{":
@@ -367,9 +325,9 @@ class _Parser(TokenReader):
         if name in ("sum", "prod"):
             return self.series(name)
         if name in _FIGURES and self.starts_vertices():
-            return self.figure(name)
+            return Symbol(f"\\{name} {self.vertices(name)}")
         if name in FUNCTIONS:
-            return self.function(_ALIASES.get(name, name))
+            return self.function(ALIASES.get(name, name))
         if name in _RELATIONS or name in _STRUCTURE or name in _UNSUPPORTED:
             raise UnparsableAnswer(f"cannot read \\{name} in an expression")
         self.subscript_first()
@@ -379,22 +337,6 @@ class _Parser(TokenReader):
         if self.is_applied_to_zero():
             return self.applied(name)
         return Symbol("\\" + name)
-
-    def starts_vertices(self) -> bool:
-        token = self.peek(1) if self.next.kind == "sign" and self.next.value == "{" else self.next
-        return token.kind == "name" and token.value.isupper()
-
-    def figure(self, name: str) -> Expression:
-        """An angle or triangle by its vertices: an angle reads the same reversed, a triangle in any order."""
-        is_braced = self.accepts("{")
-        vertices = []
-        while self.next.kind == "name" and self.next.value.isupper():
-            vertices.append(self.next.value)
-            self.position += 1
-        if is_braced:
-            self.expect("}")
-        ordered = sorted(vertices) if name == "triangle" else min(vertices, vertices[::-1])
-        return Symbol(f"\\{name} {''.join(ordered)}")
 
     def root(self, index: int) -> Expression:
         degree: Expression = Number(Fraction(index))
@@ -416,29 +358,14 @@ class _Parser(TokenReader):
                 power = (
                     self.group() if self.next.value == "{" else Number(self.single().number or Fraction(0))
                 )
-                if power == MINUS_ONE and name in _INVERSE:
-                    name, power = _INVERSE[name], None
-        operands = self.operands(name)
-        if name == "log":
-            operands = [operands[0], base]
-        if name == "cis":
-            turn = Operation("*", (Constant("i"), Operation("sin", tuple(operands))))
-            return Operation("+", (Operation("cos", tuple(operands)), turn))
-        if name in _RECIPROCAL:
-            name, operands = _RECIPROCAL[name], [Operation("/", (Number(Fraction(1)), operands[0]))]
-        if name in ("sech", "csch"):
-            inner = Operation("cosh" if name == "sech" else "sinh", tuple(operands))
-            value: Expression = Operation("/", (Number(Fraction(1)), inner))
-        elif name in _COMMUTATIVE:
-            value = Operation(name, tuple(sorted(operands, key=repr))) if len(operands) > 1 else operands[0]
-        else:
-            value = Operation("@" + name if name in _UNKNOWN_FUNCTIONS else name, tuple(operands))
-        return value if power is None else Operation("^", (value, power))
+                if power == MINUS_ONE and name in INVERSE:
+                    name, power = INVERSE[name], None
+        return apply_function(name, self.operands(name), base, power)
 
     def operands(self, name: str) -> list[Expression]:
         """What a function is applied to: everything in its parentheses, or the factors that follow."""
         closing = {"(": ")", "\\{": "\\}"}.get(self.next.value) if self.next.kind == "sign" else None
-        if closing is None or (closing == "\\}" and name not in _COMMUTATIVE):
+        if closing is None or (closing == "\\}" and name not in COMMUTATIVE):
             return [self.juxtaposed()]
         self.position += 1
         operands = [self.sum()]

@@ -1,4 +1,4 @@
-"""A reader of tokens, one after another, with TeX's few rules about single tokens."""
+"""A reader of tokens, one after another: TeX's few rules about single ones, and what holds no expression."""
 
 from fractions import Fraction
 
@@ -86,3 +86,46 @@ class TokenReader:
             return Token("number", first, False, Fraction(int(first)))
         self.position += 1
         return token
+
+    def sign(self) -> str:
+        """Read signs in front of a term: - (odd), + (even), pm or mp."""
+        result = "+"
+        while True:
+            token = self.next
+            if token.kind == "command" and token.value in ("pm", "mp"):
+                result = token.value
+            elif token.kind == "sign" and token.value in ("+", "-"):
+                if token.value == "-":
+                    result = "-" if result == "+" else "+"
+            else:
+                return result
+            self.position += 1
+
+    def is_degree(self) -> bool:
+        r"""Read \circ or {\circ} after a ^."""
+        if self.next.kind == "command" and self.next.value == "circ":
+            self.position += 1
+            return True
+        if self.next.value == "{" and self.peek(1).value == "circ" and self.peek(2).value == "}":
+            self.position += 3
+            return True
+        return False
+
+    def is_applied_to_zero(self) -> bool:
+        """I(0) is a value of I: nobody writes a product with zero."""
+        return [self.peek(n).value for n in range(3)] == ["(", "0", ")"]
+
+    def starts_vertices(self) -> bool:
+        token = self.peek(1) if self.next.kind == "sign" and self.next.value == "{" else self.next
+        return token.kind == "name" and token.value.isupper()
+
+    def vertices(self, figure: str) -> str:
+        """Read the vertices of an angle, the same reversed, or of a triangle, the same in any order."""
+        is_braced = self.accepts("{")
+        vertices = []
+        while self.next.kind == "name" and self.next.value.isupper():
+            vertices.append(self.next.value)
+            self.position += 1
+        if is_braced:
+            self.expect("}")
+        return "".join(sorted(vertices) if figure == "triangle" else min(vertices, vertices[::-1]))

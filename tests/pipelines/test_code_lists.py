@@ -16,6 +16,7 @@ NOT_FOLLOWED = {
     "evals/config.py": "settings",
     "evals/endpoint_config.py": "settings",
     "training/config.py": "settings",
+    "training/sections/": "settings",
     "pipelines/benchmarks.py": "loads benchmarks, whose hashes are inputs",
     "evals/benchmarks/": "questions, hashed as inputs; a stage that reads more of them lists the folder",
     "training/fingerprint.py": "hashes a model, as an input",

@@ -8,7 +8,8 @@ import pytest
 from curation.generators import generate
 from curation.generators.family import GeneratorConfig
 from rewards.contracts.prompts import PromptConfig
-from training.config import CorpusPhase, ModelConfig, ScratchConfig, TrainingConfig, WarmupConfig
+from training.config import TrainingConfig
+from training.sections.model import CorpusPhase, ModelConfig, ScratchConfig, WarmupConfig
 
 STOP = ("</answer>",)
 

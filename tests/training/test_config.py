@@ -6,15 +6,19 @@ import pytest
 from pydantic import ValidationError
 
 import training.config
+import training.sections.model
+import training.sections.ppo
 from rewards.contracts.settings import Settings
 from tests.training.conftest import tiny_config
-from training.config import CorpusPhase, ModelConfig, ScratchConfig, TrainingConfig
+from training.config import TrainingConfig
+from training.sections.model import CorpusPhase, ModelConfig, ScratchConfig
 
 DEFAULT = TrainingConfig(model=ModelConfig(path="some/model"))
 SECTIONS = [
     item
-    for _, item in inspect.getmembers(training.config, inspect.isclass)
-    if issubclass(item, Settings) and item.__module__ == training.config.__name__
+    for module in (training.config, training.sections.model, training.sections.ppo)
+    for _, item in inspect.getmembers(module, inspect.isclass)
+    if issubclass(item, Settings) and item.__module__ == module.__name__
 ]
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from training.base.tokenizer import build_tokenizer
 from training.batching import Responses
-from training.config import ScratchConfig
 from training.model import (
     Critic,
     Policy,
@@ -25,6 +24,7 @@ from training.model import (
     token_logprobs,
 )
 from training.packed.packing import rounded
+from training.sections.model import ScratchConfig
 
 SHAPE = ScratchConfig(hidden=32, n_layers=2, n_heads=1, intermediate=48, max_tokens=64)
 N_VOCAB, PAD, EOS = 23, 0, 1
@@ -123,7 +123,8 @@ def test_a_sharded_head_is_gathered_once_forward_and_once_backward():
 import torch, deepspeed
 from deepspeed.runtime.zero import partitioned_param_coordinator
 Coordinator = partitioned_param_coordinator.PartitionedParameterCoordinator
-from training.config import DeepSpeedConfig, OptimConfig, ScratchConfig
+from training.config import DeepSpeedConfig, OptimConfig
+from training.sections.model import ScratchConfig
 from training.engines import build_engine, sharded_loading
 from training.model import Policy, build_scratch
 from training.ranks import join_ranks

@@ -5,7 +5,7 @@ import pytest
 
 from training.data import Prompt
 from training.phases import CriticWarmup, hard_prompts
-from training.ppo_config import PPOConfig
+from training.sections.ppo import PPOConfig
 
 PROMPTS = [Prompt(name, name, [1], "4") for name in "abcde"]
 

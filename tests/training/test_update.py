@@ -7,11 +7,11 @@ import torch
 
 from tests.training.conftest import tiny_config
 from training.batching import Responses
-from training.config import ScratchConfig
 from training.model import Critic, Policy, ValueHead, build_scratch
 from training.ppo import PPO
 from training.probe import OutOfSync, Probe, Recheck
 from training.ranks import Ranks
+from training.sections.model import ScratchConfig
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 SHAPE = ScratchConfig(hidden=32, n_layers=1, n_heads=1, intermediate=32, max_tokens=40)

@@ -25,7 +25,7 @@ from training.batching import Responses
 from training.gae import adaptive_lambda, compute_gae
 from training.losses import positive_lm_loss
 from training.ppo import PPO
-from training.ppo_config import PPOConfig
+from training.sections.ppo import PPOConfig
 
 RIGHT = [reward == 1.0 for reward in REWARDS]
 CUT = [False, False, True, False]

@@ -13,8 +13,9 @@ from training.base.column_sums import WAIT
 from training.base.gguf import find_gguf
 from training.base.tokenizer import build_tokenizer
 from training.base.warmup import WorkedProblem, warm_up
-from training.config import ModelConfig, TrainingConfig
+from training.config import TrainingConfig
 from training.model import DTYPES, build_scratch
+from training.sections.model import ModelConfig
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rewards.contracts.prompts import PromptConfig, render_prompt, render_response
 from training.base.column_sums import WAIT, Slips, read_columns
-from training.config import CorpusPhase, WarmupConfig
+from training.sections.model import CorpusPhase, WarmupConfig
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from evals.endpoint_config import EndpointConfig
 from evals.plan import make_plan
 from rewards.contracts.files import canonical_json
 from training.base.tokenizer import build_tokenizer
-from training.config import ScratchConfig
 from training.model import build_scratch
+from training.sections.model import ScratchConfig
 
 N_TOKENS = 12
 

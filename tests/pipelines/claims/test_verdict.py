@@ -150,6 +150,11 @@ def test_a_turning_point_is_looked_for_in_every_run():
         "none together (alone: reward, response_tokens); "
         "right reflections longer than average in 50 of 50 steps"
     )
+    # A run that never reflects has two series, and they bend together: not what the paper saw.
+    silent = Runs([], [table.with_columns(reflection_rate=pl.lit(0.0))], [], [], {})
+    verdict = decide(looked, silent)
+    assert [row.value[0] for row in verdict.rows] == [0.0, 0.0]
+    assert verdict.rows[0].bends[0].startswith("none together (alone: reward, response_tokens)")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from curation.generators.addition import add_by_columns
 from training.base.column_sums import Slips, add_columns, read_columns
 from training.base.warmup import WorkedProblem, write_response
-from training.config import CorpusPhase, WarmupConfig
+from training.sections.model import CorpusPhase, WarmupConfig
 
 PAIRS = [(a, b) for a in range(10, 100, 7) for b in range(10, 100, 11)]
 

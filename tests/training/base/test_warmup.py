@@ -14,8 +14,8 @@ from rewards.contracts.prompts import PromptConfig, render_prompt
 from training.base.column_sums import Slips
 from training.base.tokenizer import build_tokenizer
 from training.base.warmup import WorkedProblem, batches, perturb, warm_up, write_response
-from training.config import CorpusPhase, ScratchConfig, WarmupConfig
 from training.model import build_scratch
+from training.sections.model import CorpusPhase, ScratchConfig, WarmupConfig
 
 ITEMS = [WorkedProblem(f"{a}+{b}=?", str(a + b), f"{a} and {b} is {a + b}") for a in range(9) for b in (3, 7)]
 PROMPT = PromptConfig(template="bare")

@@ -13,7 +13,8 @@ import torch
 from rewards.contracts.engine import Sampling
 from tests.training.conftest import STOP, tiny_config
 from training.base.base_model import make_base_model
-from training.config import CorpusPhase, TrainingConfig, WarmupConfig
+from training.config import TrainingConfig
+from training.sections.model import CorpusPhase, WarmupConfig
 from training.train import train
 
 N_STEPS = 20

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from bench.parts.families import make_family
-from training.config import ModelConfig, ScratchConfig, TrainingConfig
+from training.config import TrainingConfig
 from training.planning.plan import (
     GIB,
     compare_with_run,
@@ -20,6 +20,7 @@ from training.planning.plan import (
     why_not,
 )
 from training.planning.shape import KNOWN, Shape, find_shape
+from training.sections.model import ModelConfig, ScratchConfig
 
 
 def config(path="Qwen/Qwen2.5-7B", **changes) -> TrainingConfig:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from training.base.tokenizer import build_tokenizer
-from training.config import ScratchConfig
 from training.model import load_critic, load_policy
 from training.ranks import Ranks
+from training.sections.model import ScratchConfig
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 SHAPE = ScratchConfig(hidden=32, n_layers=1, n_heads=1, intermediate=32, max_tokens=32)

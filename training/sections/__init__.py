@@ -1,0 +1,1 @@
+"""Sections of [training] with a file of their own."""
