@@ -26,6 +26,7 @@ from training.config import CRITIC_HEAD
 from training.head import decoder_of, is_bare, own_logits
 from training.packed.layers import fuse_layers, is_fused
 from training.packed.packing import PACKED, Layout, pack, pick
+from training.packed.products import faster_linear
 from training.rope import pin_rope
 from training.sections.model import ScratchConfig
 from training.vocabulary import usable_ids
@@ -128,9 +129,9 @@ def score_in_chunks(model: Any, temperature: float, chunk: int, n_ids: int | Non
     gathered once more in the backward pass, whatever the number of chunks.
     """
     head = model.get_output_embeddings()
-    project = head.forward
+    project, fast = head.forward, faster_linear(head)
     # Most models' logits are the head's output; calling it alone is what they do.
-    logits = project if is_bare(model) else partial(own_logits, model, project=project)
+    logits = fast if is_bare(model) else partial(own_logits, model, project=fast)
 
     def score(hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         return token_logprobs(hidden, logits, targets, temperature, n_ids)

@@ -18,11 +18,10 @@ from torch.autograd.function import once_differentiable
 
 from training.head import decoder_of
 from training.packed.packing import Packing, attend_places
+from training.packed.products import outer, product
 
 MODEL_TYPES = ("llama", "mistral", "qwen2")
 """Types whose layers are norm, attention, norm and a feed-forward network gated by SiLU, and nothing else."""
-
-HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 Grad = Tensor | None
 
@@ -140,7 +139,7 @@ class _Heads(Function):
         turned = of_heads[:, : ctx.n_turned]
         turned.copy_(_turn(turned, cos, -sin, torch.empty_like(turned)))
         of_made, sizes = of_heads.flatten(1), [len(matrix) for matrix in matrices]
-        of_matrices = product(of_made.t(), (unit * norm).t()).split(sizes)
+        of_matrices = outer(of_made, unit * norm).split(sizes)
         of_biases = of_made.sum(0).split(sizes) if ctx.has_bias else (None,) * 3
         of_x, of_norm = _normalize_back(product(of_made, torch.cat(matrices).t()), unit, scale, norm)
         return of_x, of_norm, None, None, None, None, None, *of_matrices, *of_biases
@@ -183,24 +182,13 @@ class _Rest(Function):
         of_inner = product(grad, down.t())
         of_gated = torch.ops.aten.silu_backward(of_inner * raised, gated)
         of_both = torch.cat([of_gated, of_inner * opened], dim=-1)
-        of_gate, of_up = product(of_both.t(), (unit * norm).t()).split([len(gate), len(up)])
+        of_gate, of_up = outer(of_both, unit * norm).split([len(gate), len(up)])
         of_x, of_norm = _normalize_back(product(of_both, torch.cat([gate, up]).t()), unit, scale, norm)
         of_x += grad
         of_mixed = _add_up(product(of_x, out.t()), firsts, ctx.n_places)
         of_bias = of_x.sum(0) if ctx.has_bias else None
-        of_out, of_down = product(of_x.t(), found.t()), product(grad.t(), inner.t())
+        of_out, of_down = outer(of_x, found), outer(grad, inner)
         return of_x, of_mixed, None, of_out, of_bias, of_norm, None, of_gate, of_up, of_down
-
-
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x @ weight.T + bias, without a gradient: [m, k], [n, k] -> [m, n].
-
-    In float32 on a CPU by oneDNN, which uses AVX-512 on every processor that has it. MKL, torch's default,
-    does not on AMD's, and takes twice as long.
-    """
-    if HAS_ONEDNN and x.device.type == "cpu" and x.dtype is torch.float32:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return F.linear(x, weight, bias)
 
 
 def _normalize(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:

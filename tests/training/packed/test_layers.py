@@ -16,7 +16,6 @@ from transformers import (
 
 from training.batching import Responses
 from training.model import recompute_activations, states_before
-from training.packed import layers
 from training.packed.layers import fuse_layers, is_fused
 from training.packed.packing import PACKED, pack
 
@@ -174,13 +173,3 @@ def test_gradients_match_a_slow_loop_in_float64(window):
     gradients = torch.autograd.grad((found * weights).sum(), inputs)
     for one, other in zip(gradients, wanted, strict=True):
         assert (one - other).abs().max() < 1e-9
-
-
-def test_products_without_onednn_are_torchs(monkeypatch):
-    x, weight, bias = torch.randn(7, 12), torch.randn(5, 12), torch.randn(5)
-    expected = torch.nn.functional.linear(x, weight, bias)
-    assert (layers.product(x, weight, bias) - expected).abs().max() < 1e-5
-    transposed = layers.product(x.t(), torch.randn(3, 7))
-    assert transposed.shape == (12, 3)
-    monkeypatch.setattr(layers, "HAS_ONEDNN", False)
-    assert torch.equal(layers.product(x, weight, bias), expected)

@@ -269,10 +269,10 @@ def test_the_arithmetic_is_what_torch_counts(monkeypatch):
 
     from training.batching import Responses
     from training.model import Critic, Policy, ValueHead, build_scratch
-    from training.packed import layers
+    from training.packed import products
     from training.packed.packing import rounded
 
-    monkeypatch.setattr(layers, "HAS_ONEDNN", False)  # Whose products torch does not count.
+    monkeypatch.setattr(products, "HAS_ONEDNN", False)  # Whose products torch does not count.
     size = ScratchConfig(hidden=64, n_layers=2, n_heads=2, intermediate=128, max_tokens=64)
     model = build_scratch(size, 32, 0, 1, seed=0)
     critic = Critic(build_scratch(size, 32, 0, 1, seed=0).model, ValueHead(64, torch.float32))
