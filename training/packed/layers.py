@@ -23,6 +23,16 @@ from training.packed.products import outer, product
 MODEL_TYPES = ("llama", "mistral", "qwen2")
 """Types whose layers are norm, attention, norm and a feed-forward network gated by SiLU, and nothing else."""
 
+PARTS = frozenset(
+    [
+        *("input_layernorm.weight", "post_attention_layernorm.weight"),
+        *(f"self_attn.{name}_proj.weight" for name in "qkvo"),
+        *(f"mlp.{name}_proj.weight" for name in ("gate", "up", "down")),
+    ]
+)
+BIASES = frozenset(f"self_attn.{name}_proj.bias" for name in "qkv")
+OUT_BIAS = "self_attn.o_proj.bias"
+
 Grad = Tensor | None
 
 
@@ -33,13 +43,20 @@ def fuse_layers(model: Any) -> None:
     layers stay what they are; the parts of a layer are not called, so their hooks do not run. With ZeRO-3,
     which gathers weights in these hooks, all stays with transformers.
     """
-    config = model.config.get_text_config()
-    is_sharded = any(hasattr(parameter, "ds_id") for parameter in model.parameters())
-    if config.model_type not in MODEL_TYPES or config.hidden_act != "silu" or is_sharded:
+    config, decoder = model.config.get_text_config(), decoder_of(model)
+    if config.model_type not in MODEL_TYPES or config.hidden_act != "silu":
         return
-    decoder: Any = decoder_of(model)
-    for layer, window in zip(decoder.layers, layer_windows(config), strict=True):
-        layer.forward = partial(_forward, layer, layer.forward, window)
+    layers: Any = decoder.layers
+    if all(_is_known(layer) for layer in layers):
+        for layer, window in zip(layers, layer_windows(config), strict=True):
+            layer.forward = partial(_forward, layer, layer.forward, window)
+
+
+def _is_known(layer: nn.Module) -> bool:
+    """Whether a layer has the weights that are computed with here and no others, all of them whole."""
+    weights = dict(layer.named_parameters())
+    is_whole = not any(hasattr(weight, "ds_id") for weight in weights.values())
+    return is_whole and weights.keys() - {OUT_BIAS} in (PARTS, PARTS | BIASES)
 
 
 def is_fused(decoder: Any) -> bool:

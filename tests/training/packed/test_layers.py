@@ -90,12 +90,34 @@ def test_without_packing_the_layers_are_transformers_own():
         assert torch.equal(model(ids, use_cache=False).last_hidden_state, expected)
 
 
-def test_other_layers_stay_as_they_are():
-    qwen3 = Qwen3Model(Qwen3Config(**SIZES, head_dim=8))
-    gelu = LlamaModel(LlamaConfig(**SIZES, hidden_act="gelu"))
-    for model in (qwen3, gelu):
-        fuse_layers(model)
-        assert not is_fused(model)
+def adapted():
+    model = LlamaModel(LlamaConfig(**SIZES))
+    model.layers[1].self_attn.q_proj.adapter = torch.nn.Linear(32, 4)
+    return model
+
+
+def sharded():
+    model = LlamaModel(LlamaConfig(**SIZES))
+    for index, parameter in enumerate(model.parameters()):
+        parameter.ds_id = index  # As ZeRO-3 marks what it has cut up.
+    return model
+
+
+OTHERS = {
+    "norms of queries and keys": lambda: Qwen3Model(Qwen3Config(**SIZES, head_dim=8)),
+    "another activation": lambda: LlamaModel(LlamaConfig(**SIZES, hidden_act="gelu")),
+    "biases of the feed-forward network": lambda: LlamaModel(LlamaConfig(**SIZES, mlp_bias=True)),
+    "an adapter": adapted,
+    "ZeRO-3": sharded,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_layers_stay_as_they_are(name):
+    model = OTHERS[name]()
+    fuse_layers(model)
+    assert not is_fused(model)
+    assert all(layer.forward.__func__ is type(layer).forward for layer in model.layers)
 
 
 def test_only_a_fused_decoder_gets_rounded_lengths():
