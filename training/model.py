@@ -24,7 +24,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.config import CRITIC_HEAD
 from training.head import decoder_of, is_bare, own_logits
-from training.packed.layers import fuse_layers, is_fused
+from training.packed.layers import fuse_layers, is_fused, run_fused
 from training.packed.packing import PACKED, Layout, pack, pick
 from training.packed.products import faster_linear
 from training.rope import pin_rope
@@ -152,10 +152,13 @@ def states_before(
     Shapes: all inputs [batch, seq], right-padded. Padded rows need no mask: no token sees what follows it.
     """
     if layout.is_packed:
+        is_run_here = is_fused(decoder)
         tokens, before, arguments = pack(
-            input_ids, attention_mask, response_mask, decoder.dtype, is_rounded=is_fused(decoder)
+            input_ids, attention_mask, response_mask, decoder.dtype, is_rounded=is_run_here
         )
-        return pick(decoder(input_ids=tokens, **arguments).last_hidden_state[0], before)
+        if is_run_here:
+            return pick(run_fused(decoder, tokens, **arguments), before)
+        return pick(decoder(input_ids=tokens, use_cache=False, **arguments).last_hidden_state[0], before)
     hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state
     before = response_mask.flatten().nonzero().squeeze(-1) - 1
     return pick(hidden.flatten(0, 1), before)

@@ -37,18 +37,18 @@ class Schema:
 
     def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `frame` with columns in order; ValueError names a missing column, wrong type or null."""
+        schema = frame.schema
         for column in self.columns:
-            if column.name not in frame.columns:
+            if column.name not in schema:
                 raise ValueError(f"{self.name}: column {column.name!r} is missing ({column.meaning})")
-            if frame.schema[column.name] != column.dtype:
-                found = frame.schema[column.name]
+            if (found := schema[column.name]) != column.dtype:
                 raise ValueError(f"{self.name}: column {column.name!r} is {found}, expected {column.dtype}")
             if not column.is_optional and frame[column.name].null_count():
                 row = frame[column.name].is_null().arg_max()
                 raise ValueError(
                     f"{self.name}: column {column.name!r} is null in row {row} ({column.meaning})"
                 )
-        return frame.select(self.names)
+        return frame if frame.columns == self.names else frame.select(self.names)
 
 
 TEXT, INT, FLOAT, BOOL = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()

@@ -47,7 +47,7 @@ def fuse_layers(model: Any) -> None:
     if config.model_type not in MODEL_TYPES or config.hidden_act != "silu":
         return
     layers: Any = decoder.layers
-    if all(_is_known(layer) for layer in layers):
+    if len(layers) == config.num_hidden_layers and all(_is_known(layer) for layer in layers):
         for layer, window in zip(layers, layer_windows(config), strict=True):
             layer.forward = partial(_forward, layer, layer.forward, window)
 
@@ -63,6 +63,18 @@ def is_fused(decoder: Any) -> bool:
     """Whether `fuse_layers` has changed the layers of `decoder`."""
     layers = getattr(decoder, "layers", None) or [None]
     return getattr(getattr(layers[0], "forward", None), "func", None) is _forward
+
+
+def run_fused(decoder: Any, ids: Tensor, position_ids: Tensor, packing: Packing) -> Tensor:
+    """Last hidden states [tokens, width] of a fused decoder for ids and positions [1, tokens].
+
+    What the forward pass of its class does, less the masks that packed rows have no use for.
+    """
+    x = decoder.embed_tokens(ids)
+    position_embeddings = decoder.rotary_emb(x, position_ids=position_ids)
+    for layer in decoder.layers:
+        x = layer(x, position_embeddings=position_embeddings, packing=packing)
+    return decoder.norm(x)[0]
 
 
 def layer_windows(config: Any) -> list[int | None]:

@@ -102,7 +102,7 @@ def pack(
             extra = np.zeros(rounded(len(firsts)) - len(firsts), np.int64)
             firsts, column, places = (np.append(x, extra) for x in (firsts, column, places))
         packing = Packing(move(chosen), move(places), blocks)
-    arguments = {"position_ids": move(column[None]), "packing": packing, "use_cache": False}
+    arguments = {"position_ids": move(column[None]), "packing": packing}
     return move(ids.ravel()[firsts][None]), move(before), arguments
 
 
