@@ -57,9 +57,10 @@ class _ListDatasets(argparse.Action):
 
 def run(arguments: argparse.Namespace) -> int:
     workspace = open_run(arguments)
-    from pipelines.stages.readiness import check_solutions
+    from pipelines.stages.readiness import check_context, check_solutions
 
     check_solutions(workspace.config)
+    check_context(workspace.config)
     started = time.monotonic()
     from httpx import HTTPError
 
@@ -176,12 +177,14 @@ def _add_train(commands: Commands) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     from pipelines.stages.chain import Chain
-    from pipelines.stages.readiness import check_solutions
+    from pipelines.stages.readiness import check_context, check_solutions
     from rewards.contracts.records import EVALUATION, METRIC
     from training.recorder import read_records
 
     chain = Chain(open_run(arguments))
     check_solutions(chain.workspace.config)
+    if chain.workspace.config.training.eval_every:
+        check_context(chain.workspace.config)
     if arguments.preflight:
         from pipelines.stages.preflight import run_preflight
 

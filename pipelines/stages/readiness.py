@@ -26,3 +26,21 @@ def check_solutions(config: RunConfig) -> None:
             return
         looked_at.append(source.file)
     raise ValueError(f"{', '.join(looked_at)}: no row has a worked solution, and {WAYS_OUT}")
+
+
+def check_context(config: RunConfig) -> None:
+    """Raise ValueError when vLLM would refuse the benchmarks' length for a model made from scratch.
+
+    A pretrained model's length depends on its kind of positions: there vLLM itself says it, when it starts.
+    """
+    scratch, evals = config.training.model.scratch, config.evals
+    if scratch is None or not evals.benchmarks or config.training.rollout.engine != "vllm":
+        return
+    if (context := config.eval_context_tokens) > scratch.max_tokens:
+        room = scratch.max_tokens - config.eval_prompt_tokens
+        lower = f"lower evals.max_new_tokens to {room} or " if room > 0 else ""
+        raise ValueError(
+            f"a benchmark's prompt and response may take {context:,} tokens ({config.eval_prompt_tokens:,} + "
+            f"evals.max_new_tokens {evals.max_new_tokens:,}), the model takes {scratch.max_tokens:,}: {lower}"
+            f"raise training.model.scratch.max_tokens to {context}"
+        )

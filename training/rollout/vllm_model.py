@@ -4,6 +4,7 @@ Imported after `training.rollout.vllm` has set vLLM's environment; vLLM itself i
 """
 
 import importlib
+import re
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,12 @@ def start_vllm(model: Path, **options: Any) -> Any:
         ImportError,
         NotImplementedError,
     ) as error:
+        if found := re.search(r"derived max_model_len \(\w+=(\d+)", str(error)):
+            raise ValueError(
+                f"prompt and response may take {options['max_model_len']:,} tokens, the model "
+                f"{int(found[1]):,} (config.json): lower max_new_tokens or max_prompt_tokens, under "
+                "training.rollout or, for benchmarks, under evals"
+            ) from error
         raise ValueError(
             f"training.rollout.engine: vLLM {_version()} does not start with {_architectures(model)}: "
             f'{_reason(model, error)}. Models that the torch sampler knows run with "torch"'

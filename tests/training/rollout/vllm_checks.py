@@ -3,10 +3,13 @@
 Run by test_vllm.py in a separate process; by hand: python -m pytest tests/training/rollout/vllm_checks.py
 """
 
+import shutil
+
 import pytest
 import torch
 
 from rewards.contracts.engine import Sampling
+from rewards.contracts.files import read_json, write_json
 from tests.training.conftest import STOP, tiny_config
 from training.batching import Responses
 from training.model import load_policy
@@ -173,3 +176,28 @@ def test_each_response_is_handed_over_when_it_ends_and_the_longest_may_go_first(
     assert [seen[index] for index in range(len(prompts))] == found
     assert [c.logprobs is not None for c in found] == [index < 3 for index in range(len(prompts))]
     assert [c.tokens for c in engine.generate(prompts, seeds, SAMPLING)] == [c.tokens for c in found]
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_tokens"),
+    [
+        ({}, 48),
+        ({"max_position_embeddings": 47}, 47),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 24}}, 48),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 3.0}}, 144),
+    ],
+)
+def test_more_tokens_than_the_model_has_positions_are_refused_by_name(changes, n_tokens, tiny_base, tmp_path):
+    from training.rollout.vllm import VllmEngine
+
+    folder = shutil.copytree(tiny_base, tmp_path / "model")
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", config | {"max_position_embeddings": 48} | changes)
+    with pytest.raises(ValueError, match=f"may take {n_tokens + 1} tokens, the model {n_tokens} "):
+        VllmEngine(
+            folder,
+            precision="fp32",
+            max_model_tokens=n_tokens + 1,
+            kv_cache_gib=0.25,
+            gpu_memory_utilization=0.5,
+        )
