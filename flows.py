@@ -215,9 +215,13 @@ def claims(names: list[str] = ALL, runs: str = "runs", data_root: str = "") -> d
         data_root: Folder with the corpora of claims that use some; empty: the hub.
     """
     end_server_with_this_process()
-    outcomes = {name: tasks.try_claim(name, runs, data_root or None) for name in choose_claims(names)}
+    # A claim that fails does not stop the others.
+    ended = {
+        name: tasks.try_claim(name, runs, data_root or None, return_state=True)
+        for name in choose_claims(names)
+    }
     tasks.show_claims(runs)
-    return outcomes
+    return {name: state.result() for name, state in ended.items()}  # Raises what the claim raised.
 
 
 @flow(name="reasoner-zero", flow_run_name=name_run, **HOOKS)

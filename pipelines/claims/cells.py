@@ -5,7 +5,7 @@ on, and cells that exist are reused, by other claims as well.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import polars as pl
 from evals.statistics.metrics import question_means
 from evals.statistics.reflection import reflects
 from pipelines.artifacts.workspace import Workspace
-from pipelines.claims.config import Claim, Gate, Task, load_task, with_values
+from pipelines.claims.config import Claim, Gate, Task, Variant, with_values
 from pipelines.config import RunConfig
 from pipelines.stages.chain import Chain
 from rewards.contracts.records import EVALUATION, METRIC
@@ -57,22 +57,25 @@ class Runs:
 
 
 def make_runs(
-    claim: Claim, runs: Path, say: Say, data_root: str | None = None, opened: Opened = Workspace.open
+    claim: Claim,
+    tasks: Mapping[str, Task],
+    runs: Path,
+    say: Say,
+    data_root: str | None = None,
+    opened: Opened = Workspace.open,
 ) -> Runs:
-    """Make, or reuse, the bases and runs of a claim. ValueError when too few bases pass a task's gate."""
+    """Make, or reuse, the bases and runs of a claim on its tasks, by name. ValueError when too few bases pass
+    a task's gate."""
     made = Runs([], [], [], [], {})
-    for name in claim.tasks:
-        task = load_task(name)
-        found = find_bases(claim, name, task, runs, say, opened)
+    for name, task in tasks.items():
+        found = find_bases(claim, name, task, runs, say, data_root, opened)
         made.bases.extend(found)
         made.costs.update({f"{base.task}:{base.seed}": base.cpu_s for base in found})
         # A pretrained model has no seed.
         seeds = [base.seed for base in found if base.passes] if task.gate else [None]
         for base, seed in itertools.product(seeds, claim.seeds):
             for number, variant in enumerate(claim.variants):
-                values = task.set | claim.set | variant.set | {"training.seed": seed}
-                if base is not None:
-                    values["training.model.seed"] = base
+                values = values_of(claim, task, variant, seed, base)
                 key = {"task": name, "variant": number, "base": base or 0, "seed": seed}
                 run = with_values(task.run, values, data_root)
                 steps = add_run(made, claim, key, Chain(opened(run, runs)))
@@ -105,27 +108,46 @@ def add_run(made: Runs, claim: Claim, key: dict[str, Any], chain: Chain) -> pl.D
     return steps
 
 
-def find_bases(claim: Claim, name: str, task: Task, runs: Path, say: Say, opened: Opened) -> list[Base]:
+def values_of(claim: Claim, task: Task, variant: Variant, seed: int, base: int | None) -> dict[str, Any]:
+    """What a run changes of its task's configuration, by dotted key; `base` is None without a gate."""
+    values = task.set | claim.set | variant.set | {"training.seed": seed}
+    return values if base is None else values | {"training.model.seed": base}
+
+
+def gate_values(claim: Claim, task: Task, gate: Gate, seed: int) -> dict[str, Any]:
+    """The same for the one step of training whose responses, which come before its update, the gate judges.
+
+    All of them, those that dynamic sampling would replace included.
+    """
+    return (
+        task.set
+        | claim.set
+        | {
+            "training.model.seed": seed,
+            "training.n_steps": 1,
+            "training.anneal.n_steps": 0,
+            "training.eval_every": 0,
+            "training.ppo.critic_warmup_steps": 0,
+            "training.ppo.critic_warmup_variance": None,
+            "training.rollout.prompts_per_step": gate.n_prompts,
+            "training.rollout.resample_rounds": 0,
+        }
+    )
+
+
+def find_bases(
+    claim: Claim, name: str, task: Task, runs: Path, say: Say, data_root: str | None, opened: Opened
+) -> list[Base]:
     """Make bases with seeds 0, 1, ... until enough pass the gate; returns all of them, in order.
 
-    What a base samples is read from one step of training on it, whose responses come before the update.
     ValueError when the gate's limit is reached.
     """
     gate, found = task.gate, list[Base]()
     if gate is None:
         return found
     for seed in range(gate.most):
-        values = (
-            task.set
-            | claim.set
-            | {
-                "training.model.seed": seed,
-                "training.n_steps": 1,
-                "training.eval_every": 0,
-                "training.rollout.prompts_per_step": gate.n_prompts,
-            }
-        )
-        chain = Chain(opened(with_values(task.run, values), runs))
+        run = with_values(task.run, gate_values(claim, task, gate, seed), data_root)
+        chain = Chain(opened(run, runs))
         rollouts = pl.read_parquet(chain.trained.folder / "rollouts" / "*.parquet")
         cpu_s = float(chain.trained.manifest["usage"]["cpu_s"])
         found.append(judge(gate, name, seed, rollouts, cpu_s))

@@ -1,11 +1,11 @@
 """Claims (configs/claims/*.toml), what is said and what would refute it, and their tasks (in tasks/)."""
 
-import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from pipelines.config import ConfigError, RunConfig, explain, read_table, set_value
 from rewards.contracts.files import ROOT, hash_text
@@ -15,6 +15,36 @@ FOLDER = ROOT / "configs" / "claims"
 
 Kind = TypeVar("Kind", bound=Settings)
 Measure = Literal["accuracy", "last", "held_out", "turning_point", "gain"]
+DECIDED = ("name", "on_change", "training.seed")
+"""Fields that a claim decides itself, run by run."""
+
+
+def _by_dotted_key(values: Any) -> Any:
+    """Tables without a dot in their key opened: training.n_steps = 5 is "training.n_steps" = 5.
+
+    >>> _by_dotted_key({"training": {"ppo": {"gae_lambda": 0.9}}, "training.model.scratch": {"hidden": 32}})
+    {'training.ppo.gae_lambda': 0.9, 'training.model.scratch': {'hidden': 32}}
+    """
+    return dict(_opened(values)) if isinstance(values, dict) else values
+
+
+def _opened(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and "." not in key:
+            yield from _opened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _check_free(values: dict[str, Any]) -> dict[str, Any]:
+    if taken := [key for key in DECIDED if key in values]:
+        hint = "list seeds in the claim's `seeds`" if taken[0] == "training.seed" else "remove it"
+        raise ValueError(f"{taken[0]} is decided by the claim, run by run: {hint}")
+    return values
+
+
+Values = Annotated[dict[str, Any], BeforeValidator(_by_dotted_key), AfterValidator(_check_free)]
+"""Values by dotted key of the run's configuration, the key in quotes or not."""
 
 
 class Gate(Settings):
@@ -25,11 +55,18 @@ class Gate(Settings):
     right: float = Field(ge=0, le=1)
     """At least this share of them is right."""
     share: tuple[float, float] = (0.0, 1.0)
-    """Least and largest share of them among all responses."""
+    """Least and largest share of them among all responses, between 0 and 1."""
     n_prompts: int = Field(64, ge=1)
     """Prompts sampled from the base, each as often as in training."""
     most: int = Field(9, ge=1)
     """Bases made at most, with seeds 0, 1, ..."""
+
+    @field_validator("share")
+    @classmethod
+    def _check_share(cls, share: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= share[0] <= share[1] <= 1:
+            raise ValueError("must be [least, largest], both between 0 and 1, or no base can pass")
+        return share
 
 
 class Task(Settings):
@@ -38,25 +75,18 @@ class Task(Settings):
     gate: Gate | None = None
     """Unset: one base counts, whatever it is like (a pretrained model has no seeds)."""
     run: RunConfig
-    """The configuration, as of `reasoner-zero run`: a table, or the path of its file from the project's
-    folder."""
-    set: dict[str, Any] = {}
+    """The configuration, as of `reasoner-zero run`: a table, or the path of its file from the task's folder
+    or the project's."""
+    set: Values = {}
     """Values by dotted key for all claims."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_run(cls, table: Any) -> Any:
-        if isinstance(table, dict) and isinstance(table.get("run"), str):
-            return table | {"run": read_table(ROOT / table["run"])}
-        return table
 
 
 class Variant(Settings):
     """One set of settings, and what the claim expects of it."""
 
-    name: str
+    name: str = Field(min_length=1)
     """Name in tables and plots."""
-    set: dict[str, Any] = {}
+    set: Values = {}
     """Values by dotted key of the run's configuration."""
     expect: Literal["less", "same", "more", "not more", "always", "never"] | None = None
     """less, same, more, not more: its measure beside the first variant's (gain: beside the base model's). The
@@ -64,6 +94,13 @@ class Variant(Settings):
     never: its measure is 1, or 0, in every run. Unset: nothing."""
     margin: float | None = Field(None, gt=0)
     """Largest difference that counts as none."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("must be one printable line")
+        return name
 
     @model_validator(mode="after")
     def _check_margin(self) -> Self:
@@ -84,22 +121,53 @@ class Claim(Settings):
     source: str
     """Where the paper says it."""
     tasks: tuple[str, ...] = Field(min_length=1)
-    """Files in configs/claims/tasks, without .toml, or paths that end in it."""
+    """Files in configs/claims/tasks, without .toml, or paths that end in it, from the claim's folder or the
+    working one."""
     measure: Measure = "accuracy"
     """accuracy: its mean over all steps; last: over the last quarter of them; held_out: accuracy on the run's
     benchmarks after the last step; turning_point: 1 if reward, reflection rate and response length each bend
     up by themselves, at a common step, and go on rising, else 0; gain: accuracy on the run's benchmarks after
     training less the base model's, paired by question, over all seeds together."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
     """Seeds of order and sampling; every variant has all of them on every base."""
     n_bases: int = Field(3, ge=1)
     """Base models that pass the gate."""
-    set: dict[str, Any] = {}
+    set: Values = {}
     """Values by dotted key for all variants."""
     variants: tuple[Variant, ...] = Field(min_length=1)
     """What is compared; the first is the control."""
     is_long: bool = False
     """Takes hours: it runs only when it is named."""
+
+    @model_validator(mode="after")
+    def _check_once(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        for what, values in (("seeds", self.seeds), ("tasks", self.tasks), ("names of variants", names)):
+            if twice := _twice(values):
+                raise ValueError(f"{what}: {twice[0]!r} is there twice; each counts once")
+        return self
+
+    @model_validator(mode="after")
+    def _check_expectations(self) -> Self:
+        """What is expected has to be something that the measure can decide."""
+        control = self.variants[0]
+        for variant in self.variants:
+            is_count = variant.expect in ("always", "never")
+            if is_count and self.measure != "turning_point":
+                raise ValueError(
+                    f"variant {variant.name!r}: expect = {variant.expect!r} belongs to measure = "
+                    f"'turning_point'; of {self.measure!r}, expect less, same, more or not more"
+                )
+            if variant is control and variant.expect and not is_count and self.measure != "gain":
+                raise ValueError(
+                    f"variant {variant.name!r} is the control that the others are compared with: remove its "
+                    f"expect = {variant.expect!r}"
+                )
+        return self
+
+
+def _twice(values: Iterable[Any]) -> list[Any]:
+    return [value for value, n in Counter(values).items() if n > 1]
 
 
 def claim_names() -> list[str]:
@@ -113,23 +181,37 @@ def claim_names() -> list[str]:
 
 def load_claim(name: str) -> Claim:
     """Read a claim by its name, or from a path that ends in .toml; ConfigError says what is wrong."""
-    return _read(Claim, name, FOLDER)
+    return _read(Claim, *_table_of("claim", name, FOLDER))
 
 
-def load_task(name: str) -> Task:
-    """Read a task by its name, or from a path that ends in .toml; ConfigError says what is wrong."""
-    return _read(Task, name, FOLDER / "tasks")
+def load_task(name: str, beside: Path | None = None) -> Task:
+    """Read a task by its name, or from a path that ends in .toml, from the folder `beside` (the claim's) or
+    the working one; ConfigError says what is wrong."""
+    path, table = _table_of("task", name, FOLDER / "tasks", beside)
+    if isinstance(run := table.get("run"), str):
+        own = path.parent / run
+        table["run"] = read_table(own if own.exists() else ROOT / run)
+    return _read(Task, path, table)
 
 
-def _read(kind: type[Kind], name: str, folder: Path) -> Kind:
-    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+def _table_of(kind: str, name: str, folder: Path, beside: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    if name.endswith(".toml"):
+        places = [path for path in ((beside or Path()) / name, Path(name)) if path.exists()]
+        if not places:
+            seen = f", neither in {beside} nor in the working folder" if beside else ""
+            raise ConfigError(f"{kind} {name}: no such file{seen}")
+        return places[0], read_table(places[0])
+    path = folder / f"{name}.toml"
     if not path.exists():
+        near = f"; the file here is {name}.toml" if Path(f"{name}.toml").exists() else ""
         known = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
-        raise ConfigError(f"no {kind.__name__.lower()} {name!r}; there are: {known}")
+        raise ConfigError(f"no {kind} {name!r}; there are: {known}{near}")
+    return path, read_table(path)
+
+
+def _read(kind: type[Kind], path: Path, table: dict[str, Any]) -> Kind:
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        return kind.model_validate(table)
     except ValidationError as error:
         raise ConfigError(explain(path, error, kind)) from None
 

@@ -5,16 +5,19 @@
 
 import io
 import json
+import logging
 import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.markup import escape
 from rich.table import Table
 
 from evals.report.canvas import BASE, FINAL, INK, THIRD, WARN, drawing, panel, to_svg
@@ -23,6 +26,8 @@ from pipelines.claims.cells import Runs, in_words
 from pipelines.claims.config import Claim
 from pipelines.claims.verdict import Interval, Row, Verdict
 from rewards.contracts.files import atomic_open, write_json, write_parquet, write_text
+
+logger = logging.getLogger(__name__)
 
 COLORS = (FINAL, WARN, THIRD, BASE, INK)
 COLUMNS = (
@@ -89,10 +94,29 @@ def make_table(name: str, verdict: Verdict) -> Table:
     """The verdict for the terminal."""
     title = f"{name}: {verdict.outcome} ({verdict.n_bases} bases x {verdict.n_seeds} seeds)"
     first = int(len({row.task for row in verdict.rows}) == 1)  # One task needs no column.
-    table = Table(*COLUMNS[first:], title=title, title_justify="left")
+    table = Table(*COLUMNS[first:], title=escape(title), title_justify="left")
     for row in verdict.rows:
-        table.add_row(*cells_of(row)[first:])
+        table.add_row(*map(escape, cells_of(row)[first:]))
     return table
+
+
+def in_markdown(text: str) -> str:
+    r"""Text from a claim, as one line of Markdown in which it starts no markup, link or cell.
+
+    >>> print(in_markdown("a|b <i>\n[x](y)"))
+    a\|b &lt;i> [x]\(y)
+    """
+    text = re.sub(r"([\\`|])", r"\\\1", " ".join(text.split())).replace("<", "&lt;")
+    return text.replace("](", r"]\(").replace("]:", r"]\:")
+
+
+def anchor(name: str) -> str:
+    """A claim's name as the id of its heading.
+
+    >>> anchor("turning_point"), anchor('My "claim"')
+    ('turning_point', 'my-claim')
+    """
+    return re.sub(r"[^\w-]+", "-", name.lower()).strip("-")
 
 
 def write_claim(folder: Path, name: str, claim: Claim, runs: Runs, verdict: Verdict) -> None:
@@ -107,16 +131,18 @@ def write_claim(folder: Path, name: str, claim: Claim, runs: Runs, verdict: Verd
         "bases": [asdict(base) | {"words": in_words(base)} for base in runs.bases],
         "cpu_s": sum(runs.costs.values()),
     }
-    write_json(folder / "verdict.json", facts)
     with drawing():
         figure = draw(claim, runs)
-        write_text(folder / "curves.svg.html", to_svg(figure, f"claim-{name}", claim.statement))
+        alt = " ".join(claim.statement.split())
+        write_text(folder / "curves.svg.html", to_svg(figure, f"claim-{anchor(name)}", alt))
         use_light_colors(figure)
         buffer = io.StringIO()
         with matplotlib.rc_context({"svg.hashsalt": name}):
             figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
         # Paths have a line for each point: in one line they are half as large and no diff of thousands.
         write_text(folder / "curves.svg", re.sub(r"\s*\n\s*", " ", buffer.getvalue()).strip() + "\n")
+    # Last: the index shows claims that have it.
+    write_json(folder / "verdict.json", facts)
 
 
 def draw(claim: Claim, runs: Runs) -> Figure:
@@ -130,7 +156,7 @@ def draw(claim: Claim, runs: Runs) -> Figure:
     for number, (task, column) in enumerate((task, column) for task in claim.tasks for column in columns):
         of_task = frames.filter(pl.col("task") == task)
         draw_series(axes[number], claim, of_task, column)
-        where = f", {task}" if len(claim.tasks) > 1 else ""
+        where = f", {_drawn(task)}" if len(claim.tasks) > 1 else ""
         axes[number].set_title(f"{'held-out ' if is_tested else ''}{LABELS[column]}{where}")
     axes[-1].set_xlabel("step")
     handles, names = axes[0].get_legend_handles_labels()
@@ -149,25 +175,26 @@ def draw_series(ax: Axes, claim: Claim, steps: pl.DataFrame, column: str) -> Non
             )
         mean = own.group_by("step").agg(pl.col(column).mean()).sort("step")
         smooth = mean[column].rolling_mean(window, min_samples=1)
-        ax.plot(mean["step"], smooth, color=color, label=variant.name.replace("$", r"\$"))
+        ax.plot(mean["step"], smooth, color=color, label=_drawn(variant.name))
     ax.set_ylim(bottom=0)
+
+
+def _drawn(text: str) -> str:
+    """Text for matplotlib, which reads formulas between dollars and leaves out labels that begin with _."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
 def write_index(folder: Path) -> tuple[Path, Path]:
     """Gather the claims in `folder`: claims.md and claims.html; returns both paths."""
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*/verdict.json"))]
-    for facts in found:
-        facts["figure"] = (folder / facts["name"] / "curves.svg.html").read_text()
-        facts["rows"] = [cells_of(_row(row)) for row in facts["verdict"]["rows"]]
-        facts["headline"] = headline(facts)
-        is_gain = facts["claim"]["measure"] == "gain"
-        facts["control"] = "the base model" if is_gain else facts["claim"]["variants"][0]["name"]
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [facts for path in sorted(folder.glob("*/verdict.json")) if (facts := _facts(path))]
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent, Path(__file__).parents[2] / "evals" / "report"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"md": in_markdown, "quote": quote}
     paths = (folder / "claims.md", folder / "claims.html")
     for path in paths:
         environment.autoescape = path.suffix == ".html"
@@ -176,9 +203,27 @@ def write_index(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
+def _facts(path: Path) -> dict[str, Any] | None:
+    """What the page says of a claim, from its verdict.json; None, with a warning, where it is not ours."""
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts["name"] = path.parent.name
+        facts["anchor"] = anchor(path.parent.name)
+        facts["figure"] = (path.parent / "curves.svg.html").read_text(encoding="utf-8")
+        facts["rows"] = [cells_of(Row(**row)) for row in facts["verdict"]["rows"]]
+        facts["headline"] = headline(facts)
+        is_gain = facts["claim"]["measure"] == "gain"
+        facts["control"] = "the base model" if is_gain else facts["claim"]["variants"][0]["name"]
+    except (KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        text = "%s: left out of the page, not as `claims` writes it (%r); run its claim again"
+        logger.warning(text, path, error)
+        return None
+    return facts
+
+
 def headline(facts: dict[str, Any]) -> str:
     """The figure of a claim in one cell: what sets variants apart, or how many runs have a turning point."""
-    rows = [_row(row) for row in facts["verdict"]["rows"]]
+    rows = [Row(**row) for row in facts["verdict"]["rows"]]
     parts = []
     for row in rows:
         where = f"{row.name}, {row.task}" if len(facts["claim"]["tasks"]) > 1 else row.name
@@ -187,7 +232,3 @@ def headline(facts: dict[str, Any]) -> str:
         elif row.difference is not None:
             parts.append(f"{where}: {numbers(row.difference)}")
     return "; ".join(parts) or numbers(rows[0].value)
-
-
-def _row(values: dict[str, Any]) -> Row:
-    return Row(**values)

@@ -5,15 +5,26 @@ from pathlib import Path
 
 from pipelines.artifacts.workspace import Workspace
 from pipelines.claims.cells import Opened, make_runs
+from pipelines.claims.check import load_tasks
 from pipelines.claims.config import claim_names, load_claim
 from pipelines.claims.page import write_claim
 from pipelines.claims.verdict import Verdict, decide
+from pipelines.config import ConfigError
 
 
 def choose_claims(names: Sequence[str]) -> list[str]:
-    """The claims to run: those named, or all that do not take hours. All are read first."""
+    """The claims to run: those named, or all that do not take hours. All are read and checked first.
+
+    ConfigError also when two have one name, since their results would share a folder.
+    """
     claims = {name: load_claim(name) for name in names or claim_names()}
-    return [name for name, claim in claims.items() if names or not claim.is_long]
+    chosen = [name for name, claim in claims.items() if names or not claim.is_long]
+    stems: dict[str, str] = {}
+    for name in chosen:
+        load_tasks(name, claims[name])
+        if (other := stems.setdefault(Path(name).stem, name)) != name:
+            raise ConfigError(f"{other} and {name} have one name, and so one folder: rename one of them")
+    return chosen
 
 
 def run_claim(
@@ -25,8 +36,13 @@ def run_claim(
 ) -> Verdict:
     """Make the runs of a claim, or reuse them, and write RUNS/claims/NAME; returns the verdict."""
     claim = load_claim(name)
+    tasks = load_tasks(name, claim)
     say(f"{name}: {claim.statement}")
-    made = make_runs(claim, runs, say, data_root, opened)
+    for task in tasks:
+        n_bases = claim.n_bases if tasks[task].gate else 1
+        if claim.measure not in ("gain", "turning_point") and n_bases * len(claim.seeds) == 1:
+            say(f"  {task}: one base and one seed have no interval, so nothing can be shown: add some")
+    made = make_runs(claim, tasks, runs, say, data_root, opened)
     verdict = decide(claim, made)
     stem = Path(name).stem
     write_claim(runs / "claims" / stem, stem, claim, made, verdict)

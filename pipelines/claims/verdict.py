@@ -61,10 +61,10 @@ def decide(claim: Claim, runs: Runs) -> Verdict:
     last = last_quarter(steps).group_by(KEY).agg(pl.col("accuracy", "response_tokens").mean())
     early = steps.group_by(KEY).agg(pl.col("advantage_reach", "first_advantage").mean())
     table = values.join(last, on=KEY).join(early, on=KEY).sort(KEY)
-    unit = "base" if claim.n_bases > 1 else "seed"
     rows = []
     for task in claim.tasks:
         of_task = table.filter(pl.col("task") == task)
+        unit = "base" if of_task["base"].n_unique() > 1 else "seed"
         control = of_task.filter(pl.col("variant") == 0).select("base", "seed", control="value")
         for number, variant in enumerate(claim.variants):
             own = of_task.filter(pl.col("variant") == number).join(control, on=["base", "seed"])

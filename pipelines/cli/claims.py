@@ -3,7 +3,7 @@
 import argparse
 
 from pipelines.cli.arguments import Commands, add_command, add_runs
-from pipelines.cli.output import say
+from pipelines.cli.output import say, say_text
 
 EPILOG = """\
 A claim is a file in configs/claims/: what is said, what would refute it, the runs that decide. Bases count
@@ -39,12 +39,23 @@ def claims(arguments: argparse.Namespace) -> int:
         for name in arguments.names or claim_names():
             claim = load_claim(name)
             note = " Takes hours; runs only when it is named." if claim.is_long else ""
-            say(f"{name}: {claim.statement} ({claim.source}){note}")
+            say_text(f"{name}: {claim.statement} ({claim.source}){note}")
         return 0
     runs = Path(arguments.runs)
-    for name in choose_claims(arguments.names):
-        verdict = run_claim(name, runs, say, arguments.data_root)
+    names, failed = choose_claims(arguments.names), []
+    for name in names:
+        # What stops one claim, such as a gate that too few bases pass, does not stop the others.
+        try:
+            verdict = run_claim(name, runs, say_text, arguments.data_root)
+        except (ValueError, RuntimeError) as error:
+            if len(names) == 1:
+                raise
+            failed.append(f"{name}: {error}")
+            say_text(f"{name}: not finished: {error}")
+            continue
         say(make_table(Path(name).stem, verdict))
-    _, page = write_index(runs / "claims")
-    say(f"page: {page}")
+        _, page = write_index(runs / "claims")
+        say_text(f"page: {page}")
+    if failed:
+        raise RuntimeError("\n".join(failed))
     return 0

@@ -34,6 +34,12 @@ def test_the_list_says_what_is_claimed(capsys):
             r"variants.0: variant 'a': margin belongs to expect = 'same'",
         ),
         ("variants = []", r"variants: .*at least 1 item"),
+        ("variants = [{name = ''}]", r"variants.0.name: .*at least 1 character"),
+        (r'variants = [{name = "a\nb"}]', r"variants.0.name: must be one printable line"),
+        ("seeds = []", r"seeds: .*at least 1 item"),
+        ("[set]\n'training.seed' = 3", r"set: training.seed is decided by the claim, .*`seeds`"),
+        ("[set]\ntraining.seed = 3", r"set: training.seed is decided by the claim"),
+        ("[set]\nname = 'x'", r"set: name is decided by the claim, run by run: remove it"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, text, message):
@@ -42,11 +48,48 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, text, message):
         load_claim(str(tmp_path / "c.toml"))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"seeds": [0, 1, 0]}, r"seeds: 0 is there twice"),
+        ({"tasks": ["sums", "sums"]}, r"tasks: 'sums' is there twice"),
+        ({"variants": [{"name": "a"}, {"name": "a"}]}, r"names of variants: 'a' is there twice"),
+        (
+            {"variants": [{"name": "a"}, {"name": "b", "expect": "never"}]},
+            r"'never' belongs to .*turning_point",
+        ),
+        (
+            {"variants": [{"name": "a", "expect": "more"}]},
+            r"'a' is the control .* remove its expect = 'more'",
+        ),
+        ({"measure": "gain", "variants": [{"name": "a", "expect": "more"}]}, None),
+        ({"measure": "turning_point", "variants": [{"name": "a", "expect": "never"}]}, None),
+        ({"seeds": [-1, 1]}, None),
+    ],
+)
+def test_a_claim_expects_what_its_measure_can_decide(changed, message):
+    words = dict.fromkeys(("statement", "refuted_by", "cannot_show", "source"), "x")
+    table = words | {"tasks": ["sums"], "variants": [{"name": "a"}, {"name": "b"}]} | changed
+    if message is None:
+        Claim.model_validate(table)
+    else:
+        with pytest.raises(ValueError, match=message):
+            Claim.model_validate(table)
+
+
+def test_unquoted_keys_are_dotted_keys_and_tables_under_quoted_ones_stay():
+    nested = {"training": {"ppo": {"gae_lambda": 0.9}}, "training.model.scratch": {"hidden": 32}}
+    flat = {"training.ppo.gae_lambda": 0.9, "training.model.scratch": {"hidden": 32}}
+    assert Variant(name="a", set=nested).set == flat
+
+
 def test_unknown_names_are_refused_with_those_that_exist():
     with pytest.raises(ConfigError, match=r"no claim 'lamda'; there are: .*lambda"):
         load_claim("lamda")
     with pytest.raises(ConfigError, match=r"no task 'chains'; there are: chain, "):
         load_task("chains")
+    with pytest.raises(ConfigError, match=r"claim nowhere.toml: no such file"):
+        load_claim("nowhere.toml")
 
 
 def test_an_installed_package_has_no_claims_and_says_so(monkeypatch, tmp_path, capsys):

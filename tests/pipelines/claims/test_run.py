@@ -1,6 +1,8 @@
 """A whole claim with real training, tiny: its gate, its runs, its page, and the same again from the cache."""
 
 import json
+import re
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from pipelines.claims.cells import judge
 from pipelines.claims.config import Gate
 from pipelines.claims.page import write_index
 from pipelines.claims.run import run_claim
+from pipelines.cli.main import main
 from rewards.contracts.files import write_json
 
 TASK = """\
@@ -91,8 +94,9 @@ def made(tmp_path_factory):
 def test_every_run_is_made_once_and_said(made):
     folder, said = made
     lines = [line for line in said if isinstance(line, str)]
-    assert lines[0].startswith(f"{folder}/tiny.toml: A <tiny> model's") and "base 0 passes" in lines[1]
-    assert "plain: accuracy" in lines[2] and "dealt: accuracy" in lines[3]
+    assert lines[0].startswith(f"{folder}/tiny.toml: A <tiny> model's") and "have no interval" in lines[1]
+    assert "base 0 passes" in lines[2]
+    assert "plain: accuracy" in lines[3] and "dealt: accuracy" in lines[4]
     assert n_trained(folder) == 3  # The gate's sample and two variants.
 
 
@@ -148,3 +152,61 @@ def drawn(n_chosen, n_right, n_others, text="1+1=2"):
 def test_the_gate_asks_for_rare_and_skilled_work(longer_than, sample, passes):
     base = judge(Gate(longer_than=longer_than, right=0.7, share=(0.1, 0.5)), "t", 3, drawn(*sample), 1.0)
     assert base.passes is passes and base.share == pytest.approx(sample[0] / (sample[0] + sample[2]))
+
+
+HOSTILE = 'a|b <script>x</script> [c](javascript:d) [/red] $e_ "f" `g'
+
+
+@pytest.fixture(scope="module")
+def hostile(made):
+    """The claim's runs again, in words that mean something to a terminal, a browser or a plot."""
+    folder, _ = made
+    words = {"A <tiny> model's reward is 0 & stays 0.": HOSTILE, "plain": "_p $ [/red]|", "dealt": HOSTILE}
+    text = CLAIM.replace("TASK", str(folder / "task.toml"))
+    for old, new in words.items():
+        text = text.replace(json.dumps(old), json.dumps(new))
+    own = folder / "else" / 'my "<claim>".toml'
+    own.parent.mkdir()
+    own.write_text(text)
+    runs = own.parent / "runs"
+    runs.mkdir()
+    (runs / "artifacts").symlink_to(folder / "runs" / "artifacts")
+    return own, runs
+
+
+def test_words_of_a_claim_are_text_wherever_they_are_shown(hostile, capsys):
+    own, runs = hostile
+    assert main(["claims", "--list", str(own)]) == 0
+    assert main(["claims", str(own), "--runs", str(runs)]) == 0
+    assert capsys.readouterr().out.count("[/red]") >= 3
+    page, text = (runs / "claims" / "claims.html").read_text(), (runs / "claims" / "claims.md").read_text()
+    for markup in ("<script", "<claim", "](javascript"):
+        assert markup not in page.replace("[c](javascript:d)", "") and markup not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.split(r"(?<!\\)\|", row)) for row in rows} == {8, 11}
+    ElementTree.parse(runs / "claims" / own.stem / "curves.svg")
+
+
+def test_what_is_not_a_verdict_is_left_out_of_the_page_and_said(hostile, caplog):
+    _, runs = hostile
+    for name, text in (("half", '{"name": "ha'), ("other", "[]"), ("older", "{}")):
+        (runs / "claims" / name).mkdir(parents=True)
+        (runs / "claims" / name / "verdict.json").write_text(text)
+    markdown, _ = write_index(runs / "claims")
+    assert caplog.text.count("left out of the page") == 3 and "half" not in markdown.read_text()
+
+
+def test_a_claim_that_cannot_go_on_does_not_stop_the_next(made, tmp_path, capsys):
+    folder, _ = made
+    (tmp_path / "task.toml").write_text(
+        TASK.replace("right = 0.0", "right = 1.0").replace("most = 2", "most = 1")
+    )
+    for name, task in (("strict", "task.toml"), ("mild", str(folder / "task.toml"))):
+        (tmp_path / f"{name}.toml").write_text(CLAIM.replace("TASK", task))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "artifacts").symlink_to(folder / "runs" / "artifacts")
+    names = [str(tmp_path / f"{name}.toml") for name in ("strict", "mild")]
+    assert main(["claims", *names, "--runs", str(tmp_path / "runs")]) == 1
+    said = capsys.readouterr()
+    assert "mild: not shown" in said.out and "0 of 1 bases of task task.toml pass the gate" in said.err
+    assert (tmp_path / "runs" / "claims" / "mild" / "verdict.json").exists()
