@@ -230,14 +230,29 @@ def test_claims_are_tried_in_turn_and_those_that_take_hours_only_by_name(monkeyp
 
     class Tasks:
         def __getattr__(self, name):
-            return lambda *given: noted.append((name, *given)) or "shown"
+            return lambda *given, **asked: noted.append((name, *given)) or Ended(given[0])
 
+    class Ended:
+        def __init__(self, name):
+            self.name = name
+
+        def result(self):
+            if self.name == "lambda" and fails:
+                raise ValueError("no base passes")
+            return "shown"
+
+    fails = False
     monkeypatch.setattr(flows, "tasks", Tasks())
     assert set(flows.claims.fn([], "r", "")) == {*claim_names()} - {"smollm2"}
     assert noted[-1] == ("show_claims", "r") and ("try_claim", "lambda", "r", None) in noted
     noted.clear()
     assert flows.claims.fn(["smollm2"], "r", "d") == {"smollm2": "shown"}
     assert noted == [("try_claim", "smollm2", "r", "d"), ("show_claims", "r")]
+    noted.clear()
+    fails = True
+    with pytest.raises(ValueError, match="no base passes"):  # After the others, and with their page.
+        flows.claims.fn(["lambda", "kl"], "r", "")
+    assert [name for name, *_ in noted] == ["try_claim", "try_claim", "show_claims"]
 
 
 def test_a_lost_server_is_one_message(small_config, tmp_path, monkeypatch, capsys):
