@@ -10,7 +10,7 @@ import re
 import sys
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -177,8 +177,10 @@ def set_value(table: Any, keys: list[str], value: Any) -> None:
 def override_from_command_line(config: RunConfig, path: Path, arguments: list[str]) -> RunConfig:
     """Apply arguments such as `--training.n-steps 20`; with --help-config, tyro explains every field.
 
-    ConfigError says in one line what is wrong with an argument.
+    Switches are written as `--training.must-fit False` or `--training.no-must-fit`. ConfigError says in one
+    line what is wrong with an argument.
     """
+    arguments = _as_flags(config.model_dump(), arguments)
     try:
         return _parse(config, path, arguments, is_silent="--help" not in arguments)
     except ValidationError as error:
@@ -212,19 +214,67 @@ def _parse(config: RunConfig, path: Path, arguments: list[str], *, is_silent: bo
         )
 
 
-def _check_pairs(config: RunConfig, arguments: list[str]) -> None:
-    """Raise the ConfigError of the first `--key value` that the configuration rejects, if any."""
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    for name, text in zip(words, words[1:], strict=False):
-        if not name.startswith("--"):
-            continue
-        key = name.removeprefix("--").replace("-", "_")
-        table = config.model_dump()
-        set_value(table, key.split("."), text)
+def _as_flags(table: dict[str, Any], arguments: list[str]) -> list[str]:
+    """Arguments in which True or False after the name of a switch is part of the name, as tyro has it."""
+    flags: list[str] = []
+    for name, words in _options(arguments):
+        is_said = bool(name and words) and words[0].lower() in ("true", "false")
+        if is_said and isinstance(_value_at(table, name), bool):
+            section, _, last = name.rpartition(".")
+            flags += [name if words[0].lower() == "true" else f"{section}.no-{last}", *words[1:]]
+        else:
+            flags += [name, *words] if name else words
+    return flags
+
+
+def _options(arguments: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each `--name` with the words after it, `--name=word` among them; words before them have no name."""
+    name, words = "", list[str]()
+    for argument in arguments:
+        if argument.startswith("--"):
+            if name or words:
+                yield name, words
+            name, is_pair, word = argument.partition("=")
+            words = [word] if is_pair else []
+        else:
+            words.append(argument)
+    if name or words:
+        yield name, words
+
+
+def _value_at(table: Any, name: str) -> Any:
+    """The value of `--section.field` in a configuration; None where there is none."""
+    for key in name.removeprefix("--").replace("-", "_").split("."):
         try:
-            RunConfig.model_validate(table, strict=False)
-        except ValidationError as error:
-            raise ConfigError(explain("command line", error)) from None
+            table = table[int(key) if isinstance(table, list | tuple) else key]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None
+    return table
+
+
+def _check_pairs(config: RunConfig, arguments: list[str]) -> None:
+    """Raise the ConfigError of what the configuration rejects in all arguments together, if anything."""
+    table = config.model_dump()
+    for name, words in _options(arguments):
+        section, _, last = name.rpartition(".")
+        is_off = last.startswith("no-") and isinstance(_value_at(table, f"{section}.{last[3:]}"), bool)
+        present = _value_at(table, name)
+        if not name or is_off or (not words and present is not None):
+            continue
+        value: Any = words[0] if words else None
+        if isinstance(present, list | tuple):
+            value = words
+        elif value == "None":
+            value = None
+        elif isinstance(present, int):
+            # A choice among numbers takes no text.
+            with suppress(ValueError):
+                value = json.loads(value or "")
+        set_value(table, name.removeprefix("--").replace("-", "_").split("."), value)
+    try:
+        RunConfig.model_validate(table, strict=False)
+    except ValidationError as error:
+        raise ConfigError(explain("command line", error)) from None
 
 
 def explain(origin: Path | str, error: ValidationError, root: type[Settings] | None = None) -> str:

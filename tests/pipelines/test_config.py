@@ -101,6 +101,49 @@ def test_overrides_win_over_the_file_which_wins_over_defaults(config_file: Path)
     assert last.model_copy(update={"training": given.training}) == given
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--training.must-fit False", {"must_fit": False}),
+        ("--training.must-fit=false --training.n-steps 3", {"must_fit": False, "n_steps": 3}),
+        ("--training.n-steps 3 --training.no-must-fit", {"must_fit": False, "n_steps": 3}),
+        ("--training.must-fit", {"must_fit": True}),
+        ("--training.must-fit True --training.sources a b", {"must_fit": True, "sources": ("a", "b")}),
+        ("--training.sources True", {"sources": ("True",)}),
+    ],
+)
+def test_switches_take_a_word_or_none(config_file: Path, line: str, said: dict) -> None:
+    training = override_from_command_line(load_config(config_file), config_file, line.split()).training
+    assert training.model_dump() | said == training.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "--training.ppo.adaptive-lambda 0.05 --training.ppo.advantages grpo",
+            "training.ppo: ppo.adaptive_lambda needs a critic: advantages = 'grpo' has none",
+        ),
+        (
+            "--training.rollout.lag 1 --training.rollout.resample-rounds 2 --training.rollout.max-mismatch 1 "
+            "--training.ppo.max-importance-weight 2",
+            "training: rollout.resample_rounds cannot be combined with rollout.lag",
+        ),
+        ("--training.rollout.lag 2", "training.rollout.lag: Input should be 0 or 1, got 2"),
+        ("--training.must-fit perhaps", "training.must_fit: Input should be a valid boolean"),
+        ("--training.no-must-fit --training.ppo.gamma 2", "training.ppo.gamma: .*less than or equal to 1"),
+        (
+            "--training.sources a b --training.ppo.gama 1",
+            "training.ppo.gama: unknown key; did you mean 'gamma'",
+        ),
+    ],
+)
+def test_what_arguments_say_together_is_refused_in_one_line(config_file: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        override_from_command_line(load_config(config_file), config_file, line.split())
+    assert str(refused.value).startswith("command line: ") and "\n" not in str(refused.value)
+
+
 def test_environment_changes_nothing(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = load_config(config_file)
     for name in ("N_STEPS", "TRAINING__N_STEPS", "training.n_steps"):
