@@ -204,7 +204,8 @@ class TrainingConfig(Settings):
     """Optimizer of the critic (paper, section 2.3: 5e-6)."""
     critic_path: str | None = None
     """Folder of a trained critic to begin with, such as exports/step-001000/critic of another run with the
-    same tokenizer. Unset: the base model with a value head of zeros (paper, section 2.2)."""
+    same tokenizer; it may have another size. Unset: the base model with a value head of zeros (paper, section
+    2.2)."""
     deepspeed: DeepSpeedConfig = DeepSpeedConfig()
     """Sharding and precision."""
     reward_terms: RewardTerms = RewardTerms()

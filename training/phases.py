@@ -37,7 +37,16 @@ class CriticWarmup:
         is_enough = self.enough is not None and fit is not None and fit >= self.enough
         if self.n_steps == self.limit or is_enough:
             self.is_on = False
-            logger.info("the critic is warm: steps=%d explained_variance=%.3f", self.n_steps, fit or 0)
+            text = "the critic's warm-up ends: steps=%d explained_variance=%.3f"
+            if self.enough is None or is_enough:
+                logger.info(text, self.n_steps, fit or 0)
+            else:
+                logger.warning(
+                    f"{text}, and critic_warmup_variance=%g is not reached",
+                    self.n_steps,
+                    fit or 0,
+                    self.enough,
+                )
 
 
 def hard_prompts(rollouts: Path, last_step: int, prompts: list[Prompt], below: float) -> list[Prompt]:

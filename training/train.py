@@ -123,7 +123,7 @@ def train(
             recorder.evaluation(step, run_evaluation(evaluate, engine, step, config, ranks))
         is_last = step == config.total_steps
         if step % config.save_every == 0 or is_last:
-            export_models(step_folder(out / "exports", step), base, ppo.engines, ranks)
+            export_models(step_folder(out / "exports", step), base, ppo.engines, ranks, critic)
             if ranks.is_first:
                 keep_exports(out / "exports", recorder.history, config.keep_best)
         if step % config.save_every == 0 or is_last or stops:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+from tokenizers import Tokenizer
 
 from pipelines.artifacts.artifact import Artifact, Draft, Stage
 from pipelines.artifacts.workspace import Workspace
@@ -52,6 +53,8 @@ IN_PLACE = (
     *("evals/sampling.py", "evals/scoring.py", "evals/benchmarks/choices.py"),
 )
 """Code that decides the evaluations during training, if there are any (`training.eval_every`)."""
+MOST_OTHER_IDS = 0.01
+"""Share of the vocabulary: models of one family differ in some special tokens."""
 logger = logging.getLogger(__name__)
 STAGE = Stage("train", CODE, is_resumable=True)
 ANNEAL = Stage("anneal", CODE, is_resumable=True)
@@ -170,7 +173,25 @@ def trained_critic(folder: Path, model: Path) -> Path:
     sizes = [read_json(one / "config.json").get("vocab_size") for one in (folder, model)]
     if sizes[0] != sizes[1]:
         raise ValueError(f"{name}: its vocabulary has {sizes[0]} tokens, the base model's {sizes[1]}")
+    n_other, n = _other_ids(folder, model)
+    if n_other > MOST_OTHER_IDS * n:
+        raise ValueError(
+            f"{name}: its tokenizer gives {n_other} of the base model's {n} tokens other ids, so it reads "
+            "other texts; name the critic of a run with the same tokenizer"
+        )
+    if n_other:
+        logger.warning("%s: its tokenizer has other ids for %d of %d tokens", name, n_other, n)
     return folder
+
+
+def _other_ids(folder: Path, model: Path) -> tuple[int, int]:
+    """How many tokens of the model's vocabulary have other ids in the folder's, and of how many; 0 of 0 where
+    one has no tokenizer.json."""
+    files = [one / "tokenizer.json" for one in (folder, model)]
+    if not all(file.exists() for file in files):
+        return 0, 0
+    theirs, own = (Tokenizer.from_file(str(file)).get_vocab() for file in files)
+    return sum(theirs.get(token) != number for token, number in own.items()), len(own)
 
 
 def check_room(training: TrainingConfig, model: Path, folder: Path) -> None:

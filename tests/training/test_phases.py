@@ -46,10 +46,13 @@ def warm(fits, **fields):
     return warmup.is_on, warmup.n_steps
 
 
-def test_the_critic_is_warm_after_its_steps_or_when_it_explains_enough():
+def test_the_critic_is_warm_after_its_steps_or_when_it_explains_enough(caplog):
     assert warm([]) == (False, 0)
     assert warm([0.1, 0.2], critic_warmup_steps=3) == (True, 2)
     assert warm([0.1, 0.2, 0.3, 0.4], critic_warmup_steps=3) == (False, 3)
     assert warm([0.1, 0.6, 0.1], critic_warmup_steps=9, critic_warmup_variance=0.5) == (False, 2)
+    assert "is not reached" not in caplog.text
+    assert warm([0.1, 0.2], critic_warmup_steps=2, critic_warmup_variance=0.5) == (False, 2)
+    assert "critic_warmup_variance=0.5 is not reached" in caplog.text
     left_out = {"value_loss": None, "explained_variance": None}
     assert CriticWarmup(PPOConfig(critic_warmup_steps=2), [left_out]).n_steps == 0

@@ -239,6 +239,7 @@ def test_whitening_is_over_what_the_losses_see():
     "ppo, word",
     [
         ({"critic_lambda": 0.5, "advantages": "rloo"}, "critic_lambda needs a critic"),
+        ({"critic_lambda": 0.0, "advantages": "grpo"}, "critic_lambda needs a critic"),
         ({"adaptive_lambda": 0.05, "advantages": "grpo"}, "adaptive_lambda needs a critic"),
         ({"critic_warmup_variance": 0.5}, "set ppo.critic_warmup_steps"),
         ({"critic_warmup_steps": 1}, "fewer than n_steps"),

@@ -22,11 +22,14 @@ MAX_FILE_BYTES = 5_000_000_000
 """Largest file of weights, as Hugging Face writes them."""
 
 
-def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: Ranks) -> None:
+def export_models(
+    folder: Path, base: Path, engines: Mapping[str, Any], ranks: Ranks, critic: Path | None = None
+) -> None:
     """Write each engine's model to `folder`/NAME in Hugging Face format, with tokenizer (and value head).
 
     All ranks call it (gathering is collective); the first one writes, one model after the other. Config and
-    tokenizer come from `base`.
+    tokenizer come from `base`, the critic's config from `critic`, the folder it was begun from, if there is
+    one: it may have another size.
     """
     partial = folder.with_name(folder.name + ".partial")
     if ranks.is_first:
@@ -39,7 +42,7 @@ def export_models(folder: Path, base: Path, engines: Mapping[str, Any], ranks: R
         dtype = write_weights(target, engine, prefix, ranks.is_first)
         head = full_state(named_weights(engine, "head."), ranks.is_first) if name == "critic" else {}
         if ranks.is_first:
-            config = AutoConfig.from_pretrained(base)
+            config = AutoConfig.from_pretrained(critic if name == "critic" and critic else base)
             config.dtype = dtype
             config.save_pretrained(target)
             AutoTokenizer.from_pretrained(base).save_pretrained(target)

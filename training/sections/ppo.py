@@ -93,7 +93,7 @@ class PPOConfig(Settings):
         value_based = [
             name
             for name in ("critic_lambda", "adaptive_lambda", "critic_warmup_steps", "critic_warmup_variance")
-            if getattr(self, name)
+            if getattr(self, name) != type(self).model_fields[name].default
         ]
         if value_based and not self.has_critic:
             raise ValueError(

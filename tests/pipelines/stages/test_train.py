@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from pipelines.artifacts.workspace import Workspace
 from pipelines.config import load_config
@@ -112,6 +114,26 @@ def test_more_ranks_than_gpus_need_a_hostfile(licensed_run: Workspace, tmp_path,
     train.check_room(type(training).model_validate(table | hosts), tmp_path, tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     train.check_room(ranks, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("n_other", "outcome"), [(0, ""), (1, "warned"), (10, "warned"), (11, "refused"), (1000, "refused")]
+)
+def test_a_critic_of_another_tokenizer_is_refused(tmp_path, caplog, n_other, outcome) -> None:
+    names = [f"t{number}" for number in range(1000)]
+    others = [f"other{number}" if number < n_other else name for number, name in enumerate(names)]
+    for folder, tokens in (("model", names), ("critic", others)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config.json").write_text(json.dumps({"vocab_size": 1000}))
+        vocabulary = {token: number for number, token in enumerate(tokens)}
+        Tokenizer(WordLevel(vocabulary, "t999")).save(str(tmp_path / folder / "tokenizer.json"))
+    (tmp_path / "critic" / "value_head.safetensors").write_bytes(b"")
+    if outcome == "refused":
+        with pytest.raises(ValueError, match=f"gives {n_other} of the base model's 1000 tokens other ids"):
+            train.trained_critic(tmp_path / "critic", tmp_path / "model")
+    else:
+        train.trained_critic(tmp_path / "critic", tmp_path / "model")
+        assert ("has other ids" in caplog.text) is bool(outcome)
 
 
 def test_a_trained_critic_is_checked_and_named_by_its_content(tmp_path) -> None:
