@@ -1,6 +1,7 @@
 """Arguments that several commands share, and the run that they name; imports only the standard library."""
 
 import argparse
+import math
 import textwrap
 from collections.abc import Callable
 from itertools import groupby
@@ -69,6 +70,32 @@ def add_config(parser: argparse.ArgumentParser, example: str, *, is_required: bo
     parser.add_argument(
         "--config", required=is_required, metavar="FILE", help=f"TOML file, such as {example}"
     )
+
+
+def number(
+    least: float, most: float = math.inf, *, is_whole: bool = False, is_open: bool = False
+) -> Callable[[str], float]:
+    """A converter for `add_argument(type=...)`: a finite number from `least` (above it, if `is_open`) to
+    `most`.
+
+    >>> number(0, 1)("0.4"), number(1, is_whole=True)("8")
+    (0.4, 8)
+    """
+    kind = "a whole number" if is_whole else "a number"
+    span = f"{'above' if is_open else 'of at least'} {least:g}"
+    if most < math.inf:
+        span = f"from {least:g} to {most:g}"
+
+    def read(text: str) -> float:
+        try:
+            value = int(text) if is_whole else float(text)
+        except ValueError:
+            value = math.nan
+        if not (least <= value <= most and math.isfinite(value)) or (is_open and value == least):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} {span}")
+        return value
+
+    return read
 
 
 def add_runs(parser: argparse.ArgumentParser, text: str = "folder of all runs") -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipelines.cli.arguments import Commands, add_command, add_config
+from pipelines.cli.arguments import Commands, add_command, add_config, number
 from pipelines.cli.output import say, show
 
 GPUS = "total number of GPUs (default: training.deepspeed.n_ranks)"
@@ -18,7 +18,7 @@ def _add_plan(commands: Commands) -> None:
     text = "estimate the memory, tokens, FLOPs and time that a run needs, without running it"
     parser = add_command(commands, "plan", plan, text, "training")
     add_config(parser, "configs/orz_7b.toml")
-    parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
+    parser.add_argument("--gpus", type=number(1, is_whole=True), metavar="N", help=GPUS)
     parser.add_argument(
         "--against", metavar="RUN", help="compare the plan with a finished run, such as runs/demo"
     )
@@ -82,27 +82,28 @@ def _add_simulate(commands: Commands) -> None:
     text = "estimate step time, GPU idle time, days and cost of a run on a cluster"
     parser = add_command(commands, "simulate", simulate, text, "training")
     add_config(parser, "configs/orz_7b.toml")
-    parser.add_argument("--gpus", type=int, metavar="N", help=GPUS)
+    parser.add_argument("--gpus", type=number(1, is_whole=True), metavar="N", help=GPUS)
     parser.add_argument("--plots", metavar="DIR", help="also write phases.png and sensitivity.png there")
     _add_machine(parser)
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     """What `plan` and `simulate` assume about the machine, the same for both."""
-    for name, default, meaning in (
-        ("gpu-memory-gib", 80.0, "memory of one GPU"),
-        ("gpu-tflops", 320.0, "sustained bf16 TFLOP/s of training; measured on an H200"),
-        ("gpu-memory-tbs", 2.4, "sustained memory bandwidth, TB/s"),
-        ("link-gbs", 100.0, "bandwidth at which one GPU receives from the others, GB/s"),
-        ("gpu-hour-cost", 2.0, "price of one GPU for an hour"),
-        ("prompt-tokens", 256.0, "mean prompt length, tokens"),
-        ("agreeing", 0.4, "share of prompts that dynamic sampling replaces in each of its rounds"),
+    above_0, share = number(0, is_open=True), number(0, 1)
+    for name, default, kind, meaning in (
+        ("gpu-memory-gib", 80.0, above_0, "memory of one GPU"),
+        ("gpu-tflops", 320.0, above_0, "sustained bf16 TFLOP/s of training; measured on an H200"),
+        ("gpu-memory-tbs", 2.4, above_0, "sustained memory bandwidth, TB/s"),
+        ("link-gbs", 100.0, above_0, "bandwidth at which one GPU receives from the others, GB/s"),
+        ("gpu-hour-cost", 2.0, number(0), "price of one GPU for an hour"),
+        ("prompt-tokens", 256.0, number(1), "mean prompt length, tokens"),
+        ("agreeing", 0.4, share, "share of prompts that dynamic sampling replaces in each of its rounds"),
     ):
         help_text = f"{meaning} (default: {default:g})"
-        parser.add_argument(f"--{name}", type=float, default=default, metavar="X", help=help_text)
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="X", help=help_text)
     for name, when in (("first-tokens", "first"), ("last-tokens", "last")):
         help_text = f"mean response length in the {when} step, tokens (default: from the paper's figure 2)"
-        parser.add_argument(f"--{name}", type=float, metavar="N", help=help_text)
+        parser.add_argument(f"--{name}", type=number(1), metavar="N", help=help_text)
 
 
 def simulate(arguments: argparse.Namespace) -> int:

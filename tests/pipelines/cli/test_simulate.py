@@ -28,6 +28,32 @@ def test_the_rate_assumed_is_the_measured_one(capsys):
     assert f"measured on an H200 (default: {TRAINING_TFLOPS:g})" in printed
 
 
+@pytest.mark.parametrize("command", ["plan", "simulate"])
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--agreeing", "1.5", "'1.5' is not a number from 0 to 1"),
+        ("--agreeing", "nan", "'nan' is not a number from 0 to 1"),
+        ("--gpus", "0", "'0' is not a whole number of at least 1"),
+        ("--gpus", "2.5", "'2.5' is not a whole number of at least 1"),
+        ("--gpu-tflops", "0", "'0' is not a number above 0"),
+        ("--link-gbs", "inf", "'inf' is not a number above 0"),
+        ("--prompt-tokens", "0", "'0' is not a number of at least 1"),
+        ("--last-tokens", "-3", "'-3' is not a number of at least 1"),
+        ("--gpu-hour-cost", "-1", "'-1' is not a number of at least 0"),
+    ],
+)
+def test_numbers_that_no_machine_has_are_refused(command, option, value, said, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--config", str(ORZ), option, value])
+    assert f"argument {option}: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["--agreeing", "1"], ["--agreeing", "0"], ["--gpu-hour-cost", "0"]])
+def test_numbers_at_the_ends_of_their_range_are_not(given, capsys):
+    assert main(["simulate", "--config", str(ORZ), "--gpus", "8", *given]) == 0
+
+
 def test_a_cluster_that_cannot_hold_the_layout_is_refused(capsys):
     assert main(["simulate", "--config", str(ROOT / "configs" / "orz_32b.toml"), "--gpus", "6"]) == 2
     assert "6 GPUs cannot be split into engines of 4" in capsys.readouterr().err
