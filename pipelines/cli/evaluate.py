@@ -117,8 +117,10 @@ def _evaluate_run(arguments: argparse.Namespace, name: str) -> int:
     """Benchmark models in a run with a corpus, which is searched for the benchmarks' questions."""
     from pipelines.stages.chain import Chain
     from pipelines.stages.models import Model
+    from pipelines.stages.readiness import check_benchmarks
 
     chain = Chain(open_run(arguments, _given(arguments, name)))
+    check_benchmarks(chain.workspace.config)
     evaluated = {}
     if name and (endpoint := chain.workspace.config.evals.endpoint):
         evaluated[name] = chain.evaluate(Model.of_endpoint(endpoint))

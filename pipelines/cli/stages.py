@@ -10,7 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from pipelines.cli.arguments import Commands, add_configured, open_run
+from pipelines.cli.arguments import Commands, add_configured, number, open_run
 from pipelines.cli.output import say, say_made, show, show_rows
 
 FULL_BYTES = 2**20
@@ -57,8 +57,9 @@ class _ListDatasets(argparse.Action):
 
 def run(arguments: argparse.Namespace) -> int:
     workspace = open_run(arguments)
-    from pipelines.stages.readiness import check_context, check_solutions
+    from pipelines.stages.readiness import check_benchmarks, check_context, check_solutions
 
+    check_benchmarks(workspace.config)
     check_solutions(workspace.config)
     check_context(workspace.config)
     started = time.monotonic()
@@ -168,7 +169,7 @@ def _add_train(commands: Commands) -> None:
     )
     parser.add_argument(
         "--anneal",
-        type=int,
+        type=number(0, is_whole=True),
         default=0,
         metavar="STEPS",
         help="then find the prompts that are hard for the trained model and train this many steps on them",
@@ -224,7 +225,7 @@ def _add_report(commands: Commands) -> None:
         help="month of the base model's last data: shows which benchmarks became public after it",
     )
     parser.add_argument(
-        "--price", type=float, metavar="P", help="of a million response tokens: costs are shown in it"
+        "--price", type=number(0), metavar="P", help="of a million response tokens: costs are shown in it"
     )
 
 

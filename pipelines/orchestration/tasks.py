@@ -50,6 +50,7 @@ from pipelines.stages.curate import curate_stage
 from pipelines.stages.difficulty import difficulty_stage
 from pipelines.stages.evaluate import evaluate_stage
 from pipelines.stages.models import Model
+from pipelines.stages.readiness import check_benchmarks
 from pipelines.stages.report import report_stage
 from pipelines.stages.rewards import rewards_stage
 from pipelines.stages.train import anneal_stage, train_stage
@@ -255,6 +256,7 @@ def train(workspace: Workspace, prompts: Artifact, base: Artifact) -> Artifact:
 
 @_task("evaluate", "model", run_name="evaluate-{which}")
 def evaluate(workspace: Workspace, prompts: Artifact, model: Model, which: str) -> Artifact:
+    check_benchmarks(workspace.config)
     artifact = evaluate_stage(workspace, prompts, model, which)
     summary = artifact.read("summary.parquet").select(SHOWN)
     _show_table(

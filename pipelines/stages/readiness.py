@@ -28,6 +28,15 @@ def check_solutions(config: RunConfig) -> None:
     raise ValueError(f"{', '.join(looked_at)}: no row has a worked solution, and {WAYS_OUT}")
 
 
+def check_benchmarks(config: RunConfig) -> None:
+    """Raise ValueError when there is nothing to evaluate on."""
+    if not config.evals.benchmarks:
+        raise ValueError(
+            "evals.benchmarks is empty, so nothing can be evaluated: name some ([[evals.benchmarks]] with "
+            'name = "math500", or name = "validation" and kind = "frame"), or use reasoner-zero train alone'
+        )
+
+
 def check_context(config: RunConfig) -> None:
     """Raise ValueError when vLLM would refuse the benchmarks' length for a model made from scratch.
 

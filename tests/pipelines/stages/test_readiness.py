@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.config import RunConfig
-from pipelines.stages.readiness import check_context
+from pipelines.stages.readiness import check_benchmarks, check_context
 from tests.pipelines.conftest import CONFIG, Cli
 
 
@@ -53,3 +53,11 @@ def test_benchmarks_longer_than_vllm_gives_the_model_are_refused_at_once(
     config = RunConfig.model_validate(table)
     with pytest.raises(ValueError, match=told) if told else nullcontext():
         check_context(config)
+
+
+@pytest.mark.parametrize(("evals", "told"), [("benchmarks = []", "evals.benchmarks is empty"), ("", None)])
+def test_a_run_without_benchmarks_is_refused_before_it_trains(evals: str, told: str | None) -> None:
+    table = tomllib.loads(CONFIG.replace("LICENSE\n", ""))
+    table["evals"] |= tomllib.loads(evals)
+    with pytest.raises(ValueError, match=told) if told else nullcontext():
+        check_benchmarks(RunConfig.model_validate(table))
