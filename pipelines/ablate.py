@@ -60,7 +60,11 @@ class Cell:
 def plan_cells(
     config: Path, variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None = None
 ) -> list[Cell]:
-    """Every variant with every seed; each cell is a separate run, named by a hash of its overrides."""
+    """Every variant with every seed; each cell is a separate run, named by a hash of its overrides.
+
+    ValueError when seeds or variants repeat, which would count one run as several, or set what a cell decides.
+    """
+    _check_grid(variants, seeds, n_steps)
     cells = []
     for seed, (number, variant) in itertools.product(seeds, enumerate(variants)):
         overrides = variant | {"training.seed": seed}
@@ -72,6 +76,20 @@ def plan_cells(
         name = f"ablate-{hash_text(json.dumps(overrides, sort_keys=True), 8)}"
         cells.append(Cell(number, seed, overrides | {"name": name}))
     return cells
+
+
+def _check_grid(variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None) -> None:
+    for what, values in (("seed", seeds), ("variant", variants)):
+        twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+        if twice is not None:
+            shown = twice if what == "seed" else ", ".join(f"{key}={value}" for key, value in twice.items())
+            raise ValueError(f"{what} {shown} is there twice; each counts once")
+    decided = {"name": "every cell has a name of its own", "training.seed": "use --seeds"}
+    if n_steps is not None:
+        decided["training.n_steps"] = "leave out --steps"
+    for key, hint in decided.items():
+        if any(key in variant for variant in variants):
+            raise ValueError(f"--vary {key}: a cell decides it: {hint}")
 
 
 def ablate(config: Path, cells: Sequence[Cell], runs: Path, on_change: str = "ask") -> pl.DataFrame:

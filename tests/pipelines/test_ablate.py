@@ -94,3 +94,29 @@ def test_every_cell_is_a_separate_run_that_is_reused() -> None:
         "training.save_every": 30,
         "name": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("vary", "seeds", "n_steps", "said"),
+    [
+        (["training.ppo.gae_lambda=1,0.9"], [0, 1, 0], None, "seed 0 is there twice"),
+        (
+            ["training.ppo.gae_lambda=1,0.9,1.0"],
+            [0],
+            None,
+            "variant training.ppo.gae_lambda=1.0 is there twice",
+        ),
+        (["name=a,b"], [0], None, "--vary name: a cell decides it"),
+        (["training.seed=1,2"], [0], None, "--vary training.seed: .* use --seeds"),
+        (["training.n_steps=1,2"], [0], 3, "--vary training.n_steps: .* leave out --steps"),
+        (["training.n_steps=1,2"], [0], None, ""),
+        (["training.ppo.gae_lambda=0.9"], [-1, 7], 3, ""),
+        (["training.ppo.gae_lambda=1,0.9", "training.model.seed=1,2"], [0], 3, ""),
+    ],
+)
+def test_no_run_counts_twice_and_what_a_cell_decides_is_not_varied(vary, seeds, n_steps, said) -> None:
+    if not said:
+        assert len(plan_cells(DEMO, read_grid(vary), seeds, n_steps)) == len(read_grid(vary)) * len(seeds)
+    else:
+        with pytest.raises(ValueError, match=said):
+            plan_cells(DEMO, read_grid(vary), seeds, n_steps)
