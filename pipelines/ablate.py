@@ -62,7 +62,8 @@ def plan_cells(
 ) -> list[Cell]:
     """Every variant with every seed; each cell is a separate run, named by a hash of its overrides.
 
-    ValueError when seeds or variants repeat, which would count one run as several, or set what a cell decides.
+    ValueError when seeds or variants repeat, so that one run would count as several, or when a variant sets
+    what a cell decides.
     """
     _check_grid(variants, seeds, n_steps)
     cells = []
@@ -79,11 +80,13 @@ def plan_cells(
 
 
 def _check_grid(variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None) -> None:
-    for what, values in (("seed", seeds), ("variant", variants)):
-        twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
-        if twice is not None:
-            shown = twice if what == "seed" else ", ".join(f"{key}={value}" for key, value in twice.items())
-            raise ValueError(f"{what} {shown} is there twice; each counts once")
+    shown = [", ".join(f"{key}={value}" for key, value in variant.items()) for variant in variants]
+    for place, variant in enumerate(variants):
+        if variant in variants[:place]:
+            raise ValueError(f"variant {shown[place]} is there twice; each counts once")
+    for place, seed in enumerate(seeds):
+        if seed in seeds[:place]:
+            raise ValueError(f"seed {seed} is there twice; each counts once")
     decided = {"name": "every cell has a name of its own", "training.seed": "use --seeds"}
     if n_steps is not None:
         decided["training.n_steps"] = "leave out --steps"
