@@ -46,5 +46,8 @@ def run_claim(
     verdict = decide(claim, made)
     stem = Path(name).stem
     write_claim(runs / "claims" / stem, stem, claim, made, verdict)
+    values = {end for row in verdict.rows for end in row.value if end is not None}
+    if claim.measure != "turning_point" and len(values) == 1:
+        say(f"{stem}: the measure is {values.pop():.3f} in every run, which tells no variant from another")
     say(f"{stem}: {verdict.outcome}")
     return verdict

@@ -97,6 +97,7 @@ def test_every_run_is_made_once_and_said(made):
     assert lines[0].startswith(f"{folder}/tiny.toml: A <tiny> model's") and "have no interval" in lines[1]
     assert "base 0 passes" in lines[2]
     assert "plain: accuracy" in lines[3] and "dealt: accuracy" in lines[4]
+    assert lines[-2] == "tiny: the measure is 0.000 in every run, which tells no variant from another"
     assert n_trained(folder) == 3  # The gate's sample and two variants.
 
 

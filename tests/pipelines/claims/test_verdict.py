@@ -105,6 +105,11 @@ def test_with_one_base_intervals_are_over_seeds():
     assert alone.outcome == "not shown" and alone.rows[1].difference[1:] == (None, None)
 
 
+def test_several_seeds_of_the_one_base_without_a_gate_have_an_interval():
+    """The default of n_bases is for tasks whose bases have seeds."""
+    assert decide(claim("less", n_bases=3), runs(control, LESS, n_bases=1)).outcome == "shown"
+
+
 def one_seed(found):
     return replace(found, steps=[found.steps[0].filter(pl.col("seed") == 0)])
 
