@@ -167,6 +167,12 @@ def test_wrong_override_is_named(config_file: Path, key: str, said: str) -> None
         load_config(config_file, {key: 1})
 
 
+def test_a_byte_order_mark_is_no_text(config_file: Path) -> None:
+    plain = load_config(config_file)
+    config_file.write_bytes(b"\xef\xbb\xbf" + config_file.read_bytes())
+    assert load_config(config_file) == plain
+
+
 def test_missing_file_names_the_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(ConfigError, match="no such file; presets here: .*configs/demo.toml"):
