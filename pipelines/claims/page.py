@@ -30,6 +30,8 @@ from rewards.contracts.files import atomic_open, write_json, write_parquet, writ
 logger = logging.getLogger(__name__)
 
 COLORS = (FINAL, WARN, THIRD, BASE, INK)
+DASHES = ("-", "--", ":", "-.")
+"""Variants beyond the colors repeat them with another line."""
 COLUMNS = (
     "task",
     "variant",
@@ -169,13 +171,13 @@ def draw_series(ax: Axes, claim: Claim, steps: pl.DataFrame, column: str) -> Non
     window = max(1, steps["step"].n_unique() // 20)
     for number, variant in enumerate(claim.variants):
         color, own = COLORS[number % len(COLORS)], steps.filter(pl.col("variant") == number)
+        dash = DASHES[number // len(COLORS) % len(DASHES)]
         for _, run in own.group_by("base", "seed", maintain_order=True):
-            ax.plot(
-                run["step"], run[column].rolling_mean(window, min_samples=1), color=color, lw=0.6, alpha=0.35
-            )
+            values = run[column].rolling_mean(window, min_samples=1)
+            ax.plot(run["step"], values, color=color, ls=dash, lw=0.6, alpha=0.35)
         mean = own.group_by("step").agg(pl.col(column).mean()).sort("step")
         smooth = mean[column].rolling_mean(window, min_samples=1)
-        ax.plot(mean["step"], smooth, color=color, label=_drawn(variant.name))
+        ax.plot(mean["step"], smooth, color=color, ls=dash, label=_drawn(variant.name))
     ax.set_ylim(bottom=0)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.claims.cells import Runs
 from pipelines.claims.config import Claim, Variant
+from pipelines.claims.page import draw
 from pipelines.claims.verdict import decide, judge
 
 WORDS = {"statement": "s", "refuted_by": "r", "cannot_show": "c", "source": "p", "tasks": ("t",)}
@@ -112,6 +113,13 @@ def test_several_seeds_of_the_one_base_without_a_gate_have_an_interval():
 
 def one_seed(found):
     return replace(found, steps=[found.steps[0].filter(pl.col("seed") == 0)])
+
+
+def test_every_variant_has_a_line_of_its_own():
+    many = claim(*(None,) * 11)
+    figure = draw(many, runs(*(shifted(number / 100) for number in range(12))))
+    bold = [line for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+    assert len({(line.get_color(), line.get_linestyle()) for line in bold}) == len(many.variants) == 12
 
 
 def test_held_out_and_last_read_what_they_say():
