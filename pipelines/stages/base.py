@@ -21,7 +21,7 @@ STAGE = Stage("base", CODE)
 
 WAYS_OUT = (
     "a model made from scratch (training.model.scratch) first learns to write from worked solutions. Either "
-    'add a column `solution` to some problems (or name it: solution = "..." under curation.sources), or '
+    'name the column that has them (solution = "..." under [[curation.sources]]), or '
     "train a model that can write already: training.model.path = a Hugging Face model folder or its name "
     "on the hub"
 )
