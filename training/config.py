@@ -281,7 +281,7 @@ class TrainingConfig(Settings):
             raise ValueError(
                 "rollout.resample_rounds compares responses: samples_per_prompt must be 2 or more"
             )
-        if self.ppo.critic_warmup_steps >= self.n_steps > 0:
+        if self.ppo.critic_warmup_steps and self.ppo.critic_warmup_steps >= self.n_steps:
             raise ValueError(
                 f"ppo.critic_warmup_steps ({self.ppo.critic_warmup_steps}) must be fewer than n_steps "
                 f"({self.n_steps}), or the policy is never trained"

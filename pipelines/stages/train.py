@@ -85,6 +85,8 @@ def anneal_stage(
         raise ValueError(f"{rows}: no prompt is hard for this model; raise difficulty.hard_below")
     table = workspace.config.model_dump()
     table["training"]["n_steps"], table["training"]["anneal"]["n_steps"] = 0, n_steps
+    # The trained critic is warm.
+    table["training"]["ppo"] |= {"critic_warmup_steps": 0, "critic_warmup_variance": None}
     config = RunConfig.model_validate(table)
     actor = final_model(trained)
     critic = next(actor.parent.glob("critic"), None)

@@ -248,3 +248,10 @@ def test_whitening_is_over_what_the_losses_see():
 def test_what_makes_no_sense_is_refused(ppo, word):
     with pytest.raises(ValidationError, match=word):
         tiny_config(n_steps=1, ppo=ppo)
+
+
+def test_a_run_of_annealing_alone_has_no_warm_up():
+    alone = {"n_steps": 0, "anneal": {"n_steps": 9}, "actor": {"lr": 1e-6, "final_lr": 0.0}}
+    assert tiny_config(**alone).total_steps == 9
+    with pytest.raises(ValidationError, match=r"critic_warmup_steps \(5\) must be fewer than n_steps \(0\)"):
+        tiny_config(**alone, ppo={"critic_warmup_steps": 5})

@@ -3,7 +3,9 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -150,3 +152,22 @@ def test_a_trained_critic_is_checked_and_named_by_its_content(tmp_path) -> None:
         train.trained_critic(critic, model)
     with pytest.raises(ValueError, match="no model is there"):
         train.trained_critic(tmp_path / "none", model)
+
+
+def test_annealing_begins_with_the_warm_critic(config_file, tmp_path, monkeypatch) -> None:
+    """It goes on from a trained policy and critic: a warm-up of the critic would leave out steps of it."""
+    warm = {
+        "training.n_steps": 9,
+        "training.ppo.critic_warmup_steps": 5,
+        "training.actor": {"lr": 1e-6, "final_lr": 0.0},
+    }
+    config = load_config(config_file, warm | {"training.ppo.critic_warmup_variance": 0.5})
+    pl.DataFrame({"problem_id": ["p"]}).write_parquet(tmp_path / "hard.parquet")
+    monkeypatch.setattr(train, "final_model", lambda trained: tmp_path / "actor")
+    monkeypatch.setattr(train, "_produce", lambda workspace, stage, config, *rest, **models: config)
+    part = SimpleNamespace(folder=tmp_path, content="c")
+    annealed = train.anneal_stage(Workspace(config, tmp_path), part, part, 4).training
+    assert annealed.total_steps == 4 and not annealed.ppo.critic_warmup_steps
+    assert annealed.ppo == config.training.ppo.model_copy(
+        update={"critic_warmup_steps": 0, "critic_warmup_variance": None}
+    )
