@@ -69,6 +69,10 @@ def _against(training, run: Path):
     from training.recorder import read_records
 
     trained = run / "train"
+    if not (trained / "metrics.jsonl").exists():
+        raise FileNotFoundError(
+            f"--against {run}: no training is there; name a run's folder, such as runs/demo"
+        )
     prompts = pl.scan_parquet(trained / "rollouts" / "*.parquet").select(pl.col("n_prompt_tokens").mean())
     return compare_with_run(
         training,

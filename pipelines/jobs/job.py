@@ -42,7 +42,7 @@ class Job:
     """Number of this engine among several (sample)."""
     tensorboard: str = ""
     critic: str = ""
-    """Folder of a trained critic to start from (train)."""
+    """Folder of a trained critic to start from (train, preflight)."""
     is_for_ranks: bool = False
     """Whether several ranks share the job; their number is then the launcher's."""
     segment: dict[str, Any] = field(default_factory=dict)

@@ -12,6 +12,7 @@ def run_preflight(job: Job, config: RunConfig) -> None:
     from pipelines.jobs.evaluate_in_training import context_tokens
     from training.planning.preflight import preflight
 
-    found = preflight(config.training, Path(job.model), context_tokens(config))
+    critic = Path(job.critic) if job.critic else None
+    found = preflight(config.training, Path(job.model), context_tokens(config), critic)
     if os.environ.get("RANK", "0") == "0":
         write_json(Path(job.out) / "preflight.json", found)

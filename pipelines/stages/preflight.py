@@ -8,18 +8,20 @@ from pipelines.artifacts.workspace import Workspace
 from pipelines.jobs.job import Job, run_job
 from pipelines.jobs.process import ChildFailed
 from pipelines.jobs.progress import Progress
+from pipelines.stages.train import trained_critic
 from rewards.contracts.files import read_json
 
 
 def run_preflight(workspace: Workspace, base: Artifact) -> dict[str, float]:
     """Run `training.planning.preflight.preflight` and return its measures; RuntimeError says what to lower if
     the step fails."""
-    config = workspace.config
+    config, path = workspace.config, workspace.config.training.critic_path
+    critic = "" if path is None else str(trained_critic(Path(path), base.folder / "model"))
     place = workspace.root / ".preflight" / workspace.config.name
     place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place) as folder:
         model = str(base.folder / "model")
-        job = Job("preflight", config.model_dump(mode="json"), folder, model=model)
+        job = Job("preflight", config.model_dump(mode="json"), folder, model=model, critic=critic)
         try:
             with Progress("preflight", "steps") as progress:
                 run_job(job, workspace.log("preflight"), progress.line, config.training.deepspeed.n_ranks)

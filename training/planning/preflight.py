@@ -20,9 +20,12 @@ from training.train import build_ppo, peak_memory, pool_bytes
 from training.vocabulary import Vocabulary
 
 
-def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[str, float]:
+def preflight(
+    config: TrainingConfig, base: Path, min_context: int = 0, critic: Path | None = None
+) -> dict[str, float]:
     """Run one step at the limits on every rank; returns seconds and peak bytes, the maximum over ranks.
 
+    `critic` is the folder of a trained critic, as for `training.train.train`.
     The engine samples this rank's whole batch at full length; every micro-batch of the update is full.
     """
     ranks = join_ranks(config.deepspeed.timeout_hours)
@@ -33,7 +36,7 @@ def preflight(config: TrainingConfig, base: Path, min_context: int = 0) -> dict[
     checked.say(ranks.is_first)
     engine = open_engine(config, base, context, sleeps=True)
     engine.sleep()
-    ppo = build_ppo(config, base, ranks, layout=checked.layout, context_tokens=context)
+    ppo = build_ppo(config, base, ranks, critic, checked.layout, context)
     engine.wake()
     engine.load_weights(checkpoint_weights(ppo.actor, "model."))
 

@@ -54,6 +54,11 @@ def test_numbers_at_the_ends_of_their_range_are_not(given, capsys):
     assert main(["simulate", "--config", str(ORZ), "--gpus", "8", *given]) == 0
 
 
+def test_a_plan_is_compared_with_a_run_that_is_there(tmp_path, capsys):
+    assert main(["plan", "--config", str(ORZ), "--against", str(tmp_path)]) == 2
+    assert f"--against {tmp_path}: no training is there" in capsys.readouterr().err
+
+
 def test_a_cluster_that_cannot_hold_the_layout_is_refused(capsys):
     assert main(["simulate", "--config", str(ROOT / "configs" / "orz_32b.toml"), "--gpus", "6"]) == 2
     assert "6 GPUs cannot be split into engines of 4" in capsys.readouterr().err
