@@ -27,7 +27,30 @@ _LETTER = re.compile(
     r"\s(?:is|must be)\s(?:therefore |thus )?"
     r"(?:the\s)?(?:correct|right|best)\b(?! (?:if|unless|only|when))"
 )
-_LEADING = re.compile(r"[\s*:：_>`]*+(?:(?<=\n)[-•]\s)?")
+_LEADING = re.compile(r"(?:[\s*:：_`]|(?<=\n)>)*+(?:(?<=\n)[-•]\s)?")
+_DETERMINER = r"(?:(?:the|my|our|your|this|that|final|correct|right|option|choice|answer)\s|[\s(*\"'“])*+"
+_OPINION = r"(?:think|believe|assume|guess|expect|suspect)"
+_CERTAINTY = (
+    rf"(?:{_OPINION}|say|claim|conclude|argue|mean|imply|guarantee|prove|agree|accept|be|know|tell"
+    r"|sure|certain|confident|convinced|true|correct|clear|right|the case)"
+)
+_DENIED = re.compile(
+    r"(?:"
+    r"(?:\bnot|n['’]t|\bcannot|\bnever|\bhardly|\bnobody|\bno one)"
+    rf"(?:\s(?!hard|difficult|only|just)[\w%]+){{0,2}}?\s{_CERTAINTY}"
+    rf"|\b(?:might|may|could|would)(?: (?:be tempted to|well|also|then|even))?\s{_OPINION}"
+    r"|(?<!\bno )(?<!\bwithout )(?<!\bwithout a )\bdoubt"
+    r"|\b(?:false|untrue|wrong|incorrect|impossible|a mistake|a lie)(?: to \w+)?"
+    r"|\b(?:suppose|assume|imagine|pretend|if|unless|whether|assuming|supposing)"
+    r")(?:\s(?:that|if|whether))?\s"
+    rf"{_DETERMINER}$"
+    r"|\b(?:wrong|incorrect|false|mistaken|erroneous|invalid|tempting)\s$|\b(?:nor|neither)\s(?:option\s|choice\s)?\(?$",
+    re.IGNORECASE,
+)
+"""Before a statement, what denies it or leaves it open: "I don't think the", "if the", "an incorrect"."""
+BEFORE_CHARS = 100
+"""A denial is searched for in this many characters before a statement, up to the last end of a clause."""
+_CLAUSE_END = re.compile(r".*[.,;:!?\n，。；：！？]", re.DOTALL)
 _ADVERB = re.compile(
     r"(?:therefore|thus|hence|then|exactly|precisely|simply|just|indeed|clearly|obviously|definitely|certainly"
     r"|for sure|of course|equal to|given by|as follows)\b[\s,:]*",
@@ -58,15 +81,18 @@ def last_statement(text: str) -> str | None:
     tail = text[-STATEMENT_CHARS:]
     openings = [(match.start(), match.end(), "") for match in _OPENING.finditer(tail)]
     openings += [(match.start(), match.end(), match["letter"]) for match in _LETTER.finditer(tail)]
-    for _, end, letter in sorted(openings, reverse=True):
-        stated = letter or _stated(tail[end : end + MAX_CHARS])
+    for start, end, letter in sorted(openings, reverse=True):
+        before = _CLAUSE_END.sub("", tail[max(0, start - BEFORE_CHARS) : start])
+        if _DENIED.search(before.rstrip() + " "):
+            continue
+        start = _LEADING.match(tail, end).end()  # type: ignore[union-attr]
+        stated = letter or _stated(tail[start : start + MAX_CHARS])
         if stated:
             return stated
     return None
 
 
 def _stated(text: str) -> str:
-    text = text[_LEADING.match(text).end() :]  # type: ignore[union-attr]
     while adverb := _ADVERB.match(text):
         text = text[adverb.end() :].lstrip(" *:")
     return without_tail(text).strip(" *_`,;\t")
