@@ -140,7 +140,7 @@ def parse_unit(text: str) -> Unit | None:
             exponent = sign * (int(match[2]) if match[2] else power)
             powers[dimension] = powers.get(dimension, 0) + exponent
             factor *= scale**exponent
-    return Unit(tuple(sorted(powers.items())), factor, text)
+    return Unit(tuple(sorted(powers.items())), factor, text) if powers else None
 
 
 def same_unit(left: Unit, right: Unit) -> bool:
@@ -175,12 +175,13 @@ def _singular(word: str) -> str:
 
 NOT_UNITS = words(
     """
-    about accept all almost and answer any anything approximately are around as be between both but can
-    correct could credit divided either else equal equals everything exactly false fewer for from full
-    gold grader greater if incorrect is least less marks maybe minus mod modulo more most nearly neither
-    no none not or over perhaps plus point possibly probably reward right roughly same score should
-    solution solutions some something such than that the then this to true under unknown until up
-    verified was when where will with without would wrong yes
+    about accept all almost and answer any anything approximately are around as bc bce be between both but
+    can correct could credit divided double doubled either else equal equals everything exactly exclusive
+    factorial factorials false fewer fold for from full gold grader greater guess halved if incorrect is
+    least less marks maybe minus mod modulo more most nearly neither no none not or over perhaps plus
+    point possibly probably reward right roughly same score should solution solutions some something such
+    than that the then this thrice to too tripled true twice under unknown until up verified was when
+    where will with without would wrong yes zero
     """
 )
-"""Words that never belong to a unit: hedges, connectives, and talk about the grader."""
+"""Words that never belong to a unit: hedges, connectives, what changes a value, talk about the grader."""

@@ -16,7 +16,9 @@ from rewards.verdict import UnparsableAnswer
 
 _PERCENT_WORDS = frozenset(("percent", "per cent", "percentage", "percents"))
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SCALES |= {"万": 10**4, "百万": 10**6, "亿": 10**8}
+_SCALES |= {"万": 10**4, "百万": 10**6, "亿": 10**8, "dozen": 12, "lakh": 10**5, "crore": 10**7, "bn": 10**9}
+_PARTS = {"half": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9}
+_PARTS |= {"tenth": 10, "hundredth": 100, "thousandth": 1000}
 
 
 def parse_quantity(tokens: list[Token]) -> Scalar:
@@ -38,7 +40,7 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if scale != 1:
         if same_value(value, Number(Fraction(0))):
             raise UnparsableAnswer("zero millions")
-        value = Operation("*", (value, Number(Fraction(scale))))
+        value = Operation("*", (value, Number(scale)))
     if isinstance(value, Operation) and value.name == "percent":
         inner = value.operands[0]
         if is_percent or (isinstance(inner, Operation) and inner.name == "percent"):
@@ -54,12 +56,17 @@ def _is_amount(token: Token) -> bool:
     return token.kind == "number" or token.value in ("pi", "sqrt", "frac", "infty")
 
 
-def _scale(words: str) -> tuple[int, str]:
-    """Split off a word for a power of ten: 1.5 million dollars."""
+def _scale(words: str) -> tuple[Fraction, str]:
+    """Split off a word that multiplies: 1.5 million, 2 thirds of a mile; 5 fifth graders are 5."""
     first, _, rest = words.partition(" ")
-    if first.casefold() in _SCALES:
-        return _SCALES[first.casefold()], rest
-    return 1, words
+    first = first.casefold()
+    several = first.replace("halves", "halfs").removesuffix("s")
+    for name in (first, several):
+        if name in _SCALES:
+            return Fraction(_SCALES[name]), rest
+    if several in _PARTS and (several != first or not rest or rest.startswith("of ")):
+        return Fraction(1, _PARTS[several]), rest
+    return Fraction(1), words
 
 
 def _currency(tokens: list[Token]) -> tuple[list[Token], Unit | None]:
