@@ -8,6 +8,7 @@ r"""The grader: the one entry point for training, evaluation and outside code to
 False
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -49,6 +50,7 @@ __all__ = [
     "verify_batch",
 ]
 
+_SMALL_LETTER = re.compile(r"[a-j]|\([a-j]\)|[a-j]\)")
 _Outcome = tuple[Reason, str]
 """The reason, and the part of the verifier that decided."""
 
@@ -245,7 +247,9 @@ def _compare_choices(ours: str, theirs: str) -> bool | None:
     if gold is None:
         several = parse_choices(ours), parse_choices(theirs)
         return several[0] == several[1] if all(several) else None
-    answer = parse_choice(theirs) or (parse_choice(theirs.upper()) if len(theirs) == 1 else None)
+    answer = parse_choice(theirs) or (
+        parse_choice(theirs.upper()) if _SMALL_LETTER.fullmatch(theirs) else None
+    )
     if answer is not None:
         return gold[0] == answer[0] and (not (gold[1] and answer[1]) or _same_option(gold[1], answer[1]))
     if gold[1]:

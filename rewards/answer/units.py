@@ -69,6 +69,7 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "Pa": ("pascal", 1, "pa pascal"),
     "V": ("volt", 1, "v volt"),
     "A": ("ampere", 1, "amp ampere"),
+    "ohm": ("ohm", 1, "ohm Ω"),
     "mol": ("mole", 1, "mol mole"),
     "K": ("kelvin", 1, "k kelvin"),
     "celsius": ("celsius", 1, "celsius degreesc °c"),
@@ -84,7 +85,7 @@ _ABBREVIATIONS = {
     "平方米": "m^2", "平方厘米": "cm^2", "平方千米": "km^2", "立方米": "m^3", "立方厘米": "cm^3",
 }  # fmt: skip
 _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
-_BARE += " eV keV MeV GeV kPa MPa kHz MHz"
+_BARE += " eV keV MeV GeV kPa MPa kHz MHz USD EUR GBP INR Rs"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")

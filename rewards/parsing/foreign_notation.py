@@ -18,7 +18,7 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         # 20 degrees Celsius, and the raised o used as a degree sign
         ("circ", rf"{_DEGREE}\s?(?:{_ROMAN.format('([CF])')}|([CF])(?![\w(]))", r"\\text{ degrees\1\2}"),
         ("o", rf"\^\s?\{{?{_ROMAN.format('o')}\}}?|(?<=\d)\^o(?!\w)", r"^\\circ "),
-        ("\\deg", r"(?<=\d)\s?\\deg(?![A-Za-z])", r"^\\circ "),
+        ("deg", r"(?<=\d)\s?\\?deg(?![A-Za-z(])", r"^\\circ "),
         # degrees, minutes and seconds of arc
         ("''", rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'\s?(\d+)\s?''", r"(\1+\2/60+\3/3600)^\\circ "),
         ("'", rf"(\d+)\s?{_DEGREE}\s?(\d+)\s?'(?!')", r"(\1+\2/60)^\\circ "),
@@ -26,6 +26,18 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("C", rf"(?<![\w\\]){_C}_{_NUMERIC}\^{_NUMERIC}", r"\\binom{\1\2}{\3\4}"),
         ("C", rf"(?<![\w\\]){_C}\^{_NUMERIC}_{_NUMERIC}", r"\\binom{\3\4}{\1\2}"),
         ("C", rf"(?:\{{\}})?[_^]{_ANY}\s?{_C}_{_ANY}", r"\\binom{\1\2}{\3\4}"),
+        # permutations: A_8^3, P_8^3, {}_8P_3
+        ("_", rf"(?<![\w\\])[AP]_{_NUMERIC}\^{_NUMERIC}", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
+        ("^", rf"(?<![\w\\])[AP]\^{_NUMERIC}_{_NUMERIC}", r"\\frac{\3\4!}{(\3\4-\1\2)!}"),
+        ("P", rf"(?:\{{\}})?(?<!\w)[_^]{_NUMERIC}\s?P_{_NUMERIC}", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
+        # plain text: 3.2 x 10^-5, 4 x 5
+        ("x", r"(?<=\d)\s?x\s?(?=10\s?\^)|(?<=\d) x (?=\d)", r"\\times "),
+        ("mapsto", r"^(?:([A-Za-z])\s?:\s?)([A-Za-z])\s?\\mapsto(?![A-Za-z])", r"\1(\2)="),
+        ("mapsto", r"^([A-Za-z])\s?\\mapsto(?![A-Za-z])", r"f(\1)="),
+        # money by its code, and ohms
+        ("Rs", r"^(?:\\text\s?\{)?\s?Rs\.?\s?\}?\s?(?=\d)", "₹"),
+        ("US", r"^(?:\\text\s?\{)?\s?(?:USD|US\s?\\?\$)\s?\}?\s?(?=\d)", r"\\$"),
+        ("Omega", r"^(-?[\d.]+)\s?\\Omega$", r"\1\\text{ ohms}"),
         # decimals whose digits repeat
         ("\\ldots", r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
         # a base in words: 123 base 5, 101_{\text{base 2}}

@@ -50,7 +50,11 @@ from rewards.parsing.words import (
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
 _INTEGER = re.compile(r"-?\d{1,4000}")
-_OUTWARD_INTERVAL = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
+_OUTWARD_INTERVAL = re.compile(
+    r"(?:(?<=^)|(?<=\\cup)|(?<=\\cup )|(?<=\\in)|(?<=\\in )|(?<=U )|(?<==)|(?<== ))"
+    r"(?P<low>[\[\](])(?P<ends>[^\[\](),;]*+[,;][^\[\]()]*+)(?P<high>[\[\])])(?=\s?(?:$|\\cup|U ))"
+)
+"""An interval with its brackets turned outward where an end is open: ]2, 7] and [2, 7[."""
 
 
 @lru_cache(maxsize=16384)
@@ -65,14 +69,8 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         return special
     if has_words(normal) and (known := _known_words(canonical_words(normal))) is not None:
         return known
-    outward = _OUTWARD_INTERVAL.fullmatch(normal)
-    if (
-        outward
-        and "]" in outward[1] + outward[3]
-        and (outward[1], outward[3]) != ("[", "]")
-        and "," in outward[2]
-    ):
-        normal = f"{'(' if outward[1] == ']' else '['}{outward[2]}{')' if outward[3] == '[' else ']'}"
+    if "[" in normal or "]" in normal:
+        normal = _OUTWARD_INTERVAL.sub(_inward, normal)
     try:
         answer = _parse(tokenize(normal, splits_thousands=splits_thousands))
         return (_sentence(normal) or answer) if isinstance(answer, Words) else answer
@@ -84,6 +82,12 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         raise
     except RecursionError:
         raise AnswerTooLarge("nested too deeply") from None
+
+
+def _inward(interval: re.Match[str]) -> str:
+    low = "(" if interval["low"] == "]" else interval["low"]
+    high = ")" if interval["high"] == "[" else interval["high"]
+    return low + interval["ends"] + high
 
 
 def _known_words(words: str) -> Answer | None:

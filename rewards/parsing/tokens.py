@@ -198,7 +198,7 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
     bare = content.strip()
     if name == "mathbb":
         return [Token("command", f"mathbb {bare}", is_spaced)]
-    if name == "mathbf" and bare in ("i", "j", "k"):
+    if name in ("mathbf", "vec") and bare in ("i", "j", "k"):
         return [Token("name", f"hat {bare}", is_spaced)]
     if re.fullmatch(r"[A-Za-z]", bare) and name != "text":
         return [Token("name", bare, is_spaced)]
