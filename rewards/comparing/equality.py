@@ -31,6 +31,7 @@ from rewards.comparing.ratios_times_residues import COMPARERS, Decision, conclud
 from rewards.comparing.relations import same_relation
 from rewards.comparing.vectors import written_alike
 
+_COUNTS = (Symbol("C"), Symbol("P"))
 MAX_ITEMS = 60
 """Most items in an unordered collection that is matched item by item."""
 
@@ -65,11 +66,14 @@ def same_answer(gold: Answer, response: Answer) -> Decision:
 
 
 def _without_name(named: Named, other: Answer) -> Answer:
-    """The value of a named answer; C(8,3) compared with a number is a binomial coefficient, not a point."""
+    """The value of a named answer; C(8,3) or P(8,3) compared with a number is a count, not a point."""
     value = named.value
-    if named.label == Symbol("C") and isinstance(other, Scalar) and isinstance(value, Collection):
+    if named.label in _COUNTS and isinstance(other, Scalar) and isinstance(value, Collection):
         parts = tuple(item.value for item in value.items if isinstance(item, Scalar))
-        return Scalar(Operation("binom", parts)) if len(parts) == len(value.items) == 2 else value
+        if len(parts) == len(value.items) == 2:
+            chosen = Operation("binom", parts)
+            is_ordered = named.label == Symbol("P")
+            return Scalar(Operation("*", (chosen, Operation("!", parts[1:]))) if is_ordered else chosen)
     return value
 
 

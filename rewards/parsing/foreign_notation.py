@@ -12,6 +12,9 @@ _INDEX = r"(?:(\w)|\{{\s?({})\s?\}})"
 _NUMERIC, _ANY = _INDEX.format(r"\d+"), _INDEX.format(r"[\w+\-]+")
 _C = r"(?:C|\\(?:mathrm|text|mathbf)\{C\})"
 
+_NUMBERS = r"(?:\\(?:mathbf|mathrm|text)\s?\{\s?([RQZN])\s?\}|(?:\\mathbf\s)?([RQZN])(?![\w(']))"
+_POSITIVE = r"\\mathbb\s?(?:[NZ]|\{\s?[NZ]\s?\})\s?[\^_]\s?(?:[*+]|\{\s?[*+]\s?\})"
+
 _REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
     (needed, re.compile(pattern), replacement)
     for needed, pattern, replacement in (
@@ -40,6 +43,9 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("Omega", r"^(-?[\d.]+)\s?\\Omega$", r"\1\\text{ ohms}"),
         # decimals whose digits repeat
         ("\\ldots", r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
+        # sets of numbers: k in Z, n in N^*
+        ("\\in", rf"\\in\s?{_NUMBERS}", r"\\in \\mathbb{\1\2}"),
+        ("mathbb", _POSITIVE, r"\\mathbb{Z^+}"),
         # a base in words: 123 base 5, 101_{\text{base 2}}
         ("base", r"^(\w+)\s?(?:\\text\s?\{)?\s*\(?base\s*\}?\s?(\d+|[a-z]+)\)?\s*\}?$", r"\1_{\2}"),
         ("base", r"_\{?\s?\\text\s?\{\s*base\s*\}?\s?(\d+|[a-z]+)\s?\}?\s?\}?$", r"_{\1}"),

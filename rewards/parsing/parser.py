@@ -31,9 +31,9 @@ from rewards.parsing.ellipses import written_out
 from rewards.parsing.equations import parse_item
 from rewards.parsing.normalize import normalize
 from rewards.parsing.plus_minus import both_signs
-from rewards.parsing.quantities import parse_quantity
+from rewards.parsing.quantities import parse_quantity, total
 from rewards.parsing.remarks import separate, signs_in_words, without_remark
-from rewards.parsing.sentences import sentence_value
+from rewards.parsing.sentences import is_subject, sentence_value
 from rewards.parsing.spelling import spelling
 from rewards.parsing.splitting import separator_kind, split_tokens, split_words
 from rewards.parsing.tokens import Token, tokenize
@@ -128,7 +128,7 @@ def _parse(tokens: list[Token]) -> Answer:
     separators: list[str] = []
     parts = split_tokens(tokens, lambda token: separator_kind(token) is not None, separators)
     if len(parts) == 1:
-        return _expanded(_item(parts[0]))
+        return _headed(parts[0]) or _expanded(_item(parts[0]))
     if (systems := _systems(tokens)) is not None:
         return systems
     kept = [part for part in parts if part]
@@ -186,6 +186,20 @@ def _labeled(parts: list[list[Token]]) -> Answer | None:
     return Collection("list", tuple(items)) if len(items) > 1 else None
 
 
+def _headed(tokens: list[Token]) -> Answer | None:
+    """Area: 24 names one value by words."""
+    place = next((n for n, token in enumerate(tokens) if token.value.rstrip().endswith(":")), len(tokens))
+    head, rest = tokens[: place + 1], tokens[place + 1 :]
+    heading = " ".join(token.value for token in head).rstrip(" :")
+    if (
+        not rest
+        or any(token.kind != "word" and token.value != ":" for token in head)
+        or not is_subject(heading)
+    ):
+        return None
+    return Named(Symbol(canonical_words(heading)), _item(rest))
+
+
 def _words(tokens: list[Token]) -> Answer:
     words = canonical_words(" ".join(token.value for token in tokens).replace(" - ", "-"))
     number = number_in_words(words)
@@ -206,6 +220,8 @@ def _assemble(items: list[Answer], separators: list[str], is_one_set: bool) -> A
         return joined
     if (tuples := _tuples(items)) is not None:
         return tuples
+    if set(separators) == {"and"} and (time := _time(items)) is not None:
+        return time
     first = items[0]
     rest_bare = all(not isinstance(item, Named | Relation | Region | Words) for item in items[1:])
     if isinstance(first, Named) and rest_bare:
@@ -218,6 +234,15 @@ def _assemble(items: list[Answer], separators: list[str], is_one_set: bool) -> A
                 first.label, flat_collection("list", tuple(values)) if len(values) > 1 else first.value
             )
     return flat_collection("list", written_out(tuple(items)))
+
+
+def _time(items: list[Answer]) -> Scalar | None:
+    """2 hours and 30 minutes; lengths with "and" between may be two answers."""
+    parts = [item for item in items if isinstance(item, Scalar)]
+    is_time = len(parts) == len(items) and all(
+        part.unit and part.unit.dimension == (("time", 1),) for part in parts
+    )
+    return total(parts) if is_time else None
 
 
 def _tuples(items: list[Answer]) -> Answer | None:
@@ -249,6 +274,8 @@ def _expanded(answer: Answer) -> Answer:
 
 def _is_qualifier(item: Answer, first: Answer) -> bool:
     """A remark such as `k in Z` that gives the range of a parameter; one about the unknown is an answer."""
+    if isinstance(item, Region) and isinstance(first, Named) and isinstance(first.label, Operation):
+        return item == Region((regions.REALS,), item.variable) and item.variable in first.label.operands
     if not (isinstance(item, Named) and isinstance(item.value, Words)):
         return False
     if isinstance(item.label, Symbol) and item.label.name not in symbols_of(first):

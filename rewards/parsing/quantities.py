@@ -23,6 +23,8 @@ _PARTS |= {"tenth": 10, "hundredth": 100, "thousandth": 1000}
 
 def parse_quantity(tokens: list[Token]) -> Scalar:
     """Separate unit, currency, percent and degrees from the value; UnparsableAnswer when no value is left."""
+    if (compound := _compound(tokens)) is not None:
+        return compound
     tokens, unit = _currency(tokens)
     tokens, words = _trailing_words(tokens)
     scale, words = _scale(words)
@@ -50,6 +52,33 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if in_degrees is not None:
         return Scalar(in_degrees, DEGREE)
     return Scalar(value, unit, is_percent)
+
+
+def _compound(tokens: list[Token]) -> Scalar | None:
+    """Read 1 hour 30 minutes; None for anything else than amounts that alternate with units."""
+    if len(tokens) < 4 or len(tokens) % 2 or any(token.kind != "number" for token in tokens[::2]):
+        return None
+    units = [parse_unit(token.value) if token.kind in ("word", "name") else None for token in tokens[1::2]]
+    if not any(token.kind == "word" for token in tokens):
+        return None
+    amounts = [Number(token.number or Fraction(0)) for token in tokens[::2]]
+    return total([Scalar(value, unit) for value, unit in zip(amounts, units, strict=True)])
+
+
+def total(parts: list[Scalar]) -> Scalar | None:
+    """Add amounts in ever smaller units of one kind, 2 hours and 30 minutes; None for any others."""
+    units = [part.unit for part in parts]
+    dimensions = {unit.dimension if unit else () for unit in units}
+    if len(dimensions) > 1 or not units[0] or any(name[0] == "'" for name, _ in units[0].dimension):
+        return None
+    factors = [unit.factor for unit in units if unit]
+    if any(small >= large for large, small in zip(factors, factors[1:], strict=False)):
+        return None
+    terms = [
+        Operation("*", (part.value, Number(factor / factors[0])))
+        for part, factor in zip(parts, factors, strict=True)
+    ]
+    return Scalar(Operation("+", tuple(terms)), units[0])
 
 
 def _is_amount(token: Token) -> bool:

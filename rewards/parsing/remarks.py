@@ -51,14 +51,15 @@ def _has_relation(tokens: list[Token]) -> bool:
 
 
 def _remark_apart(tokens: list[Token]) -> list[Token]:
-    """Put a comma in front of a membership in parentheses at the end."""
-    if len(tokens) < 6 or tokens[-1].value != ")" or "in" not in [token.value for token in tokens]:
+    """Put a comma in front of a membership, or after an equation a condition, in parentheses at the end."""
+    if len(tokens) < 6 or tokens[-1].value != ")" or RELATIONS.isdisjoint([token.value for token in tokens]):
         return tokens
     for start in range(len(tokens) - 5, 0, -1):
         if tokens[start].value == "(" and closing_position(tokens[start:]) == len(tokens) - start - 1:
             inside = tokens[start + 1 : -1]
             is_membership = inside[1].value == "in" and inside[2].value.startswith("mathbb")
-            return [*tokens[:start], _COMMA, *inside] if is_membership else tokens
+            is_condition = _has_relation(inside) and "=" in [token.value for token in tokens[:start]]
+            return [*tokens[:start], _COMMA, *inside] if is_membership or is_condition else tokens
     return tokens
 
 

@@ -33,6 +33,12 @@ _NO_SUBJECT = re.compile(
 _HEDGE = re.compile(r"\b(?:not|never|between|about|least|most|or|either|neither|up to)\b", re.IGNORECASE)
 
 
+def is_subject(text: str) -> bool:
+    """Tell words that can name a value from a hedge and from talk about the grader."""
+    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z' -]{1,60}", text) is not None
+    return is_plain and not (_NO_SUBJECT.search(text) or _HEDGE.search(text))
+
+
 def sentence_value(text: str) -> tuple[str, str] | None:
     """Return the subject and the value of a sentence; None for text that is none, or hedges."""
     if len(text) > MAX_CHARS or not re.search(r"[A-Za-z]{2} |是|为|等于", text):

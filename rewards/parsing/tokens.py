@@ -250,7 +250,8 @@ def _argument(text: str, start: int) -> tuple[str, int]:
 
 
 def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordinal: bool) -> Iterator[Token]:
-    if run in _PLAIN_COMMANDS or run in _SPELLED and (run != "U" or is_spaced):
+    is_minutes = run == "min" and previous == "number" and following.lstrip()[:1] not in ("(", "{", "\\", "_")
+    if run in _PLAIN_COMMANDS and not is_minutes or run in _SPELLED and (run != "U" or is_spaced):
         yield Token("command", _SPELLED.get(run, run), is_spaced)
         return
     if is_ordinal:
