@@ -114,7 +114,7 @@ def parse_unit(text: str) -> Unit | None:
     text = re.sub(r"[\s()]+", " ", text.lower()).strip(" .")
     text = re.sub(r" ?(?:/|\bper\b|每) ?", "/", text)
     text = _ABBREVIATIONS.get(text.replace(" ", ""), text)
-    if not text or len(text) > 60:
+    if not text or len(text) > 60 or _FOREIGN_HEDGE.search(text):
         return None
     powers: dict[str, int] = {}
     factor = Fraction(1)
@@ -142,6 +142,11 @@ def parse_unit(text: str) -> Unit | None:
             powers[dimension] = powers.get(dimension, 0) + exponent
             factor *= scale**exponent
     return Unit(tuple(sorted(powers.items())), factor, text) if powers else None
+
+
+def is_known_unit(word: str) -> bool:
+    """Tell a unit of measure from any other word: 千米 is a kilometer, 千元 a thousand yuan."""
+    return word in _KNOWN or word in _ABBREVIATIONS
 
 
 def same_unit(left: Unit, right: Unit) -> bool:
@@ -174,6 +179,11 @@ def _singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word
 
 
+_FOREIGN_HEDGE = re.compile(
+    "不(?!同)|非|没|约|左右|以上|以下|以内|以外|上下|多|少|许|或|吗|可能|大概|错|次方|的(?:平方|立方|倒数|相反数|一半)"
+    "|ではな|じゃな|ません|未満|程度|くらい|ぐらい|ほど|または|아니|아닙|이상|이하|미만|초과|정도|또는"
+)
+"""In Chinese, Japanese and Korean, where words stand without spaces: not, about, or more, or, squared."""
 NOT_UNITS = words(
     """
     about accept all almost and answer any anything approximately are around as bc bce be between both but
@@ -183,6 +193,9 @@ NOT_UNITS = words(
     point possibly probably reward right roughly same score should solution solutions some something such
     than that the then this thrice to too tripled true twice under unknown until up verified was when
     where will with without would wrong yes zero
+    nicht kein oder etwa ungefähr mehr weniger mindestens höchstens ou pas environ moins millionen
+    millones mille mil milliard milliarden prozent más menos aproximadamente não non не или около больше
+    меньше примерно тысяч тысячи миллион миллиона миллионов процент процента процентов
     """
 )
 """Words that never belong to a unit: hedges, connectives, what changes a value, talk about the grader."""

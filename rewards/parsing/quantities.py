@@ -5,10 +5,11 @@ r"""The parser of quantities: a value with currency before it, or a unit, percen
 True
 """
 
+import re
 from fractions import Fraction
 
 from rewards.answer.types import MINUS_ONE, Expression, Number, Operation, Scalar
-from rewards.answer.units import CURRENCIES, DEGREE, Unit, parse_unit
+from rewards.answer.units import CURRENCIES, DEGREE, Unit, is_known_unit, parse_unit
 from rewards.arithmetic.values import same_value
 from rewards.parsing.expressions import parse_expression
 from rewards.parsing.tokens import Token
@@ -16,7 +17,18 @@ from rewards.verdict import UnparsableAnswer
 
 _PERCENT_WORDS = frozenset(("percent", "per cent", "percentage", "percents"))
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SCALES |= {"万": 10**4, "百万": 10**6, "亿": 10**8, "dozen": 12, "lakh": 10**5, "crore": 10**7, "bn": 10**9}
+_SCALES |= {
+    "万": 10**4,
+    "百万": 10**6,
+    "亿": 10**8,
+    "千": 1000,
+    "百": 100,
+    "dozen": 12,
+    "lakh": 10**5,
+    "crore": 10**7,
+    "bn": 10**9,
+}
+_CHINESE_SCALE = re.compile("百万|[万亿千百]")
 _PARTS = {"half": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9}
 _PARTS |= {"tenth": 10, "hundredth": 100, "thousandth": 1000}
 
@@ -89,6 +101,8 @@ def _scale(words: str) -> tuple[Fraction, str]:
     """Split off a word that multiplies: 1.5 million, 2 thirds of a mile; 5 fifth graders are 5."""
     first, _, rest = words.partition(" ")
     first = first.casefold()
+    if (large := _CHINESE_SCALE.match(words)) and not is_known_unit(words):
+        return Fraction(_SCALES[large[0]]), words[large.end() :]
     several = first.replace("halves", "halfs").removesuffix("s")
     for name in (first, several):
         if name in _SCALES:

@@ -13,12 +13,20 @@ STATEMENT_CHARS = 20_000
 """A statement is searched for in this many characters from the end."""
 MAX_CHARS = 2_500
 """Longest statement that is read."""
+_FOREIGN = (
+    r"(?:respuesta|resposta|risposta|réponse|antwort|ответ|答え|正解|정답|답|đáp án|cevap|उत्तर|الجواب|الإجابة"
+    r"|คำตอบ|jibu)"
+    r"(?:\s(?!no\b|non\b|não\b|nicht\b|не\b)\w+)??"
+    r"\s?(?:(?:es|é|è|est|ist|lautet|là|ni|هو|هي)\b|は|은|คือ|है|[:：—–])"
+)
+"""What the languages of multilingual benchmarks call an answer, and their "is"."""
 _OPENING = re.compile(
     r"(?:answer|result|solution|choice|option)s?(?:,? then,?"
     r"|\s(?:to|of|for) (?:the|this) (?:question|problem))?\s?"
     r"(?:\s(?:is|are|equals|(?:should|must|would|will) be)\b|=|:|：)\s?(?:\*\*)?:?"
     r"|answer\*\*:?|####|答案\s?(?:是|为)?\s?[：:]?|\*\*answer\*\*:?"
     r"|(?:故|应|因此|所以|本题|正确)\s?(?:答案)?\s?选(?:择|项)?\s?(?:是|为)?\s?[：:]?|(?:^|[，,。])\s?选\s?[：:]?\s?(?=[(（]?[A-J])"
+    rf"|{_FOREIGN}\s?(?:\*\*)?:?"
     r"|^[^\w\n]{0,8}(?:(?:the|my|final|correct) ){0,3}answer[^\w\n(\[\\$]{0,6}\n",
     re.IGNORECASE | re.MULTILINE,
 )
