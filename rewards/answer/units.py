@@ -57,6 +57,7 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "sterling": ("sterling", 1, "sterling gbp £ quid"),
     "rupee": ("rupee", 1, "rupee rs inr ₹"),
     "N": ("newton", 1, "n newton 牛"),
+    "kN": ("newton", 1000, "kn kilonewton"),
     "J": ("joule", 1, "j joule 焦"),
     "kJ": ("joule", 1000, "kj kilojoule"),
     "eV": ("electronvolt", 1, "ev electronvolt"),
@@ -67,6 +68,10 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "kW": ("watt", 1000, "kw kilowatt"),
     "Hz": ("hertz", 1, "hz hertz"),
     "Pa": ("pascal", 1, "pa pascal"),
+    "kPa": ("pascal", 1000, "kpa kilopascal"),
+    "MPa": ("pascal", 10**6, "mpa megapascal"),
+    "kHz": ("hertz", 1000, "khz kilohertz"),
+    "MHz": ("hertz", 10**6, "mhz megahertz"),
     "V": ("volt", 1, "v volt"),
     "A": ("ampere", 1, "amp ampere"),
     "ohm": ("ohm", 1, "ohm Ω"),
@@ -81,11 +86,11 @@ _KNOWN = {
     for spelling in spellings.split()
 }
 _ABBREVIATIONS = {
-    "mph": "mi/h", "kmh": "km/h", "kph": "km/h", "mps": "m/s", "sqft": "ft^2", "cc": "cm^3",
+    "mph": "mi/h", "kmh": "km/h", "kmph": "km/h", "kph": "km/h", "mps": "m/s", "sqft": "ft^2", "cc": "cm^3",
     "平方米": "m^2", "平方厘米": "cm^2", "平方千米": "km^2", "立方米": "m^3", "立方厘米": "cm^3",
 }  # fmt: skip
 _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
-_BARE += " eV keV MeV GeV kPa MPa kHz MHz USD EUR GBP INR Rs"
+_BARE += " eV keV MeV GeV kPa MPa kHz MHz USD EUR GBP INR Rs kN kmph kph"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")

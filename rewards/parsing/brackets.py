@@ -125,16 +125,10 @@ def _number_set(tokens: list[Token], parse: Parse) -> Answer | None:
             return Collection("set", ())
         if first.value == "ldots":
             return Scalar(Symbol("\\ldots"))
-    if (
-        [token.value for token in tokens[:2]] == ["mathbb R", "^"]
-        and len(tokens) == 3
-        and tokens[2].value in "+-"
-    ):
-        return (
-            Region((Interval(Number(Fraction(0)), INFINITY, False, False),))
-            if tokens[2].value == "+"
-            else None
-        )
+    if first.value == "mathbb R" and len(tokens) > 1 and tokens[1].value in ("^", "_"):
+        mark = "".join(token.value for token in tokens[2:] if token.value not in "{}")
+        if mark in ("+", ">0", "ge0"):
+            return Region((Interval(Number(Fraction(0)), INFINITY, mark == "ge0", False),))
     return None
 
 

@@ -7,6 +7,7 @@ r"""Rewriting of foreign notations, such as C_8^3 for a binomial, into the one t
 import re
 
 _ROMAN = r"\\(?:text|mathrm|rm)\s?\{{\s*{}\s*\}}"
+_ROMAN_WORD = r"\s?\\(?:text|mathrm)\s?\{\s?([A-Za-z]+)\s?\}\s?"
 _DEGREE = r"\^\s?(?:\\circ|\{\s?\\circ\s?\})"
 _INDEX = r"(?:(\w)|\{{\s?({})\s?\}})"
 _NUMERIC, _ANY = _INDEX.format(r"\d+"), _INDEX.format(r"[\w+\-]+")
@@ -41,6 +42,9 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("Rs", r"^(?:\\text\s?\{)?\s?Rs\.?\s?\}?\s?(?=\d)", "₹"),
         ("US", r"^(?:\\text\s?\{)?\s?(?:USD|US\s?\\?\$)\s?\}?\s?(?=\d)", r"\\$"),
         ("Omega", r"^(-?[\d.]+)\s?\\Omega$", r"\1\\text{ ohms}"),
+        # km over h
+        ("frac", rf"(?<=[\d ])\\frac\s?\{{{_ROMAN_WORD}\}}\s?\{{{_ROMAN_WORD}\}}$", r"\\text{ \1/\2}"),
+        ("\\root", r"\\root\s?\{?\s?(\w)\s?\}?\s?\\of(?![A-Za-z])", r"\\sqrt[\1]"),
         # decimals whose digits repeat
         ("\\ldots", r"(\d*\.\d*?)(\d{1,6}?)\2{2,}\s?\\ldots", r"\1\\overline{\2}"),
         # sets of numbers: k in Z, n in N^*

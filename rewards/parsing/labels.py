@@ -25,7 +25,7 @@ _DERIVATIVE = re.compile(
 """dy/dx, d^2 y/dx^2: the same order above and below."""
 _MARKED = re.compile(r"'*(?:_\{?\w+\}?)?(?:\^\{?-1\}?|\^\{?\(\d\)\}?)?'*")
 _GREEK = words("Phi Psi Gamma Theta Lambda Omega phi psi gamma rho sigma mu lambda theta eta chi varphi")
-_NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless"))
+_NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless", "is", "are"))
 _NAMING_FUNCTIONS = frozenset(
     ("sin", "cos", "tan", "cot", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im", "dim")
 )

@@ -49,6 +49,11 @@ from rewards.parsing.words import (
 )
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
+_PART_MARK = re.compile(
+    r"(?:\\text\s?\{[\s,;]*(?:and\s+)?|(?:^|(?<=[\s,;}\w]))\s?(?:and\s+)?)"
+    r"\((?P<name>[a-h]|i{1,3}|iv|v)\)[\s:.]*(?:(?<=[\s):.])\})?"
+)
+_LETTERS, _ROMAN = list("abcdefgh"), ["i", "ii", "iii", "iv", "v"]
 _INTEGER = re.compile(r"-?\d{1,4000}")
 _OUTWARD_INTERVAL = re.compile(
     r"(?:(?<=^)|(?<=\\cup)|(?<=\\cup )|(?<=\\in)|(?<=\\in )|(?<=U )|(?<==)|(?<== ))"
@@ -69,6 +74,8 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         return special
     if has_words(normal) and (known := _known_words(canonical_words(normal))) is not None:
         return known
+    if (several := _lettered_parts(normal)) is not None:
+        return several
     if "[" in normal or "]" in normal:
         normal = _OUTWARD_INTERVAL.sub(_inward, normal)
     try:
@@ -82,6 +89,21 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         raise
     except RecursionError:
         raise AnswerTooLarge("nested too deeply") from None
+
+
+def _lettered_parts(text: str) -> Answer | None:
+    """(a) 3 (b) 4 is two answers in this order; the letters have to follow one another from the first."""
+    marks = list(_PART_MARK.finditer(text)) if "(a)" in text or "(i)" in text else []
+    names = [mark["name"] for mark in marks]
+    if (
+        len(marks) < 2
+        or marks[0].start()
+        or (names != _LETTERS[: len(names)] and names != _ROMAN[: len(names)])
+    ):
+        return None
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    texts = [text[mark.end() : end].strip(" ,;.") for mark, end in zip(marks, ends, strict=True)]
+    return Collection("tuple", tuple(parse_answer(part) for part in texts)) if all(texts) else None
 
 
 def _inward(interval: re.Match[str]) -> str:

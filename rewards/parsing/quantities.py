@@ -133,6 +133,11 @@ def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
         start, tail = start - 1, tail[:-1]
     allowed = ("/", "^", "{", "}", "-", "*", "cdot", "(", ")", ".")
     after_slash = {n + 1 for n, token in enumerate(tail) if token.value == "/"}
+    after_slash |= {
+        n + 1
+        for n, token in enumerate(tail[:-1])
+        if token.value == "cdot" and tail[n + 1].value in "smhLNJKCAVW"
+    }
     known = [
         token.kind in ("word", "number")
         or token.value in allowed

@@ -200,6 +200,8 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
         return [Token("command", f"mathbb {bare}", is_spaced)]
     if name in ("mathbf", "vec") and bare in ("i", "j", "k"):
         return [Token("name", f"hat {bare}", is_spaced)]
+    if name == "vec" and re.fullmatch(r"[A-Z]{2}", bare):
+        return [Token("name", f"vec {bare}", is_spaced)]  # from A to B, not a product
     if re.fullmatch(r"[A-Za-z]", bare) and name != "text":
         return [Token("name", bare, is_spaced)]
     if bare in FUNCTIONS and (name == "operatorname" or (name in ("mathrm", "text") and bare not in _WORDY)):
