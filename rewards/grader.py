@@ -237,7 +237,8 @@ def _same(ours: str, theirs: str, expected: Answer, found: Answer) -> bool | Non
         (name, values), (other, other_values) = parameters
         if values != other_values:
             return False
-        if not same and name != other and name not in symbols_of(found):
+        is_index = re.search(rf"(?<![A-Za-z\\]){name}(?![A-Za-z]).*=", ours) is not None  # a_n = n
+        if not same and name != other and not is_index and name not in symbols_of(found):
             same = same_answer(expected, renamed(found, {Symbol(other): Symbol(name)}))
     if same is not False or "," not in ours + theirs:
         return same

@@ -30,9 +30,9 @@ _REWRITES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("C", rf"(?<![\w\\]){_C}_{_NUMERIC}\^{_NUMERIC}", r"\\binom{\1\2}{\3\4}"),
         ("C", rf"(?<![\w\\]){_C}\^{_NUMERIC}_{_NUMERIC}", r"\\binom{\3\4}{\1\2}"),
         ("C", rf"(?:\{{\}})?[_^]{_ANY}\s?{_C}_{_ANY}", r"\\binom{\1\2}{\3\4}"),
-        # permutations: A_8^3, P_8^3, {}_8P_3
-        ("_", rf"(?<![\w\\])[AP]_{_NUMERIC}\^{_NUMERIC}", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
-        ("^", rf"(?<![\w\\])[AP]\^{_NUMERIC}_{_NUMERIC}", r"\\frac{\3\4!}{(\3\4-\1\2)!}"),
+        # permutations: {}_8P_3, and alone A_8^3, P_8^3, which may be a power in a formula
+        ("_", rf"^[AP]_{_NUMERIC}\^{_NUMERIC}$", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
+        ("^", rf"^[AP]\^{_NUMERIC}_{_NUMERIC}$", r"\\frac{\3\4!}{(\3\4-\1\2)!}"),
         ("P", rf"(?:\{{\}})?(?<!\w)[_^]{_NUMERIC}\s?P_{_NUMERIC}", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
         # plain text: 3.2 x 10^-5, 4 x 5
         ("x", r"(?<=\d)\s?x\s?(?=10\s?\^)|(?<=\d) x (?=\d)", r"\\times "),
