@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 MAX_JOINED = 10
 """Most boxes that are joined into one list."""
 MAX_BETWEEN_CHARS = 60
-_BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
+_BRACE = re.compile(r"\\boxed\s{0,9}\{|\\(?!\\boxed).|[{}]", re.DOTALL)
 _INSIDE = r"(?:[^{}\\]++|\\(?!f?box|framebox)[A-Za-z,;!])"
 _ONLY_BOX = re.compile(
     rf"[^{{}}\\]*+\\boxed\{{((?:{_INSIDE}|\{{(?:{_INSIDE}|\{{{_INSIDE}*+\}})*+\}})*+)\}}[^{{}}\\]*+"

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from pipelines.artifacts.workspace import Workspace
 from pipelines.config import load_config

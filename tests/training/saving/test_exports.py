@@ -12,10 +12,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 import training.saving.exports
 from tests.training.saving.models import ALONE, TOKENIZER, engines, named, scores, unsharded
 from training.fingerprint import hash_model
-from training.model import DTYPES, Critic, Policy, load_critic, load_policy
+from training.model import DTYPES, Critic, Policy, build_scratch, load_critic, load_policy
 from training.ranks import Ranks
 from training.saving.exports import export_models, flush_tree
 from training.saving.steps import missing_file, saved_steps
+from training.sections.model import ScratchConfig
 
 
 def test_flush_tree_reaches_every_file_and_folder(tmp_path, monkeypatch):
@@ -67,6 +68,16 @@ def test_an_exports_config_names_the_precision_of_its_weights(base, tmp_path, of
         folder = tmp_path / "step-000001" / name
         assert {w.dtype for w in load_file(folder / "model.safetensors").values()} == {DTYPES[trained]}
         assert AutoConfig.from_pretrained(folder).dtype == DTYPES[trained]
+
+
+def test_a_critic_of_another_size_than_the_policy_is_exported_with_its_own_config(base, tmp_path):
+    wide = ScratchConfig(hidden=64, n_layers=2, n_heads=2, intermediate=32, max_tokens=48)
+    build_scratch(wide, len(TOKENIZER), 0, 1, seed=3).save_pretrained(tmp_path / "critic")
+    (actor, _), critic = engines(base), unsharded(load_critic(tmp_path / "critic", "fp32"))
+    folder = tmp_path / "step-000001"
+    export_models(folder, base, named(actor, critic), ALONE, tmp_path / "critic")
+    loaded = load_policy(folder / "actor", "fp32", 1.0, 8), load_critic(folder / "critic", "fp32")
+    assert torch.equal(scores(*loaded), scores(actor.module, critic.module))
 
 
 def test_an_export_is_the_same_bytes_every_time(base, tmp_path):
