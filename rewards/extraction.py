@@ -29,6 +29,7 @@ MAX_BOX_CHARS = 200_000
 """Longest box whose whitespace is collapsed at all, in characters."""
 
 _TAG = re.compile(r"</?answer>")
+_CAPITAL_TAG = re.compile(r"</?answer>", re.IGNORECASE)
 _SPACING = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 _FORMULA = re.compile(
     r"\$\$?([^$]{1,2000})\$\$?|\\\(((?:[^\\]|\\[^)]){1,2000}?)\\\)|\\\[((?:[^\\]|\\[^\]]){1,2000}?)\\\]"
@@ -74,6 +75,8 @@ def extract_answer(response: str, mode: Mode = "orz", reading: Reading = PLAIN) 
     """
     if mode == "orz_compat":
         return _limit_as_written(find_answer(response))
+    if mode != "orz" and "<A" in response:
+        response = _CAPITAL_TAG.sub(lambda tag: tag[0].lower(), response)
     is_open = reading.is_thinking and "<answer>" not in response
     region = after_thought(response, reading.thoughts, is_open=is_open)
     block = _last_block(region)

@@ -8,10 +8,12 @@ r"""The grader: the one entry point for training, evaluation and outside code to
 False
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from rewards.algebra.worker_pool import cpu_time, shared_pool
+from rewards.answer.renaming import renamed, symbols_of
 from rewards.answer.types import (
     Answer,
     Collection,
@@ -19,6 +21,7 @@ from rewards.answer.types import (
     Named,
     Operation,
     Scalar,
+    Symbol,
     Words,
     symbols,
     walk,
@@ -49,6 +52,9 @@ __all__ = [
     "verify_batch",
 ]
 
+_PARAMETER = re.compile(r"(?P<name>[A-Za-z])\s?\\in\s?\\mathbb\s?\{?\s?(?P<set>[A-Z](?:\^\+)?)\s?\}?\s?\)?$")
+"""A remark at the end that gives the range of a parameter."""
+_SMALL_LETTER = re.compile(r"[a-j]|\([a-j]\)|[a-j]\)")
 _Outcome = tuple[Reason, str]
 """The reason, and the part of the verifier that decided."""
 
@@ -227,6 +233,13 @@ def _parse(gold: str) -> Answer | None:
 def _same(ours: str, theirs: str, expected: Answer, found: Answer) -> bool | None:
     """Compare typed answers; 1,234 is a number unless the other side is a list."""
     same = same_answer(expected, found)
+    if same is not None and (parameters := _parameters(ours, theirs)):
+        (name, values), (other, other_values) = parameters
+        if values != other_values:
+            return False
+        is_index = re.search(rf"(?<![A-Za-z\\]){name}(?![A-Za-z]).*=", ours) is not None  # a_n = n
+        if not same and name != other and not is_index and name not in symbols_of(found):
+            same = same_answer(expected, renamed(found, {Symbol(other): Symbol(name)}))
     if same is not False or "," not in ours + theirs:
         return same
     if isinstance(expected, Scalar) != isinstance(found, Scalar) and isinstance(
@@ -239,13 +252,25 @@ def _same(ours: str, theirs: str, expected: Answer, found: Answer) -> bool | Non
     return same
 
 
+def _parameters(ours: str, theirs: str) -> list[tuple[str, str]]:
+    """The names and sets of the parameters at the ends, k in Z and n in N; empty unless both have one."""
+    if "\\in" not in ours or "\\in" not in theirs:
+        return []
+    found = [_PARAMETER.search(text) for text in (ours, theirs)]
+    return (
+        [(match["name"], match["set"].replace("Z^+", "N")) for match in found if match] if all(found) else []
+    )
+
+
 def _compare_choices(ours: str, theirs: str) -> bool | None:
     """Compare multiple-choice letters; None when the reference or the answer is something else."""
     gold = parse_choice(ours)
     if gold is None:
         several = parse_choices(ours), parse_choices(theirs)
         return several[0] == several[1] if all(several) else None
-    answer = parse_choice(theirs) or (parse_choice(theirs.upper()) if len(theirs) == 1 else None)
+    answer = parse_choice(theirs) or (
+        parse_choice(theirs.upper()) if _SMALL_LETTER.fullmatch(theirs) else None
+    )
     if answer is not None:
         return gold[0] == answer[0] and (not (gold[1] and answer[1]) or _same_option(gold[1], answer[1]))
     if gold[1]:

@@ -57,6 +57,7 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "sterling": ("sterling", 1, "sterling gbp £ quid"),
     "rupee": ("rupee", 1, "rupee rs inr ₹"),
     "N": ("newton", 1, "n newton 牛"),
+    "kN": ("newton", 1000, "kn kilonewton"),
     "J": ("joule", 1, "j joule 焦"),
     "kJ": ("joule", 1000, "kj kilojoule"),
     "eV": ("electronvolt", 1, "ev electronvolt"),
@@ -67,8 +68,13 @@ _TABLE: dict[str, tuple[str, Fraction | int, str]] = {
     "kW": ("watt", 1000, "kw kilowatt"),
     "Hz": ("hertz", 1, "hz hertz"),
     "Pa": ("pascal", 1, "pa pascal"),
+    "kPa": ("pascal", 1000, "kpa kilopascal"),
+    "MPa": ("pascal", 10**6, "mpa megapascal"),
+    "kHz": ("hertz", 1000, "khz kilohertz"),
+    "MHz": ("hertz", 10**6, "mhz megahertz"),
     "V": ("volt", 1, "v volt"),
     "A": ("ampere", 1, "amp ampere"),
+    "ohm": ("ohm", 1, "ohm Ω"),
     "mol": ("mole", 1, "mol mole"),
     "K": ("kelvin", 1, "k kelvin"),
     "celsius": ("celsius", 1, "celsius degreesc °c"),
@@ -80,11 +86,11 @@ _KNOWN = {
     for spelling in spellings.split()
 }
 _ABBREVIATIONS = {
-    "mph": "mi/h", "kmh": "km/h", "kph": "km/h", "mps": "m/s", "sqft": "ft^2", "cc": "cm^3",
+    "mph": "mi/h", "kmh": "km/h", "kmph": "km/h", "kph": "km/h", "mps": "m/s", "sqft": "ft^2", "cc": "cm^3",
     "平方米": "m^2", "平方厘米": "cm^2", "平方千米": "km^2", "立方米": "m^3", "立方厘米": "cm^3",
 }  # fmt: skip
 _BARE = "cm dm mm km in ft yd kg mg lb lbs oz min hr hrs sec mph mL ml kJ kW Hz mol rad"
-_BARE += " eV keV MeV GeV kPa MPa kHz MHz"
+_BARE += " eV keV MeV GeV kPa MPa kHz MHz USD EUR GBP INR Rs kN kmph kph"
 BARE_UNITS = frozenset(_BARE.split())
 """Abbreviations read as units even in mathematics; a single letter there is a variable."""
 ROMAN_UNITS = frozenset("msgLNJWVKCFA")
@@ -113,7 +119,7 @@ def parse_unit(text: str) -> Unit | None:
     text = re.sub(r"[\s()]+", " ", text.lower()).strip(" .")
     text = re.sub(r" ?(?:/|\bper\b|每) ?", "/", text)
     text = _ABBREVIATIONS.get(text.replace(" ", ""), text)
-    if not text or len(text) > 60:
+    if not text or len(text) > 60 or _FOREIGN_HEDGE.search(text):
         return None
     powers: dict[str, int] = {}
     factor = Fraction(1)
@@ -140,7 +146,12 @@ def parse_unit(text: str) -> Unit | None:
             exponent = sign * (int(match[2]) if match[2] else power)
             powers[dimension] = powers.get(dimension, 0) + exponent
             factor *= scale**exponent
-    return Unit(tuple(sorted(powers.items())), factor, text)
+    return Unit(tuple(sorted(powers.items())), factor, text) if powers else None
+
+
+def is_known_unit(word: str) -> bool:
+    """Tell a unit of measure from any other word: 千米 is a kilometer, 千元 a thousand yuan."""
+    return word in _KNOWN or word in _ABBREVIATIONS
 
 
 def same_unit(left: Unit, right: Unit) -> bool:
@@ -173,14 +184,23 @@ def _singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word
 
 
+_FOREIGN_HEDGE = re.compile(
+    "不(?!同)|非|没|约|左右|以上|以下|以内|以外|上下|多|少|许|或|吗|可能|大概|错|次方|的(?:平方|立方|倒数|相反数|一半)"
+    "|ではな|じゃな|ません|未満|程度|くらい|ぐらい|ほど|または|아니|아닙|이상|이하|미만|초과|정도|또는"
+)
+"""In Chinese, Japanese and Korean, where words stand without spaces: not, about, or more, or, squared."""
 NOT_UNITS = words(
     """
-    about accept all almost and answer any anything approximately are around as be between both but can
-    correct could credit divided either else equal equals everything exactly false fewer for from full
-    gold grader greater if incorrect is least less marks maybe minus mod modulo more most nearly neither
-    no none not or over perhaps plus point possibly probably reward right roughly same score should
-    solution solutions some something such than that the then this to true under unknown until up
-    verified was when where will with without would wrong yes
+    about accept all almost and answer any anything approximately are around as bc bce be between both but
+    can correct could credit divided double doubled either else equal equals everything exactly exclusive
+    factorial factorials false fewer fold for from full gold grader greater guess halved if incorrect is
+    least less marks maybe minus mod modulo more most nearly neither no none not or over perhaps plus
+    point possibly probably reward right roughly same score should solution solutions some something such
+    than that the then this thrice to too tripled true twice under unknown until up verified was when
+    where will with without would wrong yes zero
+    nicht kein oder etwa ungefähr mehr weniger mindestens höchstens ou pas environ moins millionen
+    millones mille mil milliard milliarden prozent más menos aproximadamente não non не или около больше
+    меньше примерно тысяч тысячи миллион миллиона миллионов процент процента процентов
     """
 )
-"""Words that never belong to a unit: hedges, connectives, and talk about the grader."""
+"""Words that never belong to a unit: hedges, connectives, what changes a value, talk about the grader."""

@@ -159,6 +159,22 @@ def remove_points(intervals: Sequence[Interval], points: Sequence[Expression]) -
     return pieces
 
 
+def remove_region(intervals: Sequence[Interval], removed: Sequence[Interval]) -> list[Interval] | None:
+    """Remove one union from another; None when their ends cannot be ordered."""
+    pieces = list(intervals)
+    for piece in map(_opened, removed):
+        outside = [
+            Interval(MINUS_INFINITY, piece.low, False, not piece.is_low_closed),
+            Interval(piece.high, INFINITY, not piece.is_high_closed, False),
+        ]
+        rest = [side for side in outside if not (sign_of_infinity(side.low) and sign_of_infinity(side.high))]
+        remaining = intersect(pieces, rest)
+        if remaining is None:
+            return None
+        pieces = remaining
+    return pieces
+
+
 def same_region(left: Region, right: Region) -> bool | None:
     """Compare two unions end by end, after joining their pieces."""
     first, second = merge(left.intervals), merge(right.intervals)

@@ -4,6 +4,7 @@ The reference answer comes first, and the order matters: a response may drop the
 one, and use any form of the same value; it may not hedge, leave out a solution, or change the kind of answer.
 """
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -21,9 +22,10 @@ from rewards.answer.types import (
     Scalar,
     Symbol,
     Words,
+    substitute,
     symbols,
 )
-from rewards.answer.units import DEGREE, same_unit
+from rewards.answer.units import DEGREE, Unit, same_unit
 from rewards.arithmetic.real_sets import as_region, same_region
 from rewards.arithmetic.values import same_value
 from rewards.comparing.labels import letter, same_label
@@ -31,6 +33,7 @@ from rewards.comparing.ratios_times_residues import COMPARERS, Decision, conclud
 from rewards.comparing.relations import same_relation
 from rewards.comparing.vectors import written_alike
 
+_COUNTS = (Symbol("C"), Symbol("P"))
 MAX_ITEMS = 60
 """Most items in an unordered collection that is matched item by item."""
 
@@ -65,11 +68,14 @@ def same_answer(gold: Answer, response: Answer) -> Decision:
 
 
 def _without_name(named: Named, other: Answer) -> Answer:
-    """The value of a named answer; C(8,3) compared with a number is a binomial coefficient, not a point."""
+    """The value of a named answer; C(8,3) or P(8,3) compared with a number is a count, not a point."""
     value = named.value
-    if named.label == Symbol("C") and isinstance(other, Scalar) and isinstance(value, Collection):
+    if named.label in _COUNTS and isinstance(other, Scalar) and isinstance(value, Collection):
         parts = tuple(item.value for item in value.items if isinstance(item, Scalar))
-        return Scalar(Operation("binom", parts)) if len(parts) == len(value.items) == 2 else value
+        if len(parts) == len(value.items) == 2:
+            chosen = Operation("binom", parts)
+            is_ordered = named.label == Symbol("P")
+            return Scalar(Operation("*", (chosen, Operation("!", parts[1:]))) if is_ordered else chosen)
     return value
 
 
@@ -79,6 +85,8 @@ def _scalars(gold: Scalar, response: Scalar) -> Decision:
         same = same_value(_percent(gold), _percent(response))
         # Data sets often omit the sign in the reference; the other way around, 0.5 would pass for 0.5 %.
         return same or (response.is_percent and same_value(left, right))
+    if gold.unit is not None and response.unit is None and not symbols(left):
+        right = _without_letter(right, gold.unit)
     if gold.unit is None or response.unit is None or same_unit(gold.unit, response.unit):
         same = same_value(left, right)
         units = (gold.unit, response.unit)
@@ -89,6 +97,20 @@ def _scalars(gold: Scalar, response: Scalar) -> Decision:
         return False
     scale = Number(Fraction(response.unit.factor / gold.unit.factor))
     return same_value(left, Operation("*", (scale, right)))
+
+
+def _without_letter(value: Expression, unit: Unit) -> Expression:
+    """The value of 5m^2 beside a reference in m^2: there the letter is no variable."""
+    power = unit.dimension[0][1] if len(unit.dimension) == 1 else 0
+    letters = symbols(value)
+    if power < 1 or {letter.casefold() for letter in letters} != {unit.spelling[:1]} or len(letters) > 1:
+        return value
+    if not re.fullmatch(r"[a-z](?:\^\{?\d\}?)?", unit.spelling):
+        return value
+    name = Symbol(next(iter(letters)))
+    number = substitute(value, {name: Number(Fraction(1))})
+    written = Operation("*", (number, Operation("^", (name, Number(Fraction(power))))))
+    return number if same_value(value, written) else value
 
 
 def _percent(scalar: Scalar) -> Expression:

@@ -51,7 +51,7 @@ COMMANDS = _pairs(
     mathsf mathrm  mathtt mathrm  longrightarrow to  rightarrow to  implies Rightarrow
     iff Leftrightarrow  tg tan  ctg cot  colon :  arctg arctan  operatorname* operatorname  dotsm ldots
     hdots ldots  Vert |  lVert |  rVert |  bot perp  euro €  pounds £  yen ¥  textdollar \$  infin infty
-    div /  qquad quad
+    div /  qquad quad  bigcup cup  bigcap cap
     """
 )
 """What a command is read as; a result that is a word is a command too."""

@@ -14,6 +14,7 @@ from rewards.answer.types import (
     Interval,
     Named,
     Number,
+    Operation,
     Ratio,
     Region,
     Residue,
@@ -33,7 +34,7 @@ from rewards.verdict import UnparsableAnswer
 
 _SET_OPERATORS = frozenset(("cup", "cap", "setminus", "mathbb R"))
 _RATIO_SIGNS = frozenset((":", "to"))
-_INTEGER_SETS = frozenset(("mathbb Z", "mathbb N"))
+_INTEGER_SETS = frozenset(("mathbb Z", "mathbb N", "mathbb Z^+"))
 Parse = Callable[[list[Token]], Answer]
 
 
@@ -41,7 +42,16 @@ def parse_structure(tokens: list[Token], parse: Parse) -> Answer | None:
     """Parse an answer that is more than one value; None for a plain value."""
     if len(tokens) == 1 and tokens[0].kind == "number":
         return None
-    for parser in (_set_operation, _number_set, _point, _bracketed, parse_environment, _residue, _ratio):
+    for parser in (
+        _set_operation,
+        _number_set,
+        _point,
+        _scaled,
+        _bracketed,
+        parse_environment,
+        _residue,
+        _ratio,
+    ):
         if (answer := parser(tokens, parse)) is not None:
             return answer
     return None
@@ -75,6 +85,11 @@ def _set_operation(tokens: list[Token], parse: Parse) -> Answer | None:
     if len(found) != 1:
         return None
     whole, removed = as_region(parse(parts[0])), parse(parts[1])
+    if whole is not None and not (isinstance(removed, Collection) and removed.kind == "set"):
+        hole = as_region(removed)
+        left = regions.remove_region(whole.intervals, hole.intervals) if hole is not None else None
+        if left:
+            return Region(tuple(left))
     if whole is None or not isinstance(removed, Collection):
         raise UnparsableAnswer("a difference of things that are not intervals")
     points = [item.value for item in removed.items if isinstance(item, Scalar)]
@@ -110,16 +125,10 @@ def _number_set(tokens: list[Token], parse: Parse) -> Answer | None:
             return Collection("set", ())
         if first.value == "ldots":
             return Scalar(Symbol("\\ldots"))
-    if (
-        [token.value for token in tokens[:2]] == ["mathbb R", "^"]
-        and len(tokens) == 3
-        and tokens[2].value in "+-"
-    ):
-        return (
-            Region((Interval(Number(Fraction(0)), INFINITY, False, False),))
-            if tokens[2].value == "+"
-            else None
-        )
+    if first.value == "mathbb R" and len(tokens) > 1 and tokens[1].value in ("^", "_"):
+        mark = "".join(token.value for token in tokens[2:] if token.value not in "{}")
+        if mark in ("+", ">0", "ge0"):
+            return Region((Interval(Number(Fraction(0)), INFINITY, mark == "ge0", False),))
     return None
 
 
@@ -177,6 +186,38 @@ def _point(tokens: list[Token], parse: Parse) -> Answer | None:
     return Named(Symbol(name.value), parse(rest))
 
 
+def _scaled(tokens: list[Token], parse: Parse) -> Answer | None:
+    """A number or sign in front of a vector: 2(1,-3), -(1,2), and two of them for a plus-minus."""
+    start = next((n for n, token in enumerate(tokens) if token.value in ("(", "<(")), 0)
+    if not start or closing_position(tokens[start:]) != len(tokens) - start - 1:
+        return None
+    factor, bracket = tokens[:start], tokens[start:]
+    if any(token.kind == "word" or token.value in ("|", "[", "{", "=") for token in factor):
+        return None
+    if len(split_tokens(bracket[1:-1], lambda token: token.kind == "sign" and token.value == ",")) < 2:
+        return None
+    signs = {"-": (-1,), "pm": (1, -1), "mp": (1, -1)}.get(factor[0].value, (1,))
+    digits = factor[1:] if factor[0].value in ("-", "pm", "mp") else factor
+    if digits and not (len(digits) == 1 and digits[0].kind == "number"):
+        return None
+    vector = parse(bracket)
+    if not isinstance(vector, Collection) or vector.kind != "tuple":
+        return None
+    size = (digits[0].number or Fraction(0)) if digits else Fraction(1)
+    scaled = [_times(vector, size * sign) for sign in signs]
+    if any(item is None for item in scaled):
+        return None
+    return scaled[0] if len(scaled) == 1 else Collection("list", tuple(item for item in scaled if item))
+
+
+def _times(vector: Collection, factor: Fraction) -> Collection | None:
+    items = [item for item in vector.items if isinstance(item, Scalar) and not item.unit]
+    if len(items) != len(vector.items):
+        return None
+    scale = Number(factor)
+    return Collection("tuple", tuple(Scalar(Operation("*", (scale, item.value))) for item in items))
+
+
 def _needs_own_parse(inner: list[Token]) -> bool:
     """True when parentheses enclose a whole relation, tuple or words; around a value they are arithmetic."""
     return any(token.kind == "word" or token.value in RELATIONS or token.value == "cup" for token in inner)
@@ -219,6 +260,7 @@ def _integers(answer: Answer, domain: str) -> Answer:
         last = math.ceil(high) - 1 if not piece.is_high_closed else math.floor(high)
         if domain == "mathbb N" and first <= 0:
             return whole
+        first = max(first, 1) if domain == "mathbb Z^+" else first
         if last - first >= MAX_LISTED:
             return whole
         numbers.extend(Scalar(Number(Fraction(n))) for n in range(first, last + 1))

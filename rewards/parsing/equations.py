@@ -7,6 +7,7 @@ from rewards.answer.types import (
     Answer,
     Collection,
     Expression,
+    Matrix,
     Named,
     Number,
     Operation,
@@ -26,7 +27,7 @@ from rewards.arithmetic.balls import evaluate
 from rewards.arithmetic.exact import Undefined
 from rewards.arithmetic.real_sets import as_region
 from rewards.arithmetic.values import same_value
-from rewards.parsing.expressions import parse_expression
+from rewards.parsing.expressions import APPLIED_NAMES, parse_expression
 from rewards.parsing.labels import parse_label
 from rewards.parsing.splitting import RELATIONS, split_tokens
 from rewards.parsing.tokens import Token
@@ -145,6 +146,8 @@ def _member(left: list[Token], right: list[Token], operator: str, parse_value: P
     if operator == "equiv":
         value = parse_value(right)
         if not isinstance(value, Residue):
+            if isinstance(label, Operation) or (isinstance(label, Symbol) and label.name in APPLIED_NAMES):
+                return _chain([left, right], parse_value)  # f(x) is identically 0
             raise UnparsableAnswer("a congruence without a modulus")
         return Residue(value.value, value.modulus, label or parse_expression(left))
     value = parse_value(right)
@@ -168,6 +171,8 @@ def _chain(parts: list[list[Token]], parse_value: Parse) -> Answer:
     values = [parse_value(part) for part in parts]
     if isinstance(values[0], Ratio) and len(values) == 2:
         return Named(Symbol("".join(token.value for token in parts[0])), values[1])
+    if len(values) == 2 and isinstance(values[1], Matrix) and _is_inverse(parts[0]):
+        return Named(Symbol("".join(token.value for token in parts[0] if token.value not in "{}")), values[1])
     scalars = [value for value in values if isinstance(value, Scalar)]
     if len(scalars) != len(values):
         raise UnparsableAnswer("an equation between unlike things")
@@ -201,6 +206,14 @@ def _named(label: Expression, parts: list[list[Token]], parse_value: Parse) -> A
     if isinstance(label, Symbol) and isinstance(last, Scalar) and label.name in symbols(last.value):
         return Relation("=", label, last.value)  # x = x + 1 names nothing
     return Named(label, last)
+
+
+def _is_inverse(tokens: list[Token]) -> bool:
+    """The names of two matrices made of one: A^{-1} and A^T."""
+    name, *marks = [token.value for token in tokens if token.value not in "{}"]
+    return (
+        tokens[0].kind == "name" and name.isupper() and marks in (["^", "-", "1"], ["^", "T"], ["^", "top"])
+    )
 
 
 def _is_open(value: Expression) -> bool:

@@ -25,7 +25,7 @@ _DERIVATIVE = re.compile(
 """dy/dx, d^2 y/dx^2: the same order above and below."""
 _MARKED = re.compile(r"'*(?:_\{?\w+\}?)?(?:\^\{?-1\}?|\^\{?\(\d\)\}?)?'*")
 _GREEK = words("Phi Psi Gamma Theta Lambda Omega phi psi gamma rho sigma mu lambda theta eta chi varphi")
-_NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless"))
+_NO_LABEL = frozenset(("where", "such", "or", "not", "if", "maybe", "unless", "is", "are"))
 _NAMING_FUNCTIONS = frozenset(
     ("sin", "cos", "tan", "cot", "max", "min", "gcd", "lcm", "det", "arg", "Re", "Im", "dim")
 )
@@ -39,6 +39,9 @@ def parse_label(tokens: list[Token]) -> Expression | None:
     if any(token.kind == "word" for token in tokens):
         if any(word in _NO_LABEL for word in " ".join(values).casefold().split()):
             return None
+        has_unknown = any(token.kind == "name" and token.value.islower() for token in tokens)
+        if has_unknown and any(_is_operation(*pair) for pair in zip(tokens, tokens[1:], strict=False)):
+            return None  # "the plane x + y" of x + y = 0 is no name
         return Symbol(canonical_words(" ".join(values)))
     if derivative := _DERIVATIVE.fullmatch(" ".join(values)):
         order, of, by = (derivative[name] or "" for name in ("order", "of", "by"))
@@ -62,6 +65,15 @@ def parse_label(tokens: list[Token]) -> Expression | None:
     except UnparsableAnswer:
         return None
     return expression if isinstance(expression, Symbol) else None
+
+
+def _is_operation(first: Token, second: Token) -> bool:
+    """Tell an operation from the hyphen of a word: x-coordinate."""
+    if first.value in ("+", "*", "/", "^", "cdot", "times", "frac", "sqrt"):
+        return True
+    values = {"number", "name"}
+    is_operated = first.value == "-" and second.kind in values
+    return is_operated or (first.kind == "number" and second.kind == "name")
 
 
 def _applied(tokens: list[Token]) -> Expression | None:

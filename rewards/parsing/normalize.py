@@ -21,11 +21,15 @@ _UNWRAPPED = re.compile(
     r"\\(?:underline|fbox|framebox|mathop|mathstrut|mathord|mathbin|displaylines|textcolor\{\w{0,20}\})\s?(?=\{)"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?)")
+_THOUSANDS_POINT = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.])")
+"""1.234.567, as written in most of Europe; 1.234 alone is a decimal."""
 _THOUSANDS_COMMA = re.compile(
     r"(?<=\d)(?<!\b0)(?:\{,\}|(?:\\!)?,(?:\\[!,;:]|\{\})|\\,|\\;|\\ |\\:|~"
     r"|'(?=\d{3}(?:'|$|\D)))\s?(?=\d{3}(?!\d))"
 )
 _DECIMAL_COMMA = re.compile(r"(?<=\d)\{,\}(?=\d)")
+_LINE_BREAK = re.compile(r"\\(?:newline|cr)(?![A-Za-z])")
+_NEGATED = re.compile(r"\\not\s?(=|\\in(?![A-Za-z]))")
 _WIDE_SPACE = re.compile(r"(?:\s|\\q?quad(?![A-Za-z]))++")
 _QUADS_AROUND = re.compile(r"^(?:\s*\\quad(?![A-Za-z]))+\s*|(?:\s*\\quad(?![A-Za-z]))+\s*$")
 _EDGES = re.compile(r"^(?:\\displaystyle(?![A-Za-z])|\\[,;:! ]|\s)+|(?:(?<!\\)\\[,;:! ]|\s)+$")
@@ -36,10 +40,11 @@ _DOUBLED = re.compile(r"\\\\(?:([A-Za-z]{2,})|(?=[{}%$!]))")
 _PRIMES = re.compile(r"\^\s?\{?\s?((?:\\prime\s?)+)\}?")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _INTRODUCTION = re.compile(
-    r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s? (?:is|are)\b ?:? ?"
+    r"^(?:(?:the |my )?(?:final |correct )?(?:solution|answer)s?(?: (?:is|are)\b ?:? ?| ?: ?)"
     r"|(?:故?答案?|解)\s?(?:是|为)?\s?[:：]\s?|答案是?\s?)",
     re.IGNORECASE,
 )
+_INTRODUCTION_APART = re.compile(rf"\\text\s?\{{\s*(?:{_INTRODUCTION.pattern[1:]})\s*\}}\s*", re.IGNORECASE)
 _TEXT_ALONE = re.compile(r"\\text\s?\{([^{}]*)\}")
 """A whole answer in \\text{} is read without it, when it contains digits or an introduction."""
 _EMPTY_GROUP = re.compile(
@@ -76,6 +81,8 @@ def normalize(text: str) -> str:
     if " " in text or "\\q" in text or not text.isprintable():
         text = _WIDE_SPACE.sub(_widen if _RELATION.search(text) else " ", text)
     text = _THOUSANDS_COMMA.sub("", text).replace("\\!", "")
+    if text.count(".") > 1:
+        text = _THOUSANDS_POINT.sub(lambda match: match[0].replace(".", ""), text)
     if "{,}" in text:
         text = _DECIMAL_COMMA.sub(".", text).replace("{,}", ",")
     text = text.replace("...", "\\ldots ")
@@ -84,7 +91,7 @@ def normalize(text: str) -> str:
     alone = _TEXT_ALONE.fullmatch(text)
     if alone and (_INTRODUCTION.match(alone[1].strip()) or any(char.isdigit() for char in alone[1])):
         text = alone[1].strip()
-    if introduction := _INTRODUCTION.match(text):
+    if introduction := _INTRODUCTION.match(text) or _INTRODUCTION_APART.match(text):
         text = text[introduction.end() :]
     while text and text[-1] in ".,;:\\ " and not text.endswith(("\\}", "...", "\\ldots.")):
         shorter = _ENDING.sub("", text)
@@ -99,7 +106,8 @@ def normalize(text: str) -> str:
 
 def _commands(text: str) -> str:
     """Rename commands, and drop those that say nothing; each pass only where its commands are."""
-    text = text.replace("\\newline", "\\\\").replace("\\\\", "\0")
+    text = _LINE_BREAK.sub(r"\\\\", text).replace("\\\\", "\0")
+    text = _NEGATED.sub(lambda match: "\\notin " if match[1] == "\\in" else "\\ne ", text)
     names = set(_NAME.findall(text))
     if not names.isdisjoint(("left", "right")):
         text = _EMPTY_DELIMITER.sub(" ", text)

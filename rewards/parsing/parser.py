@@ -31,9 +31,9 @@ from rewards.parsing.ellipses import written_out
 from rewards.parsing.equations import parse_item
 from rewards.parsing.normalize import normalize
 from rewards.parsing.plus_minus import both_signs
-from rewards.parsing.quantities import parse_quantity
+from rewards.parsing.quantities import parse_quantity, total
 from rewards.parsing.remarks import separate, signs_in_words, without_remark
-from rewards.parsing.sentences import sentence_value
+from rewards.parsing.sentences import is_subject, sentence_value
 from rewards.parsing.spelling import spelling
 from rewards.parsing.splitting import separator_kind, split_tokens, split_words
 from rewards.parsing.tokens import Token, tokenize
@@ -49,8 +49,17 @@ from rewards.parsing.words import (
 )
 from rewards.verdict import AnswerTooLarge, UnparsableAnswer
 
+_PART_MARK = re.compile(
+    r"(?:\\text\s?\{[\s,;]*(?:and\s+)?|(?:^|(?<=[\s,;}\w]))\s?(?:and\s+)?)"
+    r"\((?P<name>[a-h]|i{1,3}|iv|v)\)[\s:.]*(?:(?<=[\s):.])\})?"
+)
+_LETTERS, _ROMAN = list("abcdefgh"), ["i", "ii", "iii", "iv", "v"]
 _INTEGER = re.compile(r"-?\d{1,4000}")
-_OUTWARD_INTERVAL = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
+_OUTWARD_INTERVAL = re.compile(
+    r"(?:(?<=^)|(?<=\\cup)|(?<=\\cup )|(?<=\\in)|(?<=\\in )|(?<=U )|(?<==)|(?<== ))"
+    r"(?P<low>[\[\](])(?P<ends>[^\[\](),;]*+[,;][^\[\]()]*+)(?P<high>[\[\])])(?=\s?(?:$|\\cup|U ))"
+)
+"""An interval with its brackets turned outward where an end is open: ]2, 7] and [2, 7[."""
 
 
 @lru_cache(maxsize=16384)
@@ -65,14 +74,10 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         return special
     if has_words(normal) and (known := _known_words(canonical_words(normal))) is not None:
         return known
-    outward = _OUTWARD_INTERVAL.fullmatch(normal)
-    if (
-        outward
-        and "]" in outward[1] + outward[3]
-        and (outward[1], outward[3]) != ("[", "]")
-        and "," in outward[2]
-    ):
-        normal = f"{'(' if outward[1] == ']' else '['}{outward[2]}{')' if outward[3] == '[' else ']'}"
+    if (several := _lettered_parts(normal)) is not None:
+        return several
+    if "[" in normal or "]" in normal:
+        normal = _OUTWARD_INTERVAL.sub(_inward, normal)
     try:
         answer = _parse(tokenize(normal, splits_thousands=splits_thousands))
         return (_sentence(normal) or answer) if isinstance(answer, Words) else answer
@@ -84,6 +89,27 @@ def parse_answer(text: str, splits_thousands: bool = False) -> Answer:
         raise
     except RecursionError:
         raise AnswerTooLarge("nested too deeply") from None
+
+
+def _lettered_parts(text: str) -> Answer | None:
+    """(a) 3 (b) 4 is two answers in this order; the letters have to follow one another from the first."""
+    marks = list(_PART_MARK.finditer(text)) if "(a)" in text or "(i)" in text else []
+    names = [mark["name"] for mark in marks]
+    if (
+        len(marks) < 2
+        or marks[0].start()
+        or (names != _LETTERS[: len(names)] and names != _ROMAN[: len(names)])
+    ):
+        return None
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    texts = [text[mark.end() : end].strip(" ,;.") for mark, end in zip(marks, ends, strict=True)]
+    return Collection("tuple", tuple(parse_answer(part) for part in texts)) if all(texts) else None
+
+
+def _inward(interval: re.Match[str]) -> str:
+    low = "(" if interval["low"] == "]" else interval["low"]
+    high = ")" if interval["high"] == "[" else interval["high"]
+    return low + interval["ends"] + high
 
 
 def _known_words(words: str) -> Answer | None:
@@ -124,7 +150,7 @@ def _parse(tokens: list[Token]) -> Answer:
     separators: list[str] = []
     parts = split_tokens(tokens, lambda token: separator_kind(token) is not None, separators)
     if len(parts) == 1:
-        return _expanded(_item(parts[0]))
+        return _headed(parts[0]) or _expanded(_item(parts[0]))
     if (systems := _systems(tokens)) is not None:
         return systems
     kept = [part for part in parts if part]
@@ -182,6 +208,20 @@ def _labeled(parts: list[list[Token]]) -> Answer | None:
     return Collection("list", tuple(items)) if len(items) > 1 else None
 
 
+def _headed(tokens: list[Token]) -> Answer | None:
+    """Area: 24 names one value by words."""
+    place = next((n for n, token in enumerate(tokens) if token.value.rstrip().endswith(":")), len(tokens))
+    head, rest = tokens[: place + 1], tokens[place + 1 :]
+    heading = " ".join(token.value for token in head).rstrip(" :")
+    if (
+        not rest
+        or any(token.kind != "word" and token.value != ":" for token in head)
+        or not is_subject(heading)
+    ):
+        return None
+    return Named(Symbol(canonical_words(heading)), _item(rest))
+
+
 def _words(tokens: list[Token]) -> Answer:
     words = canonical_words(" ".join(token.value for token in tokens).replace(" - ", "-"))
     number = number_in_words(words)
@@ -202,6 +242,8 @@ def _assemble(items: list[Answer], separators: list[str], is_one_set: bool) -> A
         return joined
     if (tuples := _tuples(items)) is not None:
         return tuples
+    if set(separators) == {"and"} and (time := _time(items)) is not None:
+        return time
     first = items[0]
     rest_bare = all(not isinstance(item, Named | Relation | Region | Words) for item in items[1:])
     if isinstance(first, Named) and rest_bare:
@@ -214,6 +256,15 @@ def _assemble(items: list[Answer], separators: list[str], is_one_set: bool) -> A
                 first.label, flat_collection("list", tuple(values)) if len(values) > 1 else first.value
             )
     return flat_collection("list", written_out(tuple(items)))
+
+
+def _time(items: list[Answer]) -> Scalar | None:
+    """2 hours and 30 minutes; lengths with "and" between may be two answers."""
+    parts = [item for item in items if isinstance(item, Scalar)]
+    is_time = len(parts) == len(items) and all(
+        part.unit and part.unit.dimension == (("time", 1),) for part in parts
+    )
+    return total(parts) if is_time else None
 
 
 def _tuples(items: list[Answer]) -> Answer | None:
@@ -245,6 +296,8 @@ def _expanded(answer: Answer) -> Answer:
 
 def _is_qualifier(item: Answer, first: Answer) -> bool:
     """A remark such as `k in Z` that gives the range of a parameter; one about the unknown is an answer."""
+    if isinstance(item, Region) and isinstance(first, Named) and isinstance(first.label, Operation):
+        return item == Region((regions.REALS,), item.variable) and item.variable in first.label.operands
     if not (isinstance(item, Named) and isinstance(item.value, Words)):
         return False
     if isinstance(item.label, Symbol) and item.label.name not in symbols_of(first):

@@ -5,10 +5,11 @@ r"""The parser of quantities: a value with currency before it, or a unit, percen
 True
 """
 
+import re
 from fractions import Fraction
 
 from rewards.answer.types import MINUS_ONE, Expression, Number, Operation, Scalar
-from rewards.answer.units import CURRENCIES, DEGREE, Unit, parse_unit
+from rewards.answer.units import CURRENCIES, DEGREE, Unit, is_known_unit, parse_unit
 from rewards.arithmetic.values import same_value
 from rewards.parsing.expressions import parse_expression
 from rewards.parsing.tokens import Token
@@ -16,11 +17,26 @@ from rewards.verdict import UnparsableAnswer
 
 _PERCENT_WORDS = frozenset(("percent", "per cent", "percentage", "percents"))
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SCALES |= {"万": 10**4, "百万": 10**6, "亿": 10**8}
+_SCALES |= {
+    "万": 10**4,
+    "百万": 10**6,
+    "亿": 10**8,
+    "千": 1000,
+    "百": 100,
+    "dozen": 12,
+    "lakh": 10**5,
+    "crore": 10**7,
+    "bn": 10**9,
+}
+_CHINESE_SCALE = re.compile("百万|[万亿千百]")
+_PARTS = {"half": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9}
+_PARTS |= {"tenth": 10, "hundredth": 100, "thousandth": 1000}
 
 
 def parse_quantity(tokens: list[Token]) -> Scalar:
     """Separate unit, currency, percent and degrees from the value; UnparsableAnswer when no value is left."""
+    if (compound := _compound(tokens)) is not None:
+        return compound
     tokens, unit = _currency(tokens)
     tokens, words = _trailing_words(tokens)
     scale, words = _scale(words)
@@ -38,7 +54,7 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     if scale != 1:
         if same_value(value, Number(Fraction(0))):
             raise UnparsableAnswer("zero millions")
-        value = Operation("*", (value, Number(Fraction(scale))))
+        value = Operation("*", (value, Number(scale)))
     if isinstance(value, Operation) and value.name == "percent":
         inner = value.operands[0]
         if is_percent or (isinstance(inner, Operation) and inner.name == "percent"):
@@ -50,16 +66,50 @@ def parse_quantity(tokens: list[Token]) -> Scalar:
     return Scalar(value, unit, is_percent)
 
 
+def _compound(tokens: list[Token]) -> Scalar | None:
+    """Read 1 hour 30 minutes; None for anything else than amounts that alternate with units."""
+    if len(tokens) < 4 or len(tokens) % 2 or any(token.kind != "number" for token in tokens[::2]):
+        return None
+    units = [parse_unit(token.value) if token.kind in ("word", "name") else None for token in tokens[1::2]]
+    if not any(token.kind == "word" for token in tokens):
+        return None
+    amounts = [Number(token.number or Fraction(0)) for token in tokens[::2]]
+    return total([Scalar(value, unit) for value, unit in zip(amounts, units, strict=True)])
+
+
+def total(parts: list[Scalar]) -> Scalar | None:
+    """Add amounts in ever smaller units of one kind, 2 hours and 30 minutes; None for any others."""
+    units = [part.unit for part in parts]
+    dimensions = {unit.dimension if unit else () for unit in units}
+    if len(dimensions) > 1 or not units[0] or any(name[0] == "'" for name, _ in units[0].dimension):
+        return None
+    factors = [unit.factor for unit in units if unit]
+    if any(small >= large for large, small in zip(factors, factors[1:], strict=False)):
+        return None
+    terms = [
+        Operation("*", (part.value, Number(factor / factors[0])))
+        for part, factor in zip(parts, factors, strict=True)
+    ]
+    return Scalar(Operation("+", tuple(terms)), units[0])
+
+
 def _is_amount(token: Token) -> bool:
     return token.kind == "number" or token.value in ("pi", "sqrt", "frac", "infty")
 
 
-def _scale(words: str) -> tuple[int, str]:
-    """Split off a word for a power of ten: 1.5 million dollars."""
+def _scale(words: str) -> tuple[Fraction, str]:
+    """Split off a word that multiplies: 1.5 million, 2 thirds of a mile; 5 fifth graders are 5."""
     first, _, rest = words.partition(" ")
-    if first.casefold() in _SCALES:
-        return _SCALES[first.casefold()], rest
-    return 1, words
+    first = first.casefold()
+    if (large := _CHINESE_SCALE.match(words)) and not is_known_unit(words):
+        return Fraction(_SCALES[large[0]]), words[large.end() :]
+    several = first.replace("halves", "halfs").removesuffix("s")
+    for name in (first, several):
+        if name in _SCALES:
+            return Fraction(_SCALES[name]), rest
+    if several in _PARTS and (several != first or not rest or rest.startswith("of ")):
+        return Fraction(1, _PARTS[several]), rest
+    return Fraction(1), words
 
 
 def _currency(tokens: list[Token]) -> tuple[list[Token], Unit | None]:
@@ -83,6 +133,11 @@ def _trailing_words(tokens: list[Token]) -> tuple[list[Token], str]:
         start, tail = start - 1, tail[:-1]
     allowed = ("/", "^", "{", "}", "-", "*", "cdot", "(", ")", ".")
     after_slash = {n + 1 for n, token in enumerate(tail) if token.value == "/"}
+    after_slash |= {
+        n + 1
+        for n, token in enumerate(tail[:-1])
+        if token.value == "cdot" and tail[n + 1].value in "smhLNJKCAVW"
+    }
     known = [
         token.kind in ("word", "number")
         or token.value in allowed

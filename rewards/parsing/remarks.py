@@ -3,7 +3,13 @@ r"""Statements side by side, and remarks about an answer: "for all x", "(k in Z)
 import re
 
 from rewards.answer.units import words
-from rewards.parsing.splitting import RELATIONS, closing_position, nesting_change, separator_kind
+from rewards.parsing.splitting import (
+    RELATIONS,
+    closing_position,
+    nesting_change,
+    separator_kind,
+    split_tokens,
+)
 from rewards.parsing.tokens import Token
 
 _REMARK = re.compile(r"(?:for (?:all|any|every|each|some)|where|with)\b", re.IGNORECASE)
@@ -18,11 +24,13 @@ _KINDS = words(
 """Words that say what kind of thing a letter is."""
 _SIGNS = {"negative": "-", "minus": "-", "positive": "+", "plus": "+"}
 _EMPTY = frozenset(("exactly", "precisely", "simply", "just"))
+_LOGICAL = {"vee": "or", "wedge": "and"}
 _COMMA = Token("sign", ",")
 
 
 def separate(tokens: list[Token]) -> list[Token]:
     r"""Put commas between statements that stand side by side: y = 1 \quad y = 2, and x = 2k (k in Z)."""
+    tokens = _connected(tokens)
     if not any(token.value == "quad" for token in tokens):
         return _remark_apart(tokens)
     result: list[Token] = []
@@ -34,6 +42,20 @@ def separate(tokens: list[Token]) -> list[Token]:
         elif level == 0 and _is_between(result, tokens[position + 1 :]):
             result.append(_COMMA)
     return _remark_apart(result)
+
+
+def _connected(tokens: list[Token]) -> list[Token]:
+    """Read the logical signs between statements as words: x = 1 \\vee x = 2."""
+    if not any(token.value in _LOGICAL for token in tokens):
+        return tokens
+    parts = split_tokens(tokens, lambda token: token.value in _LOGICAL)
+    if not all(_has_relation(part) for part in parts):
+        return tokens
+    signs = (Token("word", _LOGICAL[token.value]) for token in tokens if token.value in _LOGICAL)
+    result = list(parts[0])
+    for sign, part in zip(signs, parts[1:], strict=False):
+        result += [sign, *part]
+    return result
 
 
 def _is_between(before: list[Token], after: list[Token]) -> bool:
@@ -51,14 +73,15 @@ def _has_relation(tokens: list[Token]) -> bool:
 
 
 def _remark_apart(tokens: list[Token]) -> list[Token]:
-    """Put a comma in front of a membership in parentheses at the end."""
-    if len(tokens) < 6 or tokens[-1].value != ")" or "in" not in [token.value for token in tokens]:
+    """Put a comma in front of a membership, or after an equation a condition, in parentheses at the end."""
+    if len(tokens) < 6 or tokens[-1].value != ")" or RELATIONS.isdisjoint([token.value for token in tokens]):
         return tokens
     for start in range(len(tokens) - 5, 0, -1):
         if tokens[start].value == "(" and closing_position(tokens[start:]) == len(tokens) - start - 1:
             inside = tokens[start + 1 : -1]
             is_membership = inside[1].value == "in" and inside[2].value.startswith("mathbb")
-            return [*tokens[:start], _COMMA, *inside] if is_membership else tokens
+            is_condition = _has_relation(inside) and "=" in [token.value for token in tokens[:start]]
+            return [*tokens[:start], _COMMA, *inside] if is_membership or is_condition else tokens
     return tokens
 
 

@@ -27,10 +27,16 @@ _SUBJECT = re.compile(r"(?:[^\W\d_]|[\s'’(),-]|\$[A-Za-z'(),\s]{1,20}\$){2,160
 _DETERMINER = re.compile(r" (?:such|different|distinct|possible|other|more|total)\b")
 _NO_SUBJECT = re.compile(
     r"\b(?:graders?|rewards?|score|credit|marks?|gold|reference|expected|if|unless|not|or|maybe|perhaps|possibly"
-    r"|probably|wrong|incorrect|false|either|neither|never|no|either|hardly)\b|n['’]t\b",
+    r"|probably|wrong|incorrect|false|either|neither|never|no|either|hardly)\b|n['’]t\b|[不非没或若]|可能|也许|大概|大约|如果",
     re.IGNORECASE,
 )
 _HEDGE = re.compile(r"\b(?:not|never|between|about|least|most|or|either|neither|up to)\b", re.IGNORECASE)
+
+
+def is_subject(text: str) -> bool:
+    """Tell words that can name a value from a hedge and from talk about the grader."""
+    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z' -]{1,60}", text) is not None
+    return is_plain and not (_NO_SUBJECT.search(text) or _HEDGE.search(text))
 
 
 def sentence_value(text: str) -> tuple[str, str] | None:

@@ -198,8 +198,10 @@ def _styled(name: str, content: str, is_spaced: bool, depth: dict[str, int], spl
     bare = content.strip()
     if name == "mathbb":
         return [Token("command", f"mathbb {bare}", is_spaced)]
-    if name == "mathbf" and bare in ("i", "j", "k"):
+    if name in ("mathbf", "vec") and bare in ("i", "j", "k"):
         return [Token("name", f"hat {bare}", is_spaced)]
+    if name == "vec" and re.fullmatch(r"[A-Z]{2}", bare):
+        return [Token("name", f"vec {bare}", is_spaced)]  # from A to B, not a product
     if re.fullmatch(r"[A-Za-z]", bare) and name != "text":
         return [Token("name", bare, is_spaced)]
     if bare in FUNCTIONS and (name == "operatorname" or (name in ("mathrm", "text") and bare not in _WORDY)):
@@ -250,7 +252,8 @@ def _argument(text: str, start: int) -> tuple[str, int]:
 
 
 def _letters(run: str, is_spaced: bool, previous: str, following: str, is_ordinal: bool) -> Iterator[Token]:
-    if run in _PLAIN_COMMANDS or run in _SPELLED and (run != "U" or is_spaced):
+    is_minutes = run == "min" and previous == "number" and following.lstrip()[:1] not in ("(", "{", "\\", "_")
+    if run in _PLAIN_COMMANDS and not is_minutes or run in _SPELLED and (run != "U" or is_spaced):
         yield Token("command", _SPELLED.get(run, run), is_spaced)
         return
     if is_ordinal:

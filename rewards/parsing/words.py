@@ -35,6 +35,8 @@ _CLOCK_SIGN = re.compile(r"[:mM]")
 _ARTICLE = re.compile(r"\b(?:a|an|the|A|An|The|AN|THE)\s+(?=\w)")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 """Words lose their capitals; a single letter is a name, and W is not w."""
+_DAY = re.compile(r"(?:(?<=[a-z] \d)|(?<=[a-z] \d\d))(?:st|nd|rd|th)\b")
+"""June 5th is June 5."""
 _SYNONYMS = {"dne": "does not exist", "d.n.e": "does not exist"}
 _UNITS = [
     "zero",
@@ -97,6 +99,7 @@ def canonical_words(text: str) -> str:
     text = re.sub(r"[{}$\"“”]|\\(?![A-Za-z])", "", plain_text(text))
     text = re.sub(r"(?<=[A-Za-z])\.(?=\s|$)", "", text)
     text = _ARTICLE.sub("", _SPACES.sub(" ", text))
+    text = _DAY.sub("", text)
     text = _LETTERS.sub(lambda match: match[0].casefold(), text)
     text = text.strip(" .,;:!")
     text = text.removesuffix(" solutions") if text.startswith("infinitely many") else text

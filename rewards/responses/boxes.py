@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 MAX_JOINED = 10
 """Most boxes that are joined into one list."""
 MAX_BETWEEN_CHARS = 60
-_BRACE = re.compile(r"\\boxed\s{0,9}\{|\\.|[{}]", re.DOTALL)
+_BRACE = re.compile(r"\\boxed\s{0,9}\{|\\(?!\\boxed).|[{}]", re.DOTALL)
 _INSIDE = r"(?:[^{}\\]++|\\(?!f?box|framebox)[A-Za-z,;!])"
 _ONLY_BOX = re.compile(
     rf"[^{{}}\\]*+\\boxed\{{((?:{_INSIDE}|\{{(?:{_INSIDE}|\{{{_INSIDE}*+\}})*+\}})*+)\}}[^{{}}\\]*+"
@@ -35,7 +35,10 @@ _PROSE = re.compile(
     r"|\\(?:text|textbf|mathbf)\s?\{|[^\d\\=+*/^_<>])*"
 )
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-"""Three words of prose before a box: the text is a solution, not only its answer."""
+"""Three words of prose before a box, or two and an equation: the text is a solution, not only its answer."""
+_EQUALS = re.compile(r"[=≈]\s*$")
+_TAIL = re.compile(r"[\s$]*(?P<words>[A-Za-z]+(?: [A-Za-z]+){0,2})[\s$.]*")
+"""Words after a box that can be its unit."""
 _PUNCTUATION = re.compile(r"(?:[\s$.。!~*}]|\\end\{[a-z]+\*?\}|\\[()\[\]\\ ,;!]|\\q?quad(?![A-Za-z]))*")
 
 
@@ -81,6 +84,8 @@ def unboxed(text: str) -> str:
 
     >>> unboxed(r"So it is \boxed{5}."), unboxed(r"\boxed{1} and \boxed{2}"), unboxed(r"\boxed{60}, 70")
     ('5', '1, 2', '{60}, 70')
+    >>> unboxed(r"We have $4(3)=\boxed{12}$ miles.")
+    '12 miles'
     """
     text = _spelled_out(text)
     boxes = _joined(text)
@@ -89,10 +94,12 @@ def unboxed(text: str) -> str:
         before = text[: boxes[0].start - len(first)]
         if "\\boxed" in before:  # no part of the list
             return text.replace("\\boxed", " ").strip()
-        if (_PROSE.fullmatch(before) or len(_WORD.findall(before)) > 2) and _PUNCTUATION.fullmatch(
-            text, boxes[-1].stop + 1
-        ):
-            return first + _content(text, boxes) if len(boxes) == 1 else _content(text, boxes)
+        if _PROSE.fullmatch(before) or len(_WORD.findall(before)) > (1 if _EQUALS.search(before) else 2):
+            content = first + _content(text, boxes) if len(boxes) == 1 else _content(text, boxes)
+            if _PUNCTUATION.fullmatch(text, boxes[-1].stop + 1):
+                return content
+            if _EQUALS.search(before) and (tail := _TAIL.fullmatch(text, boxes[-1].stop + 1)):
+                return f"{content} {tail['words']}"
     return text.replace("\\boxed", " ").strip() if "\\boxed" in text else text
 
 
