@@ -62,6 +62,9 @@ samples_per_prompt = 4
 max_prompt_tokens = 16
 max_new_tokens = 16
 
+[evals]
+max_new_tokens = 64
+
 [[evals.benchmarks]]
 name = "sums"
 kind = "frame"

@@ -28,8 +28,8 @@ def test_missing_worked_solutions_are_said_before_anything_is_made(
     [
         ("vllm", 96, "max_new_tokens = 80", None),
         ("vllm", 96, "max_new_tokens = 81", "lower evals.max_new_tokens to 80 or"),
-        ("vllm", 96, "", "prompt and response may take 8,016 tokens"),
-        ("vllm", 8016, "", None),
+        ("vllm", 96, "max_new_tokens = 8000", "prompt and response may take 8,016 tokens"),
+        ("vllm", 8016, "max_new_tokens = 8000", None),
         ("vllm", 96, "max_prompt_tokens = 32\nmax_new_tokens = 64", None),
         ("vllm", 96, "max_prompt_tokens = 33\nmax_new_tokens = 64", "lower evals.max_new_tokens to 63 or"),
         (
@@ -38,7 +38,7 @@ def test_missing_worked_solutions_are_said_before_anything_is_made(
             "max_prompt_tokens = 96\nmax_new_tokens = 1",
             "takes 96: raise training.model.scratch.max_tokens to 97",
         ),
-        ("torch", 96, "", None),
+        ("torch", 96, "max_new_tokens = 8000", None),
         ("vllm", 96, "benchmarks = []", None),
         ("vllm", 32, "max_prompt_tokens = 8\nmax_new_tokens = 25", "takes 32"),
     ],
