@@ -81,18 +81,24 @@ def plan_cells(
 
 def _check_grid(variants: Sequence[dict[str, Any]], seeds: Sequence[int], n_steps: int | None) -> None:
     shown = [", ".join(f"{key}={value}" for key, value in variant.items()) for variant in variants]
-    for place, variant in enumerate(variants):
-        if variant in variants[:place]:
-            raise ValueError(f"variant {shown[place]} is there twice; each counts once")
-    for place, seed in enumerate(seeds):
-        if seed in seeds[:place]:
-            raise ValueError(f"seed {seed} is there twice; each counts once")
+    for what, values, names in (("variant", variants, shown), ("seed", seeds, seeds)):
+        if places := repeated(values):
+            raise ValueError(f"{what} {names[places[0]]} is there twice; each counts once")
     decided = {"name": "every cell has a name of its own", "training.seed": "use --seeds"}
     if n_steps is not None:
         decided["training.n_steps"] = "leave out --steps"
     for key, hint in decided.items():
         if any(key in variant for variant in variants):
             raise ValueError(f"--vary {key}: a cell decides it: {hint}")
+
+
+def repeated(values: Sequence[Any]) -> list[int]:
+    """Places of the values that are there before as well.
+
+    >>> repeated([0, {"a": 1}, 0, {"a": 1}])
+    [2, 3]
+    """
+    return [place for place, value in enumerate(values) if value in values[:place]]
 
 
 def ablate(config: Path, cells: Sequence[Cell], runs: Path, on_change: str = "ask") -> pl.DataFrame:

@@ -1,12 +1,12 @@
 """Claims (configs/claims/*.toml), what is said and what would refute it, and their tasks (in tasks/)."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from pipelines.ablate import repeated
 from pipelines.config import ConfigError, RunConfig, explain, read_table, set_value
 from rewards.contracts.files import ROOT, hash_text
 from rewards.contracts.settings import Settings
@@ -143,8 +143,8 @@ class Claim(Settings):
     def _check_once(self) -> Self:
         names = [variant.name for variant in self.variants]
         for what, values in (("seeds", self.seeds), ("tasks", self.tasks), ("names of variants", names)):
-            if twice := _twice(values):
-                raise ValueError(f"{what}: {twice[0]!r} is there twice; each counts once")
+            if places := repeated(values):
+                raise ValueError(f"{what}: {values[places[0]]!r} is there twice; each counts once")
         return self
 
     @model_validator(mode="after")
@@ -164,10 +164,6 @@ class Claim(Settings):
                     f"expect = {variant.expect!r}"
                 )
         return self
-
-
-def _twice(values: Iterable[Any]) -> list[Any]:
-    return [value for value, n in Counter(values).items() if n > 1]
 
 
 def claim_names() -> list[str]:

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from evals.report.canvas import BASE, FINAL, INK, THIRD, WARN, drawing, panel, to_svg
 from evals.report.files import use_light_colors
+from pipelines.cards.card import markdown_text
 from pipelines.claims.cells import Runs, in_words
 from pipelines.claims.config import Claim
 from pipelines.claims.verdict import Interval, Row, Verdict
@@ -100,16 +101,6 @@ def make_table(name: str, verdict: Verdict) -> Table:
     for row in verdict.rows:
         table.add_row(*map(escape, cells_of(row)[first:]))
     return table
-
-
-def in_markdown(text: str) -> str:
-    r"""Text from a claim, as one line of Markdown in which it starts no markup, link or cell.
-
-    >>> print(in_markdown("a|b <i>\n[x](y)"))
-    a\|b &lt;i> [x]\(y)
-    """
-    text = re.sub(r"([\\`|])", r"\\\1", " ".join(text.split())).replace("<", "&lt;")
-    return text.replace("](", r"]\(").replace("]:", r"]\:")
 
 
 def anchor(name: str) -> str:
@@ -196,7 +187,7 @@ def write_index(folder: Path) -> tuple[Path, Path]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"md": in_markdown, "quote": quote}
+    environment.filters |= {"text": markdown_text, "quote": quote}
     paths = (folder / "claims.md", folder / "claims.html")
     for path in paths:
         environment.autoescape = path.suffix == ".html"
